@@ -1,0 +1,1 @@
+"""Measurements of chainrule's speed; run all with ``make bench`` or ``python -m benchmarks``."""

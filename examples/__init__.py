@@ -1,0 +1,1 @@
+"""Networks in plain NumPy, and their gradients."""

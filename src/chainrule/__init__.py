@@ -1,0 +1,26 @@
+"""Gradients of plain NumPy functions: as numbers that are always right."""
+
+from chainrule import testing as testing
+from chainrule import wiring as _wiring
+from chainrule.api import hessian as hessian
+from chainrule.api import hvp as hvp
+from chainrule.api import jacobian as jacobian
+from chainrule.api import jvp as jvp
+from chainrule.api import vjp as vjp
+from chainrule.custom import custom_vjp as custom_vjp
+from chainrule.errors import ChainruleError as ChainruleError
+from chainrule.errors import DependenceError as DependenceError
+from chainrule.errors import LinkLostError as LinkLostError
+from chainrule.errors import NanError as NanError
+from chainrule.errors import NotDifferentiableError as NotDifferentiableError
+from chainrule.errors import ShapeError as ShapeError
+from chainrule.errors import TreeError as TreeError
+from chainrule.errors import UnusedInputWarning as UnusedInputWarning
+from chainrule.gradient import grad as grad
+from chainrule.gradient import value_and_grad as value_and_grad
+from chainrule.ir import Program as Program
+from chainrule.trace import trace as trace
+
+__version__ = "0.1.0"
+
+del _wiring

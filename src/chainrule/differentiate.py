@@ -1,0 +1,354 @@
+"""Reverse mode, as a pass over the tape.
+
+The steps are walked backwards.  Each rule is run on stand-ins, so that the backward steps are written
+on the same tape and can themselves be differentiated: orders and nestings need no mechanism of their own.
+A cotangent may be *lazy*: of any shape that broadcasts to its variable's, a plain number included, so
+that ``mean`` hands on ``1 / n`` and no array of ones is ever made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError, NanError
+from chainrule.indexing import add_item, get_item, set_item
+from chainrule.ops import Operation
+from chainrule.positions import locate
+from chainrule.tape import Tape
+from chainrule.traced import Traced, apply
+from chainrule.writing import write_item
+
+__all__ = ["differentiate", "full", "is_differentiable", "unbroadcast"]
+
+
+def is_differentiable(value: Any) -> bool:
+    """Whether a value has a derivative: it is of a floating or complex dtype."""
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, float | complex) if dtype is None else dtype.kind in "fc"
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return x.value.shape if type(x) is Traced and isinstance(x.value, np.ndarray) else np.shape(_plain(x))
+
+
+def _plain(x: Any) -> Any:
+    return x.value if type(x) is Traced else x
+
+
+def full(tape: Tape, g: Any, value: Any) -> Any:
+    """The lazy cotangent ``g`` as a stand-in of the shape and dtype of ``value``."""
+    shape = np.shape(value)
+    dtype = np.asarray(value).dtype
+    if type(g) is not Traced:
+        constant = np.asarray(g, dtype=dtype)
+        g = Traced(tape, tape.constant(constant), constant if shape else constant[()], False)
+    return g if _shape(g) == shape else apply(np.broadcast_to, g, shape)
+
+
+def unbroadcast(contribution: Any, out: Any, operand: Any) -> Any:
+    """Sum what came from an output of ``out``'s shape over the axes along which the operand was broadcast.
+
+    A lazy contribution lacks some of these axes; there the sum is a multiplication with their length.
+    """
+    target = _shape(operand)
+    whole = _shape(out)
+    if target == whole:
+        return contribution
+    shape = _shape(contribution)
+    if len(target) > len(whole):
+        target = target[len(target) - len(whole) :]  # x[i] = v ignores leading axes of length 1
+    extra = len(whole) - len(target)
+    missing = len(whole) - len(shape)
+    lengths = out.shape if type(out) is Traced else whole
+    summed: list[int] = []
+    count: Any = 1
+    for axis, length in enumerate(whole):
+        reduced = axis < extra or (target[axis - extra] == 1 and length != 1)
+        if not reduced:
+            continue
+        if axis < missing or shape[axis - missing] != length:
+            count = lengths[axis] if type(count) is int and count == 1 else count * lengths[axis]
+        else:
+            summed.append(axis - missing)
+    if summed:
+        leading = [axis for axis in summed if axis + missing < extra]
+        kept = [axis for axis in summed if axis + missing >= extra]
+        if kept:
+            contribution = apply(np.sum, contribution, axis=tuple(kept) if len(kept) > 1 else kept[0], keepdims=True)
+        if leading:
+            contribution = apply(np.sum, contribution, axis=tuple(leading) if len(leading) > 1 else leading[0])
+    if len(_shape(contribution)) > len(target):
+        contribution = apply(np.reshape, contribution, _shape(contribution)[len(_shape(contribution)) - len(target) :])
+    return contribution if type(count) is int and count == 1 else contribution * count
+
+
+def _fit(contribution: Any, operand: Any) -> Any:
+    """What a structural rule returned, summed down to something that broadcasts to the operand."""
+    shape, target = _shape(contribution), _shape(operand)
+    if shape == target or type(contribution) is not Traced:
+        return contribution
+    extra = len(shape) - len(target)
+    if extra > 0:
+        contribution = apply(np.sum, contribution, axis=tuple(range(extra)) if extra > 1 else 0)
+        shape = shape[extra:]
+    axes = [axis for axis, (have, want) in enumerate(zip(shape[::-1], target[::-1], strict=False)) if want == 1 != have]
+    if axes:
+        axes = [len(shape) - 1 - axis for axis in axes]
+        contribution = apply(np.sum, contribution, axis=tuple(sorted(axes)), keepdims=True)
+        shape = _shape(contribution)
+    aligned = zip(shape[::-1], target[::-1], strict=False)
+    if len(shape) > len(target) or any(have not in (1, want) for have, want in aligned):
+        raise ChainruleError(f"a rule returned a cotangent of shape {shape} for an operand of shape {target}")
+    return contribution
+
+
+def _times(g: Any, partial: Any) -> Any:
+    """``g * partial``, without multiplications by one."""
+    if type(partial) is int and partial == 1:
+        return g
+    if type(partial) is int and partial == -1:
+        return -g
+    if type(g) is float and g == 1.0 and is_differentiable(_plain(partial)):
+        return partial
+    return g * partial
+
+
+class _Pass:
+    """One walk backwards: the cotangents so far, and what is needed to add to them."""
+
+    def __init__(self, tape: Tape, debug_nans: bool) -> None:
+        self.tape = tape
+        self.debug_nans = debug_nans
+        self.cotangents: dict[int, Any] = {}
+        # Cotangents held in an array of their own, into which further contributions may be written.
+        self.buffers: set[int] = set()
+
+    def stand_in(self, x: Any) -> Any:
+        if type(x) is tuple:
+            return x[0]
+        value = self.tape.values[x]
+        return Traced(self.tape, x, value, is_differentiable(value))
+
+    def add(self, variable: int, contribution: Any) -> None:
+        """Add a contribution to the cotangent of ``variable``."""
+        value = self.tape.values[variable]
+        if type(contribution) is Traced:
+            dtype = getattr(value, "dtype", None)
+            if dtype is None:
+                dtype = np.dtype(type(value))
+            if contribution.dtype != dtype:
+                contribution = apply_cast(contribution, dtype)
+        elif isinstance(contribution, complex) and not np.iscomplexobj(value):
+            contribution = contribution.real
+        present = self.cotangents.get(variable)
+        if present is not None:
+            contribution = present + contribution
+            self.buffers.discard(variable)
+        self.cotangents[variable] = contribution
+
+    def buffer(self, variable: int) -> Any:
+        """The cotangent of ``variable`` as an array that only it refers to."""
+        value = self.tape.values[variable]
+        present = self.cotangents.get(variable)
+        if variable in self.buffers:
+            return present
+        if present is None:
+            held = apply(np.zeros_like, self.stand_in(variable))
+        else:
+            present = full(self.tape, present, value)
+            held = Traced(self.tape, present.variable, present.value, present.active)
+        self.cotangents[variable] = held
+        self.buffers.add(variable)
+        return held
+
+    def read(self, g: Any, operands: list[Any], inputs: Any, params: Any) -> None:
+        """``out = x[index]``: the cotangent is added at the index."""
+        index, arrays = params["index"], tuple(operands[1:])
+        write_item(self.buffer(inputs[0]), index, arrays, g, add=True)
+
+    def written(self, output: int, operands: list[Any], inputs: Any, params: Any, wanted: Any) -> None:
+        """``x[index] = value``: the value collects the cotangent at the index, the old array all the rest."""
+        index, arrays = params["index"], tuple(operands[2:])
+        g = self.buffer(output)
+        key = index.key(arrays)
+        value = operands[1]
+        if wanted[1]:
+            collected = g[key]
+            collected.link = None  # what is there now: g is written below
+            if any(np.ndim(_plain(a)) > 0 and np.asarray(_plain(a)).dtype.kind != "b" for a in arrays):
+                collected = self._last_writes(g, collected, index, arrays)
+            self.add(inputs[1], unbroadcast(collected, collected, value))
+        if wanted[0]:
+            write_item(g, index, arrays, 0.0)
+            old = inputs[0]
+            if self.cotangents.get(old) is None:
+                del self.cotangents[output]
+                self.buffers.discard(output)
+                self.cotangents[old] = g
+                self.buffers.add(old)
+            else:
+                self.add(old, g)
+
+    def _last_writes(self, g: Any, collected: Any, index: Any, arrays: tuple[Any, ...]) -> Any:
+        """Where an index is repeated only the last write remains: the others get no cotangent."""
+        order = np.arange(collected.size).reshape(_shape(collected))
+        owner = apply(np.zeros_like, g, dtype=int)
+        write_item(owner, index, arrays, order)
+        return collected * (owner[index.key(arrays)] == order)
+
+    def step(self, step: Any, depends: set[int]) -> None:
+        """Pass the cotangent of a step's output on to its inputs."""
+        operation, inputs, params, outputs, code, offset = step
+        several = type(outputs) is tuple
+        g: Any
+        if several:
+            g = tuple(self.cotangents.get(v) for v in outputs)
+            if all(c is None for c in g):
+                return
+        else:
+            g = self.cotangents.get(outputs)
+            if g is None:
+                return
+        wanted = [type(x) is int and x in depends for x in inputs]
+        if not any(wanted):
+            return
+        self.tape.origin = (code, offset)
+        values = self.tape.values
+        operands = [self.stand_in(x) for x in inputs]
+        function = operation.function
+        if function is set_item:
+            self.written(outputs, operands, inputs, params, wanted)
+            return
+        out: Any = tuple(self.stand_in(v) for v in outputs) if several else self.stand_in(outputs)
+        if several:
+            g = tuple(None if c is None else full(self.tape, c, values[v]) for c, v in zip(g, outputs, strict=True))
+        elif not operation.lazy and operation.kind != "elementwise":
+            g = full(self.tape, g, values[outputs])
+        if function is get_item:
+            self.read(g, operands, inputs, params)
+            return
+        if function is add_item:
+            if wanted[0]:
+                self.add(inputs[0], g)
+            if wanted[1]:
+                collected = g[params["index"].key(tuple(operands[2:]))]
+                self.add(inputs[1], unbroadcast(collected, collected, operands[1]))
+            return
+        if operation.kind == "elementwise":
+            for k, rule in enumerate(operation.rules):
+                if k < len(inputs) and wanted[k] and rule is not None:
+                    contribution = _times(g, rule(out, *operands))
+                    self.checked(contribution, g, operation, operands, step)
+                    self.add(inputs[k], unbroadcast(contribution, out, operands[k]))
+        elif operation.kind == "variadic":
+            (rule,) = operation.rules
+            assert rule is not None
+            for k, contribution in enumerate(rule(g, out, *operands, **params)):
+                if wanted[k] and contribution is not None:
+                    self.checked(contribution, g, operation, operands, step)
+                    self.add(inputs[k], _fit(contribution, operands[k]))
+        else:
+            for k, rule in enumerate(operation.rules):
+                if k < len(inputs) and wanted[k] and rule is not None:
+                    contribution = rule(g, out, *operands, **params)
+                    if contribution is not None:
+                        self.checked(contribution, g, operation, operands, step)
+                        self.add(inputs[k], _fit(contribution, operands[k]))
+
+    def checked(self, contribution: Any, g: Any, operation: Operation, operands: list[Any], step: Any) -> None:
+        """With ``debug_nans``: raise where a NaN appears that was not in the cotangent."""
+        if not self.debug_nans or not is_differentiable(_plain(contribution)):
+            return
+        incoming = g if isinstance(g, tuple) else (g,)
+        if np.isnan(_plain(contribution)).any() and not any(
+            np.isnan(_plain(c)).any() for c in incoming if c is not None
+        ):
+            _, _, _, _, code, offset = step
+            place = "" if code is None else "\n" + locate(code, offset if offset >= 0 else ~offset).pointer()
+            described = "\n".join(f"    operand {k + 1} = {_short(_plain(x))}" for k, x in enumerate(operands))
+            raise NanError(
+                f"NaN appeared first in the backward pass of {operation.spelling}.{place}\n  Operands:\n{described}\n"
+                f"  Cotangent = {_short(_plain(g))}\n"
+                "  Why: the derivative is infinite or undefined here (0/0, 0*inf, sqrt or norm at 0, log of 0).\n"
+                "  Instead: keep the argument away from the bad point before the operation: "
+                "np.where(ok, f(np.where(ok, x, 1.0)), other)."
+            )
+
+
+def _short(value: Any) -> str:
+    return (
+        np.array2string(np.asarray(value), threshold=12, precision=6).replace("\n", " ") if value is not None else "-"
+    )
+
+
+def apply_cast(x: Any, dtype: np.dtype[Any]) -> Any:
+    """The cotangent in the dtype of its variable; the real part where that is real."""
+    if dtype.kind != "c" and x.dtype.kind == "c":
+        x = apply(np.real, x)
+        if x.dtype == dtype:
+            return x
+    return x.astype(dtype)
+
+
+def differentiate(
+    tape: Tape,
+    cotangents: Mapping[int, Any],
+    wrt: Iterable[int],
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    debug_nans: bool = False,
+    on_step: Callable[[int, Mapping[int, Any]], None] | None = None,
+) -> dict[int, Any]:
+    """The cotangents of the variables ``wrt``, given those of some outputs.
+
+    Args:
+        tape: where the forward steps stand, and where the backward steps are written.
+        cotangents: lazy cotangents by variable.
+        wrt: the variables whose cotangents are wanted.
+        start: the first step to look at; earlier ones cannot depend on ``wrt``.
+        stop: the step to begin behind; later ones do not lead to the outputs.
+        debug_nans: raise :class:`NanError` where a NaN appears first.
+        on_step: called after each backward step with its number and the cotangents so far.
+
+    Returns:
+        The cotangent of each variable of ``wrt`` that the outputs depend on; lazy, as described above.
+    """
+    wanted = tuple(wrt)
+    if stop is None:
+        stop = len(tape.steps)
+    values = tape.values
+    depends = set(wanted)
+    for operation, inputs, _, outputs, _, _ in tape.steps[start:stop]:
+        if operation.kind == "constant":
+            continue
+        for x in inputs:
+            if type(x) is int and x in depends:
+                for v in outputs if type(outputs) is tuple else (outputs,):
+                    if is_differentiable(values[v]):
+                        depends.add(v)
+                break
+    walk = _Pass(tape, debug_nans)
+    for variable, g in cotangents.items():
+        if variable in depends:
+            walk.add(variable, g)
+    origin = tape.origin
+    # Cotangents that are no longer needed are dropped, so that their arrays can be freed or written in place.
+    keep = set(wanted)
+    try:
+        # Infinite slopes are the user's business (debug_nans tells), but not warnings about code they never wrote.
+        with np.errstate(all="ignore"):
+            for number in range(stop - 1, start - 1, -1):
+                step = tape.steps[number]
+                walk.step(step, depends)
+                if on_step is not None:
+                    on_step(number, walk.cotangents)
+                for v in step[3] if type(step[3]) is tuple else (step[3],):
+                    if v not in keep:
+                        walk.cotangents.pop(v, None)
+    finally:
+        tape.origin = origin
+    return {v: walk.cotangents[v] for v in wanted if v in walk.cotangents}

@@ -1,0 +1,380 @@
+"""Where a call of a NumPy function on stand-ins goes: to a handler, a row of the table, or a refusal."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule import tape as tape_module
+from chainrule.errors import LinkLostError, NotDifferentiableError
+from chainrule.ops import COMPOSITES, OPERATIONS, Operation, signature
+from chainrule.sizes import is_size
+from chainrule.tape import ViewLink, current_tape, record, refused
+from chainrule.traced import DISPATCH, Traced, value_of
+from chainrule.writing import overwrite
+
+__all__ = ["HANDLERS", "as_array", "call", "handler", "load_families", "static"]
+
+HANDLERS: dict[Any, Callable[..., Any]] = {}
+
+# Rules for libraries that are only worth loading when the user has imported them.
+_FAMILIES = {
+    "scipy.special": "chainrule.rules.special",
+    "scipy.linalg": "chainrule.rules.scipy_linalg",
+    "scipy.fft": "chainrule.rules.scipy_fft",
+}
+_loaded: set[str] = set()
+
+# Operations whose result NumPy gives as a view, so that writes into it reach the original.
+VIEWS = frozenset(
+    "reshape ravel transpose permute_dims matrix_transpose linalg.matrix_transpose moveaxis rollaxis swapaxes squeeze "
+    "expand_dims atleast_1d atleast_2d atleast_3d flip fliplr flipud rot90 diagonal linalg.diagonal diag real imag "
+    "broadcast_to lib.stride_tricks.sliding_window_view sliding_window_view conjugate trim_zeros".split()
+)
+_CREATIONS = frozenset((np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy))
+
+
+def handler(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function of chainrule's own answer calls of ``functions`` on stand-ins."""
+
+    def register(answer: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            HANDLERS[function] = answer
+        return answer
+
+    return register
+
+
+def load_families() -> bool:
+    """Load the rules of libraries that the user has imported since; whether there were any."""
+    found = False
+    for library, rules in _FAMILIES.items():
+        if library in sys.modules and rules not in _loaded:
+            _loaded.add(rules)
+            importlib.import_module(rules)
+            found = True
+    return found
+
+
+def known(function: Any) -> bool:
+    """Whether a call of ``function`` on stand-ins can be answered."""
+    return function in HANDLERS or function in OPERATIONS or function in COMPOSITES
+
+
+def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer ``function(*args, **kwargs)`` where an argument is a stand-in."""
+    answer = HANDLERS.get(function)
+    if answer is not None:
+        return answer(*args, **kwargs)
+    operation = OPERATIONS.get(function)
+    if operation is not None:
+        return _call_operation(operation, args, kwargs)
+    definition = COMPOSITES.get(function)
+    if definition is not None:
+        return call_composite(function, definition, args, kwargs)
+    if load_families():
+        return call(function, args, kwargs)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', function)}"
+    raise refused(
+        NotDifferentiableError,
+        f"{name.replace('numpy.', 'np.', 1)} was called on a followed array",
+        "chainrule has no rule for it",
+        "write it with other NumPy functions, or give it a rule with chainrule.custom_vjp",
+    )
+
+
+def _tape_of(arguments: Any) -> Any:
+    for x in arguments:
+        if type(x) is Traced:
+            return x.tape
+        if isinstance(x, list | tuple):
+            found = _tape_of(x)
+            if found is not None:
+                return found
+    return None
+
+
+def call_composite(function: Any, definition: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    out = kwargs.get("out")
+    if out is not None and "out" not in signature(definition).parameters:
+        return into(out, call(function, args, {k: v for k, v in kwargs.items() if k != "out"}))
+    tape = _tape_of((*args, *kwargs.values())) or current_tape()
+    if tape is None:
+        return definition(*args, **kwargs)
+    tape.depth += 1
+    try:
+        result = definition(*args, **kwargs)
+    finally:
+        tape.depth -= 1
+    if type(result) is Traced and tape.depth == 0 and tape.steps and tape.steps[-1][3] == result.variable:
+        # The last step of the definition stands for the whole call: the user's name is bound to it.
+        operation, inputs, params, outputs, code, offset = tape.steps[-1]
+        tape.steps[-1] = (operation, inputs, params, outputs, code, offset if offset >= 0 else ~offset)
+    return result
+
+
+def static(x: Any, what: str) -> Any:
+    """An argument that must be plain (an axis, a shape): stand-ins of integers become integers."""
+    if type(x) is Traced:
+        if x.active:
+            raise refused(
+                LinkLostError,
+                f"{what} depends on a differentiable input",
+                "chainrule follows no derivative through this argument",
+                "pass a plain value, or write the function out with other NumPy functions",
+            )
+        plain = value_of(x)
+        x.tape.guard(x, plain)
+        return int(plain) if np.ndim(plain) == 0 and np.asarray(plain).dtype.kind in "iu" else plain
+    if type(x) is list or type(x) is tuple:
+        return type(x)([static(e, what) for e in x])
+    return x
+
+
+_accepted: dict[Operation, frozenset[str] | None] = {}
+
+
+def _accepts(operation: Operation) -> frozenset[str] | None:
+    """The names of static arguments that the operation's rules know; ``None`` for any."""
+    if operation not in _accepted:
+        names: set[str] | None = None
+        for rule in operation.rules:
+            if rule is None:
+                continue
+            parameters = inspect.signature(rule).parameters.values()
+            if any(p.kind is p.VAR_KEYWORD for p in parameters):
+                continue
+            own = {p.name for p in parameters}
+            names = own if names is None else names & own
+        _accepted[operation] = None if names is None or operation.kind == "constant" else frozenset(names)
+    return _accepted[operation]
+
+
+_IGNORED_DEFAULTS = (None, np._NoValue)
+
+
+def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    operands = operation.operands
+    if not kwargs and len(args) <= len(operands) and operation.kind == "structural" and _leading(operation):
+        return _finish(operation, args, record(operation, args, {}), {})
+    if operation.kind == "elementwise" and not kwargs:
+        return record(operation, args, {})
+    if operation.kind == "constant":
+        return _call_constant(operation, args, kwargs)
+    parameters = signature(operation.function).parameters
+    bound = signature(operation.function).bind(*args, **kwargs).arguments
+    for name, value in list(bound.items()):
+        if parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            bound.update(bound.pop(name))
+        elif value is parameters[name].default and name not in operands:
+            del bound[name]
+    out = bound.pop("out", None)
+    if operation.kind == "elementwise":
+        result = record(operation, tuple(bound.values()), {})
+        return result if out is None else into(out, result)
+    if operation.kind == "variadic":
+        sequence = bound.pop(operands[0])
+        params = _params(operation, bound)
+        if type(sequence) is Traced:
+            sequence = list(sequence)
+        spread = parameters[operands[0]].kind is inspect.Parameter.VAR_POSITIONAL
+        result = record(operation, tuple(sequence), params, None if spread else _gathered(operation))
+    else:
+        present = tuple(name for name in operands if name in bound)
+        arrays = tuple(bound.pop(name) for name in present)
+        params = _params(operation, bound)
+        if not _leading(operation) or present != operands[: len(present)]:
+            operation = _specialised(operation, present)
+        result = _finish(operation, arrays, record(operation, arrays, params), params)
+    return result if out is None else into(out, result)
+
+
+_leading_cache: dict[Operation, bool] = {}
+
+
+def _leading(operation: Operation) -> bool:
+    """Whether the operands are the first parameters of the function, so that they can be given by position."""
+    found = _leading_cache.get(operation)
+    if found is None:
+        if isinstance(operation.function, np.ufunc):
+            found = True
+        else:
+            parameters = list(signature(operation.function).parameters.values())[: len(operation.operands)]
+            found = tuple(p.name for p in parameters) == operation.operands and all(
+                p.kind is not p.KEYWORD_ONLY for p in parameters
+            )
+        _leading_cache[operation] = found
+    return found
+
+
+def _params(operation: Operation, bound: dict[str, Any]) -> dict[str, Any]:
+    accepted = _accepts(operation)
+    params = {}
+    for name, value in bound.items():
+        if accepted is not None and name not in accepted:
+            if value is None or value is np._NoValue:
+                continue
+            raise refused(
+                NotDifferentiableError,
+                f"{operation.spelling} was called with {name}={value!r}",
+                f"chainrule does not follow {name}= of this function",
+                f"leave {name}= out, and write its effect with other NumPy functions",
+            )
+        params[name] = static(value, f"the argument {name}= of {operation.spelling}")
+    return params
+
+
+_specialised_cache: dict[tuple[Operation, tuple[str, ...]], Operation] = {}
+
+
+def _specialised(operation: Operation, present: tuple[str, ...]) -> Operation:
+    """The operation for a call that gives its array arguments by these names."""
+    key = (operation, present)
+    if key not in _specialised_cache:
+        function = operation.function
+
+        def evaluate(*arrays: Any, **params: Any) -> Any:
+            return function(**dict(zip(present, arrays, strict=True)), **params)
+
+        def by_name(rule: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda g, out, *arrays, **params: rule(g, out, **dict(zip(present, arrays, strict=True)), **params)
+
+        rules = dict(zip(operation.operands, operation.rules, strict=True))
+        chosen = tuple(None if (rule := rules[name]) is None else by_name(rule) for name in present)
+        _specialised_cache[key] = Operation(
+            operation.name, evaluate, operation.kind, present, chosen, lazy=operation.lazy, spelling=operation.spelling
+        )
+    return _specialised_cache[key]
+
+
+_gathered_cache: dict[Operation, Callable[..., Any]] = {}
+
+
+def _gathered(operation: Operation) -> Callable[..., Any]:
+    """The function of a variadic operation, taking its sequence as separate arguments."""
+    if operation not in _gathered_cache:
+        function = operation.function
+        _gathered_cache[operation] = lambda *arrays, **params: function(arrays, **params)
+    return _gathered_cache[operation]
+
+
+EVALUATORS: dict[Operation, Callable[..., Any]] = {}
+
+
+def evaluator(operation: Operation) -> Callable[..., Any]:
+    """The function that evaluates a step of ``operation`` from its operands by position."""
+    special = EVALUATORS.get(operation)
+    if special is not None:
+        return special
+    if operation.kind != "variadic" or isinstance(operation.function, np.ufunc):
+        return operation.function
+    kind = signature(operation.function).parameters[operation.operands[0]].kind
+    return operation.function if kind is inspect.Parameter.VAR_POSITIONAL else _gathered(operation)
+
+
+def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: dict[str, Any]) -> Any:
+    """Link a view to its original, and mark arrays made for the caller as free to be written."""
+    if type(result) is not Traced:
+        return result
+    if operation.name in VIEWS and type(arrays[0]) is Traced and isinstance(result.value, np.ndarray):
+        source = arrays[0]
+        if result.value is source.value:
+            return source
+        if np.may_share_memory(result.value, source.value):
+            result.link = ViewLink(source, operation, arrays[1:], params)
+    elif operation.function in _CREATIONS:
+        result.owned = True
+    return result
+
+
+_constants: dict[tuple[Operation, Any], Operation] = {}
+
+
+def _call_constant(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call through which no derivative flows: its array arguments are operands, the others static."""
+    if kwargs.get("out") is not None:
+        out = kwargs.pop("out")
+        return into(out, _call_constant(operation, args, kwargs))
+    names: list[Any] = list(range(len(args))) + list(kwargs)
+    given: list[Any] = [*args, *kwargs.values()]
+    arrays, places, params = [], [], {}
+    for name, x in zip(names, given, strict=True):
+        if isinstance(x, list | tuple) and _tape_of(x) is not None:
+            x = static(x, name) if _shape_like(x) else as_array(x)
+        if type(x) is Traced or isinstance(x, np.ndarray):
+            arrays.append(x)
+            places.append(name)
+        elif isinstance(name, str):
+            params[name] = x
+        else:
+            arrays.append(x)
+            places.append(name)
+    key = (operation, tuple(places))
+    if key not in _constants:
+        function = operation.function
+
+        def evaluate(*values: Any, **static_params: Any) -> Any:
+            positional = [v for place, v in zip(places, values, strict=True) if isinstance(place, int)]
+            named = {place: v for place, v in zip(places, values, strict=True) if isinstance(place, str)}
+            result = function(*positional, **named, **static_params)
+            return tuple(result) if isinstance(result, list) else result
+
+        plain = all(isinstance(p, int) for p in places)
+        _constants[key] = Operation(
+            operation.name,
+            function if plain and isinstance(function, np.ufunc) else evaluate,
+            "constant",
+            because=operation.because,
+            spelling=operation.spelling,
+        )
+    result = record(_constants[key], tuple(arrays), params)
+    if type(result) is Traced and operation.function in _CREATIONS:
+        result.owned = True
+    return result
+
+
+def _shape_like(x: Any) -> bool:
+    return all(type(e) is int or is_size(e) or (type(e) is Traced and np.ndim(e.value) == 0) for e in x)
+
+
+def into(out: Any, result: Any) -> Any:
+    """Write a result into the array given as ``out=``, and return that."""
+    if isinstance(out, tuple):
+        if len(out) == 1:
+            return into(out[0], result)
+        return tuple(r if o is None else into(o, r) for o, r in zip(out, result, strict=True))
+    if out is None:
+        return result
+    if type(out) is not Traced:
+        raise refused(
+            LinkLostError,
+            "a followed result was about to be written into a plain array (out=, or an in-place operator)",
+            "the array was made outside of the traced function, and its link would be lost there",
+            "make the array inside the function (np.zeros, np.empty, x.copy()), or pass it as an argument",
+        )
+    overwrite(out, result)
+    return out
+
+
+def as_array(x: Any, dtype: Any = None) -> Any:
+    """``np.asarray`` for what may hold stand-ins: nested lists are stacked."""
+    if type(x) is Traced:
+        result: Any = x
+    elif isinstance(x, list | tuple) and _tape_of(x) is not None:
+        result = call(np.stack, ([as_array(e) for e in x],), {})
+    else:
+        return np.asarray(x, dtype=dtype)
+    if type(result) is not Traced:
+        return np.asarray(result, dtype=dtype)
+    if dtype is not None and np.dtype(dtype) != result.dtype:
+        result = result.astype(dtype)
+    return result
+
+
+DISPATCH.call = call
+tape_module.install(Traced, as_array)

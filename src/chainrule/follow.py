@@ -1,0 +1,367 @@
+"""Calls while tracing: what is followed, what is answered in NumPy's place, and what comes back plain."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import math
+import sysconfig
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.dispatch import call as dispatch_call
+from chainrule.dispatch import known, load_families
+from chainrule.errors import LinkLostError
+from chainrule.handlers import CREATORS, SUBSTITUTES, create
+from chainrule.ops import OPERATIONS
+from chainrule.positions import is_internal
+from chainrule.rewrite import CALL, ITEM, PLAIN, rewritten
+from chainrule.sizes import is_size
+from chainrule.tape import Tape, current_tape, record, refused
+from chainrule.traced import Traced, value_of
+from chainrule.ufuncs import call_ufunc
+
+__all__ = ["followed"]
+
+_DISPATCHER = type(np.sum)
+_WRITING_METHODS = frozenset("fill put sort partition resize setfield itemset byteswap __setitem__".split())
+_LIBRARIES = tuple(
+    {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
+)
+
+
+class _Foreign(dict[str, bool]):
+    """Whether a file belongs to Python or to an installed package, remembered per file name."""
+
+    def __missing__(self, filename: str) -> bool:
+        packaged = "site-packages" in filename or "dist-packages" in filename or filename.startswith("<frozen")
+        self[filename] = is_internal[filename] or packaged or filename.startswith(_LIBRARIES)
+        return self[filename]
+
+
+_foreign = _Foreign()
+_hooked: dict[int, tuple[CodeType, bool]] = {}
+
+
+def _is_hooked(code: CodeType) -> bool:
+    """Whether this code's calls are routed already: it was compiled inside of a function that is followed."""
+    found = _hooked.get(id(code))
+    if found is None:
+        found = _hooked[id(code)] = (code, CALL in code.co_freevars or CALL in code.co_cellvars)
+    return found[1]
+
+
+def followed(function: Any) -> Any:
+    """``function`` with the calls in its body routed through :func:`call`; itself where that cannot be."""
+    kind = type(function)
+    if kind is FunctionType:
+        code = function.__code__
+        if _foreign[code.co_filename] or _is_hooked(code):
+            return function
+        routed = rewritten(function)
+        if routed is None:
+            return _shadowed(function)
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        closure = tuple([_HOOK_CELLS.get(name) or cells[name] for name in routed.co_freevars])
+        result = FunctionType(routed, function.__globals__, function.__name__, function.__defaults__, closure)
+        result.__kwdefaults__ = function.__kwdefaults__
+        return result
+    if kind is MethodType and type(function.__func__) is FunctionType:
+        inner = followed(function.__func__)
+        return function if inner is function.__func__ else MethodType(inner, function.__self__)
+    return function
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What a call in a followed function does."""
+    kind = type(function)
+    if kind is np.ufunc and not kwargs:
+        for x in args:
+            if type(x) is Traced:
+                operation = OPERATIONS.get(function)
+                if operation is not None and len(args) == function.nin:
+                    return record(operation, args, {})
+                break
+    elif kind is MethodType:
+        owner = function.__self__
+        if type(owner) is Traced:
+            return function(*args, **kwargs)
+        if isinstance(owner, np.ufunc):
+            return function(*args, **kwargs)
+        return followed(function)(*args, **kwargs)
+    elif kind is FunctionType and not _foreign[function.__code__.co_filename]:
+        return followed(function)(*args, **kwargs)
+    tape = current_tape()
+    if tape is None:
+        return function(*args, **kwargs)
+    return _outside(function, kind, args, kwargs, tape)
+
+
+def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any], tape: Tape) -> Any:
+    """A call of something that is not the user's own Python function."""
+    if kind is functools.partial:
+        return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+    if _any_traced(args) or (kwargs and _any_traced(tuple(kwargs.values()))):
+        if kind is BuiltinFunctionType or kind is MethodWrapperType:
+            owner = function.__self__
+            if type(owner) is np.ndarray:
+                return _method_of_plain(owner, function.__name__, args, kwargs, tape)
+            if isinstance(owner, np.ufunc):
+                return call_ufunc(owner, function.__name__, args, kwargs)
+        if isinstance(function, np.vectorize):
+            vectorized = np.vectorize(followed(function.pyfunc), otypes=function.otypes, signature=function.signature)
+            return SUBSTITUTES[np.vectorize.__call__](vectorized, *args, **kwargs)
+        answer = _lookup(SUBSTITUTES, function)
+        if answer is not None:
+            return answer(*args, **kwargs)
+        if kind is _DISPATCHER or _is_known(function):
+            return dispatch_call(function, tuple(map(_follow_argument, args)), kwargs)
+    elif _lookup_in(CREATORS, function) and kwargs.get("dtype") is not object:
+        return create(function, args, kwargs, tape)
+    elif all(map(is_size, args)) and args and _lookup(SUBSTITUTES, function) is not None and kind is not type:
+        ufunc = getattr(np, getattr(function, "__name__", ""), None)
+        if isinstance(ufunc, np.ufunc):
+            return ufunc(*args)
+    if isinstance(function, type):
+        made = _instance(function, args, kwargs)
+        if made is not None:
+            return made
+    else:
+        method = next((vars(c)["__call__"] for c in kind.__mro__ if "__call__" in vars(c)), None)
+        if type(method) is FunctionType and not _foreign[method.__code__.co_filename]:
+            return followed(method)(function, *args, **kwargs)
+    given = map(_follow_argument, args)
+    try:
+        result = function(*given, **{k: _follow_argument(v) for k, v in kwargs.items()})
+    except (TypeError, AttributeError) as error:
+        if isinstance(error, LinkLostError) or not _is_foreign_failure(error, args, kwargs):
+            raise
+        name = getattr(function, "__qualname__", repr(function))
+        raise refused(
+            LinkLostError,
+            f"{name} was called with a followed value, and failed",
+            f"it is not NumPy's and needs a plain number or array ({type(error).__name__}: {error})",
+            "use the NumPy function for it, or give it a rule with chainrule.custom_vjp",
+        ) from error
+    return _followed_result(result, tape)
+
+
+def _is_foreign_failure(error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether an error comes from foreign code that was handed a stand-in, rather than from the user's own."""
+    if not _any_traced(args) and not _any_traced(tuple(kwargs.values())):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is None or _foreign[last.tb_frame.f_code.co_filename]
+
+
+def _any_traced(values: tuple[Any, ...]) -> bool:
+    for x in values:
+        if type(x) is Traced:
+            return True
+        if type(x) in (list, tuple) and _any_traced(tuple(x)):
+            return True
+    return False
+
+
+def _lookup(table: dict[Any, Any], function: Any) -> Any:
+    try:
+        return table.get(function)
+    except TypeError:
+        return None
+
+
+def _lookup_in(table: frozenset[Any], function: Any) -> bool:
+    try:
+        return function in table
+    except TypeError:
+        return False
+
+
+def _is_known(function: Any) -> bool:
+    try:
+        if known(function):
+            return True
+    except TypeError:
+        return False
+    module = getattr(function, "__module__", None) or ""
+    return module.startswith("scipy") and load_families() and known(function)
+
+
+def _follow_argument(x: Any) -> Any:
+    """A function handed to something that will call it, followed too."""
+    return followed(x) if type(x) is FunctionType or type(x) is MethodType else x
+
+
+def _method_of_plain(owner: Any, name: str, args: Any, kwargs: Any, tape: Tape) -> Any:
+    """``X.dot(t)``: a method of a plain array with a stand-in among its arguments."""
+    if name in _WRITING_METHODS:
+        raise refused(
+            LinkLostError,
+            f".{name}() of a plain array was called with a followed value",
+            "the array was made outside of the traced function, and the link would be lost in it",
+            "make the array inside the function, or pass it as an argument",
+        )
+    stand_in = Traced(tape, tape.constant(owner), owner, False)
+    return getattr(stand_in, name)(*args, **kwargs)
+
+
+def _instance(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An instance of a user's class, with its ``__init__`` followed; ``None`` where Python should make it."""
+    initialise = cls.__init__  # type: ignore[misc]
+    if (
+        type(initialise) is not FunctionType
+        or _foreign[initialise.__code__.co_filename]
+        or getattr(cls, "__new__", None) is not object.__new__
+        or type(cls) is not type
+        or getattr(cls, "__abstractmethods__", None)
+    ):
+        return None
+    routed = followed(initialise)
+    if routed is initialise:
+        return None
+    instance = object.__new__(cls)
+    routed(instance, *args, **kwargs)
+    return instance
+
+
+def _followed_result(result: Any, tape: Tape) -> Any:
+    """Plain arrays that a call gives back, as stand-ins of constants, so that what is done with them is followed."""
+    kind = type(result)
+    if kind is np.ndarray and result.dtype.kind in "fciub":
+        variable = tape.constant(result)
+        return Traced(tape, variable, tape.values[variable], False)
+    if (kind is tuple or kind is list) and any(type(x) is np.ndarray for x in result):
+        return kind(_followed_result(x, tape) for x in result)
+    return result
+
+
+def item(base: Any, key: Any) -> Any:
+    """``base[key]`` in a followed function, where the key was computed."""
+    kind = type(base)
+    if kind is Traced or kind is list or kind is dict or kind is tuple:
+        return base[key]
+    if kind is np.ndarray:
+        if type(key) is Traced or (type(key) is tuple and any(type(k) is Traced for k in key)):
+            tape = current_tape()
+            if tape is not None:
+                return Traced(tape, tape.constant(base), base, False)[key]
+        return base[key]
+    if base is np.r_ or base is np.c_:
+        parts = key if type(key) is tuple else (key,)
+        if _any_traced(parts) and not any(isinstance(p, slice | str) for p in parts):
+            if base is np.r_:
+                return dispatch_call(np.concatenate, ([_at_least_1d(p) for p in parts],), {})
+            return dispatch_call(np.column_stack, ([_at_least_1d(p) for p in parts],), {})
+    return base[key]
+
+
+def _at_least_1d(x: Any) -> Any:
+    return dispatch_call(np.atleast_1d, (x,), {}) if type(x) is Traced else np.atleast_1d(x)
+
+
+def plain(values: Any) -> Any:
+    """The right-hand side of ``"…" % values``: text needs numbers only."""
+    if type(values) is tuple:
+        return tuple(plain(v) for v in values)
+    if type(values) is dict:
+        return {k: plain(v) for k, v in values.items()}
+    return value_of(values)
+
+
+_HOOK_CELLS = {CALL: CellType(call), ITEM: CellType(item), PLAIN: CellType(plain)}
+
+
+# ---- functions without source: their globals and closures are seen through substitutes
+class _Module:
+    """A module as a function without source sees it: calls that need it go through :func:`call`."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.__dict__["_module"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        return _seen(getattr(self._module, name))
+
+
+def _seen(x: Any) -> Any:
+    """A global or closure variable as a function without source sees it."""
+    kind = type(x)
+    if kind is ModuleType and (x.__name__.split(".")[0] in ("numpy", "scipy") or x is math):
+        return _Module(x)
+    if kind is np.ndarray and x.dtype.kind in "fciub":
+        tape = current_tape()
+        return x if tape is None else Traced(tape, tape.constant(x), x, False)
+    if kind is FunctionType:
+        return x if is_internal[x.__code__.co_filename] and not _is_scipy(x) else functools.partial(call, x)
+    if kind is BuiltinFunctionType and (_lookup_in(CREATORS, x) or _lookup(SUBSTITUTES, x) is not None):
+        return functools.partial(call, x)
+    return x
+
+
+def _is_scipy(function: Any) -> bool:
+    return (function.__module__ or "").startswith("scipy")
+
+
+def _shadowed(function: FunctionType) -> Any:
+    """A function without source, on a copy of its globals in which NumPy's constructors are followed."""
+    code = function.__code__
+    stores = _stores(code)
+    if stores is None:
+        return function
+    names = _names(code)
+    namespace = dict(function.__globals__)
+    for name in names:
+        if name in namespace:
+            namespace[name] = _seen(namespace[name])
+    for name, builtin in (("float", float), ("len", len)):
+        if name in names and name not in namespace:
+            namespace[name] = functools.partial(call, builtin)
+    cells = []
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            cells.append(cell)
+            continue
+        seen = content if name in stores else _seen(content)
+        cells.append(cell if seen is content else CellType(seen))
+    result = FunctionType(code, namespace, function.__name__, function.__defaults__, tuple(cells))
+    result.__kwdefaults__ = function.__kwdefaults__
+    return result
+
+
+_code_facts: dict[int, tuple[CodeType, frozenset[str], frozenset[str] | None]] = {}
+
+
+def _facts(code: CodeType) -> tuple[CodeType, frozenset[str], frozenset[str] | None]:
+    known_facts = _code_facts.get(id(code))
+    if known_facts is None:
+        names = set(code.co_names)
+        stores: set[str] | None = set()
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                stores = None
+                break
+            if instruction.opname in ("STORE_DEREF", "DELETE_DEREF") and stores is not None:
+                stores.add(instruction.argval)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                _, inner_names, inner_stores = _facts(constant)
+                names |= inner_names
+                stores = None if stores is None or inner_stores is None else stores | inner_stores
+        known_facts = (code, frozenset(names), None if stores is None else frozenset(stores))
+        _code_facts[id(code)] = known_facts
+    return known_facts
+
+
+def _names(code: CodeType) -> frozenset[str]:
+    """The global names that a function and the functions in it may look up."""
+    return _facts(code)[1]
+
+
+def _stores(code: CodeType) -> frozenset[str] | None:
+    """The closure variables that it assigns; ``None`` where it assigns globals, which a copy would hide."""
+    return _facts(code)[2]

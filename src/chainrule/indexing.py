@@ -1,0 +1,103 @@
+"""Indexing as operations: reading, writing and adding at an index, each without side effects.
+
+An index such as ``x[rows, 1:, None]`` is split into its static part, an :class:`Index`, and the arrays
+in it, which are operands like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Index", "add_item", "add_item_in_place", "get_item", "set_item", "set_item_in_place"]
+
+
+class _Hole:
+    """Stands in an index for the array operand that goes there."""
+
+    def __repr__(self) -> str:
+        return "·"
+
+
+HOLE = _Hole()
+
+
+class Index:
+    """The static part of an index: integers, slices, ``None``, ``...`` and holes for array operands.
+
+    Hashable and comparable, as slices are not in every Python version.
+    """
+
+    __slots__ = ("basic", "frozen", "parts", "single")
+
+    def __init__(self, parts: tuple[Any, ...], single: bool) -> None:
+        self.parts = parts
+        self.single = single
+        self.basic = HOLE not in parts
+        self.frozen = tuple(
+            ("slice", p.start, p.stop, p.step) if type(p) is slice else (type(p).__name__, p) for p in parts
+        )
+
+    def key(self, arrays: tuple[Any, ...]) -> Any:
+        """The index as NumPy takes it, with ``arrays`` in the holes."""
+        if self.basic:
+            return self.parts[0] if self.single else self.parts
+        remaining = iter(arrays)
+        filled = tuple(next(remaining) if p is HOLE else p for p in self.parts)
+        return filled[0] if self.single else filled
+
+    def __hash__(self) -> int:
+        return hash((self.frozen, self.single))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and self.frozen == other.frozen and self.single == other.single
+
+    def text(self, names: tuple[str, ...]) -> str:
+        """The index as it is written between the brackets."""
+        remaining = iter(names)
+
+        def part(p: Any) -> str:
+            if p is HOLE:
+                return next(remaining)
+            if type(p) is slice:
+                ends = ["" if e is None else str(e) for e in (p.start, p.stop)]
+                return ":".join(ends) + ("" if p.step is None else f":{p.step}")
+            return "..." if p is Ellipsis else str(p)
+
+        written = ", ".join(part(p) for p in self.parts)
+        return written if self.single or len(self.parts) != 1 else written + ","
+
+    def __repr__(self) -> str:
+        return f"[{self.text(('·',) * len(self.parts))}]"
+
+
+def get_item(x: Any, *arrays: Any, index: Index) -> Any:
+    """``x[index]``; never a view of ``x`` that later writes could change."""
+    return x[index.key(arrays)]
+
+
+def set_item(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+    """A copy of ``x`` with ``value`` written at the index."""
+    return set_item_in_place(x.copy(), value, *arrays, index=index)
+
+
+def set_item_in_place(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+    """``x[index] = value``, returning ``x``."""
+    x[index.key(arrays)] = value
+    return x
+
+
+def add_item(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+    """A copy of ``x`` with ``value`` added at the index, once per repetition of an index."""
+    return add_item_in_place(x.copy(), value, *arrays, index=index)
+
+
+def add_item_in_place(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+    """``np.add.at(x, index, value)``, returning ``x``."""
+    key = index.key(arrays)
+    if all(np.ndim(a) == 0 or np.asarray(a).dtype.kind == "b" for a in arrays):
+        x[key] += value  # nothing can be named twice, and this is far faster than np.add.at
+    else:
+        np.add.at(x, key, value)
+    return x

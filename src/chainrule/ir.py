@@ -1,0 +1,202 @@
+"""The records that passes exchange: Var, Const, Step and Program; frozen, flat, ordered, single-assignment.
+
+``print(program)`` is readable NumPy with shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.indexing import Index, add_item, get_item, set_item
+from chainrule.names import Namespace
+from chainrule.ops import Operation
+from chainrule.positions import Position
+from chainrule.sizes import is_size, plain_number
+
+__all__ = ["Const", "Guard", "Program", "Step", "Var"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Var:
+    """A value that a program computes or is given.
+
+    Attributes:
+        shape: its shape in the traced call.
+        dtype: its dtype.
+        name: the user's name for it, or ``None``.
+        number: its place on the tape; sizes refer to it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    name: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const:
+    """A literal of the user's source, kept as written; a size; or a plain array that the function used.
+
+    Attributes:
+        value: the number or array.
+        name: the user's name for it, if it is an array that has one.
+        number: its place on the tape, for an array.
+    """
+
+    value: Any
+    name: str | None = None
+    number: int = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operation.
+
+    Attributes:
+        operation: its row in the table.
+        inputs: its operands, by position.
+        params: its static arguments, by name.
+        outputs: what it computes: one Var, or several for an operation such as ``np.linalg.svd``.
+        position: where it stands in the user's source.
+    """
+
+    operation: Operation
+    inputs: tuple[Var | Const, ...]
+    params: Mapping[str, Any]
+    outputs: tuple[Var, ...]
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """A value that decided what was traced: the program is valid while it stays what it was."""
+
+    variable: Var | Const
+    value: Any
+    position: Position | None
+
+    def __str__(self) -> str:
+        where = "" if self.position is None else f" on line {self.position.line}"
+        text = "" if self.position is None else self.position.segment
+        return f"{text or 'a value'} is {self.value!r}{where}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """The traced steps of one call.
+
+    Attributes:
+        name: the name of the traced function.
+        inputs: one Var per leaf of the arguments.
+        steps: the operations, in the order in which they ran.
+        outputs: one Var or Const per leaf of the result.
+        constants: the plain arrays that the function used.
+        guards: the values that control flow depended on.
+    """
+
+    name: str
+    inputs: tuple[Var, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Var | Const, ...]
+    constants: tuple[Const, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    _names: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+
+    def names(self) -> Mapping[int, str]:
+        """A unique name for each variable, by its number: the user's where there is one."""
+        if not self._names:
+            namespace, invented = Namespace(), 0
+            given: tuple[Var | Const, ...] = (*self.inputs, *self.constants)
+            for x in given:
+                self._names[x.number] = namespace.claim(x.name or "constant")
+            for step in self.steps:
+                for out in step.outputs:
+                    if out.name is None:
+                        invented += 1
+                    self._names[out.number] = namespace.claim(out.name or f"t{invented}")
+        return self._names
+
+    def __str__(self) -> str:
+        names = self.names()
+        lines = [f"def {self.name}({', '.join(f'{names[x.number]}: {_kind(x)}' for x in self.inputs)}):"]
+        lines += [f"    # valid while {guard}" for guard in dict.fromkeys(map(str, self.guards))]
+        lines += [f"    # {names[c.number]}: {_kind(c)}, a plain array" for c in self.constants]
+        body = [(", ".join(names[o.number] for o in s.outputs) + " = " + call_text(s, names), s) for s in self.steps]
+        width = min(60, max((len(text) for text, _ in body), default=0))
+        for text, step in body:
+            kinds = ", ".join(_kind(o) for o in step.outputs)
+            line = "" if step.position is None else f"  line {step.position.line}"
+            lines.append(f"    {text:<{width}}  # {kinds}{line}")
+        lines.append(f"    return {', '.join(operand_text(o, names) for o in self.outputs)}")
+        return "\n".join(lines)
+
+
+def _kind(x: Var | Const) -> str:
+    if isinstance(x, Const):
+        array = np.asarray(x.value)
+        return f"{array.dtype}{list(array.shape)}" if array.shape else str(array.dtype)
+    return f"{x.dtype}[{', '.join(map(str, map(plain_number, x.shape)))}]" if x.shape else str(x.dtype)
+
+
+def static_text(x: Any, names: Mapping[int, str]) -> str:
+    """A static argument as Python source; sizes as the lengths they are."""
+    if is_size(x):
+        text: str = x.describe(lambda number: names.get(number, "array"))
+        return text
+    if isinstance(x, tuple):
+        inner = ", ".join(static_text(e, names) for e in x)
+        return f"({inner},)" if len(x) == 1 else f"({inner})"
+    if isinstance(x, list):
+        return f"[{', '.join(static_text(e, names) for e in x)}]"
+    if isinstance(x, np.dtype):
+        return f"np.{x.name}"
+    if isinstance(x, type):
+        return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
+    return repr(x)
+
+
+def operand_text(x: Var | Const, names: Mapping[int, str]) -> str:
+    """An operand as Python source."""
+    if isinstance(x, Var) or x.number >= 0:
+        return names[x.number]
+    return static_text(x.value, names)
+
+
+_SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@", "remainder": "%",
+            "floor_divide": "//", "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
+            "not_equal": "!=", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}  # fmt: skip
+
+
+def call_text(step: Step, names: Mapping[int, str]) -> str:
+    """One step as Python source."""
+    operation = step.operation
+    operands = [operand_text(x, names) for x in step.inputs]
+    params = dict(step.params)
+    function = operation.function
+    if function is get_item or function is set_item or function is add_item:
+        index: Index = params["index"]
+        split = 1 if function is get_item else 2
+        key = index.text(tuple(operands[split:]))
+        if function is get_item:
+            return f"{operands[0]}[{key}]"
+        sign = "=" if function is set_item else "+="
+        return f"{operands[0]} with [{key}] {sign} {operands[1]}"
+    if operation.name in _SYMBOLS and len(operands) == 2 and not params:
+        return f"{operands[0]} {_SYMBOLS[operation.name]} {operands[1]}"
+    if operation.name == "negative":
+        return f"-{operands[0]}"
+    if operation.name == "einsum":
+        operands.insert(0, repr(params.pop("subscripts")))
+    if operation.name == "astype":
+        return f"{operands[0]}.astype({static_text(params['dtype'], names)})"
+    if operation.kind == "variadic" and operation.name != "einsum":
+        operands = [f"[{', '.join(operands)}]"]
+    given = [
+        static_text(v, names) if k.startswith("argument ") else f"{k}={static_text(v, names)}"
+        for k, v in params.items()
+    ]
+    return f"{operation.spelling}({', '.join([*operands, *given])})"

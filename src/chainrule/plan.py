@@ -1,0 +1,213 @@
+"""A backward pass made ready to run again.
+
+Tracing happens at every call, so that the result is always right; but the backward pass of a trace that
+has been seen before is known.  :func:`signature_of` describes a trace completely up to the values in it;
+a :class:`Plan` is the backward part of a tape with dead steps removed, which runs on the values of any
+tape with the same description.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from chainrule.dispatch import evaluator
+from chainrule.indexing import add_item, add_item_in_place, set_item, set_item_in_place
+from chainrule.ops import OPERATIONS
+from chainrule.sizes import plain_number
+from chainrule.tape import Tape
+
+__all__ = ["PLANS", "Plan", "signature_of"]
+
+_LONGEST = 5000  # steps; longer programs are rarely run twice, and their descriptions are large
+_FRESH = frozenset((np.zeros_like, np.sum, np.copy, np.matmul, np.dot, set_item, add_item))
+_OPERATORS: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv,
+    np.power: operator.pow, np.negative: operator.neg, np.greater: operator.gt, np.equal: operator.eq,
+}  # fmt: skip
+
+
+def _freeze(x: Any) -> Any:
+    """A hashable description of a static argument, in which ``2``, ``2.0`` and ``True`` differ."""
+    kind = type(x)
+    if kind is tuple or kind is list:
+        return (kind, *map(_freeze, x))
+    if kind is dict:
+        return (dict, *[(k, _freeze(v)) for k, v in x.items()])
+    if kind is slice:
+        return (slice, x.start, x.stop, x.step)
+    if kind is np.ndarray:
+        return (x.dtype, x.shape, x.tobytes())
+    if kind is float and x == 0:
+        return repr(x)
+    return (kind, x)
+
+
+def signature_of(tape: Tape, *extra: Any) -> Any:
+    """What a trace is, up to the values in it; ``None`` where it cannot be described."""
+    steps, values = tape.steps, tape.values
+    if len(steps) > _LONGEST:
+        return None
+    key = (
+        extra,
+        tuple([(s[0], s[1], s[3], _freeze(s[2]) if s[2] else None) for s in steps]),
+        tuple([v.shape if type(v) is np.ndarray else type(v) for v in values]),
+        tuple([values[v].dtype for v in tape.leaves if type(values[v]) is np.ndarray]),
+    )
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+class Plan:
+    """The backward steps that some results need, over the forward values of a tape.
+
+    Args:
+        tape: a tape that has been differentiated.
+        boundary: the number of variables that the forward pass made; those are taken from ``values``.
+        results: the wanted variables, or plain numbers.
+        inputs: variables made after the boundary whose values are given at each run (cotangents).
+    """
+
+    def __init__(self, tape: Tape, boundary: int, results: Sequence[Any], inputs: Sequence[int] = ()) -> None:
+        self.boundary = boundary
+        self.results = tuple(results)
+        self.inputs = tuple(inputs)
+        needed = {r for r in results if type(r) is int}
+        kept = []
+        for step in reversed(tape.steps):
+            outputs = step[3] if type(step[3]) is tuple else (step[3],)
+            if outputs[0] < boundary:
+                break
+            if not needed.isdisjoint(outputs):
+                kept.append(step)
+                needed.update(x for x in step[1] if type(x) is int)
+        kept.reverse()
+        made = {v for step in kept for v in (step[3] if type(step[3]) is tuple else (step[3],))}
+        # Constants that rules registered: arrays that depend on shapes only.
+        self.constants = [
+            (v, tape.values[v]) for v in sorted(needed) if v >= boundary and v not in made and v not in self.inputs
+        ]
+        self.size = len(tape.values)
+        self.steps = self._compile(kept)
+
+    def _compile(self, kept: list[Any]) -> list[Any]:
+        compiled: list[Any] = []
+        literals: dict[Any, int] = {}
+        self.literals: list[Any] = []
+        last = self._last_uses(kept)
+        for number, (operation, inputs, params, outputs, _, _) in enumerate(kept):
+            slots = []
+            for x in inputs:
+                if type(x) is int:
+                    slots.append(x)
+                    continue
+                value = plain_number(x[0])
+                key = (type(value), repr(value))
+                if key not in literals:
+                    literals[key] = self.size + len(self.literals)
+                    self.literals.append(value)
+                slots.append(literals[key])
+            function = operation.function
+            if operation.kind == "elementwise" and not params and len(slots) <= 2:
+                function = _OPERATORS.get(function, function)
+            elif function is set_item or function is add_item:
+                if inputs[0] in last and last[inputs[0]] == number:
+                    function = set_item_in_place if function is set_item else add_item_in_place
+            else:
+                function = evaluator(operation)
+            if function is OPERATIONS.get(np.matmul, operation).function:
+                function = operator.matmul
+            dead = [x for x in inputs if type(x) is int and x >= self.boundary and last.get(x) == number]
+            compiled.append((function, tuple(slots), params or None, outputs, tuple(dead)))
+        return compiled
+
+    def _last_uses(self, kept: list[Any]) -> dict[int, int]:
+        """For each variable made by these steps, the last step that uses it or anything sharing its memory.
+
+        Elementwise results own their memory, and so does what is written at an index (it is a copy, or takes
+        the memory of an array that nobody reads again).  Everything else might be a view of its operands, and
+        is treated as one: writing in place is only allowed when nobody can notice.
+        """
+        owner: dict[int, set[int]] = {}
+        last: dict[int, int] = {}
+        made: set[int] = set()
+        for number, (operation, inputs, _, outputs, _, _) in enumerate(kept):
+            variables = [x for x in inputs if type(x) is int]
+            for x in variables:
+                for shared in {x} | owner.get(x, set()):
+                    last[shared] = number
+            fresh = operation.kind == "elementwise" or operation.function in _FRESH
+            for v in outputs if type(outputs) is tuple else (outputs,):
+                made.add(v)
+                if not fresh:
+                    owner[v] = set().union(*({x} | owner.get(x, set()) for x in variables)) if variables else set()
+        for r in self.results:
+            if type(r) is int:
+                for shared in {r} | owner.get(r, set()):
+                    last[shared] = len(kept)
+        # Memory that comes from outside (forward values, constants, given cotangents), and views, are never written.
+        return {v: n for v, n in last.items() if v in made and not owner.get(v)}
+
+    def run(self, values: Sequence[Any], inputs: Sequence[Any] = ()) -> list[Any]:
+        """The results, given the forward values and the inputs."""
+        env: list[Any] = [*values[: self.boundary], *[None] * (self.size - self.boundary), *self.literals]
+        for v, value in self.constants:
+            env[v] = value
+        for v, value in zip(self.inputs, inputs, strict=True):
+            env[v] = value
+        with np.errstate(all="ignore"):
+            for function, slots, params, outputs, dead in self.steps:
+                if params is None:
+                    result = function(*[env[k] for k in slots])
+                else:
+                    result = function(*[env[k] for k in slots], **params)
+                if type(outputs) is int:
+                    env[outputs] = result
+                else:
+                    for v, part in zip(outputs, result, strict=True):
+                        env[v] = part
+                for v in dead:
+                    env[v] = None
+        return [env[r] if type(r) is int else r for r in self.results]
+
+
+class _Plans:
+    """Plans by description, the least recently used forgotten first."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._plans: OrderedDict[Any, Plan] = OrderedDict()
+        self._capacity = capacity
+
+    def get(self, key: Any) -> Plan | None:
+        """The plan for this description, if there is one."""
+        if key is None:
+            return None
+        plan = self._plans.get(key)
+        if plan is not None:
+            with suppress(KeyError):  # another thread may just have removed it
+                self._plans.move_to_end(key)
+        return plan
+
+    def put(self, key: Any, plan: Plan) -> None:
+        """Remember a plan."""
+        if key is None:
+            return
+        self._plans[key] = plan
+        while len(self._plans) > self._capacity:
+            with suppress(KeyError):
+                self._plans.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._plans.clear()
+
+
+PLANS = _Plans()

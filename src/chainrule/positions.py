@@ -1,0 +1,129 @@
+"""Where a step stands in the user's source: file, line, column, text and the name it is bound to.
+
+While tracing only the code object and the offset of the running instruction are noted, which costs
+next to nothing.  Everything else is worked out from them when somebody asks.
+"""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice, pairwise
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Position", "bound_names", "is_internal", "locate", "user_frame"]
+
+_PACKAGE = str(Path(__file__).parent)
+_NUMPY = str(Path(np.__file__).parent)
+_STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
+_SKIPPED = {"CACHE", "NOP", "EXTENDED_ARG", "PRECALL"}
+
+
+class _Internal(dict[str, bool]):
+    """Whether a file is chainrule's or NumPy's own, remembered per file name."""
+
+    def __missing__(self, filename: str) -> bool:
+        inside = filename.startswith((_PACKAGE, _NUMPY)) or "/scipy/" in filename or "\\scipy\\" in filename
+        self[filename] = inside
+        return inside
+
+
+is_internal = _Internal()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the user's source.  Lines and columns count from 1, as editors do."""
+
+    filename: str
+    function: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @property
+    def text(self) -> str:
+        """The source line, stripped; empty where there is no source."""
+        return linecache.getline(self.filename, self.line).strip()
+
+    @property
+    def segment(self) -> str:
+        """The exact source of the expression, as far as it stands on its first line."""
+        line = linecache.getline(self.filename, self.line).rstrip("\n")
+        if not line:
+            return ""
+        data = line.encode()
+        end = self.end_column - 1 if self.end_line == self.line else len(data)
+        return data[self.column - 1 : end].decode(errors="replace")
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}:{self.column}"
+
+    def pointer(self) -> str:
+        """The place as a traceback shows it, with the expression underlined where the source is known."""
+        head = f'  File "{self.filename}", line {self.line}, column {self.column}, in {self.function}'
+        line = linecache.getline(self.filename, self.line).rstrip("\n")
+        if not line.strip():
+            return head
+        indent = len(line) - len(line.lstrip())
+        start = len(line.encode()[: self.column - 1].decode(errors="replace")) - indent
+        width = max(1, len(self.segment))
+        return f"{head}\n    {line.strip()}\n    {' ' * max(start, 0)}{'^' * width}"
+
+
+@lru_cache(maxsize=65536)
+def locate(code: CodeType, offset: int) -> Position:
+    """The position of the instruction at byte ``offset`` of ``code``."""
+    found = next(islice(code.co_positions(), offset // 2, None), (None, None, None, None))
+    line, end_line, column, end_column = found
+    line = line or code.co_firstlineno
+    return Position(
+        code.co_filename, code.co_qualname, line, (column or 0) + 1, end_line or line, (end_column or column or 0) + 1
+    )
+
+
+@lru_cache(maxsize=65536)
+def bound_names(code: CodeType, offset: int) -> tuple[str, ...]:
+    """The names that the instruction after ``offset`` stores the result under: ``("y",)`` for ``y = a + b``.
+
+    Read from the bytecode, so it works where there is no source text.
+    """
+    instructions = _instructions(code)
+    following = instructions.get(offset)
+    names: list[str] = []
+    while following is not None:
+        name, argument, next_offset = following
+        if name in _STORES:
+            names.append(argument)
+            break
+        if name == "STORE_FAST_STORE_FAST" or name == "STORE_FAST_LOAD_FAST":
+            names.append(argument[0] if isinstance(argument, tuple) else str(argument))
+            break
+        if name == "COPY":
+            following = instructions.get(next_offset)
+            continue
+        break
+    return tuple(names)
+
+
+@lru_cache(maxsize=1024)
+def _instructions(code: CodeType) -> dict[int, tuple[str, Any, int]]:
+    """For each instruction's offset, what follows it: name, argument and offset."""
+    plain = [i for i in dis.get_instructions(code) if i.opname not in _SKIPPED]
+    return {before.offset: (i.opname, i.argval, i.offset) for before, i in pairwise(plain)}
+
+
+def user_frame(depth: int = 1) -> FrameType:
+    """The innermost frame that is neither chainrule's nor NumPy's."""
+    frame: FrameType = sys._getframe(depth)
+    while is_internal[frame.f_code.co_filename] and frame.f_back is not None:
+        frame = frame.f_back
+    return frame

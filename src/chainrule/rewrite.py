@@ -1,0 +1,237 @@
+"""A function's code with its calls made visible.
+
+Plain arrays have methods that know nothing of stand-ins: ``X.dot(t)`` on a plain ``X``, ``np.zeros(n)``,
+``np.array([f(x), g(x)])``, ``float(t)``.  To follow them, the *calls* in the user's functions are routed
+through a hook.  The function is recompiled from its source with every call ``f(a)`` written as
+``hook(f, a)``; names, closures, globals, defaults and line numbers stay what they were, and nothing
+of NumPy or of the user's is replaced, so no other thread can notice.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import linecache
+import threading
+from types import CodeType, FunctionType
+from typing import Any
+
+__all__ = ["CALL", "ITEM", "PLAIN", "rewritten"]
+
+CALL, ITEM, PLAIN = "__chainrule_call__", "__chainrule_item__", "__chainrule_plain__"
+_HOOKS = (CALL, ITEM, PLAIN)
+
+# Builtins that mean the same with stand-ins, and those that look at the frame they are called from.
+_UNTOUCHED = frozenset(
+    "super locals globals vars dir eval exec breakpoint isinstance issubclass print range enumerate zip type id "
+    "hasattr getattr setattr delattr str repr iter next abs any all list tuple dict set bool slice reversed "
+    "callable format property staticmethod classmethod object input open __import__ min max".split()
+)
+_FUTURE_FLAGS = 0x1FE0000  # the CO_FUTURE_* bits
+
+_lock = threading.Lock()
+_modules: dict[str, tuple[int, ast.Module]] = {}
+_rewritten: dict[int, tuple[CodeType, CodeType | None]] = {}
+
+
+class _Router(ast.NodeTransformer):
+    """Writes calls, computed subscripts and ``"…" % values`` as calls of the hooks."""
+
+    def __init__(self, rebound: frozenset[str]) -> None:
+        self.rebound = rebound
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in _UNTOUCHED and node.func.id not in self.rebound:
+            return node
+        hook = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
+        return ast.copy_location(ast.Call(hook, [node.func, *node.args], node.keywords), node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        text = isinstance(node.left, ast.JoinedStr) or (
+            isinstance(node.left, ast.Constant) and isinstance(node.left.value, str | bytes)
+        )
+        if isinstance(node.op, ast.Mod) and text:
+            hook = ast.copy_location(ast.Name(PLAIN, ast.Load()), node.right)
+            node.right = ast.copy_location(ast.Call(hook, [node.right], []), node.right)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load) or isinstance(node.slice, ast.Constant | ast.UnaryOp | ast.Starred):
+            return node
+        key = _as_expression(node.slice)
+        if key is None:
+            return node
+        hook = ast.copy_location(ast.Name(ITEM, ast.Load()), node)
+        return ast.copy_location(ast.Call(hook, [node.value, key], []), node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.target = self.visit(node.target)
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        for argument in (*node.posonlyargs, *node.args, *node.kwonlyargs):
+            argument.annotation = None
+        node.defaults = [self.visit(d) for d in node.defaults]
+        node.kw_defaults = [None if d is None else self.visit(d) for d in node.kw_defaults]
+        return node
+
+
+def _as_expression(node: ast.expr) -> ast.expr | None:
+    """What stands between the brackets, as an expression that evaluates to the key; ``None`` if it is constant."""
+    if isinstance(node, ast.Slice):
+        return None
+    if isinstance(node, ast.Tuple):
+        if any(isinstance(e, ast.Slice | ast.Starred) for e in node.elts):
+            parts: list[ast.expr] = []
+            for e in node.elts:
+                if isinstance(e, ast.Slice):
+                    ends = [end or ast.copy_location(ast.Constant(None), e) for end in (e.lower, e.upper, e.step)]
+                    name = ast.copy_location(ast.Name("slice", ast.Load()), e)
+                    parts.append(ast.copy_location(ast.Call(name, ends, []), e))
+                else:
+                    parts.append(e)
+            return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
+        return node
+    return node
+
+
+def _module(filename: str, namespace: dict[str, Any]) -> ast.Module | None:
+    """The syntax tree of a source file, parsed once per version of it."""
+    lines = linecache.getlines(filename, namespace)
+    if not lines:
+        return None
+    source = "".join(lines)
+    key = hash(source)
+    known = _modules.get(filename)
+    if known is None or known[0] != key:
+        try:
+            known = (key, ast.parse(source))
+        except (SyntaxError, ValueError):
+            return None
+        _modules[filename] = known
+    return known[1]
+
+
+def _find(module: ast.Module, code: CodeType) -> tuple[ast.AST, str | None] | None:
+    """The definition that ``code`` was compiled from, and the class around it if it stands in one."""
+    found: list[tuple[ast.AST, str | None]] = []
+
+    def walk(node: ast.AST, owner: str | None) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = min([child.lineno, *(d.lineno for d in child.decorator_list)])
+                if child.name == code.co_name and first == code.co_firstlineno:
+                    found.append((child, owner))
+                walk(child, owner)
+            elif isinstance(child, ast.Lambda):
+                if code.co_name == "<lambda>" and child.lineno == code.co_firstlineno:
+                    found.append((child, owner))
+                walk(child, owner)
+            elif isinstance(child, ast.ClassDef):
+                walk(child, child.name)
+            else:
+                walk(child, owner)
+
+    walk(module, None)
+    if len(found) > 1 or code.co_name == "<lambda>":
+        found = [entry for entry in found if _covers(entry[0], code)]
+    found = [entry for entry in found if _parameters(entry[0]) == code.co_varnames[: _parameter_count(code)]]
+    return found[0] if len(found) == 1 else None
+
+
+def _parameter_count(code: CodeType) -> int:
+    return code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+
+
+def _parameters(node: Any) -> tuple[str, ...]:
+    a = node.args
+    names = [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return tuple(names + [x.arg for x in (a.vararg, a.kwarg) if x is not None])
+
+
+def _covers(node: Any, code: CodeType) -> bool:
+    """Whether the instructions of ``code`` lie in the body of ``node``, and begin where it does."""
+    body = node.body[0] if isinstance(node.body, list) else node.body
+    places = [(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None]
+    inside = [p for p in places if p != (code.co_firstlineno, 0)]
+    if not inside:
+        return True
+    start = (body.lineno, body.col_offset)
+    end = (node.end_lineno, node.end_col_offset)
+    return min(inside) >= min(start, (node.lineno, node.col_offset)) and max(inside) <= end and min(inside) <= start
+
+
+def rewritten(function: FunctionType) -> CodeType | None:
+    """The code of ``function`` with its calls routed; ``None`` where there is no source for it.
+
+    Its free variables are those of the function and the hooks; :func:`chainrule.follow.followed` binds them.
+    """
+    code = function.__code__
+    known = _rewritten.get(id(code))
+    if known is not None:
+        return known[1]
+    with _lock:
+        result = _rewrite(function)
+        _rewritten[id(code)] = (code, result)  # holds on to the code, so that its id stays its own
+        return result
+
+
+def _rewrite(function: FunctionType) -> CodeType | None:
+    code = function.__code__
+    module = _module(code.co_filename, function.__globals__)
+    found = None if module is None else _find(module, code)
+    if found is None:
+        return None
+    node: Any
+    node, owner = found
+    node = copy.deepcopy(node)
+    node.decorator_list = []
+    node.returns = None
+    none = ast.copy_location(ast.Constant(None), node)
+    node.args.defaults = [none for _ in node.args.defaults]
+    node.args.kw_defaults = [None if d is None else none for d in node.args.kw_defaults]
+    rebound = frozenset(
+        name for name in _UNTOUCHED
+        if name in code.co_varnames or name in code.co_freevars or name in code.co_cellvars
+        or function.__globals__.get(name, getattr(builtins, name)) is not getattr(builtins, name)
+    )  # fmt: skip
+    node = _Router(rebound).visit(node)
+    inner: ast.stmt = ast.copy_location(ast.Expr(node), node) if isinstance(node, ast.Lambda) else node
+    body: list[ast.stmt] = [inner]
+    if owner is not None:
+        body = [ast.copy_location(ast.ClassDef(owner, [], [], body, [], **_no_type_parameters()), node)]
+    free = [name for name in code.co_freevars if name != "__class__"]
+    arguments = ast.arguments([], [ast.arg(name) for name in (*_HOOKS, *free)], None, [], [], None, [])
+    outer = ast.FunctionDef("__chainrule_outer__", arguments, body, [], None, None, **_no_type_parameters())
+    tree = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))
+    try:
+        compiled = compile(tree, code.co_filename, "exec", flags=code.co_flags & _FUTURE_FLAGS, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return None
+    result = _nested(compiled, code)
+    if result is None or not set(result.co_freevars) - set(_HOOKS) <= set(code.co_freevars):
+        return None
+    return result.replace(co_qualname=code.co_qualname)
+
+
+def _no_type_parameters() -> dict[str, Any]:
+    """What the syntax nodes of definitions want from Python 3.12 on."""
+    return {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
+
+
+def _nested(compiled: CodeType, code: CodeType) -> CodeType | None:
+    """The outermost code object of the same name inside ``compiled``."""
+    for constant in compiled.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_name == code.co_name and constant.co_name != "__chainrule_outer__":
+                return constant
+            deeper = _nested(constant, code)
+            if deeper is not None:
+                return deeper
+    return None

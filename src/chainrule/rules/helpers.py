@@ -1,0 +1,53 @@
+"""Small pieces that several rules share.  Plain NumPy, on plain arrays and on stand-ins alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["along_axis", "as_operand", "is_literal", "mt", "normalise_axes", "restore"]
+
+
+def mt(x: Any) -> Any:
+    """``x`` with its last two axes exchanged."""
+    return np.swapaxes(x, -1, -2)
+
+
+def is_literal(x: Any) -> bool:
+    """Whether ``x`` is a plain number that the user wrote, and so no variable operand."""
+    return isinstance(x, int | float | complex) and not hasattr(x, "shape")
+
+
+def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """``axis`` as a tuple of non-negative integers; ``None`` means all axes."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    return tuple(int(a) % ndim if ndim else 0 for a in axes)
+
+
+def restore(g: Any, x: Any, axis: Any, keepdims: Any) -> Any:
+    """The cotangent ``g`` of a reduction of ``x``, with the reduced axes back as length 1."""
+    if np.ndim(g) == 0 or keepdims is True or keepdims == 1 or np.ndim(x) == 0:
+        return g
+    return np.expand_dims(g, normalise_axes(axis, np.ndim(x)))
+
+
+def as_operand(x: Any) -> Any:
+    """``x`` as something with a shape: stand-ins and arrays as they are, lists stacked, numbers as 0-d arrays."""
+    if hasattr(x, "shape"):
+        return x
+    if isinstance(x, list | tuple) and x:
+        return np.stack([as_operand(element) for element in x])
+    return np.asarray(x)
+
+
+def along_axis(positions: Any, shape: tuple[int, ...], axis: int) -> tuple[Any, ...]:
+    """The index that reads or writes an array of ``shape`` at ``positions`` along ``axis``.
+
+    ``x[along_axis(p, x.shape, axis)]`` is ``np.take_along_axis(x, p, axis)``, and can be assigned to.
+    """
+    index: list[Any] = list(np.indices(shape, sparse=True))
+    index[axis] = positions
+    return tuple(index)

@@ -1,0 +1,151 @@
+"""Sizes that remember where they come from.
+
+``X.shape[0]`` of a followed array is a :class:`Size`: an ``int`` in every respect, which also knows
+that it is the length of an axis of ``X``.  Arithmetic keeps the knowledge, so that ``2 / n`` in the
+user's code stays ``2 / n`` in the code that chainrule writes, and never becomes ``/ 64``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+__all__ = ["Size", "SizeFloat", "is_size", "plain_number"]
+
+# An expression is ("length", variable, axis), ("size", variable) or (spelling, *operands), where a variable is its
+# number on the tape and operands are numbers or sizes.
+Expression = tuple[Any, ...]
+
+_FORMAT = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "floordiv": "{} // {}",
+           "mod": "{} % {}", "pow": "{} ** {}", "neg": "-{}"}  # fmt: skip
+
+
+def _make(value: Any, expression: Expression) -> Any:
+    """A size for an integer or a float, the plain value for anything else."""
+    kind = type(value)
+    if kind is bool:
+        return value
+    if isinstance(value, int | np.integer):
+        return Size(int(value), expression)
+    if kind is float:
+        return SizeFloat(value, expression)
+    if kind is np.float64:
+        return SizeFloat64(value, expression)
+    return value
+
+
+def _binary(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
+    function = getattr(operator, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if type(other) not in _NUMBERS:
+            return NotImplemented
+        left, right = (other, self) if reflected else (self, other)
+        return _make(function(plain_number(left), plain_number(right)), (name, left, right))
+
+    return method
+
+
+class _Derived:
+    """What Size and SizeFloat have in common; mixed in before the number they are."""
+
+    __slots__ = ()
+    expression: Expression
+
+    __add__ = _binary("add")
+    __radd__ = _binary("add", True)
+    __sub__ = _binary("sub")
+    __rsub__ = _binary("sub", True)
+    __mul__ = _binary("mul")
+    __rmul__ = _binary("mul", True)
+    __truediv__ = _binary("truediv")
+    __rtruediv__ = _binary("truediv", True)
+    __floordiv__ = _binary("floordiv")
+    __rfloordiv__ = _binary("floordiv", True)
+    __mod__ = _binary("mod")
+    __rmod__ = _binary("mod", True)
+    __pow__ = _binary("pow")
+    __rpow__ = _binary("pow", True)
+
+    def __neg__(self) -> Any:
+        return _make(-plain_number(self), ("neg", self))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        plain = [plain_number(x) for x in inputs]
+        result = getattr(ufunc, method)(*plain, **kwargs)
+        if method == "__call__" and not kwargs and all(isinstance(x, int | float) for x in plain):
+            return _make(result, (f"np.{ufunc.__name__}", *inputs))
+        return result
+
+    def __reduce__(self) -> Any:
+        return plain_number, (plain_number(self),)
+
+    def describe(self, name_of: Callable[[int], str]) -> str:
+        """The expression as Python source, with variables named by ``name_of``."""
+        head, *operands = self.expression
+        if head == "length":
+            variable, axis = operands
+            return f"{name_of(variable)}.shape[{axis}]"
+        if head == "size":
+            return f"{name_of(operands[0])}.size"
+
+        def text(operand: Any) -> str:
+            if not is_size(operand):
+                return repr(operand)
+            inner: str = operand.describe(name_of)
+            return f"({inner})" if operand.expression[0] in _FORMAT and head in _FORMAT else inner
+
+        if head in _FORMAT:
+            return _FORMAT[head].format(*map(text, operands))
+        return f"{head}({', '.join(map(text, operands))})"
+
+
+class Size(_Derived, int):  # type: ignore[misc]
+    """The length of an axis, or an integer computed from such lengths."""
+
+    expression: Expression
+
+    def __new__(cls, value: int, expression: Expression) -> Size:
+        self = int.__new__(cls, value)
+        self.expression = expression
+        return self
+
+    __hash__ = int.__hash__
+
+
+class SizeFloat(_Derived, float):  # type: ignore[misc]
+    """A float computed from sizes, such as ``1 / n`` or ``np.sqrt(d)``."""
+
+    expression: Expression
+
+    def __new__(cls, value: float, expression: Expression) -> Self:
+        self = float.__new__(cls, value)
+        self.expression = expression
+        return self
+
+    __hash__ = float.__hash__
+
+
+class SizeFloat64(SizeFloat):
+    """As SizeFloat, with the promotion of NumPy's scalars: ``np.sqrt(d)`` promotes float32, ``d ** 0.5`` does not.
+
+    Not a subclass of ``np.float64``, which NumPy takes for an object array.
+    """
+
+
+_PLAIN: dict[type, Callable[..., Any]] = {Size: int, SizeFloat: float, SizeFloat64: np.float64}
+_NUMBERS = frozenset((int, float, np.float64, *_PLAIN))
+
+
+def is_size(x: Any) -> bool:
+    """Whether ``x`` is a number that knows which lengths it was computed from."""
+    return type(x) in _PLAIN
+
+
+def plain_number(x: Any) -> Any:
+    """``x`` as an ordinary number where it is a size; anything else as it is."""
+    plain = _PLAIN.get(type(x))
+    return x if plain is None else plain(x)

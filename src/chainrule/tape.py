@@ -1,0 +1,385 @@
+"""The tape: what is written down while a function runs, and the function that writes it.
+
+A tape numbers its variables.  ``values[v]`` is the array that variable ``v`` held and each entry of
+``steps`` is a tuple ``(operation, inputs, params, outputs, code, offset)`` in which an input is a
+variable number or a literal with its type.  Raw tuples, because writing a step down must cost
+about as much as a small NumPy call; :meth:`chainrule.trace.program_of` makes the readable records.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError, ShapeError
+from chainrule.indexing import get_item
+from chainrule.ops import Operation
+from chainrule.positions import Position, is_internal, locate, user_frame
+from chainrule.sizes import Size, SizeFloat, SizeFloat64, plain_number
+
+__all__ = ["Handle", "Tape", "ViewLink", "current_tape", "here", "install", "record", "refused", "sync", "write"]
+
+Input = int | tuple[Any, Any]
+StepTuple = tuple[Operation, tuple[Input, ...], dict[str, Any], Any, CodeType | None, int]
+
+_SIZES = (Size, SizeFloat, SizeFloat64)
+_LITERALS = frozenset((int, float, complex, bool, type(None)))
+_LARGE = 1024  # constants with more elements than this are watched for changes rather than copied
+
+
+class _Current(threading.local):
+    tape: Tape | None = None
+
+
+_current = _Current()
+
+
+def current_tape() -> Tape | None:
+    """The tape that this thread is writing, if any."""
+    return _current.tape
+
+
+class Tape:
+    """The record of one traced call."""
+
+    __slots__ = (
+        "closed",
+        "constants",
+        "depth",
+        "guards",
+        "inputs",
+        "leaves",
+        "names",
+        "origin",
+        "outer",
+        "steps",
+        "thread",
+        "values",
+        "watched",
+    )
+
+    def __init__(self, *, names: bool = False) -> None:
+        self.values: list[Any] = []
+        self.steps: list[StepTuple] = []
+        self.inputs: list[int] = []
+        self.leaves: list[int] = []  # variables that no step makes
+        self.constants: dict[int, tuple[int, Any]] = {}
+        self.watched: list[tuple[np.ndarray[Any, Any], bytes]] = []
+        # Where a value decided what was traced: (variable, value, code, offset).
+        self.guards: list[tuple[int, Any, CodeType | None, int]] = []
+        self.names: dict[int, str] | None = {} if names else None
+        self.origin: tuple[CodeType | None, int] | None = None
+        self.depth = 0
+        self.thread = threading.get_ident()
+        self.closed = False
+        self.outer: Tape | None = None
+
+    def __enter__(self) -> Tape:
+        self.outer = _current.tape
+        _current.tape = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.tape = self.outer
+        self.closed = True
+
+    def input(self, value: Any, *, active: bool) -> Traced:
+        """A fresh variable for an argument of the traced function."""
+        variable = len(self.values)
+        self.values.append(value)
+        self.inputs.append(variable)
+        self.leaves.append(variable)
+        return Traced(self, variable, value, active)
+
+    def constant(self, array: np.ndarray[Any, Any]) -> int:
+        """The variable of a plain array that was met; the same array gives the same variable."""
+        known = self.constants.get(id(array))
+        if known is not None and (array.size > _LARGE or self.values[known[0]].tobytes() == array.tobytes()):
+            return known[0]
+        if array.dtype == object:
+            raise refused(
+                NotDifferentiableError,
+                "an array of Python objects (dtype=object) was met",
+                "NumPy calls Python for each of its elements, so no rule applies to it",
+                "use a float array; for ragged data keep a list of arrays",
+            )
+        variable = len(self.values)
+        if array.size > _LARGE:
+            self.watched.append((array, _fingerprint(array)))
+            self.values.append(array)
+        else:
+            self.values.append(array.copy())
+        self.leaves.append(variable)
+        self.constants[id(array)] = (variable, array)
+        return variable
+
+    def check_watched(self) -> None:
+        """Raise if a plain array that the function used has been changed while it ran."""
+        for array, fingerprint in self.watched:
+            if _fingerprint(array) != fingerprint:
+                raise refused(
+                    LinkLostError,
+                    f"a plain array of shape {array.shape} was used and then changed in place",
+                    "its earlier values are needed for the backward pass and are gone",
+                    "make the array inside the function, pass it as an argument, or change a copy of it",
+                )
+
+    def guard(self, traced: Traced, value: Any) -> None:
+        """Note that the Python value of ``traced`` decided what was traced."""
+        if not self.closed:
+            code, offset = self.origin or here()
+            self.guards.append((traced.variable, value, code, offset))
+
+
+def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:
+    """A cheap checksum: two reductions over the raw 64-bit words."""
+    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    words = raw[: raw.size // 8 * 8].view(np.uint64)
+    sums = np.array([np.add.reduce(words), np.bitwise_xor.reduce(words)], np.uint64)
+    return sums.tobytes() + raw[words.size * 8 :].tobytes()
+
+
+class ViewLink:
+    """How a followed array is a view of another: written through when it is written."""
+
+    __slots__ = ("arrays", "base", "operation", "params", "root", "seen")
+
+    def __init__(self, base: Traced, operation: Operation, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
+        self.base = base
+        self.operation = operation
+        self.arrays = arrays
+        self.params = params
+        link = base.link
+        self.root: Traced = base if link is None else link.root
+        self.seen: int = self.root.version
+
+
+class Handle:
+    """The state of a stand-in: a mutable handle on the latest variable that it holds.
+
+    Attributes:
+        tape: the tape it is written on.
+        variable: the number of the variable that it holds now.
+        value: that variable's concrete value.
+        active: whether the value depends on a differentiable input.
+        owned: nobody else refers to ``value``, so it may be written in place.
+        link: what it is a view of, if it is one.
+        version: how often it, or a view of it, has been written.
+    """
+
+    __slots__ = ("active", "link", "owned", "tape", "value", "variable", "version")
+
+    tape: Tape
+    variable: int
+    value: Any
+    active: bool
+    owned: bool
+    link: ViewLink | None
+    version: int
+
+    def __init__(self, tape: Tape, variable: int, value: Any, active: bool) -> None:
+        self.tape = tape
+        self.variable = variable
+        self.value = value
+        self.active = active
+        self.owned = False
+        self.link = None
+        self.version = 0
+
+
+# ``Traced`` is the class users meet; it adds NumPy's protocols to ``Handle`` and is defined in
+# ``traced``, which sits above.  The functions here only need to recognise and make it.
+Traced: Any = Handle
+_convert: Callable[[Any], Any] = lambda x: x  # noqa: E731  replaced by ``install``
+
+
+def install(traced: type[Handle], convert: Callable[[Any], Any]) -> None:
+    """Tell this module the stand-in's class, and how a list becomes a followed array."""
+    global Traced, _convert
+    Traced = traced
+    _convert = convert
+
+
+def here() -> tuple[CodeType, int]:
+    """The running instruction of the innermost frame of the user's."""
+    frame = user_frame(2)
+    return frame.f_code, frame.f_lasti
+
+
+def refused(
+    kind: type[ChainruleError], met: str, why: str, instead: str, position: Position | None = None
+) -> ChainruleError:
+    """The error for something that cannot be followed: what, where, why, and what to write instead."""
+    if position is None:
+        frame = user_frame(2)
+        position = locate(frame.f_code, frame.f_lasti)
+    return kind(f"{met}.\n{position.pointer()}\n  Why: {why}.\n  Instead: {instead}.")
+
+
+def sync(x: Any) -> None:
+    """Bring a view up to date with what has been written to the array it is a view of."""
+    link = x.link
+    if link is None or link.seen == link.root.version:
+        return
+    base = link.base
+    sync(base)
+    version, owned = link.root.version, base.owned
+    fresh = record(link.operation, (base, *link.arrays), link.params)
+    x.variable, x.value, x.active, x.owned = fresh.variable, fresh.value, fresh.active, False
+    if owned and link.operation.function is get_item:
+        x.value = x.tape.values[x.variable] = x.value.copy()
+        base.owned = True
+    link.seen = version
+
+
+def _operand(tape: Tape, x: Any) -> tuple[Input, Any, bool]:
+    """Input, value and activity of an operand that is neither a stand-in nor a plain literal."""
+    if isinstance(x, np.ndarray):
+        if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray | np.matrix):
+            raise refused(
+                NotDifferentiableError,
+                f"a {type(x).__name__} was met",
+                "its operators do not mean what an array's do",
+                "use a plain array (np.asarray(m)), and np.where for a mask",
+            )
+        variable = tape.constant(x)
+        return variable, tape.values[variable], False
+    if isinstance(x, np.generic) or type(x) in _SIZES:
+        return (x, type(x)), plain_number(x), False
+    if isinstance(x, list | tuple):
+        converted = _convert(x)
+        if type(converted) is Traced:
+            return converted.variable, converted.value, converted.active
+        variable = tape.constant(converted)
+        return variable, tape.values[variable], False
+    return (x, type(x)), x, False
+
+
+_add_tape_error = (
+    "a followed value was used after the call that it belongs to had ended, or in another thread",
+    "its tape is closed; the value was stored somewhere (a global, an attribute, a list) while the function ran",
+    "return the value from the function (has_aux=True returns extra results) or store np.array(...) outside of it",
+)
+
+
+def record(
+    operation: Operation,
+    operands: tuple[Any, ...],
+    params: dict[str, Any],
+    evaluate: Callable[..., Any] | None = None,
+) -> Any:
+    """Evaluate ``operation`` on the operands' values, write the step down and return its stand-in.
+
+    An operation with several outputs gives a tuple of stand-ins.
+    """
+    tape: Any = None
+    inputs: list[Any] = []
+    values: list[Any] = []
+    active = False
+    later = False
+    for x in operands:
+        kind = type(x)
+        if kind is Traced:
+            link = x.link
+            if link is not None and link.seen != link.root.version:
+                sync(x)
+            if tape is None:
+                tape = x.tape
+            elif x.tape is not tape:
+                raise refused(LinkLostError, *_add_tape_error)
+            x.owned = False
+            inputs.append(x.variable)
+            values.append(x.value)
+            if x.active:
+                active = True
+        elif kind in _LITERALS:
+            # The type tells 2 from 2.0 and True where traces are compared; zeros also by their sign.
+            inputs.append((x, kind) if x or kind is not float else (x, repr(x)))
+            values.append(x)
+        else:
+            later = True
+            inputs.append(x)
+            values.append(x)
+    if tape is None:
+        tape = _current.tape
+    if tape.closed or tape.thread != threading.get_ident():
+        raise refused(LinkLostError, *_add_tape_error)
+    if later:
+        for k, x in enumerate(operands):
+            if type(x) is not Traced and type(x) not in _LITERALS:
+                inputs[k], values[k], also = _operand(tape, x)
+                active = active or also
+    try:
+        out = (evaluate or operation.function)(*values, **params)
+    except ChainruleError:
+        raise
+    except Exception as error:
+        raise explained(error, operation, operands, values) from None
+    return write(tape, operation, inputs, params, out, active)
+
+
+def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any], out: Any, active: bool) -> Any:
+    """Write down a step that has been evaluated already."""
+    origin = tape.origin
+    if origin is None:
+        frame = sys._getframe(2)
+        while is_internal[frame.f_code.co_filename]:
+            frame = frame.f_back  # type: ignore[assignment]
+        code: CodeType | None = frame.f_code
+        offset = frame.f_lasti
+        if tape.names is not None:
+            observe(tape, frame)
+        if tape.depth:
+            offset = ~offset
+    else:
+        code, offset = origin
+    if operation.kind == "constant":
+        active = False
+    values = tape.values
+    variable = len(values)
+    if isinstance(out, tuple):
+        values.extend(out)
+        outputs = tuple(range(variable, variable + len(out)))
+        tape.steps.append((operation, tuple(inputs), params, outputs, code, offset))
+        return tuple(Traced(tape, v, o, active and o.dtype.kind in "fc") for v, o in zip(outputs, out, strict=True))
+    values.append(out)
+    tape.steps.append((operation, tuple(inputs), params, variable, code, offset))
+    if active:
+        kind = getattr(out, "dtype", None)
+        if kind is None:
+            active = isinstance(out, float | complex)
+        elif kind.kind not in "fc":
+            active = False
+    return Traced(tape, variable, out, active)
+
+
+def observe(tape: Tape, frame: Any) -> None:
+    """Note the names under which the frame's variables hold stand-ins."""
+    names = tape.names
+    assert names is not None
+    for name, held in list(frame.f_locals.items()):
+        if type(held) is Traced and held.tape is tape:
+            names.setdefault(held.variable, name)
+
+
+def name_in_frame(x: Any, frame: Any) -> str | None:
+    """The name by which ``frame`` knows ``x``, if it does."""
+    return next((name for name, held in list(frame.f_locals.items()) if held is x), None)
+
+
+def explained(error: Exception, operation: Operation, operands: Any, values: Any) -> Exception:
+    """A NumPy error with the user's line, and the operands' names and shapes."""
+    frame = user_frame(3)
+    position = locate(frame.f_code, frame.f_lasti)
+    arrays = [(x, v) for x, v in zip(operands, values, strict=False) if isinstance(v, np.ndarray)]
+    shapes = ", ".join(f"{name_in_frame(x, frame) or 'an operand'} has shape {v.shape}" for x, v in arrays)
+    if isinstance(error, ValueError) and len(arrays) > 0 and not isinstance(error, np.linalg.LinAlgError):
+        fitting = "The shapes do not fit" if len(arrays) > 1 else "NumPy refused the call"
+        return ShapeError(f"{fitting}: {operation.spelling}: {shapes}.\n{position.pointer()}\n  NumPy says: {error}")
+    error.add_note(f"{operation.spelling}: {shapes}.\n{position.pointer()}")
+    return error

@@ -1,0 +1,1 @@
+"""Comparisons with JAX, PyTorch and autograd; skipped where they are not installed."""
