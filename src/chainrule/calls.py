@@ -12,6 +12,7 @@ from chainrule.differentiate import full, is_differentiable
 from chainrule.errors import NotDifferentiableError, TreeError
 from chainrule.follow import followed
 from chainrule.ops import OPERATIONS
+from chainrule.positions import adopt
 from chainrule.tape import Tape, record, sync
 from chainrule.traced import Traced, apply, primitive
 from chainrule.trees import LEAF, Structure, flatten, paths, unflatten
@@ -89,8 +90,13 @@ class TracedCall:
         self.leaves: dict[int, list[Any]] = {}
         self.trees: dict[int, Structure] = {}
         self.variables: dict[int, list[int]] = {}
+        code = getattr(function, "__code__", None)
+        if code is not None:
+            adopt(code.co_filename)
         called = [self._wrapped(n, argument) for n, argument in enumerate(args)]
         named = {k: self._wrapped_tree(v, False, k) for k, v in kwargs.items()}
+        if not nested:
+            self._mark_shared()
         result = followed(function)(*called, **named)
         self.aux: Any = None
         if has_aux:
@@ -105,6 +111,18 @@ class TracedCall:
         tape.check_watched()
         self.wrt = [v for n in self.argnums for v in self.variables[n]]
         self.wrt_values = [x for n in self.argnums for x in self.leaves[n]]
+
+    def _mark_shared(self) -> None:
+        """Note the inputs that share memory with one another: writing into one would have to change the other."""
+        tape = self.tape
+        owners: dict[int, int] = {}
+        for variable in tape.inputs:
+            value = tape.values[variable]
+            if type(value) is np.ndarray:
+                owner = id(value if value.base is None else value.base)
+                if owner in owners:
+                    tape.shared.update((variable, owners[owner]))
+                owners[owner] = variable
 
     def names(self) -> list[str]:
         """A readable name for each differentiated leaf: ``params[0][1]``."""

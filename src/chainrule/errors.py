@@ -10,6 +10,7 @@ __all__ = [
     "NotDifferentiableError",
     "ShapeError",
     "TreeError",
+    "UnknownAttributeError",
     "UnusedInputWarning",
 ]
 
@@ -32,6 +33,10 @@ class ShapeError(ChainruleError, ValueError):
 
 class TreeError(ChainruleError, ValueError):
     """A tree of arrays whose structure is not the one that was expected."""
+
+
+class UnknownAttributeError(LinkLostError, AttributeError):
+    """An attribute of an array that is not followed; NumPy asks for some of these itself."""
 
 
 class DependenceError(ChainruleError, ValueError):

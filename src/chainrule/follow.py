@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import math
-import sysconfig
+import sys
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from chainrule.dispatch import call as dispatch_call
 from chainrule.dispatch import known, load_families
-from chainrule.errors import LinkLostError
+from chainrule.errors import ChainruleError, LinkLostError
 from chainrule.handlers import CREATORS, SUBSTITUTES, create
 from chainrule.ops import OPERATIONS
-from chainrule.positions import is_internal
-from chainrule.rewrite import CALL, ITEM, PLAIN, rewritten
+from chainrule.positions import is_foreign, is_internal
+from chainrule.rewrite import CALL, ITEM, STORED, TEXT, rewritten
 from chainrule.sizes import is_size
 from chainrule.tape import Tape, current_tape, record, refused
 from chainrule.traced import Traced, value_of
@@ -26,22 +26,9 @@ from chainrule.ufuncs import call_ufunc
 __all__ = ["followed"]
 
 _DISPATCHER = type(np.sum)
+_READERS = frozenset((float, complex, np.float64, np.fromstring))
+_FRESH_REFERENCES = 5  # of a new array, as seen in _followed_result: the tape, two frames and the call
 _WRITING_METHODS = frozenset("fill put sort partition resize setfield itemset byteswap __setitem__".split())
-_LIBRARIES = tuple(
-    {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
-)
-
-
-class _Foreign(dict[str, bool]):
-    """Whether a file belongs to Python or to an installed package, remembered per file name."""
-
-    def __missing__(self, filename: str) -> bool:
-        packaged = "site-packages" in filename or "dist-packages" in filename or filename.startswith("<frozen")
-        self[filename] = is_internal[filename] or packaged or filename.startswith(_LIBRARIES)
-        return self[filename]
-
-
-_foreign = _Foreign()
 _hooked: dict[int, tuple[CodeType, bool]] = {}
 
 
@@ -58,7 +45,7 @@ def followed(function: Any) -> Any:
     kind = type(function)
     if kind is FunctionType:
         code = function.__code__
-        if _foreign[code.co_filename] or _is_hooked(code):
+        if is_foreign[code.co_filename] or _is_hooked(code):
             return function
         routed = rewritten(function)
         if routed is None:
@@ -88,10 +75,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         owner = function.__self__
         if type(owner) is Traced:
             return function(*args, **kwargs)
-        if isinstance(owner, np.ufunc):
-            return function(*args, **kwargs)
-        return followed(function)(*args, **kwargs)
-    elif kind is FunctionType and not _foreign[function.__code__.co_filename]:
+        if type(function.__func__) is FunctionType and not is_foreign[function.__func__.__code__.co_filename]:
+            return followed(function)(*args, **kwargs)
+    elif kind is FunctionType and not is_foreign[function.__code__.co_filename]:
         return followed(function)(*args, **kwargs)
     tape = current_tape()
     if tape is None:
@@ -116,46 +102,102 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
         answer = _lookup(SUBSTITUTES, function)
         if answer is not None:
             return answer(*args, **kwargs)
-        if kind is _DISPATCHER or _is_known(function):
+        if kind is not np.ufunc and (kind is _DISPATCHER or _is_known(function)):
             return dispatch_call(function, tuple(map(_follow_argument, args)), kwargs)
+        if _is_random(function):
+            return _drawn(function, args, kwargs, tape)
     elif _lookup_in(CREATORS, function) and kwargs.get("dtype") is not object:
         return create(function, args, kwargs, tape)
     elif all(map(is_size, args)) and args and _lookup(SUBSTITUTES, function) is not None and kind is not type:
         ufunc = getattr(np, getattr(function, "__name__", ""), None)
         if isinstance(ufunc, np.ufunc):
             return ufunc(*args)
+    elif args and type(args[0]) is str and _lookup_in(_READERS, function) and tape.has_written(args[0]):
+        raise refused(
+            LinkLostError,
+            "the text of a followed value was read back as a number",
+            "text keeps the digits and loses the derivative",
+            "use the value itself",
+        )
     if isinstance(function, type):
         made = _instance(function, args, kwargs)
         if made is not None:
             return made
     else:
         method = next((vars(c)["__call__"] for c in kind.__mro__ if "__call__" in vars(c)), None)
-        if type(method) is FunctionType and not _foreign[method.__code__.co_filename]:
+        if type(method) is FunctionType and not is_foreign[method.__code__.co_filename]:
             return followed(method)(function, *args, **kwargs)
     given = map(_follow_argument, args)
     try:
         result = function(*given, **{k: _follow_argument(v) for k, v in kwargs.items()})
-    except (TypeError, AttributeError) as error:
-        if isinstance(error, LinkLostError) or not _is_foreign_failure(error, args, kwargs):
+    except ChainruleError:
+        raise
+    except Exception as error:
+        lost = _cause(error)
+        if lost is not None:
+            raise lost from None
+        if isinstance(error, _ORDINARY) or not _is_foreign_failure(error, args, kwargs):
             raise
         name = getattr(function, "__qualname__", repr(function))
         raise refused(
             LinkLostError,
             f"{name} was called with a followed value, and failed",
-            f"it is not NumPy's and needs a plain number or array ({type(error).__name__}: {error})",
+            f"it is not followed and needs a plain number or array ({type(error).__name__}: {error})",
             "use the NumPy function for it, or give it a rule with chainrule.custom_vjp",
         ) from error
     return _followed_result(result, tape)
 
 
+# Errors that a call may raise for reasons of its own, and that the user may be waiting for.
+_ORDINARY = (ValueError, LookupError, ArithmeticError, OSError, StopIteration, AssertionError, RuntimeError, Warning)
+
+
+def _cause(error: BaseException) -> ChainruleError | None:
+    """The refusal behind an error that foreign code made of it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ChainruleError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
 def _is_foreign_failure(error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether an error comes from foreign code that was handed a stand-in, rather than from the user's own."""
-    if not _any_traced(args) and not _any_traced(tuple(kwargs.values())):
+    given = (*args, *kwargs.values())
+    if not _any_traced(given) and not any(type(x) in (FunctionType, MethodType) for x in given):
         return False
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    return last is None or _foreign[last.tb_frame.f_code.co_filename]
+    return last is None or is_foreign[last.tb_frame.f_code.co_filename]
+
+
+def _is_random(function: Any) -> bool:
+    """Whether a function draws random numbers with NumPy."""
+    owner = getattr(function, "__self__", None)
+    return type(owner).__module__.startswith("numpy.random") or isinstance(owner, np.random.RandomState)
+
+
+def _drawn(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tape: Tape) -> Any:
+    """A random draw with stand-ins among its arguments: they are constants, or arrays to be filled or shuffled."""
+    if function.__name__ == "shuffle" and type(args[0]) is Traced:
+        array, *rest = args
+        places = np.arange(array.value.size).reshape(array.value.shape)
+        function(places, *rest, **kwargs)
+        array[...] = dispatch_call(np.ravel, (array,), {})[places]
+        return None
+
+    def opened(x: Any) -> Any:
+        return np.array(x.value) if type(x) is Traced and not x.active and isinstance(x.value, np.ndarray) else x
+
+    named = {k: opened(v) for k, v in kwargs.items()}
+    result = function(*[opened(x) for x in args], **named)
+    out = kwargs.get("out")
+    if type(out) is Traced:
+        out[...] = named["out"]
+        return out
+    return _followed_result(result, tape)
 
 
 def _any_traced(values: tuple[Any, ...]) -> bool:
@@ -163,6 +205,8 @@ def _any_traced(values: tuple[Any, ...]) -> bool:
         if type(x) is Traced:
             return True
         if type(x) in (list, tuple) and _any_traced(tuple(x)):
+            return True
+        if type(x) is dict and _any_traced(tuple(x.values())):
             return True
     return False
 
@@ -214,7 +258,7 @@ def _instance(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     initialise = cls.__init__  # type: ignore[misc]
     if (
         type(initialise) is not FunctionType
-        or _foreign[initialise.__code__.co_filename]
+        or is_foreign[initialise.__code__.co_filename]
         or getattr(cls, "__new__", None) is not object.__new__
         or type(cls) is not type
         or getattr(cls, "__abstractmethods__", None)
@@ -233,6 +277,8 @@ def _followed_result(result: Any, tape: Tape) -> Any:
     kind = type(result)
     if kind is np.ndarray and result.dtype.kind in "fciub":
         variable = tape.constant(result)
+        if result.base is not None or sys.getrefcount(result) > _FRESH_REFERENCES:
+            tape.shared.add(variable)  # somebody else holds this memory, and would see what is written
         return Traced(tape, variable, tape.values[variable], False)
     if (kind is tuple or kind is list) and any(type(x) is np.ndarray for x in result):
         return kind(_followed_result(x, tape) for x in result)
@@ -263,8 +309,17 @@ def _at_least_1d(x: Any) -> Any:
     return dispatch_call(np.atleast_1d, (x,), {}) if type(x) is Traced else np.atleast_1d(x)
 
 
+def text(template: Any, values: Any) -> Any:
+    """``"…" % values``: text needs numbers only."""
+    formatted = template % plain(values)
+    tape = current_tape()
+    if tape is not None:
+        tape.remember(formatted)
+    return formatted
+
+
 def plain(values: Any) -> Any:
-    """The right-hand side of ``"…" % values``: text needs numbers only."""
+    """What is to be formatted, with the numbers that stand-ins stand for."""
     if type(values) is tuple:
         return tuple(plain(v) for v in values)
     if type(values) is dict:
@@ -272,7 +327,21 @@ def plain(values: Any) -> Any:
     return value_of(values)
 
 
-_HOOK_CELLS = {CALL: CellType(call), ITEM: CellType(item), PLAIN: CellType(plain)}
+def stored(base: Any, value: Any) -> Any:
+    """The value of ``base[key] = value``; refused where it would lose its link in a plain array."""
+    if type(base) is np.ndarray and (type(value) is Traced or _any_traced((value,))):
+        if type(value) is not Traced or value.active:
+            raise refused(
+                LinkLostError,
+                "a followed value was about to be written into a plain array",
+                "the array was made outside of the traced function, and the link would be lost in it",
+                "make the array inside the function (np.zeros, np.empty, x.copy()), or pass it as an argument",
+            )
+        return plain(value)
+    return value
+
+
+_HOOK_CELLS = {CALL: CellType(call), ITEM: CellType(item), TEXT: CellType(text), STORED: CellType(stored)}
 
 
 # ---- functions without source: their globals and closures are seen through substitutes

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
 from chainrule.errors import LinkLostError
 from chainrule.ops import OPERATIONS, Operation
-from chainrule.tape import Tape, record, refused, write
+from chainrule.tape import Tape, current_tape, record, refused, write
 from chainrule.traced import Traced, value_of
 from chainrule.writing import make_index, write_item
 
@@ -140,15 +140,22 @@ def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> A
     return result if dtype is None else as_array(result, dtype)
 
 
-@substitute(float, np.float64)
+_TO_FLOAT = Operation("float", float, "elementwise", (), (lambda out, x: 1,), spelling="float")
+
+
+@substitute(float)
 def _float(x: Any = 0.0) -> Any:
-    """``float(t)`` where the call is followed: still followed, as a scalar of double precision."""
+    """``float(t)`` where the call is followed: still followed, and a Python float in all else."""
     if np.ndim(value_of(x)) != 0:
         raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
     if np.iscomplexobj(value_of(x)):
         raise TypeError("float() argument must be a real number, not 'complex'")
-    scalar = call(np.reshape, (x, ()), {})[()] if isinstance(x.value, np.ndarray) else x
-    return scalar if scalar.dtype == np.float64 else scalar.astype(np.float64)
+    return record(_TO_FLOAT, (x,), {})
+
+
+@substitute(np.float64)
+def _float64(x: Any = 0.0) -> Any:
+    return x.astype(np.float64)
 
 
 @substitute(np.float32)
@@ -179,7 +186,7 @@ def _vectorize(vectorized: np.vectorize, *args: Any, **kwargs: Any) -> Any:
 
 
 _MATH = {name: getattr(np, name) for name in (
-    "sin cos tan sinh cosh tanh exp expm1 log1p log2 log10 sqrt cbrt exp2 degrees radians hypot fabs copysign fmod "
+    "sin cos tan sinh cosh tanh exp expm1 log1p log2 log10 sqrt cbrt exp2 degrees radians fabs copysign fmod "
     "isnan isinf isfinite trunc").split()}  # fmt: skip
 _MATH |= {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
           "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.float_power}  # fmt: skip
@@ -196,6 +203,18 @@ def _follow_math(name: str, ufunc: np.ufunc) -> None:
 
 for _name, _ufunc in _MATH.items():
     _follow_math(_name, _ufunc)
+
+
+@substitute(type)
+def _type(x: Any) -> type:
+    """What a stand-in stands for."""
+    found: type = x.__class__
+    return found
+
+
+@substitute(math.hypot)
+def _hypot(*args: Any) -> Any:
+    return np.hypot(*args) if len(args) == 2 else np.sqrt(sum(x * x for x in args))
 
 
 @substitute(math.log)
@@ -237,7 +256,14 @@ def _plain(x: Any) -> Any:
 
 
 def _question(function: Any) -> None:
-    HANDLERS[function] = lambda *args, **kwargs: function(*_plain(args), **{k: _plain(v) for k, v in kwargs.items()})
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        result = function(*_plain(args), **{k: _plain(v) for k, v in kwargs.items()})
+        tape = current_tape()
+        if type(result) is str and tape is not None:
+            tape.remember(result)
+        return result
+
+    HANDLERS[function] = answer
 
 
 for _function in (np.result_type, np.can_cast, np.min_scalar_type, np.iscomplexobj, np.isrealobj, np.may_share_memory,
@@ -336,23 +362,18 @@ HANDLERS[np.add, "at"] = _at(lambda values: values)
 HANDLERS[np.subtract, "at"] = _at(lambda values: -as_array(values))
 
 
-def _scaling_at(invert: bool) -> Callable[..., None]:
-    """``np.multiply.at``: in turn, one repetition of each index at a time."""
-
-    def answer(array: Any, indices: Any, values: Any) -> None:
-        shape = np.shape(value_of(array))
-        positions = np.arange(math.prod(shape)).reshape(shape)[_plain(indices)]
-        targets = np.atleast_1d(positions).ravel()
-        factors = call(np.ravel, (call(np.broadcast_to, (as_array(values), np.shape(positions)), {}),), {})
-        flat = call(np.reshape, (array, (-1,)), {})
-        for k, place in enumerate(targets):
-            flat[int(place)] = flat[int(place)] / factors[k] if invert else flat[int(place)] * factors[k]
-
-    return answer
+def sequential_at(ufunc: np.ufunc, array: Any, indices: Any, *values: Any) -> None:
+    """``ufunc.at`` in turn, one repetition of each index at a time."""
+    shape = np.shape(value_of(array))
+    positions = np.arange(math.prod(shape)).reshape(shape)[_plain(indices)]
+    targets = np.atleast_1d(positions).ravel()
+    seconds = [call(np.ravel, (call(np.broadcast_to, (as_array(v), np.shape(positions)), {}),), {}) for v in values]
+    flat = array.flat
+    for k, place in enumerate(targets):
+        flat[int(place)] = ufunc(flat[int(place)], *[v[k] for v in seconds])
 
 
-HANDLERS[np.multiply, "at"] = _scaling_at(False)
-HANDLERS[np.divide, "at"] = _scaling_at(True)
+HANDLERS["at"] = sequential_at
 
 
 @handler(np.einsum)

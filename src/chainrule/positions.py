@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dis
 import linecache
+import os
 import sys
+import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Position", "bound_names", "is_internal", "locate", "user_frame"]
+__all__ = ["Position", "adopt", "bound_names", "is_foreign", "is_internal", "locate", "user_frame"]
 
 _PACKAGE = str(Path(__file__).parent)
 _NUMPY = str(Path(np.__file__).parent)
@@ -36,6 +38,34 @@ class _Internal(dict[str, bool]):
 
 
 is_internal = _Internal()
+_LIBRARIES = tuple(
+    {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
+)
+_adopted: set[str] = set()
+
+
+class _Foreign(dict[str, bool]):
+    """Whether a file belongs to Python or to an installed package, remembered per file name."""
+
+    def __missing__(self, filename: str) -> bool:
+        packaged = "site-packages" in filename or "dist-packages" in filename or filename.startswith("<frozen")
+        foreign = is_internal[filename] or packaged or filename.startswith(_LIBRARIES)
+        self[filename] = foreign and not filename.startswith(tuple(_adopted))
+        return self[filename]
+
+
+is_foreign = _Foreign()
+
+
+def adopt(filename: str) -> None:
+    """Count an installed package as the user's own: one of its functions was handed to a verb."""
+    if not is_foreign[filename] or is_internal[filename]:
+        return
+    for folder in ("site-packages", "dist-packages"):
+        before, found, after = filename.partition(folder)
+        if found:
+            _adopted.add(before + folder + after[: after.find(os.sep, 1) + 1] or filename)
+            is_foreign.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +152,15 @@ def _instructions(code: CodeType) -> dict[int, tuple[str, Any, int]]:
 
 
 def user_frame(depth: int = 1) -> FrameType:
-    """The innermost frame that is neither chainrule's nor NumPy's."""
+    """The innermost frame of the user's: neither chainrule's nor of an installed package, if there is one."""
     frame: FrameType = sys._getframe(depth)
-    while is_internal[frame.f_code.co_filename] and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
+    innermost: FrameType | None = None
+    candidate: FrameType | None = frame
+    while candidate is not None:
+        filename = candidate.f_code.co_filename
+        if not is_foreign[filename]:
+            return candidate
+        if innermost is None and not is_internal[filename]:
+            innermost = candidate
+        candidate = candidate.f_back
+    return innermost or frame

@@ -17,14 +17,14 @@ import threading
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["CALL", "ITEM", "PLAIN", "rewritten"]
+__all__ = ["CALL", "ITEM", "STORED", "TEXT", "rewritten"]
 
-CALL, ITEM, PLAIN = "__chainrule_call__", "__chainrule_item__", "__chainrule_plain__"
-_HOOKS = (CALL, ITEM, PLAIN)
+CALL, ITEM, TEXT, STORED = "__chainrule_call__", "__chainrule_item__", "__chainrule_text__", "__chainrule_stored__"
+_HOOKS = (CALL, ITEM, TEXT, STORED)
 
 # Builtins that mean the same with stand-ins, and those that look at the frame they are called from.
 _UNTOUCHED = frozenset(
-    "super locals globals vars dir eval exec breakpoint isinstance issubclass print range enumerate zip type id "
+    "super locals globals vars dir eval exec breakpoint isinstance issubclass print range enumerate zip id "
     "hasattr getattr setattr delattr str repr iter next abs any all list tuple dict set bool slice reversed "
     "callable format property staticmethod classmethod object input open __import__ min max".split()
 )
@@ -36,7 +36,7 @@ _rewritten: dict[int, tuple[CodeType, CodeType | None]] = {}
 
 
 class _Router(ast.NodeTransformer):
-    """Writes calls, computed subscripts and ``"…" % values`` as calls of the hooks."""
+    """Writes calls, computed subscripts, ``"…" % values`` and values stored in arrays as calls of the hooks."""
 
     def __init__(self, rebound: frozenset[str]) -> None:
         self.rebound = rebound
@@ -54,9 +54,27 @@ class _Router(ast.NodeTransformer):
             isinstance(node.left, ast.Constant) and isinstance(node.left.value, str | bytes)
         )
         if isinstance(node.op, ast.Mod) and text:
-            hook = ast.copy_location(ast.Name(PLAIN, ast.Load()), node.right)
-            node.right = ast.copy_location(ast.Call(hook, [node.right], []), node.right)
+            hook = ast.copy_location(ast.Name(TEXT, ast.Load()), node)
+            return ast.copy_location(ast.Call(hook, [node.left, node.right], []), node)
         return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        base = _written(node.targets[0]) if len(node.targets) == 1 else None
+        self.generic_visit(node)
+        if base is not None:
+            node.value = self._stored(base, node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        base = _written(node.target)
+        self.generic_visit(node)
+        if base is not None:
+            node.value = self._stored(base, node.value)
+        return node
+
+    def _stored(self, base: ast.expr, value: ast.expr) -> ast.expr:
+        hook = ast.copy_location(ast.Name(STORED, ast.Load()), value)
+        return ast.copy_location(ast.Call(hook, [base, value], []), value)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
@@ -80,6 +98,18 @@ class _Router(ast.NodeTransformer):
         node.defaults = [self.visit(d) for d in node.defaults]
         node.kw_defaults = [None if d is None else self.visit(d) for d in node.kw_defaults]
         return node
+
+
+def _written(target: ast.expr) -> ast.expr | None:
+    """The array expression of ``a[i] = …`` or ``self.buffers[k][i] = …``, if reading it twice does no harm."""
+    if not isinstance(target, ast.Subscript):
+        return None
+    harmless = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.expr_context | ast.UnaryOp | ast.USub
+    if not all(isinstance(n, harmless) for n in ast.walk(target.value)):
+        return None
+    base = copy.deepcopy(target.value)
+    base.ctx = ast.Load()  # type: ignore[attr-defined]
+    return base
 
 
 def _as_expression(node: ast.expr) -> ast.expr | None:

@@ -8,6 +8,7 @@ about as much as a small NumPy call; :meth:`chainrule.trace.program_of` makes th
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -57,7 +58,9 @@ class Tape:
         "names",
         "origin",
         "outer",
+        "shared",
         "steps",
+        "texts",
         "thread",
         "values",
         "watched",
@@ -74,6 +77,8 @@ class Tape:
         self.guards: list[tuple[int, Any, CodeType | None, int]] = []
         self.names: dict[int, str] | None = {} if names else None
         self.origin: tuple[CodeType | None, int] | None = None
+        self.texts: set[str] = set()  # the words of what followed values were formatted as
+        self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
         self.depth = 0
         self.thread = threading.get_ident()
         self.closed = False
@@ -129,11 +134,24 @@ class Tape:
                     "make the array inside the function, pass it as an argument, or change a copy of it",
                 )
 
+    def remember(self, text: str) -> None:
+        """Note a text that was made from followed values."""
+        self.texts.update(_words(text))
+
+    def has_written(self, text: str) -> bool:
+        """Whether a text holds a number that a followed value was formatted as."""
+        return not self.texts.isdisjoint(_words(text))
+
     def guard(self, traced: Traced, value: Any) -> None:
         """Note that the Python value of ``traced`` decided what was traced."""
         if not self.closed:
             code, offset = self.origin or here()
             self.guards.append((traced.variable, value, code, offset))
+
+
+def _words(text: str) -> set[str]:
+    """The numbers with a fraction in a text; plain integers are too common to mean anything."""
+    return {word for word in re.split(r"[\s,;=\[\]()]+", text) if "." in word and word != "."}
 
 
 def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from chainrule.errors import LinkLostError, NotDifferentiableError, ShapeError
+from chainrule.errors import LinkLostError, NotDifferentiableError, ShapeError, UnknownAttributeError
 from chainrule.indexing import get_item
 from chainrule.operators import Operators
 from chainrule.ops import OPERATIONS
@@ -195,17 +195,22 @@ class Traced(Operators):
     def __deepcopy__(self, memo: Any) -> Any:
         return apply(np.copy, self)
 
+    def _text(self, text: str) -> str:
+        if self.active:
+            self.tape.remember(text)
+        return text
+
     def __repr__(self) -> str:
         sync(self)
-        return repr(self.value)
+        return self._text(repr(self.value))
 
     def __str__(self) -> str:
         sync(self)
-        return str(self.value)
+        return self._text(str(self.value))
 
     def __format__(self, spec: str) -> str:
         sync(self)
-        return format(self.value, spec)
+        return self._text(format(self.value, spec))
 
     # ---- attributes
     @property
@@ -227,7 +232,20 @@ class Traced(Operators):
         return Size(np.size(self.value), ("size", self.variable))
 
     ndim = property(lambda self: np.ndim(self.value))
-    dtype = property(lambda self: np.asarray(self.value).dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.asarray(self.value).dtype
+
+    @dtype.setter
+    def dtype(self, new: Any) -> None:
+        raise refused(
+            LinkLostError,
+            "the dtype of a followed array was assigned",
+            "it reinterprets the bits of the numbers, which has no derivative",
+            "write x = x.astype(...)",
+        )
+
     itemsize = property(lambda self: self.dtype.itemsize)
     nbytes = property(lambda self: np.asarray(self.value).nbytes)
     strides = property(lambda self: np.asarray(self.value).strides)
@@ -262,14 +280,14 @@ class Traced(Operators):
 
     def __getattr__(self, name: str) -> NoReturn:
         plain = type(self.value).__name__
-        if hasattr(np.ndarray, name) and not name.startswith("__"):
-            raise refused(
-                NotDifferentiableError,
-                f".{name} of a followed array was used",
-                "chainrule does not follow this attribute",
-                "use the NumPy function for it",
-            )
-        raise AttributeError(f"{plain!r} object has no attribute {name!r}")
+        if not hasattr(self.value, name):
+            raise AttributeError(f"{plain!r} object has no attribute {name!r}")
+        raise refused(
+            UnknownAttributeError,
+            f".{name} of a followed value was used",
+            "chainrule does not follow this attribute",
+            "use the NumPy function for it",
+        )
 
     # ---- indexing
     def __getitem__(self, key: Any) -> Any:
@@ -330,11 +348,11 @@ class Traced(Operators):
     ) -> Any:
         """As ``ndarray.astype``; a cast to integers has no derivative."""
         target = np.dtype(dtype)
-        if target.kind == "O":
+        if target.kind not in "fciub":
             raise refused(
                 NotDifferentiableError,
-                "a followed array was cast to dtype=object",
-                "its elements would be Python objects, which no rule applies to",
+                f"a followed array was cast to dtype={target}",
+                "no rule applies to elements of this kind, and their derivative would be lost",
                 "keep a floating dtype",
             )
         if not np.can_cast(self.dtype, target, casting):  # type: ignore[arg-type]

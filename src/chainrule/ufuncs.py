@@ -103,16 +103,13 @@ def _call_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
 
 
 def _at(ufunc: np.ufunc, array: Any, indices: Any, *values: Any) -> None:
-    into(array, array) if type(array) is not Traced else None
+    if type(array) is not Traced:
+        into(array, array)  # raises: a plain array
     answer = HANDLERS.get((ufunc, "at"))
-    if answer is None:
-        raise refused(
-            NotDifferentiableError,
-            f"np.{ufunc.__name__}.at was called on a followed array",
-            "chainrule follows only np.add.at, np.subtract.at, np.multiply.at and np.divide.at",
-            "write it as a loop over the indices",
-        )
-    answer(array, indices, *values)
+    if answer is not None:
+        answer(array, indices, *values)
+    else:
+        HANDLERS["at"](ufunc, array, indices, *values)
 
 
 DISPATCH.ufunc = call_ufunc

@@ -40,6 +40,7 @@ def overwrite(x: Any, result: Any) -> None:
                 _lossy_write(x.value.dtype, result.value.dtype)
             result = record(OPERATIONS[cast], (result,), {"dtype": x.value.dtype})
         sync(x)
+        _check_shared(x)
         x.variable, x.value, x.active = result.variable, result.value, result.active
         x.owned = result.owned = False
         _written(x)
@@ -56,6 +57,17 @@ def _lossy_write(to: np.dtype[Any], of: np.dtype[Any]) -> NoReturn:
     )
 
 
+def _check_shared(x: Any) -> None:
+    """Refuse a write into memory that others hold too, and would see changed."""
+    if x.tape.shared and x.variable in x.tape.shared:
+        raise refused(
+            LinkLostError,
+            "an array was about to be written whose memory is shared: with another argument, or with a plain array",
+            "the other one would not see the change",
+            "write into a copy (x = x.copy())",
+        )
+
+
 def write_item(x: Any, index: Index, arrays: tuple[Any, ...], value: Any, *, add: bool = False) -> None:
     """``x[index] = value`` (or ``np.add.at``): a new variable for ``x``, and for all it is a view of."""
     sync(x)
@@ -67,6 +79,7 @@ def write_item(x: Any, index: Index, arrays: tuple[Any, ...], value: Any, *, add
             _lossy_write(dtype, np.asarray(value.value).dtype)
         if value.active and dtype.kind == "f" and np.iscomplexobj(value.value):
             _lossy_write(dtype, value.value.dtype)
+    _check_shared(x)
     operation = OPERATIONS[add_item if add else set_item]
     in_place = add_item_in_place if add else set_item_in_place
     buffer = x.value
@@ -172,6 +185,13 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
                 converted = converted.astype(int)
             parts.append(HOLE)
             arrays.append(converted)
+        elif isinstance(part, str):
+            raise refused(
+                NotDifferentiableError,
+                f"a followed array was indexed with the field name {part!r}",
+                "structured arrays are not followed",
+                "keep each field in an array of its own",
+            )
         else:
             parts.append(operator.index(part))
     return Index(tuple(parts), single), tuple(arrays)

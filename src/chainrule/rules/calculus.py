@@ -152,40 +152,50 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
 # ---- integrals of samples
 
 
-def _steps(y: Any, x: Any, dx: Any, axis: int) -> Any:
-    """The widths of the trapezoids, shaped to multiply their heights."""
+def _along(y: Any, axis: int) -> tuple[int, ...]:
+    """The shape of a vector that lies along ``axis`` of ``y``."""
     (place,) = normalise_axes(axis, np.ndim(y))
-    along = tuple(-1 if k == place else 1 for k in range(np.ndim(y)))
-    if x is None:
-        return dx * np.ones(max(0, np.shape(y)[place] - 1), y.dtype).reshape(along)
-    return np.reshape(np.diff(x), along) if np.ndim(x) == 1 else np.diff(x, axis=axis)
+    return tuple(-1 if k == place else 1 for k in range(np.ndim(y)))
 
 
-def _heights(y: Any, axis: int) -> Any:
+def _spread(g: Any, y: Any, axis: int) -> Any:
+    """The cotangent of the integral, shaped to multiply ``y``."""
+    return g if np.ndim(y) == 1 else np.expand_dims(g, axis)
+
+
+def _doubled(y: Any, axis: int) -> Any:
     """Twice the mean height of each trapezoid."""
     return y[_from(axis, np.ndim(y), 1, None)] + y[_from(axis, np.ndim(y), None, -1)]
 
 
 def _trapezoid_y(g: Any, out: Any, y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    if np.shape(y)[axis] == 0:
+    n = np.shape(y)[axis]
+    if n == 0:
         return np.zeros_like(y)
-    steps = _steps(y, x, dx, axis)
-    weights = (_zeros_around(steps, axis, 0, 1) + _zeros_around(steps, axis, 1, 0)) / 2
-    return np.expand_dims(g, axis) * weights
+    if x is None and np.ndim(dx) == 0:
+        weights = np.ones(n, y.dtype)
+        weights[0] -= 0.5
+        weights[-1] -= 0.5
+        return _spread(g, y, axis) * dx * weights.reshape(_along(y, axis))
+    if x is None:
+        steps = dx * np.ones(n - 1, y.dtype).reshape(_along(y, axis))
+    else:
+        steps = np.reshape(np.diff(x), _along(y, axis)) if np.ndim(x) == 1 else np.diff(x, axis=axis)
+    return _spread(g, y, axis) * (_zeros_around(steps, axis, 0, 1) + _zeros_around(steps, axis, 1, 0)) / 2
 
 
 def _trapezoid_x(g: Any, out: Any, y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     if np.shape(y)[axis] == 0:
         return np.zeros_like(x)
-    areas = np.expand_dims(g, axis) * _heights(y, axis) / 2
-    if np.ndim(x) == 1:
-        (place,) = normalise_axes(axis, np.ndim(areas))
-        return _diff_transposed(np.sum(areas, axis=tuple(k for k in range(np.ndim(areas)) if k != place)), 1, 0)
-    return _diff_transposed(areas, 1, axis)
+    areas = _spread(g, y, axis) * _doubled(y, axis) / 2
+    if np.ndim(x) > 1:
+        return _diff_transposed(areas, 1, axis)
+    others = tuple(k for k, n in enumerate(_along(y, axis)) if n == 1)
+    return _diff_transposed(np.sum(areas, axis=others) if others else areas, 1, 0)
 
 
 def _trapezoid_dx(g: Any, out: Any, y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    return np.zeros_like(dx) if x is not None else np.expand_dims(g, axis) * _heights(y, axis) / 2
+    return np.zeros_like(dx) if x is not None else _spread(g, y, axis) * _doubled(y, axis) / 2
 
 
 structural(np.trapezoid, y=_trapezoid_y, x=_trapezoid_x, dx=_trapezoid_dx)

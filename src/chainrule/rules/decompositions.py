@@ -68,7 +68,7 @@ structural(
 )
 
 
-def _eigvalsh(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
+def _eigvalsh(g: Any, out: Any, a: Any, UPLO: Any = "L") -> Any:
     _, v = np.linalg.eigh(a, UPLO)
     return read_triangle(eigh_rule((g, None), out, v), UPLO in "Ll")
 
@@ -149,9 +149,7 @@ def _without_complement(g: Any, q: Any, k: int) -> tuple[Any, Any]:
     return g[..., :k] - rest @ (adjoint(g[..., k:]) @ first), first
 
 
-def _svd(
-    g: Any, out: Any, a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
-) -> Any:
+def _svd(g: Any, out: Any, a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     if not compute_uv:
         u, _, vh = np.linalg.svd(a, full_matrices=False, hermitian=hermitian)
         gradient = singular_values_rule(g, u, vh)
@@ -195,7 +193,7 @@ def _qr(g: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
         return qr_rule((None, g), a, q, r)
     if mode not in ("reduced", "complete"):
         raise NotDifferentiableError(
-            f'np.linalg.qr(..., mode="{mode}") returns the Householder vectors, which chainrule does not differentiate. '
+            f'np.linalg.qr(..., mode="{mode}") returns Householder vectors, which chainrule does not differentiate. '
             'Use mode="reduced", "complete" or "r".'
         )
     return qr_rule(g, a, *out)

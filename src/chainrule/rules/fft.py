@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.ops import structural
 from chainrule.rules.helpers import normalise_axes
+from chainrule.rules.scipy_calls import call as follow
 
 __all__ = ["DUAL", "fit", "register_transforms"]
 
@@ -49,26 +50,46 @@ def _counts(spectrum: Any, length: int, axis: int) -> Any:
     return np.reshape(twice, (count,) + (1,) * (np.ndim(spectrum) - 1 - axis))
 
 
-def register_transforms(library: ModuleType, operand: str) -> None:
+def register_transforms(library: ModuleType, operand: str, prefix: str) -> None:
     """Give the transforms of ``library`` their rules; ``operand`` is the name of the array they transform.
 
-    The rules ignore the arguments of ``scipy.fft`` that say how to compute and not what.  They look its functions up
-    when they are called, because those may be replaced by followed ones.
+    The rules take the arguments of ``scipy.fft`` that say how to compute and not what, and do not need them.
     """
 
-    def call(name: str, *args: Any, norm: Any, **kwargs: Any) -> Any:
+    def register(name: str, rule: Any) -> None:
+        structural(getattr(library, name), name=prefix + name, **{operand: rule})
+
+    def call(name: str, x: Any, norm: Any, **kwargs: Any) -> Any:
         if norm not in (None, "backward"):
             kwargs["norm"] = norm
-        return getattr(library, name)(*args, **kwargs)
+        return follow(getattr(library, name), x, **kwargs)
 
     def complex_rule(name: str) -> Any:
-        def rule(g: Any, out: Any, a: Any, n: Any = None, axis: int = -1, norm: Any = None, **_: Any) -> Any:
+        def rule(
+            g: Any,
+            out: Any,
+            a: Any,
+            n: Any = None,
+            axis: int = -1,
+            norm: Any = None,
+            workers: Any = None,
+            plan: Any = None,
+        ) -> Any:
             return fit(call(name, g, axis=axis, norm=norm), a, (axis,))
 
         return rule
 
     def complex_rule_n(name: str, default: Any) -> Any:
-        def rule(g: Any, out: Any, a: Any, s: Any = None, axes: Any = default, norm: Any = None, **_: Any) -> Any:
+        def rule(
+            g: Any,
+            out: Any,
+            a: Any,
+            s: Any = None,
+            axes: Any = default,
+            norm: Any = None,
+            workers: Any = None,
+            plan: Any = None,
+        ) -> Any:
             axes = _transformed_axes(a, s, axes)
             return fit(call(name, g, axes=axes, norm=norm), a, axes)
 
@@ -77,7 +98,16 @@ def register_transforms(library: ModuleType, operand: str) -> None:
     def from_real_rule(conjugated: bool, default: Any) -> Any:
         """Of ``rfftn`` and, ``conjugated``, of ``ihfftn``: the missing half of the spectrum has no cotangent."""
 
-        def rule(g: Any, out: Any, a: Any, s: Any = None, axes: Any = default, norm: Any = None, **_: Any) -> Any:
+        def rule(
+            g: Any,
+            out: Any,
+            a: Any,
+            s: Any = None,
+            axes: Any = default,
+            norm: Any = None,
+            workers: Any = None,
+            plan: Any = None,
+        ) -> Any:
             axes = _transformed_axes(a, s, axes)
             last = np.shape(a)[axes[-1]] if s is None or s[-1] in (None, -1) else s[-1]
             sizes = [*(np.shape(g)[axis] for axis in axes[:-1]), last]
@@ -90,7 +120,16 @@ def register_transforms(library: ModuleType, operand: str) -> None:
     def to_real_rule(conjugated: bool, default: Any) -> Any:
         """Of ``irfftn`` and, ``conjugated``, of ``hfftn``."""
 
-        def rule(g: Any, out: Any, a: Any, s: Any = None, axes: Any = default, norm: Any = None, **_: Any) -> Any:
+        def rule(
+            g: Any,
+            out: Any,
+            a: Any,
+            s: Any = None,
+            axes: Any = default,
+            norm: Any = None,
+            workers: Any = None,
+            plan: Any = None,
+        ) -> Any:
             axes = _transformed_axes(a, s, axes)
             half = call("rfftn", g, axes=axes, norm=norm if conjugated else DUAL[norm])
             half = half * _counts(half, np.shape(g)[axes[-1]], axes[-1])
@@ -99,25 +138,34 @@ def register_transforms(library: ModuleType, operand: str) -> None:
         return rule
 
     def along_one_axis(rule_n: Any) -> Any:
-        def rule(g: Any, out: Any, a: Any, n: Any = None, axis: int = -1, norm: Any = None, **_: Any) -> Any:
+        def rule(
+            g: Any,
+            out: Any,
+            a: Any,
+            n: Any = None,
+            axis: int = -1,
+            norm: Any = None,
+            workers: Any = None,
+            plan: Any = None,
+        ) -> Any:
             return rule_n(g, out, a, None if n is None else (n,), (axis,), norm)
 
         return rule
 
     for name in ("fft", "ifft"):
-        structural(getattr(library, name), **{operand: complex_rule(name)})
-        structural(getattr(library, f"{name}2"), **{operand: complex_rule_n(f"{name}2", (-2, -1))})
-        structural(getattr(library, f"{name}n"), **{operand: complex_rule_n(f"{name}n", None)})
+        register(name, complex_rule(name))
+        register(f"{name}2", complex_rule_n(f"{name}2", (-2, -1)))
+        register(f"{name}n", complex_rule_n(f"{name}n", None))
     makers = (("rfft", from_real_rule, False), ("ihfft", from_real_rule, True),
               ("irfft", to_real_rule, False), ("hfft", to_real_rule, True))  # fmt: skip
     for name, make, conjugated in makers:
-        structural(getattr(library, name), **{operand: along_one_axis(make(conjugated, None))})
+        register(name, along_one_axis(make(conjugated, None)))
         for suffix, default in (("2", (-2, -1)), ("n", None)):
             if hasattr(library, name + suffix):  # NumPy has no hfft2 and hfftn
-                structural(getattr(library, name + suffix), **{operand: make(conjugated, default)})
+                register(name + suffix, make(conjugated, default))
 
 
-register_transforms(np.fft, "a")
+register_transforms(np.fft, "a", "fft.")
 
 structural(np.fft.fftshift, x=lambda g, out, x, axes=None: np.fft.ifftshift(g, axes=axes))
 structural(np.fft.ifftshift, x=lambda g, out, x, axes=None: np.fft.fftshift(g, axes=axes))

@@ -43,11 +43,13 @@ def as_operand(x: Any) -> Any:
     return np.asarray(x)
 
 
-def along_axis(positions: Any, shape: tuple[int, ...], axis: int) -> tuple[Any, ...]:
+def along_axis(positions: Any, shape: tuple[int, ...], axis: int) -> Any:
     """The index that reads or writes an array of ``shape`` at ``positions`` along ``axis``.
 
     ``x[along_axis(p, x.shape, axis)]`` is ``np.take_along_axis(x, p, axis)``, and can be assigned to.
     """
+    if len(shape) == 1:
+        return positions
     index: list[Any] = list(np.indices(shape, sparse=True))
     index[axis] = positions
     return tuple(index)

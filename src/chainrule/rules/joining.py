@@ -234,7 +234,7 @@ def _trim_zeros(g: Any, out: Any, filt: Any, trim: str = "fb", axis: Any = None)
     index = []
     for k in range(np.ndim(filt)):
         others = tuple(j for j in range(np.ndim(filt)) if j != k)
-        start = 0
+        start: Any = 0
         if k in axes and "f" in trim.lower() and np.size(out):
             start = np.argmax(np.any(filt != 0, axis=others) if others else filt != 0)
         positions = start + np.arange(np.shape(out)[k])

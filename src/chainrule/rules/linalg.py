@@ -13,9 +13,9 @@ import numpy as np
 
 from chainrule.ops import composite, constant, structural
 from chainrule.rules.helpers import mt
-from chainrule.rules.matrices import adjoint, conjugate, identity, read_triangle, singular_values_rule
+from chainrule.rules.matrices import adjoint, conjugate, identity, mirrored, read_triangle, singular_values_rule
 
-__all__ = ["determinant_rule", "lstsq_rule", "pinv_rule", "solve_first", "solve_second"]
+__all__ = ["determinant_rule", "lstsq_first", "lstsq_second", "pinv_rule"]
 
 constant(np.linalg.matrix_rank, "it returns a count, which does not move smoothly")
 
@@ -38,22 +38,22 @@ def _trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 # ---- solve, inv
 
 
-def solve_second(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _solve_second(g: Any, out: Any, a: Any, b: Any) -> Any:
     """The cotangent of the right-hand side: the transposed system, solved for the cotangent of the solution."""
     if np.ndim(b) == 1 and np.ndim(a) > 2:
         return np.linalg.solve(mt(a), g[..., None])[..., 0]
     return np.linalg.solve(mt(a), g)
 
 
-def solve_first(g: Any, out: Any, a: Any, b: Any) -> Any:
+def _solve_first(g: Any, out: Any, a: Any, b: Any) -> Any:
     """The cotangent of the matrix: minus that of the right-hand side, times the solution."""
-    db = solve_second(g, out, a, b)
+    db = _solve_second(g, out, a, b)
     if np.ndim(b) > 1:
         return -db @ mt(out)
     return -np.outer(db, out) if np.ndim(a) == 2 else -db[..., None] * out[..., None, :]
 
 
-structural(np.linalg.solve, a=solve_first, b=solve_second)
+structural(np.linalg.solve, a=_solve_first, b=_solve_second)
 structural(np.linalg.inv, a=lambda g, out, a: -mt(out) @ g @ mt(out))
 
 
@@ -160,8 +160,7 @@ def pinv_rule(g: Any, out: Any, a: Any) -> Any:
 
 
 def _pinv(g: Any, out: Any, a: Any, rcond: Any = None, hermitian: bool = False, rtol: Any = None) -> Any:
-    gradient = pinv_rule(g, out, a)
-    return read_triangle(gradient, lower=True) if hermitian else gradient
+    return read_triangle(pinv_rule(g, out, mirrored(a, True)), True) if hermitian else pinv_rule(g, out, a)
 
 
 structural(np.linalg.pinv, a=_pinv)

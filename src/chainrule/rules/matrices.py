@@ -19,6 +19,7 @@ __all__ = [
     "diagonals",
     "half_triangle",
     "identity",
+    "mirrored",
     "nonzero",
     "read_triangle",
     "real",
@@ -68,6 +69,11 @@ def read_triangle(gradient: Any, lower: bool) -> Any:
     """
     weights = half_triangle(gradient)
     return (gradient + adjoint(gradient)) * (weights if lower else weights.T)
+
+
+def mirrored(x: Any, lower: bool) -> Any:
+    """The symmetric (Hermitian) matrix that a function takes one triangle of ``x`` for."""
+    return np.tril(x) + adjoint(np.tril(x, -1)) if lower else np.triu(x) + adjoint(np.triu(x, 1))
 
 
 def nonzero(x: Any) -> Any:

@@ -73,9 +73,7 @@ def norm_rule(g: Any, out: Any, x: Any, ord: Any = None, axis: Any = None, keepd
     return np.moveaxis(_matrix_norm_rule(g, out, np.moveaxis(x, axes, (-2, -1)), ord), (-2, -1), axes)
 
 
-def _vector_norm(
-    g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2
-) -> Any:
+def _vector_norm(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     axes = normalise_axes(axis, np.ndim(x))
     return _vector_norm_rule(restore(g, x, axis, keepdims), restore(out, x, axis, keepdims), x, ord, axes)
 

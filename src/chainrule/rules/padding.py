@@ -76,7 +76,7 @@ def _pad(
 
 
 def _pad_linear(
-    g: Any, shape: Any, widths: list[tuple[int, int]], mode: str, stat_length: Any, reflect_type: str
+    g: Any, shape: Any, widths: list[tuple[int, int]], mode: Any, stat_length: Any, reflect_type: str
 ) -> Any:
     """Axis by axis, the last first, through the matrix that pads one line: the padded columns of an identity."""
     for axis in reversed(range(len(shape))):
@@ -92,7 +92,7 @@ def _pad_linear(
     return g
 
 
-def _pad_extremum(g: Any, array: Any, widths: list[tuple[int, int]], mode: str, stat_length: Any) -> Any:
+def _pad_extremum(g: Any, array: Any, widths: list[tuple[int, int]], mode: Any, stat_length: Any) -> Any:
     """Axis by axis, the last first: what the two paddings received goes to the extreme elements they repeat.
 
     Ties share evenly, as in the rules of ``np.max`` and ``np.min``.

@@ -27,6 +27,19 @@ def _polyval_p(g: Any, out: Any, p: Any, x: Any) -> Any:
 structural(np.polyval, p=_polyval_p, x=lambda g, out, p, x: g * np.polyval(np.polyder(p), x))
 
 
+@composite(np.polynomial.polynomial.polyval)
+def _polyval_ascending(x: Any, c: Any, tensor: bool = True) -> Any:
+    """The newer function, whose coefficients start with the constant term."""
+    x, c = as_operand(x), np.atleast_1d(as_operand(c))
+    c = c if c.dtype.kind in "fc" else c.astype(np.float64)
+    if tensor and np.ndim(x):
+        c = np.reshape(c, (*np.shape(c), *(1,) * np.ndim(x)))
+    value = c[-1] + x * 0
+    for k in range(2, np.shape(c)[0] + 1):
+        value = c[-k] + value * x
+    return value
+
+
 # ---- arithmetic
 
 
@@ -57,22 +70,18 @@ def _polymul(a1: Any, a2: Any) -> Any:
 def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     u, v = np.atleast_1d(u) + 0.0, np.atleast_1d(v) + 0.0
     dtype = np.result_type(u.dtype, v.dtype)
+    remainder = u if u.dtype == dtype else u.astype(dtype)
     length = np.shape(v)[0]
     scale = 1.0 / v[0]
-    quotient, remainder = [], u if u.dtype == dtype else u.astype(dtype)
-    for _ in range(np.shape(u)[0] - length + 1):
-        factor = scale * remainder[0]
+    quotient = []
+    for k in range(np.shape(u)[0] - length + 1):
+        factor = scale * remainder[k]
         quotient.append(factor)
-        # The leading coefficient cancels; NumPy keeps the zero it leaves until the end.
-        rest = remainder[1:length] - factor * v[1:]
-        remainder = np.concatenate((rest, remainder[length:])) if np.size(remainder) > length else rest
-    if not quotient:
-        return np.zeros_like(v, shape=(1,), dtype=dtype), remainder
-    if np.size(remainder) == 0:
-        remainder = 0 * u[:1]
-    while np.size(remainder) > 1 and np.allclose(remainder[0], 0, rtol=1e-14):
+        reduced = remainder[k : k + length] - factor * v
+        remainder = np.concatenate((remainder[:k], reduced, remainder[k + length :]))
+    while np.shape(remainder)[0] > 1 and np.allclose(remainder[0], 0, rtol=1e-14):
         remainder = remainder[1:]
-    return np.stack(quotient), remainder
+    return np.stack(quotient) if quotient else np.zeros(1, dtype), remainder
 
 
 # ---- derivatives and integrals

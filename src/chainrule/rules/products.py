@@ -25,7 +25,7 @@ constant(np.einsum_path, "it returns an order of contractions, which does not de
 # ---- matmul
 
 
-def _matmul_first(g: Any, out: Any, x1: Any, x2: Any) -> Any:
+def _matmul_first(g: Any, out: Any, x1: Any, x2: Any, dtype: Any = None) -> Any:
     if np.ndim(x1) == np.ndim(x2) == 2:
         return g @ x2.T
     if np.ndim(x2) == 1:
@@ -38,7 +38,7 @@ def _matmul_first(g: Any, out: Any, x1: Any, x2: Any) -> Any:
     return g @ mt(x2)
 
 
-def _matmul_second(g: Any, out: Any, x1: Any, x2: Any) -> Any:
+def _matmul_second(g: Any, out: Any, x1: Any, x2: Any, dtype: Any = None) -> Any:
     if np.ndim(x1) == np.ndim(x2) == 2:
         return x1.T @ g
     if np.ndim(x1) == 1:
@@ -51,8 +51,8 @@ def _matmul_second(g: Any, out: Any, x1: Any, x2: Any) -> Any:
     return mt(x1) @ g
 
 
-for _function in (np.matmul, np.linalg.matmul):
-    structural(_function, x1=_matmul_first, x2=_matmul_second)
+structural(np.matmul, x1=_matmul_first, x2=_matmul_second)
+structural(np.linalg.matmul, x1=_matmul_first, x2=_matmul_second)
 
 
 # ---- dot, inner, outer
@@ -108,14 +108,16 @@ def _flat(x: Any) -> Any:
     return x if np.ndim(x) == 1 else np.ravel(x)
 
 
-for _function, _names in ((np.outer, ("a", "b")), (np.linalg.outer, ("x1", "x2"))):
-    structural(
-        _function,
-        **{
-            _names[0]: lambda g, out, a, b: _shaped(g @ _flat(b), a),
-            _names[1]: lambda g, out, a, b: _shaped(_flat(a) @ g, b),
-        },
-    )
+def _outer_first(g: Any, out: Any, a: Any, b: Any) -> Any:
+    return _shaped(g @ _flat(b), a)
+
+
+def _outer_second(g: Any, out: Any, a: Any, b: Any) -> Any:
+    return _shaped(_flat(a) @ g, b)
+
+
+structural(np.outer, a=_outer_first, b=_outer_second)
+structural(np.linalg.outer, x1=_outer_first, x2=_outer_second)
 
 
 # ---- products of vectors that conjugate the first, and products with stacks of vectors
@@ -138,16 +140,16 @@ def _from_the_end(axis: int, x: Any) -> int:
     return axis if axis < 0 else axis - np.ndim(x)
 
 
-def _vecdot_first(g: Any, out: Any, x1: Any, x2: Any, axis: int = -1) -> Any:
+def _vecdot_first(g: Any, out: Any, x1: Any, x2: Any, axis: int = -1, dtype: Any = None) -> Any:
     return conjugate(_vecdot_factor(g, x2, _from_the_end(axis, x2), _from_the_end(axis, x1)))
 
 
-def _vecdot_second(g: Any, out: Any, x1: Any, x2: Any, axis: int = -1) -> Any:
+def _vecdot_second(g: Any, out: Any, x1: Any, x2: Any, axis: int = -1, dtype: Any = None) -> Any:
     return _vecdot_factor(g, conjugate(x1), _from_the_end(axis, x1), _from_the_end(axis, x2))
 
 
-for _function in (np.vecdot, np.linalg.vecdot):
-    structural(_function, x1=_vecdot_first, x2=_vecdot_second)
+structural(np.vecdot, x1=_vecdot_first, x2=_vecdot_second)
+structural(np.linalg.vecdot, x1=_vecdot_first, x2=_vecdot_second)
 
 
 def _times_vectors(matrices: Any, vectors: Any) -> Any:
@@ -157,13 +159,13 @@ def _times_vectors(matrices: Any, vectors: Any) -> Any:
 if hasattr(np, "matvec"):  # NumPy 2.2
     structural(
         np.matvec,
-        x1=lambda g, out, x1, x2: g[..., None] * x2[..., None, :],
-        x2=lambda g, out, x1, x2: _times_vectors(mt(x1), g),
+        x1=lambda g, out, x1, x2, dtype=None: g[..., None] * x2[..., None, :],
+        x2=lambda g, out, x1, x2, dtype=None: _times_vectors(mt(x1), g),
     )
     structural(
         np.vecmat,
-        x1=lambda g, out, x1, x2: conjugate(_times_vectors(x2, g)),
-        x2=lambda g, out, x1, x2: conjugate(x1)[..., None] * g[..., None, :],
+        x1=lambda g, out, x1, x2, dtype=None: conjugate(_times_vectors(x2, g)),
+        x2=lambda g, out, x1, x2, dtype=None: conjugate(x1)[..., None] * g[..., None, :],
     )
 
 
@@ -293,7 +295,7 @@ def _padded(g: Any, a: Any, v: Any, mode: str, start: int) -> Any:
     return np.pad(g, (start, np.size(a) + np.size(v) - 1 - start - np.size(g)))
 
 
-def _back(mode: str, factor: Any, other: Any, ties: bool) -> str:
+def _back(mode: str, factor: Any, other: Any, ties: bool) -> Any:
     """The mode that gives back the length of ``factor``: what the convolution has shortened, it lengthens."""
     longer = np.size(factor) > np.size(other) or (ties and np.size(factor) == np.size(other))
     return "full" if mode == "valid" and longer else "valid"

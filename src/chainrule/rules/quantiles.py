@@ -47,7 +47,9 @@ def _median(g: Any, out: Any, a: Any, axis: Any = None, keepdims: Any = False) -
     lines = _lines(a, axis)
     n = np.shape(lines)[-1]
     # One element in the middle, or the mean of two.  Equal elements count in their order, as in np.sort.
-    middle = np.argsort(lines, axis=-1, stable=True)[..., (n - 1) // 2 : n // 2 + 1]
+    order = np.argsort(lines, axis=-1, stable=True)
+    halves = slice((n - 1) // 2, n // 2 + 1)
+    middle = order[halves] if np.ndim(order) == 1 else order[..., halves]
     share = np.reshape(g, (*np.shape(lines)[:-1], 1))
     z = np.zeros_like(lines)
     z[along_axis(middle, np.shape(lines), -1)] = share if n % 2 else share / 2
@@ -75,7 +77,8 @@ def _positions(n: Any, q: Any, method: str) -> tuple[Any, Any, Any]:
     elif method == "inverted_cdf":
         chosen = np.ceil(n * q - 1)
     else:
-        chosen = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}[method](last)
+        rounding: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
+        chosen = rounding[method](last)
     return chosen, chosen, 0.0
 
 
@@ -103,8 +106,9 @@ class _Quantile:
         self.above = self._index(np.clip(above, 0, n - 1))
         self.g = np.reshape(g, (*self.q_shape, *self.outer))
 
-    def _index(self, positions: Any) -> tuple[Any, ...]:
-        return (*np.indices(self.outer, sparse=True), positions.astype(np.intp))
+    def _index(self, positions: Any) -> Any:
+        whole = positions.astype(np.intp)
+        return (*np.indices(self.outer, sparse=True), whole) if self.outer else whole
 
     def to_elements(self) -> Any:
         """The cotangents, divided between the two neighbours of each quantile and put where those stand."""

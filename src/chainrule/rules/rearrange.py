@@ -51,7 +51,7 @@ def _ravel(g: Any, out: Any, a: Any, order: str = "C") -> Any:
 def _transpose(g: Any, out: Any, a: Any, axes: Any = None) -> Any:
     if axes is None:
         return np.transpose(g)
-    forward = normalise_axes(axes, np.ndim(a))
+    forward = normalise_axes(tuple(axes), np.ndim(a))
     return np.transpose(g, tuple(forward.index(k) for k in range(len(forward))))
 
 
@@ -159,7 +159,7 @@ def _repeat(g: Any, out: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
         runs = np.reshape(g, (*lengths[: place + 1], times, *lengths[place + 1 :]))
         return np.reshape(np.sum(runs, axis=place + 1), shape)
     summed = np.zeros_like(np.ravel(a) if axis is None else a)
-    sources = np.repeat(np.arange(lengths[place]), repeats)
+    sources: Any = np.searchsorted(np.cumsum(repeats), np.arange(np.shape(out)[place]), side="right")
     np.add.at(summed, (slice(None),) * place + (sources,), g)
     return np.reshape(summed, shape)
 
@@ -262,7 +262,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     order = list(range(ndim))
     if indexing == "xy" and ndim > 1:
         order[:2] = 1, 0
-    arrays = [
+    arrays: Any = [
         np.reshape(as_operand(x), tuple(-1 if k == order[i] else 1 for k in range(ndim))) for i, x in enumerate(xi)
     ]
     if not sparse and ndim > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.ops import Rule, structural
+from chainrule.ops import structural
 from chainrule.traced import Traced, apply
 
 __all__ = ["call", "give_rules"]
@@ -18,7 +18,7 @@ def call(function: Callable[..., Any], *args: Any, **params: Any) -> Any:
     return function(*args, **params)
 
 
-def give_rules(function: Callable[..., Any], **rules: Rule | None) -> None:
+def give_rules(function: Callable[..., Any], **rules: Any) -> None:
     """Register the rules of a function of ``scipy.linalg``.
 
     The rules name ``check_finite`` and ``driver`` arguments, which change nothing for them, and not the

@@ -69,9 +69,7 @@ def _or_zeros(g: Any, like: Any) -> Any:
     return np.zeros_like(like) if g is None else g
 
 
-def _lu(
-    g: Any, out: Any, a: Any, permute_l: bool = False, check_finite: bool = True, p_indices: bool = False
-) -> Any:
+def _lu(g: Any, out: Any, a: Any, permute_l: bool = False, check_finite: bool = True, p_indices: bool = False) -> Any:
     if permute_l:
         places, lower, upper = call(scipy.linalg.lu, a, p_indices=True)
         # a = permuted @ upper, and permuted = lower[places]
@@ -102,21 +100,30 @@ give_rules(scipy.linalg.lu_factor, a=_lu_factor)
 
 
 def _eigh_parts(
-    g: Any, out: Any, a: Any, b: Any, lower: bool, eigvals_only: bool, subset: dict[str, Any]
+    g: Any, out: Any, a: Any, b: Any, lower: bool, eigvals_only: bool, subset_by_index: Any, subset_by_value: Any
 ) -> tuple[Any, Any, Any, Any]:
-    """The cotangents of the values and of the vectors, and both, computed again where only values were asked for."""
-    subset = {name: value for name, value in subset.items() if value is not None}
-    if eigvals_only:
-        both = call(scipy.linalg.eigh, a, lower=lower, **subset) if b is None else call(
-            scipy.linalg.eigh, a, b, lower=lower, **subset
-        )
-        return g, None, *both
-    if subset and g[1] is not None:
-        raise NotDifferentiableError(
-            "scipy.linalg.eigh was asked for a subset of the eigenvectors, whose derivatives depend on all the others. "
-            "Leave subset_by_index= and subset_by_value= out, and take the columns that are wanted from the result."
-        )
-    return *g, *out
+    """The cotangents of the values and of the vectors, either of them ``None``, and all values and vectors."""
+    g_w, g_v = (g, None) if eigvals_only else g
+    w, v = (None, None) if eigvals_only else out
+    if subset_by_value is not None:
+        if g_v is not None:
+            raise NotDifferentiableError(
+                "scipy.linalg.eigh(..., subset_by_value=...) gives some of the eigenvectors, but their derivatives "
+                "depend on all of them. Leave subset_by_value= out, and take the wanted columns of the result."
+            )
+        return g_w, None, *call(scipy.linalg.eigh, a, b, lower=lower, subset_by_value=subset_by_value)
+    if v is not None and subset_by_index is None:
+        return g_w, g_v, w, v
+    whole_w, whole_v = call(scipy.linalg.eigh, a, b, lower=lower)
+    if subset_by_index is not None:
+        first, last = subset_by_index
+        beside = [(0, 0)] * (np.ndim(a) - 2) + [(first, a.shape[-1] - 1 - last)]
+        g_w = None if g_w is None else np.pad(g_w, beside)
+        if g_v is not None:
+            # The same vectors from another driver may have another sign or phase.
+            turn = diagonals(adjoint(whole_v[..., first : last + 1]) @ v)
+            g_v = np.pad(g_v * turn[..., None, :], [*beside[:-1], (0, 0), beside[-1]])
+    return g_w, g_v, whole_w, whole_v
 
 
 def _eigh_first(
@@ -131,8 +138,7 @@ def _eigh_first(
     subset_by_value: Any = None,
     driver: str | None = None,
 ) -> Any:
-    subset = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value}
-    g_w, g_v, w, v = _eigh_parts(g, out, a, b, lower, eigvals_only, subset)
+    g_w, g_v, w, v = _eigh_parts(g, out, a, b, lower, eigvals_only, subset_by_index, subset_by_value)
     inner = 0.0 if g_w is None else g_w[..., None, :] * identity(w)
     if g_v is not None:
         inner = inner + reciprocal_differences(w) * (mt(v) @ g_v)
@@ -152,12 +158,10 @@ def _eigh_second(
     driver: str | None = None,
 ) -> Any:
     """Of the generalised problem, where ``v[:, i].conj() @ b @ v[:, i]`` is one."""
-    subset = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value}
-    g_w, g_v, w, v = _eigh_parts(g, out, a, b, lower, eigvals_only, subset)
+    g_w, g_v, w, v = _eigh_parts(g, out, a, b, lower, eigvals_only, subset_by_index, subset_by_value)
     inner = 0.0 if g_w is None else (g_w * w)[..., None, :] * identity(w)
     if g_v is not None:
-        pulled = mt(v) @ g_v
-        inner = inner + (reciprocal_differences(w) * w[..., None, :] + 0.5 * identity(w)) * pulled
+        inner = inner + (reciprocal_differences(w) * w[..., None, :] + 0.5 * identity(w)) * (mt(v) @ g_v)
     return read_triangle(-conjugate(v) @ inner @ mt(v), lower)
 
 
@@ -175,8 +179,9 @@ def _values_only(rule: Any) -> Any:
         subset_by_value: Any = None,
         driver: str | None = None,
     ) -> Any:
-        subset = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value}
-        return rule(g, out, a, b, lower=lower, eigvals_only=True, **subset)
+        return rule(
+            g, out, a, b, lower, eigvals_only=True, subset_by_index=subset_by_index, subset_by_value=subset_by_value
+        )
 
     return values
 
@@ -235,15 +240,13 @@ give_rules(scipy.linalg.svd, a=_svd)
 give_rules(scipy.linalg.svdvals, a=_svdvals)
 
 
-def _qr(
-    g: Any, out: Any, a: Any, mode: str = "full", pivoting: bool = False, check_finite: bool = True
-) -> Any:
+def _qr(g: Any, out: Any, a: Any, mode: str = "full", pivoting: bool = False, check_finite: bool = True) -> Any:
     if mode == "raw":
         raise NotDifferentiableError(
-            'scipy.linalg.qr(..., mode="raw") returns the Householder vectors, which chainrule does not differentiate. '
+            'scipy.linalg.qr(..., mode="raw") returns Householder vectors, which chainrule does not differentiate. '
             'Use mode="full", "economic" or "r".'
         )
-    places = out[-1][..., None, :] if pivoting else None
+    places: Any = out[-1][..., None, :] if pivoting else None
     columns = np.take_along_axis(a, places, axis=-1) if pivoting else a
     if mode == "r":
         gradient = qr_rule((None, g[0]), columns, *np.linalg.qr(columns))
@@ -271,8 +274,8 @@ def _polar(g: Any, out: Any, a: Any, side: str = "right") -> Any:
     rows, columns = a.shape[-2:]
     if (rows < columns) if side == "right" else (columns < rows):
         raise NotDifferentiableError(
-            f'scipy.linalg.polar(a, side="{side}") of a matrix of shape {tuple(map(int, a.shape))} has a singular factor, '
-            f'which has no derivative. Use side="{"left" if side == "right" else "right"}".'
+            f'scipy.linalg.polar(a, side="{side}") of a matrix of shape {tuple(map(int, a.shape))} has a singular '
+            f'factor, which has no derivative. Use side="{"left" if side == "right" else "right"}".'
         )
     if side == "right":
         return _polar_right(g, out, a)

@@ -11,15 +11,15 @@ import numpy as np
 import scipy.linalg
 
 from chainrule.ops import composite, structural
-from chainrule.rules import scipy_decompositions, scipy_matrices
+from chainrule.rules import scipy_decompositions, scipy_equations, scipy_matrices
 from chainrule.rules.helpers import mt
 from chainrule.rules.linalg import determinant_rule, lstsq_first, lstsq_second, pinv_rule
-from chainrule.rules.matrices import adjoint, conjugate, half_triangle, identity, read_triangle
+from chainrule.rules.matrices import conjugate, half_triangle, identity, mirrored, read_triangle
 from chainrule.rules.norms import norm_rule
 from chainrule.rules.scipy_calls import call, give_rules
 from chainrule.traced import primitive
 
-__all__ = ["scipy_decompositions", "scipy_matrices"]
+__all__ = ["scipy_decompositions", "scipy_equations", "scipy_matrices"]
 
 
 def _columns(x: Any, b: Any) -> Any:
@@ -95,9 +95,7 @@ def _solve_second(
 give_rules(scipy.linalg.solve, a=_solve_first, b=_solve_second)
 
 
-def _inv(
-    g: Any, out: Any, a: Any, check_finite: bool = True, assume_a: str | None = None, lower: bool = False
-) -> Any:
+def _inv(g: Any, out: Any, a: Any, check_finite: bool = True, assume_a: str | None = None, lower: bool = False) -> Any:
     return _read(-mt(out) @ g @ mt(out), assume_a, lower)
 
 
@@ -173,7 +171,7 @@ structural(
     b=lambda g, out, b, pivots, back=False: _exchange_rows(g, pivots, back=not back),
     pivots=None,
 )
-_exchange_rows = primitive(_rows_exchanged)
+_exchange_rows: Any = primitive(_rows_exchanged)
 
 
 @composite(scipy.linalg.lu_solve)
@@ -255,39 +253,6 @@ def _matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: 
     return scipy_matrices.toeplitz(*_column_and_row(c_or_cr)) @ x
 
 
-def _sylvester_back(g: Any, out: Any, a: Any, b: Any, q: Any) -> Any:
-    return call(scipy.linalg.solve_sylvester, mt(a), mt(b), g)
-
-
-give_rules(
-    scipy.linalg.solve_sylvester,
-    a=lambda g, out, a, b, q: -_sylvester_back(g, out, a, b, q) @ mt(out),
-    b=lambda g, out, a, b, q: -mt(out) @ _sylvester_back(g, out, a, b, q),
-    q=_sylvester_back,
-)
-
-
-@composite(scipy.linalg.solve_continuous_lyapunov)
-def _solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    return call(scipy.linalg.solve_sylvester, a, adjoint(a), q)
-
-
-def _discrete_back(g: Any, a: Any, method: str | None) -> Any:
-    return call(scipy.linalg.solve_discrete_lyapunov, mt(a), g, method=method)
-
-
-def _discrete_lyapunov(g: Any, out: Any, a: Any, q: Any, method: str | None = None) -> Any:
-    dq = _discrete_back(g, a, method)
-    return dq @ conjugate(a) @ mt(out) + conjugate(mt(dq) @ a @ out)
-
-
-give_rules(
-    scipy.linalg.solve_discrete_lyapunov,
-    a=_discrete_lyapunov,
-    q=lambda g, out, a, q, method=None: _discrete_back(g, a, method),
-)
-
-
 # ---- least squares, norms
 
 
@@ -307,7 +272,7 @@ def _pinvh(
     return_rank: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    return read_triangle(_pinv(g, out, a, return_rank=return_rank), lower)
+    return read_triangle(_pinv(g, out, mirrored(a, lower), return_rank=return_rank), lower)
 
 
 give_rules(scipy.linalg.pinv, a=_pinv)
