@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from types import CodeType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -46,9 +45,9 @@ def source_lines(code: CodeType) -> range:
     return range(min(lines), max(lines) + 1)
 
 
-def assert_points_at(error: chainrule.ChainruleError, function: Any) -> None:
-    """The message must name the file of ``function`` and one of its lines."""
-    code = function.__code__
+def assert_points_at(error: chainrule.ChainruleError, case: Case) -> None:
+    """The message must name the file of the case and one of its lines."""
+    code = (case.factory or case.function).__code__  # type: ignore[union-attr]
     places = re.findall(re.escape(code.co_filename) + r'"?(?:, line |:)(\d+)', str(error))
     assert any(int(line) in source_lines(code) for line in places), f"not at the user's line:\n{error}"
 
@@ -82,7 +81,7 @@ def test_right_or_refused(case: Case) -> None:
     if refusal is not None:
         if case.expected == "right":
             raise refusal
-        assert_points_at(refusal, function)
+        assert_points_at(refusal, case)
         return
     assert case.expected != "refused"
     assert_close(value, weighted(case.make()[0](*map(plain_copy, case.args))), 1e-13, "the value")

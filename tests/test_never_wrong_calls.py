@@ -331,7 +331,6 @@ REFUSED = {
     "a boolean array": (lambda x: x.sum() * 1.0, (np.array([True, False]),)),
     "an object array": (lambda x: x.sum(), (np.array([1.0, 2.0], dtype=object),)),
     "a text": (lambda x: 1.0, ("text",)),
-    "None": (lambda x: 1.0, (None,)),
     "too few arguments": (lambda x: x.sum(), ()),
 }
 

@@ -32,8 +32,9 @@ from chainrule.linear import (
     spread,
     tangent_dtype,
 )
+from chainrule.protocol import apply
 from chainrule.tape import Tape, current_tape
-from chainrule.traced import Traced, apply, value_of
+from chainrule.traced import Traced, value_of
 from chainrule.trees import same_structure, unflatten
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vjp"]

@@ -13,8 +13,9 @@ from chainrule.errors import NotDifferentiableError, TreeError
 from chainrule.follow import followed
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
+from chainrule.protocol import apply
 from chainrule.tape import Tape, record, sync
-from chainrule.traced import Traced, apply, primitive
+from chainrule.traced import Traced, primitive
 from chainrule.trees import LEAF, Structure, flatten, paths, unflatten
 
 __all__ = ["TracedCall", "argument_names", "detached", "identity", "normalise_argnums"]

@@ -17,8 +17,9 @@ from chainrule.errors import ChainruleError, NanError
 from chainrule.indexing import add_item, get_item, set_item
 from chainrule.ops import Operation
 from chainrule.positions import locate
+from chainrule.protocol import apply
 from chainrule.tape import Tape
-from chainrule.traced import Traced, apply
+from chainrule.traced import Traced
 from chainrule.writing import write_item
 
 __all__ = ["differentiate", "full", "is_differentiable", "unbroadcast"]

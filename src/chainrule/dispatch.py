@@ -13,9 +13,10 @@ import numpy as np
 from chainrule import tape as tape_module
 from chainrule.errors import LinkLostError, NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS, Operation, signature
+from chainrule.protocol import DISPATCH
 from chainrule.sizes import is_size
 from chainrule.tape import ViewLink, current_tape, record, refused
-from chainrule.traced import DISPATCH, Traced, value_of
+from chainrule.traced import Traced, value_of
 from chainrule.writing import overwrite
 
 __all__ = ["HANDLERS", "as_array", "call", "handler", "load_families", "static"]

@@ -12,8 +12,9 @@ from chainrule.calls import TracedCall, detached, followed_zero
 from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.errors import ShapeError
 from chainrule.plan import PLANS, Plan, signature_of
+from chainrule.protocol import apply
 from chainrule.tape import Tape
-from chainrule.traced import Traced, apply, value_of
+from chainrule.traced import Traced, value_of
 from chainrule.trees import flatten, unflatten
 
 __all__ = [
@@ -49,6 +50,7 @@ def result_of(x: Any, tape: Tape) -> Any:
 
 
 def results_of(tree: Any, tape: Tape) -> Any:
+    """The leaves of a result as they are handed to the caller."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [result_of(x, tape) for x in leaves])
 
@@ -213,34 +215,41 @@ def fitted(leaves: Sequence[Any], values: Sequence[Any], what: str, names: Seque
 
 
 def output_names(call: TracedCall) -> list[str]:
+    """How messages call each output."""
     return ["the output"] if len(call.outputs) == 1 else [f"output {k}" for k in range(len(call.outputs))]
 
 
 def output_values(call: TracedCall) -> list[Any]:
+    """The concrete value of each output."""
     return [value_of(x) for x in call.outputs]
 
 
 def is_floating(tree: Any) -> bool:
+    """Whether an argument can be differentiated: all of its leaves are floats."""
     leaves = flatten(tree)[0]
     return bool(leaves) and all(is_differentiable(value_of(x)) for x in leaves)
 
 
 def spread(gathered: Sequence[Any], positions: Sequence[int], count: int) -> tuple[Any, ...]:
+    """One entry per argument: ``None`` for those that are not differentiated."""
     by_position = dict(zip(positions, gathered, strict=True))
     return tuple(by_position.get(n) for n in range(count))
 
 
 def constant_of(tape: Tape, array: Any) -> Any:
+    """A plain array as a stand-in of a constant."""
     variable = tape.constant(array)
     return Traced(tape, variable, tape.values[variable], False)
 
 
 def tangent_dtype(value: Any) -> Any:
+    """The dtype of the tangent of an output."""
     dtype = np.asarray(value).dtype
     return dtype if dtype.kind in "fc" else np.float64
 
 
 def push_nested(call: TracedCall, tangents: Sequence[Any]) -> list[Any]:
+    """The tangents of the outputs of a call inside a traced function, as steps on its tape."""
     tape = call.tape
     seeds: list[Any] = []
     given: dict[int, Any] = {}
@@ -288,6 +297,7 @@ def rows_of(linear: LinearMap, output: int, value: Any) -> list[list[Any]]:
 
 
 def rows_nested(call: TracedCall, x: Any, stop: int) -> list[list[Any]]:
+    """As :func:`rows_of`, for a call inside a traced function."""
     tape = call.tape
     rows: list[list[Any]] = [[] for _ in call.wrt]
     value = value_of(x)

@@ -13,30 +13,17 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from chainrule.errors import LinkLostError, NotDifferentiableError, ShapeError, UnknownAttributeError
+from chainrule.errors import LinkLostError, NotDifferentiableError, UnknownAttributeError
+from chainrule.flat import Flat
 from chainrule.indexing import get_item
 from chainrule.operators import Operators
 from chainrule.ops import OPERATIONS
+from chainrule.protocol import DISPATCH, apply
 from chainrule.sizes import Size
 from chainrule.tape import ViewLink, record, refused, sync, write
 from chainrule.writing import cast, is_basic, make_index, overwrite, write_item
 
-__all__ = ["DISPATCH", "Traced", "apply", "primitive", "value_of"]
-
-
-class Dispatch:
-    """Where calls of NumPy functions go; ``dispatch``, which sits above, fills it."""
-
-    call: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
-    ufunc: Callable[[np.ufunc, str, tuple[Any, ...], dict[str, Any]], Any]
-
-
-DISPATCH = Dispatch()
-
-
-def apply(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call a NumPy function on stand-ins, as ``__array_function__`` does."""
-    return DISPATCH.call(function, args, kwargs)
+__all__ = ["Traced", "primitive", "value_of"]
 
 
 def value_of(x: Any) -> Any:
@@ -428,37 +415,3 @@ for _name in (
     "min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Traced, _name, _method(getattr(np, _name)))
-
-
-class Flat:
-    """``t.flat``: the elements in row-major order, read and written through."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: Traced) -> None:
-        self.array = array
-
-    def _view(self) -> Any:
-        return apply(np.reshape, self.array, (-1,))
-
-    def __getitem__(self, key: Any) -> Any:
-        return apply(np.copy, self._view()[key])
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        view = self._view()
-        if view.link is None and view is not self.array:
-            raise refused(
-                LinkLostError,
-                "t.flat[...] of an array that is not contiguous was assigned",
-                "it could not be followed",
-                "write t[...] = values.reshape(t.shape)",
-            )
-        if np.size(value_of(value)) not in (1, np.size(view[key].value)):
-            raise ShapeError("t.flat[...] = values: give as many values as there are elements")
-        view[key] = apply(np.ravel, value) if np.ndim(value_of(value)) > 1 else value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._view())
-
-    def __len__(self) -> int:
-        return int(np.size(self.array.value))

@@ -10,8 +10,9 @@ import numpy as np
 from chainrule.dispatch import HANDLERS, call, call_composite, into, load_families
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS
+from chainrule.protocol import DISPATCH
 from chainrule.tape import record, refused
-from chainrule.traced import DISPATCH, Traced, value_of
+from chainrule.traced import Traced, value_of
 
 __all__ = ["UFUNC_FALLBACKS", "UFUNC_METHODS", "call_ufunc"]
 

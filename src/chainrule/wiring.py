@@ -28,7 +28,7 @@ from chainrule.rules import (
     spacing,
 )
 from chainrule.rules.einsum import normalise_einsum
-from chainrule.rules.ufunc_methods import UFUNC_METHODS
+from chainrule.rules.ufunc_methods import FALLBACKS, UFUNC_METHODS
 
 FAMILIES = (
     calculus, core, decompositions, elementwise, fft, joining, linalg, matrices, norms, padding, polynomials, products,
@@ -36,5 +36,6 @@ FAMILIES = (
 )  # fmt: skip
 
 ufuncs.UFUNC_METHODS.update(UFUNC_METHODS)
+ufuncs.UFUNC_FALLBACKS.update(FALLBACKS)
 handlers.EINSUM["normalise"] = normalise_einsum
 EVALUATORS[OPERATIONS[np.einsum]] = handlers.einsum

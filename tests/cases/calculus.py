@@ -63,6 +63,8 @@ _INTEGRALS = [
     Case("trapezoid", np.trapezoid, (A(5),), complex_step=True),
     Case("trapezoid x", lambda y, x: np.trapezoid(y, x), (A(5), G(5)), complex_step=True),
     Case("trapezoid dx", lambda y, h: np.trapezoid(y, dx=h), (A(3, 4), 0.6)),
+    Case("trapezoid dx axis", lambda y, h: np.trapezoid(y, dx=h, axis=0), (A(3, 4), 0.6), complex_step=True),
+    Case("trapezoid steps", lambda y, h: np.trapezoid(y, dx=h), (A(2, 4), G(3)), complex_step=True),
     Case("trapezoid axis", lambda y, x: np.trapezoid(y, x, axis=0), (A(4, 3), G(4)), complex_step=True),
     Case("trapezoid matrix x", lambda y, x: np.trapezoid(y, x, axis=1), (A(3, 4), A(3, 4)), complex_step=True),
     Case("trapezoid broadcast x", lambda y, x: np.trapezoid(y, x), (A(2, 3, 4), A(3, 4)), complex_step=True),
@@ -115,20 +117,29 @@ _STATISTICS = [
 
 _SAMPLES = P(9)
 
+_ascending = np.polynomial.polynomial.polyval
+
+# The leading coefficients cancel exactly in every precision: np.polydiv drops them from the remainder only then.
+_DIVIDEND = np.array([2.0, -3.0, 1.0, 4.0, 0.5])
+_DIVISOR = np.array([2.0, 1.0, -0.5])
+
 _POLYNOMIALS = [
     Case("polyval", lambda p, x: np.polyval(p, x), (A(4), A(3)), complex_step=True),
     Case("polyval number", lambda p, x: np.polyval(p, x), (A(4), A()), complex_step=True),
     Case("polyval matrix", lambda p, x: np.polyval(p, x), (A(3), A(2, 2)), complex_step=True),
     Case("polyval constant", lambda p, x: np.polyval(p, x) * x, (A(1), A(3)), complex_step=True),
     Case("polyval list", lambda a, x: np.polyval([a, 1.0, a * 2], x), (A(), A(3)), complex_step=True),
+    Case("polynomial.polyval", lambda x, c: _ascending(x, c), (A(3), A(4)), complex_step=True),
+    Case("polynomial.polyval columns", lambda x, c: _ascending(x, c), (A(3), A(4, 2)), complex_step=True),
+    Case("polynomial.polyval aligned", lambda x, c: _ascending(x, c, tensor=False), (A(2), A(4, 2))),
     Case("polyadd", lambda p, q: np.polyadd(p, q), (A(4), A(2)), complex_step=True),
     Case("polyadd numbers", lambda p, q: np.polyadd(p, q), (A(), A(3)), complex_step=True),
     Case("polysub", lambda p, q: np.polysub(p, q), (A(2), A(4)), complex_step=True),
     Case("polymul", lambda p, q: np.polymul(p, q), (A(4), A(2))),
     Case("polymul leading zeros", lambda p: np.polymul(np.append(0.0, p), [0.0, 0.0, 2.0, 1.0]), (A(3),)),
-    Case("polydiv", lambda u, v: np.polydiv(u, v), (A(5), A(3))),
-    Case("polydiv short", lambda u, v: np.polydiv(u, v)[1], (A(2), A(3))),
-    Case("polydiv number", lambda u, v: np.polydiv(u, v)[0], (A(3), A(1))),
+    Case("polydiv", lambda u, v: np.polydiv(u, v), (_DIVIDEND, _DIVISOR)),
+    Case("polydiv short", lambda u, v: np.polydiv(u, v), (_DIVISOR, _DIVIDEND)),
+    Case("polydiv number", lambda u, v: np.polydiv(u, v), (_DIVIDEND, _DIVISOR[:1])),
     Case("polyder", np.polyder, (A(4),), complex_step=True),
     Case("polyder m", lambda p: np.polyder(p, 2), (A(5),), complex_step=True),
     Case("polyder none", lambda p: np.polyder(p, 0), (A(3),), complex_step=True),

@@ -87,6 +87,7 @@ CASES: list[Case] = [
     *_pairs("operator @", lambda x, y: x @ y, ((4, 3), (3, 2)), ((3,), (3,))),
     *_pairs("linalg.matmul", lambda x, y: np.linalg.matmul(x, y), ((4, 3), (3, 2)), ((5, 4, 3), (3, 2))),
     Case("matmul complex", lambda x, y: np.matmul(x, y), (C(2, 4, 3), C(3, 2))),
+    Case("matmul dtype", lambda x, y: np.matmul(x, y, dtype=np.complex128), (A(4, 3), A(3, 2))),
     Case("matmul real by complex", lambda x, y: np.matmul(x, y), (A(4, 3), C(3, 2))),
     *_pairs("dot", lambda x, y: np.dot(x, y), *_DOT),
     Case("dot method", lambda x, y: x.dot(y), (A(4, 3), A(3, 2)), complex_step=True),
@@ -108,9 +109,7 @@ CASES: list[Case] = [
     *_both("tensordot 1", lambda x, y: np.tensordot(x, y, 1), (5, 3), (3, 4)),
     *_both("tensordot 0", lambda x, y: np.tensordot(x, y, axes=0), (5, 3), (4,)),
     *_both("tensordot pair of numbers", lambda x, y: np.tensordot(x, y, (0, 1)), (3, 5), (4, 3, 2)),
-    *_both(
-        "tensordot pair of lists", lambda x, y: np.tensordot(x, y, axes=([0, 2], [1, 0])), (3, 5, 2), (2, 3, 4)
-    ),
+    *_both("tensordot pair of lists", lambda x, y: np.tensordot(x, y, axes=([0, 2], [1, 0])), (3, 5, 2), (2, 3, 4)),
     *_both("tensordot negative", lambda x, y: np.tensordot(x, y, axes=([-1, 0], [0, -1])), (3, 5, 2), (2, 4, 3)),
     *_both("tensordot all", lambda x, y: np.tensordot(x, y, axes=([1, 0], [0, 1])), (3, 2), (2, 3)),
     *_both("linalg.tensordot", lambda x, y: np.linalg.tensordot(x, y, axes=1), (5, 3), (3, 4)),
@@ -210,8 +209,12 @@ CASES += [
     *_einsum("four operands", "a,ab,bc,c->", (4,), (4, 3), (3, 2), (2,)),
     *_einsum("upper case", "Ab,bA->A", (4, 3), (3, 4)),
     *_einsum("no index", ",ij->ij", (), (4, 3)),
-    Case("einsum sublists", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [0, 2]), (A(4, 3), A(3, 2)), complex_step=True),
-    Case("einsum sublists implicit", lambda x, y: np.einsum(x, [2, 1], y, [1, 0]), (A(4, 3), A(3, 2)), complex_step=True),
+    Case(
+        "einsum sublists", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [0, 2]), (A(4, 3), A(3, 2)), complex_step=True
+    ),
+    Case(
+        "einsum sublists implicit", lambda x, y: np.einsum(x, [2, 1], y, [1, 0]), (A(4, 3), A(3, 2)), complex_step=True
+    ),
     Case(
         "einsum sublists with ellipsis",
         lambda x, y: np.einsum(x, [..., 0, 1], y, [..., 1], [..., 0]),

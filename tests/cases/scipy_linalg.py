@@ -9,7 +9,19 @@ import numpy as np
 import scipy.linalg as sl
 
 from tests.cases.case import Case
-from tests.cases.linalg import A, C, H, P, adjoint, regular, turnable
+from tests.cases.linalg import H, P, adjoint, apart, regular, turnable
+
+_rng = np.random.default_rng(23)
+
+
+def A(*shape: int) -> Any:
+    """A real array of this shape."""
+    return _rng.normal(size=shape)
+
+
+def C(*shape: int) -> Any:
+    """A complex array of this shape."""
+    return _rng.normal(size=shape) + 1j * _rng.normal(size=shape)
 
 
 def _both(name: str, function: Any, *shapes: tuple[int, ...], **options: Any) -> list[Case]:
@@ -48,9 +60,7 @@ CASES: list[Case] = [
     *_both("solve", lambda a, b: sl.solve(a, b), (3, 3), (3,)),
     *_both("solve matrix", lambda a, b: sl.solve(a, b), (3, 3), (3, 2)),
     *_both("solve without check", lambda a, b: sl.solve(a, b, check_finite=False), (3, 3), (3,)),
-    Case(
-        "scipy.linalg.solve transposed", lambda a, b: sl.solve(a, b, transposed=True), (regular(A, 3, 3), A(3))
-    ),
+    Case("scipy.linalg.solve transposed", lambda a, b: sl.solve(a, b, transposed=True), (regular(A, 3, 3), A(3))),
 ]
 for _structure, _shaped in _STRUCTURES.items():
     for _lower in (False, True):
@@ -73,7 +83,11 @@ CASES += [
         ),
         (_dominant(C, 3), C(3)),
     )
-    for name, structure, shaped in (("solve pos", "pos", P), ("solve her", "her", H), ("solve sym", "sym", lambda x: x + x.T))
+    for name, structure, shaped in (
+        ("solve pos", "pos", P),
+        ("solve her", "her", H),
+        ("solve sym", "sym", lambda x: x + x.T),
+    )
     for lower in (False, True)
 ]
 
@@ -89,7 +103,7 @@ CASES += [
         for case in _both(
             f"solve_triangular {trans} lower={lower} unit={unit}",
             lambda a, b, trans=trans, lower=lower, unit=unit: sl.solve_triangular(
-                a, b, trans=trans, lower=lower, unit_diagonal=unit
+                a + 3 * np.eye(3), b, trans=trans, lower=lower, unit_diagonal=unit
             ),
             (3, 3),
             (3, 2) if unit else (3,),
@@ -128,13 +142,31 @@ CASES += [
     *_both("lu_factor tall", lambda a: sl.lu_factor(a)[0], (5, 3)),
     *_both("lu_factor wide", lambda a: sl.lu_factor(a)[0], (3, 5)),
     *_both("solve_sylvester", lambda a, b, q: sl.solve_sylvester(a, b, q), (3, 3), (2, 2), (3, 2)),
-    *_both("solve_continuous_lyapunov", lambda a, q: sl.solve_continuous_lyapunov(a, q), (3, 3), (3, 3)),
+    *_both(
+        "solve_continuous_lyapunov", lambda a, q: sl.solve_continuous_lyapunov(a + 4 * np.eye(3), q), (3, 3), (3, 3)
+    ),
     *_both("solve_discrete_lyapunov", lambda a, q: sl.solve_discrete_lyapunov(0.3 * a, q), (3, 3), (3, 3)),
     *_both(
         "solve_discrete_lyapunov bilinear",
         lambda a, q: sl.solve_discrete_lyapunov(0.3 * a, q, method="bilinear"),
         (3, 3),
         (3, 3),
+    ),
+    *_both(
+        "solve_continuous_are",
+        lambda a, b, q, r: sl.solve_continuous_are(a, b, P(q), P(r)),
+        (3, 3),
+        (3, 2),
+        (3, 3),
+        (2, 2),
+    ),
+    *_both(
+        "solve_discrete_are",
+        lambda a, b, q, r: sl.solve_discrete_are(0.4 * a, b, P(q), P(r)),
+        (3, 3),
+        (3, 2),
+        (3, 3),
+        (2, 2),
     ),
     *_both("pinv tall", lambda a: sl.pinv(a), (5, 3)),
     *_both("pinv wide", lambda a: sl.pinv(a), (3, 5)),
@@ -194,6 +226,11 @@ def _exponential_by_eig(a: Any) -> Any:
     return (v * np.exp(0.3 * w)) @ np.linalg.inv(v)
 
 
+def _in_any_order(w: Any, v: Any) -> Any:
+    """A function of eigenvalues and eigenvectors that does not depend on their order, nor on the signs."""
+    return np.sum(np.exp(0.3 * w)), (v**2) @ np.cos(w)
+
+
 def _damped(a: Any, **options: Any) -> Any:
     u, s, vh = sl.svd(a, **options)
     return (u[:, : len(s)] * np.exp(-s)) @ vh[: len(s)]
@@ -210,7 +247,8 @@ CASES += [
     *_both("eigh upper", lambda x: _exponential(np.triu(H(x)), lower=False), (3, 3)),
     *_both("eigh values", lambda x: sl.eigh(H(x), eigvals_only=True), (3, 3)),
     *_both("eigh subset of values", lambda x: sl.eigh(H(x), eigvals_only=True, subset_by_index=[1, 2]), (4, 4)),
-    *_both("eigh subset", lambda x: sl.eigh(H(x), subset_by_index=[0, 1])[0], (4, 4), order=1),
+    *_both("eigh subset", lambda x: _exponential(H(x), subset_by_index=[1, 2]), (4, 4)),
+    *_both("eigh subset by value", lambda x: sl.eigvalsh(H(x), subset_by_value=[0, 9]), (4, 4), order=1),
     *_both("eigh generalised", lambda x, y: _exponential(H(x), P(y)), (3, 3), (3, 3)),
     *_both("eigh generalised driver", lambda x, y: _exponential(H(x), P(y), driver="gv"), (3, 3), (3, 3)),
     *_both(
@@ -219,9 +257,9 @@ CASES += [
     *_both("eigvalsh", lambda x: sl.eigvalsh(H(x)), (3, 3)),
     *_both("eigvalsh generalised", lambda x, y: sl.eigvalsh(H(x), P(y)), (3, 3), (3, 3)),
     *_both("eig", lambda x: _exponential_by_eig(x), (3, 3)),
-    Case("scipy.linalg.eig itself", lambda x: sl.eig(x), (turnable(A, 3),)),
-    Case("scipy.linalg.eig itself complex", lambda x: sl.eig(x), (turnable(C, 3),)),
-    *_both("eigvals", lambda x: sl.eigvals(x), (3, 3)),
+    Case("scipy.linalg.eig up to signs", lambda x: _in_any_order(*sl.eig(x)), (turnable(A, 3),)),
+    Case("scipy.linalg.eig up to signs complex", lambda x: _in_any_order(*sl.eig(x)), (turnable(C, 3),)),
+    *_both("eigvals", lambda x: np.exp(0.3 * sl.eigvals(x)).sum(), (3, 3)),
     Case("scipy.linalg.eigh_tridiagonal", lambda d, e: sl.eigh_tridiagonal(d, e)[0], (A(4), A(3))),
     Case("scipy.linalg.eigvalsh_tridiagonal", lambda d, e: sl.eigvalsh_tridiagonal(d, e), (A(4), A(3))),
     *_both("svd", lambda x: _damped(x), (3, 3)),
@@ -275,7 +313,8 @@ CASES += [
     *_both("block_diag", lambda *x: sl.block_diag(*x), (2, 3), (4,), (1, 1)),
     *_both("companion", lambda a: sl.companion(a), (4,)),
     *_both("leslie", lambda f, s: sl.leslie(f, s), (4,), (3,)),
-    *_both("fiedler", lambda a: sl.fiedler(a), (4,)),
+    Case("scipy.linalg.fiedler", lambda a: sl.fiedler(a), (apart(A, 4),)),
+    Case("scipy.linalg.fiedler complex", lambda a: sl.fiedler(a), (apart(C, 4),)),
     *_both("khatri_rao", lambda a, b: sl.khatri_rao(a, b), (3, 2), (4, 2)),
     *(
         case

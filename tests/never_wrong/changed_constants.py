@@ -48,7 +48,7 @@ def factor_filled_sorted_and_copied_to(x):
     return total * (x - w)
 
 
-@right()
+@table.function()
 def factor_drawn_anew(x):
     rng = np.random.default_rng(0)
     w = np.empty(4)
@@ -59,7 +59,7 @@ def factor_drawn_anew(x):
     return total
 
 
-@right()
+@table.function()
 def factor_shuffled(x):
     rng = np.random.default_rng(0)
     w = OTHER.copy()

@@ -82,14 +82,14 @@ def multiply_at_repeated(x):
     return y
 
 
-@right()
+@table.function()
 def maximum_at(x):
     y = np.zeros(3)
     np.maximum.at(y, [0, 0, 2, 1], x)
     return y
 
 
-@right()
+@table.function()
 def unary_ufunc_at(x):
     y = x * 1.0
     np.negative.at(y, [0, 2])
@@ -112,6 +112,18 @@ def ufunc_out_and_where(x):
     np.divide(1.0, x, out=y, where=x > 0.5)
     np.negative(y, out=y, where=[True, False, True, False])
     return y
+
+
+@right()
+def outs_by_position(x):
+    y = np.empty(4)
+    np.exp(x, y)
+    np.multiply(y, x, y)
+    np.dot(np.diag(x), y, y)
+    np.clip(y, 1.0, 6.0, y)
+    z = np.empty((2, 2))
+    np.outer(y[:2], x[:2], z)
+    return y * x, z
 
 
 @right()

@@ -15,6 +15,7 @@ import pathlib
 import pickle
 import statistics
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,15 @@ def array_interface(x):
 def shuffled(x):
     y = x * x
     np.random.default_rng(0).shuffle(y)
+    return y
+
+
+@table.function()
+def shuffled_rows(x):
+    y = np.outer(x, x**2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.random.default_rng(0).shuffle(y)
     return y
 
 

@@ -204,6 +204,56 @@ def ravelled_closure_written():
 
 
 @table.factory()
+def transposed_closure_written():
+    plain = np.zeros((2, 4))
+
+    def function(x):
+        plain.T[1:3] += x[:2]
+        np.transpose(plain)[0] = x[0] ** 2
+        plain.swapaxes(0, 1)[3] *= x[1]
+        return plain
+
+    return function, [plain]
+
+
+@table.factory()
+def reshaped_closure_augmented():
+    plain = np.ones((2, 2))
+
+    def function(x):
+        flat = plain.reshape(4)
+        flat += x**2
+        np.ravel(plain)[1] = x[0]
+        return plain * x.reshape(2, 2)
+
+    return function, [plain]
+
+
+@table.factory()
+def row_of_closure_filled():
+    plain = np.zeros((2, 4))
+
+    def function(x):
+        plain[0].fill(x[1])
+        plain[1].flat = x**2
+        return plain
+
+    return function, [plain]
+
+
+@table.factory()
+def rows_of_closure_written_in_a_loop():
+    plain = np.ones((4, 2))
+
+    def function(x):
+        for row, value in zip(plain, x, strict=True):
+            row *= value
+        return plain
+
+    return function, [plain]
+
+
+@table.factory()
 def out_in_closure():
     buffer = np.zeros(4)
 

@@ -153,8 +153,8 @@ def dictionary_keyed_by_value(x):
 
 @table.function()
 def dictionary_looked_up_by_value(x):
-    names = {1.3: 2.0, 0.4: 3.0}
-    return names.get(x[0], 0.0) * x
+    names = {value: k for k, value in enumerate(x)}
+    return names[x[2]] * x
 
 
 @table.function()
@@ -303,7 +303,7 @@ CASES: list[Case] = [
     Case("round", lambda x: round(x[0]) * x),
     Case("round to digits", lambda x: round(x[0], 1) * x),
     Case("set", lambda x: sum({value * 1.0 for value in x}) ** 2),
-    Case("membership", lambda x: x**2 if x[0] in [1.3, 2.0] else x),
+    Case("membership", lambda x: x**2 if x[0] in list(x) and x[0] not in [2.0, 3.0] else x),
     Case("list.index", lambda x: list(x).index(x[2]) * x),
     Case("any and all", lambda x: x**2 if any(x > 1) and not all(x > 1) else x, expected="right"),
     Case("chained comparison", lambda x: x**2 if 0.0 < x[0] < 2.0 else x, expected="right"),
@@ -327,9 +327,10 @@ CASES: list[Case] = [
     Case("base", lambda x: x**2 if x[1:].base is not None else x),
     Case("flags", lambda x: x**2 if x.flags["C_CONTIGUOUS"] else x),
     Case("strides", lambda x: x**2 * x.strides[0] * x.itemsize * x.nbytes / 100),
+    Case("len of lists of arrays", lambda x: x**2 * len([x, x[0]]) / len((x,)) + len({"x": x}), expected="right"),
     Case("len and shape", lambda x: x.sum() / len(x) * x.shape[0] + x.size, expected="right"),
     Case("truth of an element", lambda x: x**2 if x[0] else x, expected="right"),
     Case("identity of an element", lambda x: x**2 if x[0] is not x[0] else x),
     Case("chained equality", lambda x: x**2 if (x == x).all() else x, expected="right"),
-    Case("hash equality", lambda x: x**2 if hash(x[0]) == hash(1.3) else x),
+    Case("hash equality", lambda x: x**2 if hash(x[0]) == hash(x[0]) else x),
 ]

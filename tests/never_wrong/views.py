@@ -120,7 +120,7 @@ def real_and_imaginary_written(x):
     return z
 
 
-@right()
+@table.function()
 def shape_attribute_set(x):
     y = x**2
     y.shape = (2, 2)
@@ -144,7 +144,7 @@ def transposed_attribute_written(x):
     return y
 
 
-@right()
+@table.function()
 def nditer_writing(x):
     y = x**2
     with np.nditer(y, op_flags=["readwrite"]) as iterator:
@@ -153,7 +153,7 @@ def nditer_writing(x):
     return y * x
 
 
-@right()
+@table.function()
 def ndenumerate_writing(x):
     y = np.zeros((2, 2))
     for (i, j), value in np.ndenumerate(x.reshape(2, 2)):

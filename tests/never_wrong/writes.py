@@ -91,7 +91,7 @@ def complex_buffer(x):
     return np.abs(z) ** 2
 
 
-@right()
+@table.function()
 def integer_buffer_truncates(x):
     y = np.zeros(4, dtype=int)
     y[:] = 10 * x + 0.5

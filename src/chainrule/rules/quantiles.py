@@ -56,12 +56,17 @@ def _median(g: Any, out: Any, a: Any, axis: Any = None, keepdims: Any = False) -
     return _unlined(z, a, axis)
 
 
+def _virtual(n: Any, q: Any, method: str) -> Any:
+    """The real number that a continuous method takes for the sorted position of the quantile."""
+    alpha, beta = _CONTINUOUS[method]
+    return (n - 1) * q if method == "linear" else n * q + (alpha + q * (1 - alpha - beta)) - 1
+
+
 def _positions(n: Any, q: Any, method: str) -> tuple[Any, Any, Any]:
     """The sorted positions between which the quantile lies, and the weight of the second."""
     if method in _CONTINUOUS:
-        alpha, beta = _CONTINUOUS[method]
-        virtual = (n - 1) * q if method == "linear" else n * q + (alpha + q * (1 - alpha - beta)) - 1
-        below = np.floor(virtual)
+        virtual = np.clip(_virtual(n, q, method), 0, n - 1)
+        below = np.minimum(np.floor(virtual), n - 2)
         return below, below + 1, virtual - below
     last = (n - 1) * q
     if method == "midpoint":
@@ -101,7 +106,7 @@ class _Quantile:
         if ignore_nan:
             n = np.sum(np.logical_not(np.isnan(self.lines)), axis=-1).astype(fraction.dtype)
         below, above, self.weight = _positions(n, fraction, method)
-        self.n = n
+        self.n, self.fraction = n, fraction
         self.below = self._index(np.clip(below, 0, n - 1))
         self.above = self._index(np.clip(above, 0, n - 1))
         self.g = np.reshape(g, (*self.q_shape, *self.outer))
@@ -159,7 +164,9 @@ def _quantile_rules(function: Any, scale: float, ignore_nan: bool) -> None:
         at = _Quantile(g, a, q, axis, method, scale, ignore_nan)
         ordered = np.sort(at.lines, axis=-1)
         alpha, beta = _CONTINUOUS[method]
-        slope = (ordered[at.above] - ordered[at.below]) * ((at.n + (1 - alpha - beta)) / scale)
+        virtual = _virtual(at.n, at.fraction, method)
+        inside = np.logical_and(virtual >= 0, virtual <= at.n - 1)
+        slope = (ordered[at.above] - ordered[at.below]) * inside * ((at.n + (1 - alpha - beta)) / scale)
         outer = tuple(range(len(at.q_shape), len(at.q_shape) + len(at.outer)))
         return np.sum(at.g * slope, axis=outer)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.ops import structural
-from chainrule.traced import Traced, apply
+from chainrule.protocol import apply
+from chainrule.traced import Traced
 
 __all__ = ["call", "give_rules"]
 

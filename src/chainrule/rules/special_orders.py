@@ -124,8 +124,8 @@ elementwise(
 )
 elementwise(
     sc.elliprc,
-    lambda out, x, y: -sc.elliprd(y, y, x) / 6,
-    lambda out, x, y: -sc.elliprd(x, y, y) / 3,
+    lambda out, x, y: (out - 1 / np.sqrt(x)) / (2 * (y - x)),
+    lambda out, x, y: (np.sqrt(x) / y - out) / (2 * (y - x)),
     domain=((0.3, 0.8), (1.0, 1.5)),
 )
 elementwise(

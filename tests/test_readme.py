@@ -1,0 +1,30 @@
+"""The README prints what it says it prints, and the commands it names exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_prints_what_stands_below_it(capsys):
+    examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert examples
+    for source, printed in examples:
+        exec(compile(source, "README.md", "exec"), {})
+        assert capsys.readouterr().out == printed
+
+
+def test_the_commands_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"\bmake ([a-z-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert {"demo", "test"} <= targets
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+def test_the_links_lead_somewhere():
+    targets = [target for target in re.findall(r"\]\(([^)#]+)", README) if not target.startswith("http")]
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
