@@ -257,3 +257,10 @@ def test_a_value_that_outlives_its_trace_is_refused():
     with pytest.raises(cr.LinkLostError, match="had ended"):
         kept[0] + 1
     assert "array" in repr(kept[0])
+
+
+def test_infinite_slopes_of_python_numbers_are_infinite():
+    with np.errstate(all="ignore"):
+        for _ in range(2):
+            assert cr.grad(np.sqrt)(0.0) == np.inf
+            assert cr.grad(lambda x: x**0.5)(0.0) == np.inf

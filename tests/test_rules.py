@@ -7,9 +7,11 @@ step or from extrapolated central differences.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -191,7 +193,7 @@ def assert_transposed(
             assert kind_of(c) == kind_of(x)
         reference, size = paired(g, pushed)
         actual, other_size = paired(cotangents, directions)
-        allowed = (tolerance or (1e-12 if exact else 1e-7)) * (size + other_size)
+        allowed = (tolerance or (1e-12 if exact else 1e-7)) * (size + other_size) + 1e-14
         assert abs(actual - reference) <= allowed, f"{actual} differs from {reference} by {actual - reference:.1e}"
 
 
@@ -212,10 +214,14 @@ def test_value_is_that_of_numpy(case: Case) -> None:
 
 @every_case
 def test_first_order(case: Case) -> None:
+    """At the case's arguments, and again close by, where the recorded backward pass is used once more."""
     function, points = differentiable(case)
-    value, pull = chainrule.vjp(function, *points)
     exact = case.complex_step and all(kind_of(x) == "f" for x in points)
-    assert_transposed(function, points, pull, value, exact=exact, tolerance=case.rtol)
+    rng = np.random.default_rng(4)
+    for _ in range(2):
+        value, pull = chainrule.vjp(function, *points)
+        assert_transposed(function, points, pull, value, exact=exact, tolerance=case.rtol)
+        points = [x * (1 + 1e-3 * rng.uniform(-1, 1, np.shape(x))) for x in points]
 
 
 @every_case
@@ -274,47 +280,51 @@ def test_arguments_are_left_alone(case: Case) -> None:
 # ---- nothing is left out
 
 
-@functools.cache
-def reached() -> tuple[frozenset[str], frozenset[Any]]:
-    """The operations (by spelling) and the composite functions that the written cases use."""
-    spellings: set[str] = set()
-    functions: set[Any] = set()
+def used_by_cases() -> set[str]:
+    """The operations and composite functions that the written cases use, by name."""
+    used: set[str] = set()
 
-    def counted(function: Any, definition: Any) -> Any:
+    def noted(name: str, definition: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(definition)
         def call(*args: Any, **kwargs: Any) -> Any:
-            functions.add(function)
+            used.add(name)
             return definition(*args, **kwargs)
 
         return call
 
     definitions = dict(COMPOSITES)
     try:
-        COMPOSITES.update({f: counted(f, d) for f, d in definitions.items()})  # type: ignore[attr-defined]
+        COMPOSITES.update({f: noted(name_of(f), d) for f, d in definitions.items()})  # type: ignore[attr-defined]
         for _, case in written_cases():
             function, points = smooth(case)
-            spellings.update(step.operation.spelling for step in chainrule.trace(function, *points).steps)
+            # A case that fails is reported by the tests of its derivatives.
+            with contextlib.suppress(Exception):
+                used.update(step.operation.spelling for step in chainrule.trace(function, *points).steps)
     finally:
         COMPOSITES.update(definitions)  # type: ignore[attr-defined]
-    return frozenset(spellings), frozenset(functions)
+    return used
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation.spelling)
-def test_operation_is_tested_or_constant_for_a_reason(operation: Operation) -> None:
-    if operation.kind == "constant":
-        assert operation.because
-    elif operation not in UFUNC_ROWS:
-        assert operation.spelling in reached()[0], f"no case in tests/cases uses {operation.spelling}"
+def name_of(function: Any) -> str:
+    return f"{function.__module__}.{function.__name__}"
 
 
-@pytest.mark.parametrize("function", COMPOSITES, ids=lambda function: f"{function.__module__}.{function.__name__}")
-def test_composite_is_tested(function: Any) -> None:
-    assert function in reached()[1], f"no case in tests/cases uses {function.__module__}.{function.__name__}"
+def test_every_rule_is_tested() -> None:
+    with_rules = {o.spelling for o in OPERATIONS.values() if o.kind != "constant" and o not in UFUNC_ROWS}
+    with_rules.discard("chainrule.calls.identity")  # appears in nested derivatives only, so in the second order
+    assert not sorted((with_rules | {name_of(f) for f in COMPOSITES}) - used_by_cases())
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in OPERATIONS.values() if o.kind == "constant"], ids=lambda operation: operation.spelling
+)
+def test_constant_has_a_reason(operation: Operation) -> None:
+    assert operation.because
 
 
 def test_names_of_cases_are_unique() -> None:
-    names = [(module, case.name) for module, case in written_cases()]
-    assert len(names) == len(set(names))
+    counted = Counter(f"{module}: {case.name}" for module, case in written_cases())
+    assert not [name for name, count in counted.items() if count > 1]
 
 
 # ---- the checks notice

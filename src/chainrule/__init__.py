@@ -1,6 +1,7 @@
 """Gradients of plain NumPy functions: as numbers that are always right."""
 
-from chainrule import testing as testing
+from importlib import import_module as _import_module
+
 from chainrule import wiring as _wiring
 from chainrule.api import hessian as hessian
 from chainrule.api import hvp as hvp
@@ -24,3 +25,10 @@ from chainrule.trace import trace as trace
 __version__ = "0.1.0"
 
 del _wiring
+
+
+def __getattr__(name: str) -> object:
+    """Load ``chainrule.testing`` and ``chainrule.extend`` when they are first used."""
+    if name in ("testing", "extend"):
+        return _import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

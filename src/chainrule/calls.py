@@ -144,7 +144,11 @@ class TracedCall:
         if not wrt:
             return unflatten(structure, [self._leaf(x, False, "") for x in leaves])
         stand_ins = []
+        plain = not self.nested
         for k, x in enumerate(leaves):
+            if plain and type(x) is np.ndarray and x.dtype.kind == "f":
+                stand_ins.append(self.tape.input(x.copy() if self.copy else x, active=True))
+                continue
             self._check(x, position, argument, k)
             stand_ins.append(self._leaf(x, True, ""))
         self.leaves[position] = leaves
@@ -251,7 +255,7 @@ def detached(g: Any, value: Any, fresh: bool) -> Any:
 
     ``None`` stands for an output that does not depend on it, and gives zeros.
     """
-    own = fresh and type(g) is np.ndarray and type(value) is np.ndarray and g.base is None and g.flags.writeable
+    own = fresh and type(g) is np.ndarray and type(value) is np.ndarray and g.base is None
     if own and g.shape == value.shape and g.dtype == value.dtype:
         return g
     shape = np.shape(value)

@@ -131,6 +131,8 @@ class _Pass:
         if type(x) is tuple:
             return x[0]
         value = self.tape.values[x]
+        if type(value) is float or type(value) is complex:
+            value = np.asarray(value)[()]  # Python's division by zero raises, NumPy's is infinite
         return Traced(self.tape, x, value, is_differentiable(value))
 
     def add(self, variable: int, contribution: Any) -> None:
@@ -160,6 +162,8 @@ class _Pass:
             held = apply(np.zeros_like, self.stand_in(variable))
         else:
             present = full(self.tape, present, value)
+            if not isinstance(present.value, np.ndarray):
+                present = apply(np.reshape, present, ())  # a NumPy scalar cannot be written into
             held = Traced(self.tape, present.variable, present.value, present.active)
         self.cotangents[variable] = held
         self.buffers.add(variable)
@@ -294,6 +298,14 @@ def apply_cast(x: Any, dtype: np.dtype[Any]) -> Any:
     return x.astype(dtype)
 
 
+def _locate_error(error: Exception, step: Any) -> None:
+    """Add the forward operation and its place to what a rule raised."""
+    operation, _, _, _, code, offset = step
+    if code is not None and 'File "' not in str(error):
+        place = locate(code, offset if offset >= 0 else ~offset).pointer()
+        error.args = (f"{error}\n{place}\n  In the backward pass of {operation.spelling}.",)
+
+
 def differentiate(
     tape: Tape,
     cotangents: Mapping[int, Any],
@@ -344,7 +356,11 @@ def differentiate(
         with np.errstate(all="ignore"):
             for number in range(stop - 1, start - 1, -1):
                 step = tape.steps[number]
-                walk.step(step, depends)
+                try:
+                    walk.step(step, depends)
+                except (ChainruleError, np.linalg.LinAlgError) as error:
+                    _locate_error(error, step)
+                    raise
                 if on_step is not None:
                     on_step(number, walk.cotangents)
                 for v in step[3] if type(step[3]) is tuple else (step[3],):

@@ -23,12 +23,18 @@ __all__ = ["HANDLERS", "as_array", "call", "handler", "load_families", "static"]
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
 
-# Rules for libraries that are only worth loading when the user has imported them.
-_FAMILIES = {
-    "scipy.special": "chainrule.rules.special",
-    "scipy.linalg": "chainrule.rules.scipy_linalg",
-    "scipy.fft": "chainrule.rules.scipy_fft",
-}
+# Rules that are loaded when a function without one is met, and the library that the user must have imported for that.
+_FAMILIES = (
+    *(
+        (name, "numpy")
+        for name in (
+            "calculus decompositions fft linalg norms padding polynomials quantiles queries selection spacing"
+        ).split()
+    ),
+    ("special", "scipy.special"),
+    ("scipy_linalg", "scipy.linalg"),
+    ("scipy_fft", "scipy.fft"),
+)
 _loaded: set[str] = set()
 
 # Operations whose result NumPy gives as a view, so that writes into it reach the original.
@@ -52,12 +58,15 @@ def handler(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def load_families() -> bool:
-    """Load the rules of libraries that the user has imported since; whether there were any."""
+    """Load the rules that have not been needed so far; whether there were any.
+
+    Rules for SciPy are loaded once the user has imported the part of SciPy that they are for.
+    """
     found = False
-    for library, rules in _FAMILIES.items():
-        if library in sys.modules and rules not in _loaded:
-            _loaded.add(rules)
-            importlib.import_module(rules)
+    for name, library in _FAMILIES:
+        if name not in _loaded and library in sys.modules:
+            _loaded.add(name)
+            importlib.import_module(f"chainrule.rules.{name}")
             found = True
     return found
 
@@ -140,7 +149,7 @@ def static(x: Any, what: str) -> Any:
 _accepted: dict[Operation, frozenset[str] | None] = {}
 
 
-def _accepts(operation: Operation) -> frozenset[str] | None:
+def accepts(operation: Operation) -> frozenset[str] | None:
     """The names of static arguments that the operation's rules know; ``None`` for any."""
     if operation not in _accepted:
         names: set[str] | None = None
@@ -156,13 +165,18 @@ def _accepts(operation: Operation) -> frozenset[str] | None:
     return _accepted[operation]
 
 
-_IGNORED_DEFAULTS = (None, np._NoValue)
+_SIMPLE_STATICS = frozenset(("axis", "keepdims"))
 
 
 def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     operands = operation.operands
-    if not kwargs and len(args) <= len(operands) and operation.kind == "structural" and _leading(operation):
-        return _finish(operation, args, record(operation, args, {}), {})
+    if operation.kind == "structural" and len(args) <= _leading(operation):
+        if not kwargs:
+            return _finish(operation, args, record(operation, args, {}), {})
+        if kwargs.keys() <= _SIMPLE_STATICS and kwargs.keys() <= (accepts(operation) or kwargs.keys()):
+            # An axis and the like: no need to ask the signature which argument is which.
+            params = {k: static(v, f"the argument {k}= of {operation.spelling}") for k, v in kwargs.items()}
+            return _finish(operation, args, record(operation, args, params), params)
     if operation.kind == "elementwise" and not kwargs:
         return record(operation, args, {})
     if operation.kind == "constant":
@@ -189,34 +203,37 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         present = tuple(name for name in operands if name in bound)
         arrays = tuple(bound.pop(name) for name in present)
         params = _params(operation, bound)
-        if not _leading(operation) or present != operands[: len(present)]:
+        if present != operands[: len(present)] or len(present) > _leading(operation):
             operation = _specialised(operation, present)
         result = _finish(operation, arrays, record(operation, arrays, params), params)
     return result if out is None else into(out, result)
 
 
-_leading_cache: dict[Operation, bool] = {}
+_leading_cache: dict[Operation, int] = {}
 
 
-def _leading(operation: Operation) -> bool:
-    """Whether the operands are the first parameters of the function, so that they can be given by position."""
+def _leading(operation: Operation) -> int:
+    """How many of the operands are the first parameters of the function, so that they can be given by position."""
     found = _leading_cache.get(operation)
     if found is None:
-        if isinstance(operation.function, np.ufunc):
-            found = True
-        else:
-            parameters = list(signature(operation.function).parameters.values())[: len(operation.operands)]
-            found = tuple(p.name for p in parameters) == operation.operands and all(
-                p.kind is not p.KEYWORD_ONLY for p in parameters
-            )
+        found = len(operation.operands)
+        if not isinstance(operation.function, np.ufunc):
+            parameters = list(signature(operation.function).parameters.values())
+            found = 0
+            for name, parameter in zip(operation.operands, parameters, strict=False):
+                if parameter.name != name or parameter.kind is parameter.KEYWORD_ONLY:
+                    break
+                found += 1
         _leading_cache[operation] = found
     return found
 
 
 def _params(operation: Operation, bound: dict[str, Any]) -> dict[str, Any]:
-    accepted = _accepts(operation)
+    accepted = accepts(operation)
     params = {}
     for name, value in bound.items():
+        if name.startswith("overwrite_"):
+            continue  # permission to destroy an argument, which is never made use of
         if accepted is not None and name not in accepted:
             if value is None or value is np._NoValue:
                 continue
@@ -288,6 +305,10 @@ def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: 
             return source
         if np.may_share_memory(result.value, source.value):
             result.link = ViewLink(source, operation, arrays[1:], params)
+            own = source.link
+            if own is not None and (own.compacted or own.uncertain):
+                result.link.compacted = own.compacted
+                result.link.uncertain = own.uncertain or operation.name in ("reshape", "ravel")
     elif operation.function in _CREATIONS:
         result.owned = True
     return result

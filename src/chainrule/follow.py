@@ -299,9 +299,11 @@ def item(base: Any, key: Any) -> Any:
     if base is np.r_ or base is np.c_:
         parts = key if type(key) is tuple else (key,)
         if _any_traced(parts) and not any(isinstance(p, slice | str) for p in parts):
-            if base is np.r_:
-                return dispatch_call(np.concatenate, ([_at_least_1d(p) for p in parts],), {})
-            return dispatch_call(np.column_stack, ([_at_least_1d(p) for p in parts],), {})
+            joined = dispatch_call(
+                np.concatenate if base is np.r_ else np.column_stack, ([_at_least_1d(p) for p in parts],), {}
+            )
+            dtype = np.result_type(*map(value_of, parts))  # here Python's numbers do not widen the arrays
+            return joined if joined.dtype == dtype else joined.astype(dtype)
     return base[key]
 
 

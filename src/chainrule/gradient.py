@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from chainrule.calls import TracedCall, detached, followed_zero, normalise_argnums
 from chainrule.differentiate import differentiate
-from chainrule.errors import DependenceError, UnusedInputWarning
+from chainrule.errors import ChainruleError, DependenceError, UnusedInputWarning
 from chainrule.linear import freshness, result_of, results_of
 from chainrule.plan import PLANS, Plan, signature_of
 from chainrule.tape import Tape, current_tape
@@ -70,11 +72,15 @@ def value_and_grad(
         outer = current_tape()
         if outer is not None:
             return _value_and_grad_nested(f, args, kwargs, positions, isinstance(argnums, int), outer, has_aux)
-        with Tape() as tape:
+        with Tape(located=debug_nans) as tape:
             call = TracedCall(f, args, kwargs, positions, tape, has_aux=has_aux)
             loss = call.loss()
             variable = loss.variable if type(loss) is Traced else None
-            results, fresh = _backward(call, variable, debug_nans)
+            try:
+                results, fresh = _backward(call, variable, debug_nans)
+            except (ChainruleError, np.linalg.LinAlgError):
+                _raise_located(call, has_aux)
+                raise
             if unused != "zeros" and any(r is None for r in results):
                 _report_unused(call, [r is None for r in results], unused)
             value = result_of(loss, tape)
@@ -84,6 +90,16 @@ def value_and_grad(
         return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return evaluate
+
+
+def _raise_located(call: TracedCall, has_aux: bool) -> None:
+    """Trace once more, now with the places of the steps, so that an error of the backward pass can name the line."""
+    if call.tape.origin is None:
+        return
+    with Tape(located=True) as tape:
+        again = TracedCall(call.function, call.args, call.kwargs, call.argnums, tape, has_aux=has_aux)
+        loss = again.loss()
+        differentiate(tape, {loss.variable: 1.0}, again.wrt)
 
 
 def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[list[Any], tuple[bool, ...]]:

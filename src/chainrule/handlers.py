@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
 from chainrule.errors import LinkLostError
 from chainrule.ops import OPERATIONS, Operation
-from chainrule.tape import Tape, current_tape, record, refused, write
+from chainrule.tape import Tape, ViewLink, current_tape, record, refused, write
 from chainrule.traced import Traced, value_of
 from chainrule.writing import make_index, write_item
 
@@ -165,7 +166,7 @@ def _float32(x: Any) -> Any:
 
 @substitute(len)
 def _len(x: Any) -> Any:
-    return x.shape[0] if np.ndim(value_of(x)) else len(x.value)
+    return x.shape[0] if type(x) is Traced and np.ndim(value_of(x)) else len(x)
 
 
 @substitute(np.vectorize.__call__)
@@ -267,7 +268,7 @@ def _question(function: Any) -> None:
 
 
 for _function in (np.result_type, np.can_cast, np.min_scalar_type, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-                  np.common_type, np.array_repr, np.array_str, np.array2string, np.broadcast_shapes):  # fmt: skip
+                  np.common_type, np.einsum_path, np.array_repr, np.array_str, np.array2string, np.broadcast_shapes):  # fmt: skip
     _question(_function)
 
 
@@ -381,7 +382,12 @@ def _einsum(*args: Any, **kwargs: Any) -> Any:
     out = kwargs.pop("out", None)
     subscripts, operands, params = EINSUM["normalise"](args, kwargs)
     params = {k: v for k, v in params.items() if k in ("optimize", "dtype")}
-    result = record(OPERATIONS[np.einsum], tuple(operands), {"subscripts": subscripts, **params}, einsum)
+    params["subscripts"] = subscripts
+    result = record(OPERATIONS[np.einsum], tuple(operands), params, einsum)
+    source = operands[0]
+    if len(operands) == 1 and type(source) is Traced and np.may_share_memory(result.value, source.value):
+        # A diagonal or a transpose: NumPy returns a view.
+        result.link = ViewLink(source, replace(OPERATIONS[np.einsum], function=einsum), (), params)
     return result if out is None else into(out, result)
 
 

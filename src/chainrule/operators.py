@@ -18,10 +18,18 @@ _KNOWN_OPERANDS = (Handle, int, float, complex, np.generic, np.ndarray, list, tu
 
 
 def _operator(function: Callable[..., Any], ufunc: np.ufunc, *, reflected: bool = False) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, _KNOWN_OPERANDS):
-            return NotImplemented
-        return record(OPERATIONS[ufunc], (other, self) if reflected else (self, other), {}, function)
+    if reflected:
+
+        def method(self: Any, other: Any) -> Any:
+            if not isinstance(other, _KNOWN_OPERANDS):
+                return NotImplemented
+            return record(OPERATIONS[ufunc], (other, self), {}, function)
+    else:
+
+        def method(self: Any, other: Any) -> Any:
+            if type(other) is not type(self) and not isinstance(other, _KNOWN_OPERANDS):
+                return NotImplemented
+            return record(OPERATIONS[ufunc], (self, other), {}, function)
 
     return method
 

@@ -89,10 +89,13 @@ def _spell(function: Any) -> str:
     name = getattr(function, "__name__", repr(function))
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"scipy.special.{name}"
+    if module.startswith("numpy.lib") and getattr(np, name, None) is not function:
+        return f"np.lib.stride_tricks.{name}"
     for prefix, short in (("numpy.linalg", "np.linalg"), ("numpy.fft", "np.fft"), ("numpy", "np")):
         if module == prefix or module.startswith(prefix + "."):
             return f"{short}.{name}"
-    return f"{module}.{name}" if module and module != "builtins" else str(name)
+    public = ".".join(part for part in module.split(".") if not part.startswith("_"))
+    return f"{public}.{name}" if public and public != "builtins" else str(name)
 
 
 def _add(operation: Operation) -> Operation:

@@ -18,14 +18,19 @@ import numpy as np
 
 from chainrule.dispatch import evaluator
 from chainrule.indexing import add_item, add_item_in_place, set_item, set_item_in_place
-from chainrule.ops import OPERATIONS
 from chainrule.sizes import plain_number
 from chainrule.tape import Tape
 
 __all__ = ["PLANS", "Plan", "signature_of"]
 
 _LONGEST = 5000  # steps; longer programs are rarely run twice, and their descriptions are large
+# The same computations with less of NumPy's Python around them.
+_SHORTCUTS: dict[Any, Callable[..., Any]] = {np.sum: np.add.reduce}
+_METHODS: dict[Any, Callable[..., Any]] = {np.transpose: operator.attrgetter("T"), np.matmul: operator.matmul}
+_SYMBOLS = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.pow: "**",
+            operator.gt: ">", operator.eq: "==", operator.matmul: "@"}  # fmt: skip
 _FRESH = frozenset((np.zeros_like, np.sum, np.copy, np.matmul, np.dot, set_item, add_item))
+_LONGEST_SOURCE = 500  # steps; compiling more takes longer than many runs save
 _OPERATORS: dict[Any, Callable[..., Any]] = {
     np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv,
     np.power: operator.pow, np.negative: operator.neg, np.greater: operator.gt, np.equal: operator.eq,
@@ -96,7 +101,11 @@ class Plan:
             (v, tape.values[v]) for v in sorted(needed) if v >= boundary and v not in made and v not in self.inputs
         ]
         self.size = len(tape.values)
+        # Python's numbers among the forward values: rules are given NumPy's, whose division by zero is infinite.
+        self.numbers = [v for v in sorted(needed) if v < boundary and type(tape.values[v]) in (float, complex)]
         self.steps = self._compile(kept)
+        self._runs = 0
+        self._compiled: Callable[[Sequence[Any], Sequence[Any]], list[Any]] | None = None
 
     def _compile(self, kept: list[Any]) -> list[Any]:
         compiled: list[Any] = []
@@ -123,8 +132,10 @@ class Plan:
                     function = set_item_in_place if function is set_item else add_item_in_place
             else:
                 function = evaluator(operation)
-            if function is OPERATIONS.get(np.matmul, operation).function:
-                function = operator.matmul
+            if function in _SHORTCUTS and (params or {}).keys() <= {"axis", "keepdims"}:
+                function, params = _SHORTCUTS[function], {"axis": None, **params}
+            elif not params:
+                function = _METHODS.get(function, function)
             dead = [x for x in inputs if type(x) is int and x >= self.boundary and last.get(x) == number]
             compiled.append((function, tuple(slots), params or None, outputs, tuple(dead)))
         return compiled
@@ -158,6 +169,20 @@ class Plan:
 
     def run(self, values: Sequence[Any], inputs: Sequence[Any] = ()) -> list[Any]:
         """The results, given the forward values and the inputs."""
+        if self.numbers:
+            values = list(values)
+            for v in self.numbers:
+                values[v] = np.asarray(values[v])[()]
+        if self._compiled is None:
+            if self._runs == 0 or len(self.steps) > _LONGEST_SOURCE:
+                self._runs += 1
+                return self._interpret(values, inputs)
+            self._compiled = self._compile_source()
+        with np.errstate(all="ignore"):
+            return self._compiled(values, inputs)
+
+    def _interpret(self, values: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Run the steps one by one."""
         env: list[Any] = [*values[: self.boundary], *[None] * (self.size - self.boundary), *self.literals]
         for v, value in self.constants:
             env[v] = value
@@ -165,10 +190,7 @@ class Plan:
             env[v] = value
         with np.errstate(all="ignore"):
             for function, slots, params, outputs, dead in self.steps:
-                if params is None:
-                    result = function(*[env[k] for k in slots])
-                else:
-                    result = function(*[env[k] for k in slots], **params)
+                result = function(*[env[k] for k in slots], **(params or {}))
                 if type(outputs) is int:
                     env[outputs] = result
                 else:
@@ -177,6 +199,52 @@ class Plan:
                 for v in dead:
                     env[v] = None
         return [env[r] if type(r) is int else r for r in self.results]
+
+    def _compile_source(self) -> Callable[[Sequence[Any], Sequence[Any]], list[Any]]:
+        """The steps as one Python function, which saves the interpreter's share of small calls."""
+        namespace: dict[str, Any] = {f"c{v}": value for v, value in self.constants}
+        namespace |= {f"l{self.size + k}": value for k, value in enumerate(self.literals)}
+        given = {v: f"inputs[{k}]" for k, v in enumerate(self.inputs)}
+        constant = {v for v, _ in self.constants}
+
+        def name(v: int) -> str:
+            if v < self.boundary:
+                return f"values[{v}]"
+            if v >= self.size:
+                return f"l{v}"
+            return given.get(v) or (f"c{v}" if v in constant else f"v{v}")
+
+        lines = []
+        for number, (function, slots, params, outputs, dead) in enumerate(self.steps):
+            operands = [name(k) for k in slots]
+            symbol = _SYMBOLS.get(function)
+            if symbol is not None and len(operands) == 2:
+                call = f"{operands[0]} {symbol} {operands[1]}"
+            elif function is _METHODS[np.transpose]:
+                call = f"{operands[0]}.T"
+            else:
+                namespace[f"f{number}"] = function
+                for key, value in (params or {}).items():
+                    namespace[f"p{number}_{key.replace(' ', '_')}"] = value
+                simple = all(key.isidentifier() for key in params or ())
+                if simple:
+                    operands += [f"{key}=p{number}_{key}" for key in params or ()]
+                else:
+                    namespace[f"p{number}"] = params
+                    operands.append(f"**p{number}")
+                call = f"f{number}({', '.join(operands)})"
+            targets = (outputs,) if type(outputs) is int else outputs
+            lines.append(f"    {', '.join(f'v{v}' for v in targets)}{',' if type(outputs) is tuple else ''} = {call}")
+            lines += [f"    v{v} = None" for v in dead if v not in given and v not in constant]
+        results = []
+        for k, r in enumerate(self.results):
+            if type(r) is not int:
+                namespace[f"r{k}"] = r
+            results.append(name(r) if type(r) is int else f"r{k}")
+        source = "\n".join(["def backward(values, inputs):", *lines, f"    return [{', '.join(results)}]"])
+        exec(compile(source, "<backward pass>", "exec"), namespace)
+        compiled: Callable[[Sequence[Any], Sequence[Any]], list[Any]] = namespace["backward"]
+        return compiled
 
 
 class _Plans:

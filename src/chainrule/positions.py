@@ -14,7 +14,6 @@ import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, pairwise
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,8 +21,8 @@ import numpy as np
 
 __all__ = ["Position", "adopt", "bound_names", "is_foreign", "is_internal", "locate", "user_frame"]
 
-_PACKAGE = str(Path(__file__).parent)
-_NUMPY = str(Path(np.__file__).parent)
+_PACKAGE = os.path.dirname(__file__)
+_NUMPY = os.path.dirname(np.__file__)
 _STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
 _SKIPPED = {"CACHE", "NOP", "EXTENDED_ARG", "PRECALL"}
 

@@ -30,6 +30,8 @@ StepTuple = tuple[Operation, tuple[Input, ...], dict[str, Any], Any, CodeType | 
 
 _SIZES = (Size, SizeFloat, SizeFloat64)
 _LITERALS = frozenset((int, float, complex, bool, type(None)))
+_thread = threading.get_ident
+_NOWHERE: tuple[CodeType | None, int] = (None, 0)
 _LARGE = 1024  # constants with more elements than this are watched for changes rather than copied
 
 
@@ -46,7 +48,12 @@ def current_tape() -> Tape | None:
 
 
 class Tape:
-    """The record of one traced call."""
+    """The record of one traced call.
+
+    Args:
+        names: note the names of the variables that hold stand-ins, for a readable record.
+        located: note where each step stands in the user's source.  Numbers alone do not need it.
+    """
 
     __slots__ = (
         "closed",
@@ -66,7 +73,7 @@ class Tape:
         "watched",
     )
 
-    def __init__(self, *, names: bool = False) -> None:
+    def __init__(self, *, names: bool = False, located: bool = False) -> None:
         self.values: list[Any] = []
         self.steps: list[StepTuple] = []
         self.inputs: list[int] = []
@@ -76,7 +83,8 @@ class Tape:
         # Where a value decided what was traced: (variable, value, code, offset).
         self.guards: list[tuple[int, Any, CodeType | None, int]] = []
         self.names: dict[int, str] | None = {} if names else None
-        self.origin: tuple[CodeType | None, int] | None = None
+        # The place of the steps being written; where it is None each step asks the user's frame.
+        self.origin: tuple[CodeType | None, int] | None = None if names or located else _NOWHERE
         self.texts: set[str] = set()  # the words of what followed values were formatted as
         self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
         self.depth = 0
@@ -145,7 +153,7 @@ class Tape:
     def guard(self, traced: Traced, value: Any) -> None:
         """Note that the Python value of ``traced`` decided what was traced."""
         if not self.closed:
-            code, offset = self.origin or here()
+            code, offset = here() if self.origin is None else self.origin
             self.guards.append((traced.variable, value, code, offset))
 
 
@@ -165,7 +173,7 @@ def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:
 class ViewLink:
     """How a followed array is a view of another: written through when it is written."""
 
-    __slots__ = ("arrays", "base", "operation", "params", "root", "seen")
+    __slots__ = ("arrays", "base", "compacted", "operation", "params", "root", "seen", "uncertain")
 
     def __init__(self, base: Traced, operation: Operation, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
         self.base = base
@@ -175,6 +183,8 @@ class ViewLink:
         link = base.link
         self.root: Traced = base if link is None else link.root
         self.seen: int = self.root.version
+        self.compacted = False  # NumPy's view has gaps in memory, and this one's copy has none
+        self.uncertain = False  # because of that it is not known whether NumPy would make a view or a copy
 
 
 class Handle:
@@ -298,18 +308,17 @@ def record(
     tape: Any = None
     inputs: list[Any] = []
     values: list[Any] = []
-    active = False
-    later = False
+    active = later = False
     for x in operands:
         kind = type(x)
         if kind is Traced:
             link = x.link
             if link is not None and link.seen != link.root.version:
                 sync(x)
-            if tape is None:
+            if tape is not x.tape:
+                if tape is not None:
+                    raise refused(LinkLostError, *_add_tape_error)
                 tape = x.tape
-            elif x.tape is not tape:
-                raise refused(LinkLostError, *_add_tape_error)
             x.owned = False
             inputs.append(x.variable)
             values.append(x.value)
@@ -325,7 +334,7 @@ def record(
             values.append(x)
     if tape is None:
         tape = _current.tape
-    if tape.closed or tape.thread != threading.get_ident():
+    if tape.closed or tape.thread != _thread():
         raise refused(LinkLostError, *_add_tape_error)
     if later:
         for k, x in enumerate(operands):
@@ -333,12 +342,28 @@ def record(
                 inputs[k], values[k], also = _operand(tape, x)
                 active = active or also
     try:
-        out = (evaluate or operation.function)(*values, **params)
+        out = evaluate(*values, **params) if evaluate is not None else operation.function(*values, **params)
     except ChainruleError:
         raise
     except Exception as error:
         raise explained(error, operation, operands, values) from None
-    return write(tape, operation, inputs, params, out, active)
+    kind = type(out)
+    if tape.origin is None or isinstance(out, tuple):
+        return write(tape, operation, inputs, params, out, active)
+    # The same as ``write``, for one output and a place that is known: this is the path that must be short.
+    held = tape.values
+    variable = len(held)
+    held.append(out)
+    tape.steps.append((operation, tuple(inputs), params, variable, *tape.origin))
+    if active and (operation.kind == "constant" or not _floating(out)):
+        active = False
+    return Traced(tape, variable, out, active)
+
+
+def _floating(out: Any) -> bool:
+    """Whether a value has a derivative."""
+    dtype = getattr(out, "dtype", None)
+    return isinstance(out, float | complex) if dtype is None else dtype.kind in "fc"
 
 
 def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any], out: Any, active: bool) -> Any:
@@ -364,16 +389,11 @@ def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any],
         values.extend(out)
         outputs = tuple(range(variable, variable + len(out)))
         tape.steps.append((operation, tuple(inputs), params, outputs, code, offset))
-        return tuple(Traced(tape, v, o, active and o.dtype.kind in "fc") for v, o in zip(outputs, out, strict=True))
+        made = tuple([Traced(tape, v, o, active and _floating(o)) for v, o in zip(outputs, out, strict=True)])
+        return made if type(out) is tuple else type(out)(*made)  # np.linalg.eigh(a).eigenvalues
     values.append(out)
     tape.steps.append((operation, tuple(inputs), params, variable, code, offset))
-    if active:
-        kind = getattr(out, "dtype", None)
-        if kind is None:
-            active = isinstance(out, float | complex)
-        elif kind.kind not in "fc":
-            active = False
-    return Traced(tape, variable, out, active)
+    return Traced(tape, variable, out, active and _floating(out))
 
 
 def observe(tape: Tape, frame: Any) -> None:

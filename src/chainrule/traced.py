@@ -77,6 +77,7 @@ class Traced(Operators):
                 "call the NumPy function of that name (np.dot(X, t) for X.dot(t)), make buffers with np.zeros inside "
                 "the function, or give the foreign function a rule with chainrule.custom_vjp",
             )
+        self.tape.guard(self, None)  # what is done with the plain array depends on these values
         plain = np.array(self.value, dtype=dtype)
         plain.flags.writeable = False
         return plain
@@ -286,10 +287,13 @@ class Traced(Operators):
             value = self.value
             out = value[key] if type(key) is int or type(key) is slice else value[index.key(())]
             if type(out) is np.ndarray:
+                compacted = False
                 if self.owned:
+                    compacted = not out.flags.c_contiguous
                     out = out.copy()
                 result = write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
                 result.link = ViewLink(self, OPERATIONS[get_item], (), {"index": index})
+                result.link.compacted = compacted
                 return result
             return write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
         owned = self.owned
@@ -317,6 +321,13 @@ class Traced(Operators):
         if np.ndim(self.value) == 0:
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(len(self.value)))
+
+    # ---- methods
+    def dot(self, b: Any, out: Any = None) -> Any:
+        """As ``ndarray.dot``."""
+        if out is None:
+            return record(OPERATIONS[np.dot], (self, b), {})
+        return apply(np.dot, self, b, out=out)
 
     # ---- methods that are not a NumPy function of the same name and order
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
@@ -411,7 +422,7 @@ def _method(function: Any, *, first: bool = True) -> Callable[..., Any]:
 
 
 for _name in (
-    "all any argmax argmin argpartition argsort choose clip conj conjugate copy cumprod cumsum diagonal dot max mean "
+    "all any argmax argmin argpartition argsort choose clip conj conjugate copy cumprod cumsum diagonal max mean "
     "min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Traced, _name, _method(getattr(np, _name)))

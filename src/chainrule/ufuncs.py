@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dispatch import HANDLERS, call, call_composite, into, load_families
+from chainrule.dispatch import HANDLERS, accepts, call, call_composite, into, load_families
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS
 from chainrule.protocol import DISPATCH
@@ -43,7 +43,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
                 "write it with other NumPy functions, or give it a rule with chainrule.extend.elementwise",
             )
     else:
-        if kwargs.keys() - {"dtype"}:
+        unknown = kwargs.keys() - {"dtype"}
+        if unknown and (operation.kind == "elementwise" or not unknown <= (accepts(operation) or unknown)):
             raise refused(
                 NotDifferentiableError,
                 f"{operation.spelling} was called with {', '.join(f'{k}={v!r}' for k, v in kwargs.items())}",

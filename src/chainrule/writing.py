@@ -59,7 +59,7 @@ def _lossy_write(to: np.dtype[Any], of: np.dtype[Any]) -> NoReturn:
 
 def _check_shared(x: Any) -> None:
     """Refuse a write into memory that others hold too, and would see changed."""
-    if x.tape.shared and x.variable in x.tape.shared:
+    if (x.tape.shared and x.variable in x.tape.shared) or (x.link is not None and x.link.uncertain):
         raise refused(
             LinkLostError,
             "an array was about to be written whose memory is shared: with another argument, or with a plain array",
@@ -136,7 +136,9 @@ def _written(x: Any) -> None:
 def _write_through(base: Any, link: ViewLink, x: Any) -> None:
     """Write a rearranged view back, by asking the rearrangement where each element came from."""
     shape = base.value.shape
-    positions = np.arange(base.value.size).reshape(shape)
+    # Laid out in memory as the base is, for the sake of order="K" and order="A".
+    positions = np.empty_like(base.value, dtype=np.intp)
+    positions[...] = np.arange(base.value.size).reshape(shape)
     moved = link.operation.function(positions, **link.params)
     if isinstance(moved, tuple | list):
         raise refused(

@@ -87,6 +87,11 @@ _INTERPOLATION = [
     Case("interp complex", lambda x, xp, fp: np.interp(x, xp, fp), (np.array([1.3, 2.2]), G(4), C(4))),
 ]
 
+_SAMPLES = P(9)
+
+# Off the edges of the bins that its smallest and largest elements make.
+_SCATTER = np.array([[0.1, 2.0, 0.5, 1.3], [1.7, 0.2, 0.6, 2.5]])
+
 _STATISTICS = [
     Case("cov", np.cov, (A(3, 5),)),
     Case("cov vector", np.cov, (A(5),)),
@@ -110,12 +115,19 @@ _STATISTICS = [
     Case("histogram density", lambda w: np.histogram(_SAMPLES, [-1, 0, 0.4, 2.0], weights=w, density=True)[0], (G(9),)),
     Case("histogram density edges", lambda x: np.histogram(x, 3, density=True)[0], (np.array([0.1, 2.0, 0.5, 1.3]),)),
     Case("histogram range", lambda w: np.histogram(_SAMPLES, 4, (-0.5, 1.0), weights=w)[0], (A(9),)),
+    Case("histogram2d weights", lambda w: np.histogram2d(_SAMPLES, _SAMPLES**2, [3, 2], weights=w), (A(9),)),
+    Case("histogram2d edges", lambda x, y: np.histogram2d(x, y, 2, density=True), (_SCATTER[0], _SCATTER[1])),
+    Case(
+        "histogram2d shared edges",
+        lambda w: np.histogram2d(_SAMPLES, _SAMPLES, [-1, 0, 0.4, 2.0], weights=w)[0],
+        (A(9),),
+    ),
+    Case("histogramdd", lambda x, w: np.histogramdd(x.T, (2, [0.0, 1.2, 3.0]), weights=w), (_SCATTER, G(4))),
+    Case("histogramdd range", lambda w: np.histogramdd(_SCATTER.T, 2, [(0, 1.2), (0, 2)], True, w)[0], (G(4),)),
     Case("histogram_bin_edges", lambda x: np.histogram_bin_edges(x, 4), (P(2, 3),)),
     Case("kaiser", lambda beta: np.kaiser(5, beta), (2.3,)),
     Case("kaiser one", lambda beta: np.kaiser(1, beta) * beta, (2.3,)),
 ]
-
-_SAMPLES = P(9)
 
 _ascending = np.polynomial.polynomial.polyval
 

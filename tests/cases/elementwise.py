@@ -27,7 +27,7 @@ def P(*shape: int) -> Any:
 
 
 def D(*shape: int) -> Any:
-    """An array of distinct values, far enough apart that no order changes under a small step; none is a multiple of 1/2."""
+    """An array of distinct values, far enough apart that no order changes under a small step; no multiples of 1/2."""
     return _rng.permutation(np.arange(1, int(np.prod(shape)) + 1)).reshape(shape) / 4 - 1.1
 
 
@@ -46,12 +46,13 @@ _POWERS = [
         Case(f"power literal {n}", lambda x, n=n: x**n, (A(3, 4),), complex_step=True)
         for n in (0, 1, 2, 3, -1, -2, 2.0)
     ),
-    *(Case(f"power literal {n}", lambda x, n=n: x**n, (P(5),), complex_step=True) for n in (0.5, -0.5, 1.7, 1 + 2j)),
+    *(Case(f"power literal {n}", lambda x, n=n: x**n, (P(5),), complex_step=True) for n in (0.5, -0.5, 1.7)),
     *(Case(f"power at zero {n}", lambda x, n=n: x**n, (np.zeros(3),)) for n in (1, 2, 3, 4, 2.0)),
     Case("power integer exponents", lambda x: x ** np.array([0, 1, 2, 3]), (A(3, 4),), complex_step=True),
     Case("power integer exponents at zero", lambda x: x ** np.array([0, 1, 2, 3]), (np.zeros((2, 4)),)),
     Case("power literal base", lambda y: 2.5**y, (A(3),), complex_step=True),
     Case("power literal base zero", lambda y: 0.0**y, (P(3),)),
+    Case("power complex literal exponent", lambda x: x ** (1 + 2j), (P(5),)),
     Case("power complex literal base", lambda y: (1 + 2j) ** y, (A(3),), order=2),
     Case("power base zero", lambda x, y: np.power(x, y), (np.zeros(3), np.full(3, 2.0)), wrt=(1,)),
     Case("power exponent zero", lambda x, y: np.power(x, y), (P(3), np.zeros(3)), complex_step=True),
@@ -128,7 +129,9 @@ _SIGNS = [
     Case("ufunc out", lambda x, y: np.multiply(x, y, out=np.empty((3, 4))), (A(3, 4), A(4)), complex_step=False),
     Case("ufunc where", lambda x, y: np.divide(x, y, where=MASK, out=np.zeros((3, 4))), (A(3, 4), P(4))),
     Case(
-        "ufunc where hides infinities", lambda x: np.log(x, where=x > 0, out=np.zeros(3)), (np.array([1.5, 0.0, -2.0]),)
+        "ufunc where hides infinities",
+        lambda x: np.log(x, where=x > 0, out=np.zeros(3)),
+        (np.array([1.5, -0.5, -2.0]),),
     ),
     Case(
         "flat functions", lambda x: x * (np.round(x) + np.around(x, 1) + np.fix(x) + np.floor(x) + np.rint(x)), (A(5),)
@@ -138,8 +141,8 @@ _SIGNS = [
 ]
 
 _TWO_RESULTS = [
-    Case("modf", lambda x: np.modf(x * 3), (A(3, 4),)),
-    Case("modf one result", lambda x: np.modf(x * 3)[0] * x, (A(3),)),
+    Case("modf", lambda x: np.modf(x * 3), (D(3, 4),)),
+    Case("modf one result", lambda x: np.modf(x * 3)[0] * x, (D(3),)),
     Case("frexp", lambda x: np.frexp(x * 3), (A(3, 4),)),
     Case("frexp one result", lambda x: np.frexp(x)[1] * x, (A(3),)),
     Case("ldexp", lambda x: np.ldexp(x, np.array([0, 1, 2, -3])), (A(3, 4),)),
@@ -184,9 +187,10 @@ _METHODS = [
         Case(f"{f.__name__}.reduce", lambda x, f=f: f.reduce(x, axis=1), (A(2, 5, 3),))
         for f in (np.logaddexp, np.logaddexp2, np.hypot, np.subtract)
     ),
+    # Without np.power and np.arctan2: NumPy's own vectorised loops skip elements in their reduce.
     *(
         Case(f"{f.__name__}.reduce", lambda x, f=f: f.reduce(x, axis=-1), (P(2, 3),))
-        for f in (np.divide, np.power, np.arctan2)
+        for f in (np.divide, np.fmod, np.remainder)
     ),
     *(Case(f"{f.__name__}.reduce", lambda x, f=f: f.reduce(x, axis=-1), (D(2, 5),)) for f in (np.fmax, np.fmin)),
     Case("logaddexp.reduce keepdims", lambda x: np.logaddexp.reduce(x, axis=0, keepdims=True), (A(5, 3),)),
@@ -195,7 +199,7 @@ _METHODS = [
     Case("logaddexp.reduce initial", lambda x: np.logaddexp.reduce(x, initial=0.5), (A(4),)),
     Case("logaddexp.reduce where", lambda x: np.logaddexp.reduce(x, where=MASK), (A(3, 4),)),
     Case("logaddexp.reduce one", lambda x: np.logaddexp.reduce(x), (A(1, 3),)),
-    Case("logaddexp.reduce empty", lambda x: np.logaddexp.reduce(x, axis=1), (A(3, 0),)),
+    Case("hypot.reduce empty", lambda x: np.hypot.reduce(x, axis=1), (A(3, 0),)),
     Case("logaddexp.reduce 0-d", lambda x: np.logaddexp.reduce(x), (np.array(0.7),)),
     Case("subtract.reduce initial", lambda x: np.subtract.reduce(x, initial=2.0), (A(4),), complex_step=True),
     Case("subtract.reduce where", lambda x: np.subtract.reduce(x, initial=1, where=MASK), (A(3, 4),)),

@@ -84,7 +84,7 @@ _OUTER = (((3,), (4,)), ((3, 2), (4,)), ((), (4,)), ((3,), (2, 2)), ((0,), (4,))
 
 CASES: list[Case] = [
     *_pairs("matmul", lambda x, y: np.matmul(x, y), *_MATMUL),
-    *_pairs("operator @", lambda x, y: x @ y, ((4, 3), (3, 2)), ((3,), (3,))),
+    *_pairs("matmul operator", lambda x, y: x @ y, ((4, 3), (3, 2)), ((3,), (3,))),
     *_pairs("linalg.matmul", lambda x, y: np.linalg.matmul(x, y), ((4, 3), (3, 2)), ((5, 4, 3), (3, 2))),
     Case("matmul complex", lambda x, y: np.matmul(x, y), (C(2, 4, 3), C(3, 2))),
     Case("matmul dtype", lambda x, y: np.matmul(x, y, dtype=np.complex128), (A(4, 3), A(3, 2))),
@@ -92,6 +92,8 @@ CASES: list[Case] = [
     *_pairs("dot", lambda x, y: np.dot(x, y), *_DOT),
     Case("dot method", lambda x, y: x.dot(y), (A(4, 3), A(3, 2)), complex_step=True),
     Case("dot one array twice", lambda x: np.dot(x, x), (A(3, 3),), complex_step=True),
+    Case("dot of 0-d arrays", lambda x, y: np.dot(x, y), (np.array(1.3), np.array(-0.7)), complex_step=True),
+    Case("dot 0-d with a matrix", lambda x, y: np.dot(x, y), (np.array(1.3), A(3, 2)), complex_step=True),
     Case("dot with a number", lambda x: np.dot(x, 2.5), (A(4, 3),), complex_step=True),
     Case("dot complex", lambda x, y: np.dot(x, y), (C(2, 4, 3), C(2, 3, 2))),
     *_pairs("inner", lambda x, y: np.inner(x, y), *_INNER),
@@ -117,6 +119,7 @@ CASES: list[Case] = [
     *_both("kron matrices", lambda x, y: np.kron(x, y), (3, 2), (2, 5)),
     *_both("kron vector matrix", lambda x, y: np.kron(x, y), (3,), (2, 5)),
     *_both("kron stack matrix", lambda x, y: np.kron(x, y), (2, 3, 2), (2, 5)),
+    Case("kron of 0-d arrays", lambda x, y: np.kron(x, y), (np.array(1.3), np.array(-0.7)), complex_step=True),
     *_both("kron number", lambda x, y: np.kron(x, y), (), (2, 5)),
     *_both("cross", lambda x, y: np.cross(x, y), (3,), (3,)),
     *_both("cross broadcast", lambda x, y: np.cross(x, y), (4, 3), (3,)),
@@ -153,6 +156,7 @@ CASES += [
     for make, suffix in ((A, ""), (C, " complex"))
 ]
 CASES += [
+    Case("convolve with a 0-d array", lambda x, y: np.convolve(x, y), (A(5), np.array(0.7)), complex_step=True),
     Case("convolve default", lambda x, y: np.convolve(x, y), (A(5), A(3)), complex_step=True),
     Case("correlate default", lambda x, y: np.correlate(x, y), (A(5), A(3))),
 ]

@@ -31,6 +31,11 @@ def _linear(name: str, function: Any, *args: Any) -> Case:
     return Case(name, function, args, complex_step=True)
 
 
+def _trimmed_and_written(x: Any) -> Any:
+    np.trim_zeros(x)[0] *= 3.0
+    return x * x
+
+
 _windows = np.lib.stride_tricks.sliding_window_view
 
 _SHAPES = [
@@ -236,7 +241,8 @@ _ELEMENTS = [
     _linear("insert slice", lambda x, v: np.insert(x, slice(0, 2), v), A(3), A(2)),
     _linear("insert flat", lambda x, v: np.insert(x, 2, v), A(2, 2), A()),
     _linear("insert plain", lambda x: np.insert(x, 0, 5.0), A(3)),
-    Case("trim_zeros", np.trim_zeros, (np.array([0.0, 1.2, 0.0, 3.4, 0.0, 0.0]),), wrt=()),
+    Case("trim_zeros of zeros", lambda x: np.append(np.trim_zeros(x * 0.0), x), (A(2),)),
+    Case("trim_zeros written through", lambda x: _trimmed_and_written(np.pad(x, (2, 1))), (A(3),)),
     Case("trim_zeros inner", lambda x: np.trim_zeros(np.pad(x, (2, 1))), (A(3),)),
     Case("trim_zeros front", lambda x: np.trim_zeros(np.pad(x, (2, 1)), "f"), (A(3),)),
     Case("trim_zeros back", lambda x: np.trim_zeros(np.pad(x, (2, 1)), "b"), (A(3),)),

@@ -171,7 +171,7 @@ CASES: list[Case] = [
     Case("json of elements", lambda x: np.array(json.loads(json.dumps(list(x)))) ** 2),
     Case("json of a float", lambda x: json.loads(json.dumps({"x": float(x[0])}))["x"] * x),
     Case("formatted and parsed", lambda x: float(f"{x[0]:.17g}") * x),
-    Case("percent-formatted and parsed", lambda x: float("%.17g" % x[0]) * x),  # noqa: UP031
+    Case("percent-formatted and parsed", lambda x: float("%.17g" % x[0]) * x),
     Case("str and back", lambda x: float(str(x[0])) * x),
     Case("repr of a float and back", lambda x: float(repr(float(x[0]))) * x),
     Case("np.array2string and back", lambda x: np.fromstring(np.array2string(x)[1:-1], sep=" ") ** 2),

@@ -327,6 +327,8 @@ CASES: list[Case] = [
     Case("base", lambda x: x**2 if x[1:].base is not None else x),
     Case("flags", lambda x: x**2 if x.flags["C_CONTIGUOUS"] else x),
     Case("strides", lambda x: x**2 * x.strides[0] * x.itemsize * x.nbytes / 100),
+    Case("named results", lambda a: np.linalg.slogdet(a).logabsdet + np.linalg.qr(a).R[0, 0], (MATRIX,), "right"),
+    Case("more named results", lambda a: np.linalg.eigh(a + a.T).eigenvalues @ np.linalg.svd(a).S, (MATRIX,), "right"),
     Case("len of lists of arrays", lambda x: x**2 * len([x, x[0]]) / len((x,)) + len({"x": x}), expected="right"),
     Case("len and shape", lambda x: x.sum() / len(x) * x.shape[0] + x.size, expected="right"),
     Case("truth of an element", lambda x: x**2 if x[0] else x, expected="right"),

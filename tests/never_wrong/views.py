@@ -78,6 +78,28 @@ def ravel_of_a_transpose_is_a_copy(x):
 
 
 @right()
+def ravel_of_a_part_of_a_buffer_is_a_copy(x):
+    y = np.zeros((4, 4))
+    y[...] = np.outer(x, x)
+    y[:, :3].ravel()[:] = 0.0
+    y[::-1].reshape(-1)[:] = 0.0
+    flipped = y[::-1].reshape(-1)
+    y *= x
+    return y.ravel() * flipped
+
+
+@right()
+def ravel_of_whole_rows_of_a_buffer_is_a_view(x):
+    y = np.zeros((4, 4))
+    y[...] = np.outer(x, x)
+    rows = y[1:3].ravel()
+    rows *= 2.0
+    y[1] += x
+    rows[4:] = x**2
+    return y, rows
+
+
+@right()
 def transpose_written(x):
     y = np.outer(x, x)
     y.T[0] = x**3

@@ -52,6 +52,11 @@ def away_from_zero(x: np.ndarray, **_: Any) -> bool:
     return bool(np.all(np.abs(x) > CLEARANCE))
 
 
+def has_axes(x: np.ndarray, **_: Any) -> bool:
+    """An array that can be written into by parts."""
+    return x.ndim > 0
+
+
 def apart(x: np.ndarray, y: np.ndarray, **_: Any) -> bool:
     """No element of one near that of the other."""
     return bool(np.all(np.abs(x - y) > CLEARANCE))
@@ -316,5 +321,84 @@ FORMS = (
         torch="{out} = torch.zeros_like({0})\n"
         "for i in range({n}):\n    {out} = torch.clone({out})\n    {out}[i] = torch.tanh({0}[i] + {out}[i - 1])",
         fill=draw_vectors,
+    ),
+    # views and overlaps
+    Form(
+        "{out} = {0}.copy()\nview = {out}[...]\n{out} *= 2\n{out} = view + 1",
+        torch="{out} = 2 * {0} + 1",
+        jax="{out} = 2 * {0} + 1",
+        smooth=has_axes,
+    ),
+    Form(
+        "{out} = {0}.copy()\n{out}[1:] += {out}[:-1]",
+        torch="{out} = {0}.clone()\n{out}[1:] += {0}[:-1]",
+        jax="{out} = {0}.at[1:].add({0}[:-1])",
+        smooth=has_axes,
+    ),
+    Form(
+        "{out} = {0}.copy()\n{out}[[0, -1]] = {out}[[-1, 0]]",
+        torch="{out} = {0}.clone()\n{out}[[0, -1]] = {0}[[-1, 0]]",
+        jax="{out} = {0}.at[jnp.array([0, -1])].set({0}[jnp.array([-1, 0])])",
+        smooth=lambda x: x.ndim > 0 and len(x) > 1,
+    ),
+    Form(
+        "{out} = {0}.copy()\n{out}.T[...] += {1}",
+        torch="{out} = {0}.clone()\ntorch.permute({out}, tuple(range({0}.ndim))[::-1]).add_({1})",
+        jax="{out} = ({0}.T + {1}).T",
+        operands="pair",
+        smooth=lambda x, y: x.ndim > 0 and fits(y, x.T),
+    ),
+    Form(
+        "{out} = {0}.copy()\n{out}.reshape(-1)[::2] *= 0.5",
+        torch="{out} = {0}.clone(memory_format=torch.contiguous_format)\n{out}.view(-1)[::2] *= 0.5",
+        jax="{out} = {0}.reshape(-1).at[::2].multiply(0.5, unique_indices=True).reshape({0}.shape)",
+        smooth=has_axes,
+    ),
+    Form(
+        "{out} = {0}.copy()\nrow = {out}[0:1]\nrow[...] = np.sin(row)\n{out}[-1] += row[0]",
+        torch="{out} = {0}.clone()\n{out}[0] = torch.sin({0}[0])\n{out}[-1] += {out}[0].clone()",
+        jax="{out} = {0}.at[0].set(jnp.sin({0}[0]))\n{out} = {out}.at[-1].add({out}[0])",
+        smooth=has_axes,
+    ),
+    Form(
+        "{out} = {0}.copy()\nfor row in {out}[:, ...]:\n    row *= row.sum()",
+        torch="{out} = torch.stack([row * row.sum() for row in {0}])",
+        jax="{out} = jnp.stack([row * row.sum() for row in {0}])",
+        smooth=lambda x: x.ndim > 1,
+    ),
+    Form(
+        "{out} = {0}.copy()\nnp.fill_diagonal({out}, {1}.sum())",
+        torch="{out} = {0}.clone()\n{out}.diagonal()[:] = {1}.sum()",
+        jax="{out} = jnp.fill_diagonal({0}, {1}.sum(), inplace=False)",
+        operands="pair",
+        fill=draw_matrix,
+        smooth=lambda x, y: x.shape[0] <= x.shape[1],  # on tall matrices NumPy wraps around
+    ),
+    Form(
+        "{out} = np.empty((2, *{0}.shape))\nnp.add({0}, {1}, out={out}[0])\nnp.copyto({out}[1], {0})",
+        torch="{out} = torch.stack([{0} + {1}, {0}])",
+        jax="{out} = jnp.stack([{0} + {1}, {0}])",
+        operands="pair",
+        fill=draw_whole,
+    ),
+    # methods of ufuncs, and control flow on values
+    Form("np.add.reduce({0}, axis={axis})", torch="torch.sum({0}, {axis})", jax="jnp.sum({0}, {axis})", fill=draw_axis),
+    Form(
+        "np.multiply.accumulate({0}, axis={axis})",
+        torch="torch.cumprod({0}, {axis})",
+        jax="jnp.cumprod({0}, {axis})",
+        fill=draw_axis,
+    ),
+    Form(
+        "np.subtract.outer({0}, {1})",
+        torch="{0}.reshape(*{0}.shape, *[1] * {1}.ndim) - {1}",
+        jax="{0}.reshape(*{0}.shape, *[1] * {1}.ndim) - {1}",
+        operands="pair",
+        smooth=lambda x, y: x.ndim > 0,
+    ),
+    Form("{0} * 2 if {0}.sum() > 0 else np.sin({0})", smooth=lambda x: away_from_zero(x.sum())),
+    Form(
+        "{out} = {0}\nwhile abs({out}.sum()) > 1:\n    {out} = {out} / 2",
+        smooth=lambda x: all(apart(abs(x.sum()) / 2**k, 1) for k in range(12)),
     ),
 )

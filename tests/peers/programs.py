@@ -68,7 +68,10 @@ class RandomProgram:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # What hypothesis shows of a failing example.
-        inputs = "".join(f"x{k} = np.array({x.tolist()})\n" for k, x in enumerate(self.inputs))
+        inputs = "".join(
+            f"x{k} = np.array({x.tolist()}, order={'C' if x.flags.c_contiguous else 'F'!r})\n"
+            for k, x in enumerate(self.inputs)
+        )
         printer.text(f"\n{inputs}\n{self.source()}")
 
 
@@ -130,7 +133,8 @@ def programs(draw: Any, length: int = 8, containing: Form | None = None) -> Rand
     """A random program of at most ``length`` statements, one of which is of the form ``containing``."""
     shapes = draw(st.sampled_from(SHAPES))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    inputs = tuple(generator.uniform(-1.5, 1.5, shape) for shape in shapes)
+    order = draw(st.sampled_from("CF"))
+    inputs = tuple(np.array(generator.uniform(-1.5, 1.5, shape), order=order) for shape in shapes)
     values = {f"x{k}": x for k, x in enumerate(inputs)}
     forms = draw(st.lists(st.sampled_from(FORMS), min_size=1, max_size=length))
     if containing is not None:

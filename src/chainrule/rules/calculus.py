@@ -1,4 +1,4 @@
-"""Rules for differences and integrals of samples, interpolation, covariances and histograms."""
+"""Rules for differences and integrals of samples, interpolation, covariances and windows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import NotDifferentiableError
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import as_operand, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
 
 __all__: list[str] = []
 
 
-def _from(axis: int, ndim: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
+def _from(axis: int, ndim: int, start: int | None, stop: int | None) -> Any:
     """The index that takes ``start:stop`` along ``axis``."""
-    (place,) = normalise_axes(axis, ndim)
-    return (*(slice(None),) * place, slice(start, stop))
+    return at_axis(normalise_axes(axis, ndim)[0], slice(start, stop))
 
 
 def _zeros_around(g: Any, axis: int, before: int, after: int) -> Any:
@@ -334,50 +332,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
     return np.clip(c, -1, 1)
 
 
-# ---- histograms
-
-
-structural(np.bincount, x=None, weights=lambda g, out, x, weights=None, minlength=0: np.take(g, x))
-
-
-@composite(np.histogram_bin_edges)
-def _histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    if isinstance(bins, str):
-        raise NotDifferentiableError(
-            f"np.histogram with bins={bins!r} is not followed: the number of bins depends on the data. "
-            "Give the number of bins or the edges."
-        )
-    if np.ndim(bins) == 1:
-        return as_operand(bins)
-    a = as_operand(a)
-    if range is not None:
-        first, last = range
-    elif np.size(a) == 0:
-        first, last = 0, 1
-    else:
-        first, last = np.min(a), np.max(a)
-    if first == last:
-        first, last = first - 0.5, last + 0.5
-    dtype = np.result_type(first, last, a)
-    edges = np.linspace(first, last, int(bins) + 1)
-    return edges.astype(dtype if dtype.kind in "fc" else np.float64)
-
-
-@composite(np.histogram)
-def _histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
-    edges = np.histogram_bin_edges(a, bins, range, weights)
-    if np.any(edges[:-1] > edges[1:]):
-        raise ValueError("`bins` must increase monotonically, when an array")
-    values = np.ravel(as_operand(a))
-    count = np.shape(edges)[0] - 1
-    places = np.searchsorted(edges, values, side="right") - 1 - (values == edges[count])
-    counted = np.logical_and(places >= 0, places < count)
-    shares = counted.astype(np.intp) if weights is None else np.where(counted, np.ravel(as_operand(weights)), 0)
-    heights = np.zeros_like(shares, shape=(count,))
-    np.add.at(heights, np.clip(places, 0, count - 1), shares)
-    if density:
-        return heights / np.diff(edges) / np.sum(heights), edges
-    return heights, edges
+# ---- windows
 
 
 @composite(np.kaiser)

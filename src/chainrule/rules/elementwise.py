@@ -29,6 +29,8 @@ _AWAY_FROM_ZERO = (0.5, 2.0)
 _UNIT = (-0.9, 0.9)
 _ANY = (-2.0, 2.0)
 
+_function: Any
+
 # ---- arithmetic
 
 elementwise(np.positive, lambda out, x: 1)
@@ -176,7 +178,7 @@ for _function in (np.fmax, np.fmin):
 
 def _bounds(a_min: Any, a_max: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The bounds of ``np.clip``, under whichever of their two names they were given; ``None`` where there is none."""
-    given = [None if b is np._NoValue else b for b in (a_min, a_max, low, high)]  # type: ignore[attr-defined]
+    given = [None if b is np._NoValue else b for b in (a_min, a_max, low, high)]
     return (given[0] if given[2] is None else given[2]), (given[1] if given[3] is None else given[3])
 
 

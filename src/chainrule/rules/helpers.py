@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["along_axis", "as_operand", "is_literal", "mt", "normalise_axes", "restore"]
+__all__ = ["along_axis", "as_operand", "at_axis", "is_literal", "mt", "normalise_axes", "restore"]
 
 
 def mt(x: Any) -> Any:
@@ -53,3 +53,8 @@ def along_axis(positions: Any, shape: tuple[int, ...], axis: int) -> Any:
     index: list[Any] = list(np.indices(shape, sparse=True))
     index[axis] = positions
     return tuple(index)
+
+
+def at_axis(axis: int, key: Any) -> Any:
+    """The index that has ``key`` at ``axis`` and takes everything before and after it."""
+    return (*(slice(None),) * axis, key) if axis else key

@@ -11,14 +11,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, structural, variadic
-from chainrule.rules.helpers import as_operand, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
 
 __all__: list[str] = []
-
-
-def _at(axis: int, key: Any) -> Any:
-    """The index that has ``key`` at ``axis`` and takes everything before and after it."""
-    return (*(slice(None),) * axis, key) if axis else key
 
 
 def _cut(g: Any, arrays: tuple[Any, ...], axis: int) -> list[Any]:
@@ -26,7 +21,7 @@ def _cut(g: Any, arrays: tuple[Any, ...], axis: int) -> list[Any]:
     parts, start = [], 0
     for x in arrays:
         stop = start + np.shape(x)[axis]
-        parts.append(g[_at(axis, slice(start, stop))])
+        parts.append(g[at_axis(axis, slice(start, stop))])
         start = stop
     return parts
 
@@ -45,7 +40,7 @@ def _concatenate(
 
 def _stack(g: Any, out: Any, *arrays: Any, axis: int = 0, dtype: Any = None, casting: str = "same_kind") -> list[Any]:
     (place,) = normalise_axes(axis, np.ndim(out))
-    return [g[_at(place, k)] for k in range(len(arrays))]
+    return [g[at_axis(place, k)] for k in range(len(arrays))]
 
 
 def _reshaped(parts: list[Any], arrays: tuple[Any, ...]) -> list[Any]:
@@ -133,7 +128,7 @@ structural(
 def _pieces(ary: Any, cuts: list[int], axis: int) -> list[Any]:
     (place,) = normalise_axes(axis, np.ndim(ary))
     ends = [*cuts, np.shape(ary)[axis]]
-    return [ary[_at(place, slice(start, stop))] for start, stop in zip([0, *cuts], ends, strict=True)]
+    return [ary[at_axis(place, slice(start, stop))] for start, stop in zip([0, *cuts], ends, strict=True)]
 
 
 @composite(np.array_split)
@@ -180,7 +175,7 @@ def _unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     if np.ndim(x) == 0:
         raise ValueError("Input array must be at least 1-d.")
     (place,) = normalise_axes(axis, np.ndim(x))
-    return tuple(x[_at(place, k)] for k in range(np.shape(x)[axis]))
+    return tuple(x[at_axis(place, k)] for k in range(np.shape(x)[axis]))
 
 
 if hasattr(np, "unstack"):  # NumPy 2.1
@@ -194,7 +189,7 @@ def _delete(g: Any, out: Any, arr: Any, obj: Any, axis: Any = None) -> Any:
     z = np.zeros_like(np.ravel(arr) if axis is None else arr)
     place = 0 if axis is None else normalise_axes(axis, np.ndim(arr))[0]
     kept = np.delete(np.arange(np.shape(z)[place]), obj)
-    z[_at(place, kept)] = g
+    z[at_axis(place, kept)] = g
     return np.reshape(z, np.shape(arr))
 
 
@@ -228,19 +223,24 @@ def _insert_values(g: Any, out: Any, arr: Any, values: Any, obj: Any, axis: Any 
 structural(np.insert, arr=_insert_arr, values=_insert_values)
 
 
-def _trim_zeros(g: Any, out: Any, filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    z = np.zeros_like(filt)
-    axes = normalise_axes(axis, np.ndim(filt))
-    index = []
-    for k in range(np.ndim(filt)):
-        others = tuple(j for j in range(np.ndim(filt)) if j != k)
-        start: Any = 0
-        if k in axes and "f" in trim.lower() and np.size(out):
-            start = np.argmax(np.any(filt != 0, axis=others) if others else filt != 0)
-        positions = start + np.arange(np.shape(out)[k])
-        index.append(np.reshape(positions, tuple(-1 if j == k else 1 for j in range(np.ndim(filt)))))
-    z[tuple(index)] = g
-    return z
-
-
-structural(np.trim_zeros, filt=_trim_zeros)
+@composite(np.trim_zeros)
+def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    filt = as_operand(filt)
+    ndim = np.ndim(filt)
+    axes = normalise_axes(axis, ndim)
+    nonzero = filt != 0
+    everything, nothing = slice(None), slice(0, 0)
+    if not np.any(nonzero):
+        index = tuple(nothing if k in axes else everything for k in range(ndim))
+        return filt[index[0] if ndim == 1 else index]
+    bounds = []
+    for k in range(ndim):
+        if k not in axes:
+            bounds.append(everything)
+            continue
+        others = tuple(j for j in range(ndim) if j != k)
+        kept = np.any(nonzero, axis=others) if others else nonzero
+        first = int(np.argmax(kept)) if "f" in trim.lower() else None
+        last = len(kept) - int(np.argmax(kept[::-1])) if "b" in trim.lower() else None
+        bounds.append(slice(first, last))
+    return filt[bounds[0] if ndim == 1 else tuple(bounds)]

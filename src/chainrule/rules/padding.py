@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import structural
+from chainrule.rules.helpers import at_axis
 
 __all__: list[str] = []
 
@@ -104,15 +105,14 @@ def _pad_extremum(g: Any, array: Any, widths: list[tuple[int, int]], mode: Any, 
         stages.append(np.pad(stages[-1], _only(axis, widths), mode=mode, **options))
     for axis in reversed(range(ndim)):
         stage, (before, after), n = stages[axis], widths[axis], np.shape(array)[axis]
-        leading = (slice(None),) * axis
         collected = np.zeros_like(stage)
-        collected[...] = g[(*leading, slice(before, before + n))]
+        collected[...] = g[at_axis(axis, slice(before, before + n))]
         for side, width in enumerate((before, after)):
             if not width:
                 continue
             length = n if stat_length is None else min(n, stat_length[axis][side])
-            window = (*leading, slice(0, length) if side == 0 else slice(n - length, n))
-            received = (*leading, slice(0, width) if side == 0 else slice(before + n, None))
+            window = at_axis(axis, slice(0, length) if side == 0 else slice(n - length, n))
+            received = at_axis(axis, slice(0, width) if side == 0 else slice(before + n, None))
             tied = stage[window] == _EXTREMA[mode](stage[window], axis=axis, keepdims=True)
             share = np.sum(g[received], axis=axis, keepdims=True) / np.sum(tied, axis=axis, keepdims=True)
             collected[window] += tied * share.astype(g.dtype)
@@ -137,9 +137,9 @@ def _pad_constant_values(
     sums = []
     for axis, (before, after) in enumerate(widths):
         area = g[_inner(widths, shape, axis + 1)]
-        leading = (slice(None),) * axis
-        sums.append(np.sum(area[(*leading, slice(0, before))]))
-        sums.append(np.sum(area[(*leading, slice(before + shape[axis], before + shape[axis] + after))]))
+        end = before + shape[axis]
+        sums.append(np.sum(area[at_axis(axis, slice(0, before))]))
+        sums.append(np.sum(area[at_axis(axis, slice(end, end + after))]))
     pairs = np.reshape(np.stack(sums), (len(shape), 2))
     given = np.shape(constant_values)
     if np.size(constant_values) == 1:

@@ -1,4 +1,8 @@
-"""Rules for the median and the quantiles: each is one sorted element, or lies on the line between two."""
+"""Rules for what describes a sample: its median and quantiles, and its histograms.
+
+A quantile is one of the sorted elements, or lies on the line between two.  A histogram is linear in the weights; its
+counts have no derivative, its edges follow the smallest and the largest element.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops import structural
-from chainrule.rules.helpers import along_axis, is_literal, normalise_axes
+from chainrule.errors import NotDifferentiableError
+from chainrule.ops import composite, structural
+from chainrule.rules.helpers import along_axis, as_operand, is_literal, normalise_axes
 
 __all__: list[str] = []
 
@@ -185,3 +190,92 @@ def _nanmedian(g: Any, out: Any, a: Any, axis: Any = None, keepdims: Any = False
 
 structural(np.median, a=_median)
 structural(np.nanmedian, a=_nanmedian)
+
+
+# ---- histograms
+
+
+structural(np.bincount, x=None, weights=lambda g, out, x, weights=None, minlength=0: np.take(g, x))
+
+
+@composite(np.histogram_bin_edges)
+def _histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    if isinstance(bins, str):
+        raise NotDifferentiableError(
+            f"np.histogram with bins={bins!r} is not followed: the number of bins depends on the data. "
+            "Give the number of bins or the edges."
+        )
+    if np.ndim(bins) == 1:
+        edges = as_operand(bins)
+        if np.any(edges[:-1] > edges[1:]):
+            raise ValueError("`bins` must increase monotonically, when an array")
+        return edges
+    a = as_operand(a)
+    if range is not None:
+        first, last = range
+    elif np.size(a) == 0:
+        first, last = 0, 1
+    else:
+        first, last = np.min(a), np.max(a)
+    if first == last:
+        first, last = first - 0.5, last + 0.5
+    dtype = np.result_type(first, last, a)
+    return np.linspace(first, last, int(bins) + 1).astype(dtype if dtype.kind in "fc" else np.float64)
+
+
+def _bins_of(values: Any, edges: Any) -> tuple[Any, Any]:
+    """The bin of each value, and whether it falls into any; the last bin includes its right edge."""
+    count = np.shape(edges)[0] - 1
+    bins = np.searchsorted(edges, values, side="right") - 1 - (values == edges[count])
+    return np.clip(bins, 0, count - 1), np.logical_and(bins >= 0, bins < count)
+
+
+def _heights(bins: Any, counted: Any, weights: Any, count: int) -> Any:
+    """The sum of the weights in each bin, or the number of values."""
+    shares = counted.astype(np.intp) if weights is None else np.where(counted, np.ravel(as_operand(weights)), 0)
+    heights = np.zeros_like(shares, shape=(count,))
+    np.add.at(heights, bins, shares)
+    return heights
+
+
+@composite(np.histogram)
+def _histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
+    edges = np.histogram_bin_edges(a, bins, range, weights)
+    heights = _heights(*_bins_of(np.ravel(as_operand(a)), edges), weights, np.shape(edges)[0] - 1)
+    return heights / np.diff(edges) / np.sum(heights) if density else heights, edges
+
+
+@composite(np.histogramdd)
+def _histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, list[Any]]:
+    columns = sample.T if hasattr(sample, "shape") else np.atleast_2d(as_operand(sample))
+    ndim = np.shape(columns)[0]
+    bins = bins if isinstance(bins, list | tuple) or np.ndim(bins) else [bins] * ndim
+    ranges = [None] * ndim if range is None else range
+    if len(bins) != ndim or len(ranges) != ndim:
+        raise ValueError("bins and range must have one entry per column of the sample")
+    edges = [np.histogram_bin_edges(columns[k], bins[k], ranges[k]) for k, _ in enumerate(bins)]
+    counts = tuple(int(np.shape(e)[0]) - 1 for e in edges)
+    flat, counted = 0, True
+    for k, edge in enumerate(edges):
+        position, inside = _bins_of(columns[k], edge)
+        flat, counted = flat * counts[k] + position, np.logical_and(counted, inside)
+    heights = np.reshape(_heights(flat, counted, weights, int(np.prod(counts))), counts).astype(np.float64)
+    if density:
+        total = np.sum(heights)
+        for k, edge in enumerate(edges):
+            heights = heights / np.reshape(np.diff(edge), tuple(-1 if j == k else 1 for j, _ in enumerate(edges)))
+        heights = heights / total
+    return heights, edges
+
+
+@composite(np.histogram2d)
+def _histogram2d(
+    x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, Any, Any]:
+    if np.shape(x) != np.shape(y):
+        raise ValueError("x and y must have the same length.")
+    shared = (isinstance(bins, list | tuple) or np.ndim(bins)) and len(bins) > 2
+    heights, edges = np.histogramdd([x, y], [bins, bins] if shared else bins, range, density, weights)
+    return heights, edges[0], edges[1]

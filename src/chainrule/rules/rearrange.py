@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, constant, structural
-from chainrule.rules.helpers import as_operand, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
 from chainrule.traced import primitive
 
 __all__: list[str] = []
@@ -160,7 +160,7 @@ def _repeat(g: Any, out: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
         return np.reshape(np.sum(runs, axis=place + 1), shape)
     summed = np.zeros_like(np.ravel(a) if axis is None else a)
     sources: Any = np.searchsorted(np.cumsum(repeats), np.arange(np.shape(out)[place]), side="right")
-    np.add.at(summed, (slice(None),) * place + (sources,), g)
+    np.add.at(summed, at_axis(place, sources), g)
     return np.reshape(summed, shape)
 
 

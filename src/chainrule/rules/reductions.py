@@ -18,7 +18,9 @@ from chainrule.rules.helpers import as_operand, is_literal, normalise_axes
 
 __all__: list[str] = []
 
-_ABSENT: Any = np._NoValue  # type: ignore[attr-defined]
+_ABSENT: Any = np._NoValue
+
+_function: Any
 
 
 def _given(**arguments: Any) -> dict[str, Any]:
@@ -282,7 +284,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
     options = _given(keepdims=keepdims)
     if weights is None:
         result = np.mean(a, axis=axis, **options)
-        total = np.full_like(result, np.size(a) / np.size(result))[()] if returned else None
+        total: Any = np.full_like(result, np.size(a) / np.size(result))[()] if returned else None
     else:
         weights = as_operand(weights)
         if np.shape(weights) != np.shape(a):

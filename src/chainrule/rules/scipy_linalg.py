@@ -167,7 +167,7 @@ def _rows_exchanged(b: Any, pivots: Any, back: bool = False) -> Any:
 
 structural(
     _rows_exchanged,
-    name="scipy.linalg.lu_solve of rows",
+    name="scipy.linalg.lu_solve",
     b=lambda g, out, b, pivots, back=False: _exchange_rows(g, pivots, back=not back),
     pivots=None,
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import along_axis, as_operand, normalise_axes
+from chainrule.rules.helpers import along_axis, as_operand, at_axis, normalise_axes
 
 __all__: list[str] = []
 
@@ -16,14 +16,10 @@ __all__: list[str] = []
 # ---- by position
 
 
-def _at(axis: int, key: Any) -> Any:
-    return (*(slice(None),) * axis, key) if axis else key
-
-
 def _scatter(g: Any, a: Any, positions: Any, axis: Any) -> Any:
     """Zeros of the shape of ``a`` with ``g`` added at ``positions`` along ``axis``; in flat order for ``None``."""
     z = np.zeros_like(np.ravel(a) if axis is None else a)
-    np.add.at(z, _at(0 if axis is None else normalise_axes(axis, np.ndim(a))[0], positions), g)
+    np.add.at(z, at_axis(0 if axis is None else normalise_axes(axis, np.ndim(a))[0], positions), g)
     return np.reshape(z, np.shape(a)) if axis is None else z
 
 

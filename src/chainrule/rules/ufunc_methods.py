@@ -17,7 +17,7 @@ from chainrule.rules.helpers import as_operand, normalise_axes
 
 __all__ = ["FALLBACKS", "UFUNC_METHODS"]
 
-_ABSENT: Any = np._NoValue  # type: ignore[attr-defined]
+_ABSENT: Any = np._NoValue
 
 # ``f(f(x, y), z) == f(x, f(y, z))``: these can be evaluated in pairs, in as many steps as the length has binary digits.
 _ASSOCIATIVE = frozenset(
@@ -76,7 +76,7 @@ def _reduce(
     where: Any = True,
 ) -> Any:
     array = _prepared(array, dtype)
-    axes = normalise_axes(axis, np.ndim(array))
+    axes = normalise_axes(axis, np.ndim(array)) if np.ndim(array) else ()
     if len(axes) != 1 and np.ndim(array) and not _is_reorderable(ufunc):
         raise ValueError(
             f"reduction operation {ufunc.__name__!r} is not reorderable, so at most one axis may be specified"
@@ -158,7 +158,8 @@ def _add_reduceat(array: Any, indices: Any, axis: int = 0, dtype: Any = None, ou
     read = np.concatenate([np.arange(start, stop) for start, stop in segments] or [np.arange(0)])
     sums = np.repeat(np.arange(len(segments)), [stop - start for start, stop in segments])
     result = np.zeros_like(array, shape=(*shape[:place], len(segments), *shape[place + 1 :]))
-    np.add.at(result, (*(slice(None),) * place, sums), np.take(array, read, axis=place))
+    index: Any = (*(slice(None),) * place, sums)
+    np.add.at(result, index, np.take(array, read, axis=place))
     return result
 
 
