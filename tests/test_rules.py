@@ -28,9 +28,9 @@ from chainrule.errors import NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS, Operation
 from tests.cases.case import Case
 
+LIBRARIES = (scipy.fft, scipy.linalg, scipy.special)  # imported: rules for a library are loaded after it
 load_families()
 
-SCIPY = (scipy.fft, scipy.linalg, scipy.special)
 WIDEST_STEP = 2e-3
 SHAPES = {1: ((3, 4),), 2: ((3, 1), (4,)), 3: ((3, 1), (4,), (2, 1, 1)), 4: ((3, 1), (4,), (2, 1, 1), ())}
 
@@ -325,6 +325,52 @@ def test_constant_has_a_reason(operation: Operation) -> None:
 def test_names_of_cases_are_unique() -> None:
     counted = Counter(f"{module}: {case.name}" for module, case in written_cases())
     assert not [name for name, count in counted.items() if count > 1]
+
+
+def test_a_derivative_that_is_not_known_is_refused() -> None:
+    value, pull = chainrule.vjp(lambda order, x: scipy.special.jv(order, x), 1.5, 2.0)
+    with pytest.raises(NotDifferentiableError, match=r"scipy\.special\.jv with respect to its first argument"):
+        pull(value)
+
+
+# ---- the choices at kinks
+
+
+@pytest.mark.parametrize(
+    ("function", "point", "derivative"),
+    [
+        pytest.param(np.abs, 0.0, 0.0, id="abs"),
+        pytest.param(np.abs, 0j, 0j, id="complex abs"),
+        pytest.param(np.fabs, 0.0, 0.0, id="fabs"),
+        pytest.param(np.sign, 0.0, 0.0, id="sign"),
+        pytest.param(np.sign, 0j, 0j, id="complex sign"),
+        pytest.param(lambda x: np.copysign(x, -2.0), 0.0, 0.0, id="copysign"),
+        pytest.param(lambda x: np.hypot(x, 0 * x), 0.0, 0.0, id="hypot"),
+        pytest.param(lambda x: np.maximum(0, x), 0.0, 0.0, id="maximum, literal left"),
+        pytest.param(lambda x: np.maximum(x, 0.0), 0.0, 0.0, id="maximum, literal right"),
+        pytest.param(lambda x: np.minimum(x, 0), 0.0, 0.0, id="minimum, literal"),
+        pytest.param(lambda x: np.fmax(0, x) + np.fmin(0, x), 0.0, 0.0, id="fmax and fmin, literal"),
+        pytest.param(lambda x: np.maximum(x, np.zeros(2)), np.zeros(2), [0.5, 0.5], id="maximum, array"),
+        pytest.param(lambda x: np.minimum(np.zeros(2), x), np.zeros(2), [0.5, 0.5], id="minimum, array"),
+        pytest.param(lambda x: np.fmax(x, np.zeros(2)), np.zeros(2), [0.5, 0.5], id="fmax, array"),
+        pytest.param(lambda x: np.maximum(x, x), 1.0, 1.0, id="maximum with itself"),
+        pytest.param(lambda x: np.clip(x, 0, 1), np.array([0.0, 1.0]), [1.0, 1.0], id="clip at its bounds"),
+        pytest.param(np.max, np.array([1.0, 3.0, 3.0]), [0.0, 0.5, 0.5], id="max"),
+        pytest.param(np.min, np.array([1.0, 1.0, 3.0]), [0.5, 0.5, 0.0], id="min"),
+        pytest.param(lambda x: np.max(x, initial=3.0), np.array([1.0, 3.0]), [0.0, 0.0], id="max, literal initial"),
+        pytest.param(np.ptp, np.array([1.0, 1.0]), [0.0, 0.0], id="ptp"),
+        pytest.param(np.std, np.array([2.0, 2.0]), [0.0, 0.0], id="std"),
+        pytest.param(lambda x: x**0, 0.0, 0.0, id="power 0"),
+        pytest.param(lambda x: x ** np.array([0.0, 1.0, 2.0]), np.zeros(3), [0.0, 1.0, 0.0], id="power, array"),
+        pytest.param(lambda y: 0.0**y, 2.0, 0.0, id="power of 0"),
+        pytest.param(lambda x: np.logaddexp(x, x), -np.inf, 0.0, id="logaddexp of -inf"),
+        pytest.param(lambda x: np.floor(x) + np.round(x) + x // 1, 1.0, 0.0, id="rounding"),
+        pytest.param(lambda x: np.remainder(x, 1.0), 2.0, 1.0, id="remainder"),
+    ],
+)
+def test_derivative_at_a_kink(function: Any, point: Any, derivative: Any) -> None:
+    value, pull = chainrule.vjp(function, point)
+    np.testing.assert_array_equal(pull(np.ones_like(value)[()])[0], derivative)
 
 
 # ---- the checks notice

@@ -134,7 +134,7 @@ class TracedCall:
         wrt = position in self.argnums
         if type(argument) is np.ndarray and argument.dtype.kind == "f" and not self.nested:
             # The everyday case, without the detour through trees.
-            stand_in = self.tape.input(argument.copy() if self.copy else argument, active=wrt)
+            stand_in = self.tape.input(np.copy(argument) if self.copy else argument, active=wrt)
             if wrt:
                 self.leaves[position] = [argument]
                 self.trees[position] = LEAF
@@ -147,7 +147,7 @@ class TracedCall:
         plain = not self.nested
         for k, x in enumerate(leaves):
             if plain and type(x) is np.ndarray and x.dtype.kind == "f":
-                stand_ins.append(self.tape.input(x.copy() if self.copy else x, active=True))
+                stand_ins.append(self.tape.input(np.copy(x) if self.copy else x, active=True))
                 continue
             self._check(x, position, argument, k)
             stand_ins.append(self._leaf(x, True, ""))
@@ -179,7 +179,7 @@ class TracedCall:
             if self.nested:
                 stand_in = Traced(tape, tape.constant(x), x, False)
                 return alias(stand_in) if wrt else stand_in
-            return tape.input(x.copy() if self.copy else x, active=wrt and x.dtype.kind in "fc")
+            return tape.input(np.copy(x) if self.copy else x, active=wrt and x.dtype.kind in "fc")
         if isinstance(x, float | complex | np.inexact) and not isinstance(x, bool):
             if self.nested:
                 return record(OPERATIONS[identity], (x,), {}) if wrt else x

@@ -101,7 +101,8 @@ def _array(
 ) -> Any:
     result = as_array(obj, dtype)
     if result is obj and copy:
-        result = call(np.copy, (obj,), {})
+        result = call(np.copy, (obj,), {"order": order})
+    result = _in_order(result, order)
     if type(result) is Traced and not isinstance(result.value, np.ndarray):
         result = call(np.reshape, (result, ()), {})
     if np.ndim(value_of(result)) < ndmin:
@@ -111,9 +112,28 @@ def _array(
     return result
 
 
-@substitute(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.asarray_chkfinite, np.require)
-def _asarray(a: Any, dtype: Any = None, *_: Any, **__: Any) -> Any:
-    return as_array(a, dtype)
+def _in_order(x: Any, order: Any) -> Any:
+    """``x`` itself where it is laid out in this order in memory, a copy that is otherwise."""
+    value = value_of(x)
+    fits = {"C": lambda: value.flags.c_contiguous, "F": lambda: value.flags.f_contiguous}.get(order)
+    if fits is None or not isinstance(value, np.ndarray) or fits():
+        return x
+    return call(np.copy, (x,), {"order": order})
+
+
+@substitute(np.asarray, np.asanyarray)
+def _asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
+    return _in_order(as_array(a, dtype), order)
+
+
+@substitute(np.ascontiguousarray, np.asarray_chkfinite)
+def _ascontiguousarray(a: Any, dtype: Any = None, **_: Any) -> Any:
+    return _in_order(call(np.atleast_1d, (as_array(a, dtype),), {}), "C")
+
+
+@substitute(np.asfortranarray)
+def _asfortranarray(a: Any, dtype: Any = None, **_: Any) -> Any:
+    return _in_order(as_array(a, dtype), "F")
 
 
 @substitute(np.full)

@@ -79,7 +79,7 @@ def get_item(x: Any, *arrays: Any, index: Index) -> Any:
 
 def set_item(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """A copy of ``x`` with ``value`` written at the index."""
-    return set_item_in_place(x.copy(), value, *arrays, index=index)
+    return set_item_in_place(np.copy(x), value, *arrays, index=index)
 
 
 def set_item_in_place(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
@@ -90,7 +90,7 @@ def set_item_in_place(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
 
 def add_item(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """A copy of ``x`` with ``value`` added at the index, once per repetition of an index."""
-    return add_item_in_place(x.copy(), value, *arrays, index=index)
+    return add_item_in_place(np.copy(x), value, *arrays, index=index)
 
 
 def add_item_in_place(x: Any, value: Any, *arrays: Any, index: Index) -> Any:

@@ -45,7 +45,7 @@ def result_of(x: Any, tape: Tape) -> Any:
     if isinstance(value, np.ndarray) and (
         value.base is not None or x.variable in tape.inputs or not value.flags.writeable
     ):
-        return value.copy()
+        return np.copy(value)
     return value
 
 

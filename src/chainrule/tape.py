@@ -126,7 +126,7 @@ class Tape:
             self.watched.append((array, _fingerprint(array)))
             self.values.append(array)
         else:
-            self.values.append(array.copy())
+            self.values.append(np.copy(array))
         self.leaves.append(variable)
         self.constants[id(array)] = (variable, array)
         return variable
@@ -260,7 +260,7 @@ def sync(x: Any) -> None:
     fresh = record(link.operation, (base, *link.arrays), link.params)
     x.variable, x.value, x.active, x.owned = fresh.variable, fresh.value, fresh.active, False
     if owned and link.operation.function is get_item:
-        x.value = x.tape.values[x.variable] = x.value.copy()
+        x.value = x.tape.values[x.variable] = np.copy(x.value)
         base.owned = True
     link.seen = version
 

@@ -290,7 +290,7 @@ class Traced(Operators):
                 compacted = False
                 if self.owned:
                     compacted = not out.flags.c_contiguous
-                    out = out.copy()
+                    out = np.copy(out)
                 result = write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
                 result.link = ViewLink(self, OPERATIONS[get_item], (), {"index": index})
                 result.link.compacted = compacted
@@ -300,7 +300,7 @@ class Traced(Operators):
         result = record(OPERATIONS[get_item], (self, *arrays), {"index": index})
         if type(result.value) is np.ndarray and is_basic(index, arrays):
             if owned:
-                result.value = self.tape.values[result.variable] = result.value.copy()
+                result.value = self.tape.values[result.variable] = np.copy(result.value)
             result.link = ViewLink(self, OPERATIONS[get_item], arrays, {"index": index})
         self.owned = owned
         return result
@@ -357,7 +357,12 @@ class Traced(Operators):
             raise TypeError(f"Cannot cast array data from {self.dtype} to {target} according to the rule {casting!r}")
         if not copy and target == self.dtype:
             return self
-        return record(OPERATIONS[cast], (self,), {"dtype": target})
+        params = {"dtype": target} if order == "K" else {"dtype": target, "order": order}
+        return record(OPERATIONS[cast], (self,), params)
+
+    def copy(self, order: str = "C") -> Any:
+        """As ``ndarray.copy``, which is in C order where ``np.copy`` keeps the order."""
+        return apply(np.copy, self, order=order)
 
     def flatten(self, order: str = "C") -> Any:
         """As ``ndarray.flatten``: a copy in one dimension."""
@@ -422,7 +427,7 @@ def _method(function: Any, *, first: bool = True) -> Callable[..., Any]:
 
 
 for _name in (
-    "all any argmax argmin argpartition argsort choose clip conj conjugate copy cumprod cumsum diagonal max mean "
+    "all any argmax argmin argpartition argsort choose clip conj conjugate cumprod cumsum diagonal max mean "
     "min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Traced, _name, _method(getattr(np, _name)))

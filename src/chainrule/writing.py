@@ -25,11 +25,11 @@ from chainrule.tape import Handle, ViewLink, record, refused, sync
 __all__ = ["cast", "is_basic", "make_index", "overwrite", "write_item"]
 
 
-def cast(x: Any, *, dtype: np.dtype[Any]) -> Any:
+def cast(x: Any, *, dtype: np.dtype[Any], order: Any = "K") -> Any:
     """``x.astype(dtype)``, dropping an imaginary part without a warning."""
     if dtype.kind != "c" and np.iscomplexobj(x):
         x = x.real
-    return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 and not isinstance(x, np.ndarray) else x.astype(dtype)
+    return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 and not isinstance(x, np.ndarray) else x.astype(dtype, order)
 
 
 def overwrite(x: Any, result: Any) -> None:
@@ -41,7 +41,12 @@ def overwrite(x: Any, result: Any) -> None:
             result = record(OPERATIONS[cast], (result,), {"dtype": x.value.dtype})
         sync(x)
         _check_shared(x)
-        x.variable, x.value, x.active = result.variable, result.value, result.active
+        value = result.value
+        if value.strides != x.value.strides:
+            value = np.empty_like(x.value)  # NumPy writes into the array, which keeps its layout
+            value[...] = result.value
+            x.tape.values[result.variable] = value
+        x.variable, x.value, x.active = result.variable, value, result.active
         x.owned = result.owned = False
         _written(x)
     else:
@@ -90,7 +95,7 @@ def write_item(x: Any, index: Index, arrays: tuple[Any, ...], value: Any, *, add
     def evaluate(old: Any, new: Any, *positions: Any, index: Index) -> Any:
         nonlocal buffer
         if not fresh:
-            buffer = old.copy()
+            buffer = np.copy(old)  # in the same layout, on which later views depend
         return in_place(buffer, new, *positions, index=index)
 
     old_variable = x.variable

@@ -47,6 +47,7 @@ def _load_foreign() -> Any:
 
 foreign_numerics = _load_foreign()
 table = Table()
+TEMPLATE = "%.17g"
 
 
 @table.function()
@@ -171,7 +172,7 @@ CASES: list[Case] = [
     Case("json of elements", lambda x: np.array(json.loads(json.dumps(list(x)))) ** 2),
     Case("json of a float", lambda x: json.loads(json.dumps({"x": float(x[0])}))["x"] * x),
     Case("formatted and parsed", lambda x: float(f"{x[0]:.17g}") * x),
-    Case("percent-formatted and parsed", lambda x: float("%.17g" % x[0]) * x),
+    Case("percent-formatted and parsed", lambda x: float(TEMPLATE % x[0]) * x),
     Case("str and back", lambda x: float(str(x[0])) * x),
     Case("repr of a float and back", lambda x: float(repr(float(x[0]))) * x),
     Case("np.array2string and back", lambda x: np.fromstring(np.array2string(x)[1:-1], sep=" ") ** 2),

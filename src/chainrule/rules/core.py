@@ -30,5 +30,5 @@ structural(
     x=lambda g, out, x, value, *arrays, index: g,
     value=lambda g, out, x, value, *arrays, index: g[index.key(arrays)],
 )
-structural(cast, name="astype", lazy=True, x=lambda g, out, x, dtype: g)
+structural(cast, name="astype", lazy=True, x=lambda g, out, x, dtype, order="K": g)
 elementwise(identity, lambda out, x: 1, name="identity")

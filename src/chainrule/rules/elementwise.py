@@ -77,8 +77,17 @@ elementwise(np.log, lambda out, x: 1 / x, domain=_POSITIVE)
 elementwise(np.log2, lambda out, x: 1 / (x * math.log(2)), domain=_POSITIVE)
 elementwise(np.log10, lambda out, x: 1 / (x * math.log(10)), domain=_POSITIVE)
 elementwise(np.log1p, lambda out, x: 1 / (1 + x), domain=(-0.6, 2.0))
-elementwise(np.logaddexp, lambda out, x, y: np.exp(x - out), lambda out, x, y: np.exp(y - out))
-elementwise(np.logaddexp2, lambda out, x, y: np.exp2(x - out), lambda out, x, y: np.exp2(y - out))
+# Where both operands are -inf, the logarithms of probabilities 0, neither has a share; -inf - -inf would be NaN.
+elementwise(
+    np.logaddexp,
+    lambda out, x, y: np.exp(x - np.where(out == -math.inf, 0, out)),
+    lambda out, x, y: np.exp(y - np.where(out == -math.inf, 0, out)),
+)
+elementwise(
+    np.logaddexp2,
+    lambda out, x, y: np.exp2(x - np.where(out == -math.inf, 0, out)),
+    lambda out, x, y: np.exp2(y - np.where(out == -math.inf, 0, out)),
+)
 
 # ---- trigonometry
 
@@ -152,7 +161,7 @@ elementwise(np.heaviside, None, lambda out, x, y: x == 0)
 def _sign(g: Any, out: Any, x: Any, dtype: Any = None) -> Any:
     if not np.iscomplexobj(x):
         return None
-    return (g - np.conjugate(g * out**2)) / (2 * np.where(x == 0, 1, np.absolute(x)))
+    return np.where(x == 0, 0, g - np.conjugate(g * out**2)) / (2 * np.where(x == 0, 1, np.absolute(x)))
 
 
 structural(np.sign, x=_sign)
