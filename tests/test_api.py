@@ -264,3 +264,14 @@ def test_infinite_slopes_of_python_numbers_are_infinite():
         for _ in range(2):
             assert cr.grad(np.sqrt)(0.0) == np.inf
             assert cr.grad(lambda x: x**0.5)(0.0) == np.inf
+
+
+def test_no_nan_where_no_cotangent_came_in():
+    def f(x):
+        return np.sum(np.where(x > 0, np.sqrt(x), 0.0)) + np.sum(np.log(x)[1:])
+
+    with np.errstate(all="ignore"):
+        for x in (np.array([4.0, 1.0, 9.0]), np.array([0.0, 1.0, 9.0]), np.array([4.0, 1.0, 9.0])):
+            expected = np.where(x > 0, 0.5 / np.sqrt(x), 0.0) + np.array([0.0, *1 / x[1:]])
+            np.testing.assert_allclose(cr.grad(f)(x), expected)
+        np.testing.assert_allclose(cr.jacobian(lambda x: np.where(x > 0, np.sqrt(x), 0.0))(np.zeros(2)), 0.0)

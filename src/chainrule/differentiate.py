@@ -117,6 +117,20 @@ def _times(g: Any, partial: Any) -> Any:
     return g * partial
 
 
+def _unspoiled(contribution: Any, g: Any) -> Any:
+    """The contribution, with zero in the place of NaN where no cotangent came in.
+
+    ``np.where(x > 0, np.sqrt(x), 0)`` sends nothing to the square root at 0, whose slope is infinite there; zero times
+    infinity must not turn that into NaN.
+    """
+    value = _plain(contribution)
+    if not isinstance(value, np.ndarray | np.floating) or not np.isnan(np.sum(value)):
+        return contribution
+    if not np.any(np.isnan(value) & (np.asarray(_plain(g)) == 0)):
+        return contribution
+    return apply(np.where, apply(np.equal, g, 0), 0.0, contribution)
+
+
 class _Pass:
     """One walk backwards: the cotangents so far, and what is needed to add to them."""
 
@@ -245,7 +259,7 @@ class _Pass:
         if operation.kind == "elementwise":
             for k, rule in enumerate(operation.rules):
                 if k < len(inputs) and wanted[k] and rule is not None:
-                    contribution = _times(g, rule(out, *operands))
+                    contribution = _unspoiled(_times(g, rule(out, *operands)), g)
                     self.checked(contribution, g, operation, operands, step)
                     self.add(inputs[k], unbroadcast(contribution, out, operands[k]))
         elif operation.kind == "variadic":

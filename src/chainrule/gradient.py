@@ -122,6 +122,12 @@ def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[lis
     else:
         results = plan.run(tape.values)
         fresh = freshness(plan.results, plan.boundary)
+        if any(r is not None and np.isnan(np.sum(r)) for r in results):
+            # The values may be such that zero times infinity has to be taken care of: the plan knows nothing of them.
+            found = differentiate(tape, {loss: 1.0}, call.wrt)
+            held = [found.get(v) for v in call.wrt]
+            results = [value_of(g) for g in held]
+            fresh = freshness([g.variable if type(g) is Traced else g for g in held], plan.boundary)
     return results, fresh
 
 

@@ -29,7 +29,9 @@ def cast(x: Any, *, dtype: np.dtype[Any], order: Any = "K") -> Any:
     """``x.astype(dtype)``, dropping an imaginary part without a warning."""
     if dtype.kind != "c" and np.iscomplexobj(x):
         x = x.real
-    return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 and not isinstance(x, np.ndarray) else x.astype(dtype, order)
+    return (
+        np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 and not isinstance(x, np.ndarray) else x.astype(dtype, order)
+    )
 
 
 def overwrite(x: Any, result: Any) -> None:

@@ -78,14 +78,22 @@ def ravel_of_a_transpose_is_a_copy(x):
 
 
 @right()
-def ravel_of_a_part_of_a_buffer_is_a_copy(x):
+def ravel_of_a_part_of_a_buffer_keeps_its_values(x):
     y = np.zeros((4, 4))
     y[...] = np.outer(x, x)
-    y[:, :3].ravel()[:] = 0.0
-    y[::-1].reshape(-1)[:] = 0.0
-    flipped = y[::-1].reshape(-1)
+    part, flipped = y[:, :3].ravel(), y[::-1].reshape(-1)
     y *= x
-    return y.ravel() * flipped
+    return y.ravel() * flipped, part
+
+
+@table.function()
+def ravel_of_a_part_of_a_buffer_written(x):
+    y = np.zeros((4, 4))
+    y[...] = np.outer(x, x)
+    part = y[:, :3].ravel()
+    part *= 2.0
+    y[::-1].reshape(-1)[:] = 0.0
+    return y, part
 
 
 @right()

@@ -191,7 +191,7 @@ def _hits(out: Any, a: Any, where: Any, initial: Any, axis: Any, keepdims: Any) 
     if is_literal(initial):
         hit = hit & (a != initial)
         return hit, np.maximum(1, np.sum(hit, axis=axis, keepdims=True, dtype=out.dtype))
-    return hit, np.sum(hit, axis=axis, keepdims=True, dtype=out.dtype) + (top == initial)
+    return hit, np.sum(hit, axis=axis, keepdims=True, dtype=out.dtype) + (top == initial.astype(out.dtype))
 
 
 def _extremum(
@@ -205,7 +205,8 @@ def _extremum_initial(
     g: Any, out: Any, a: Any, where: Any = True, initial: Any = None, axis: Any = None, keepdims: Any = False
 ) -> Any:
     _, count = _hits(out, a, where, initial, axis, keepdims)
-    return np.sum(_restored(g, a, axis, keepdims) / count * (_restored(out, a, axis, keepdims) == initial))
+    chosen = _restored(out, a, axis, keepdims) == initial.astype(out.dtype)
+    return np.sum(_restored(g, a, axis, keepdims) / count * chosen)
 
 
 for _function in (np.max, np.min, np.amax, np.amin):
