@@ -275,3 +275,14 @@ def test_no_nan_where_no_cotangent_came_in():
             expected = np.where(x > 0, 0.5 / np.sqrt(x), 0.0) + np.array([0.0, *1 / x[1:]])
             np.testing.assert_allclose(cr.grad(f)(x), expected)
         np.testing.assert_allclose(cr.jacobian(lambda x: np.where(x > 0, np.sqrt(x), 0.0))(np.zeros(2)), 0.0)
+
+
+def test_infinite_slopes_reach_forward_mode():
+    with np.errstate(all="ignore"):
+        x, v = np.zeros(2), np.array([1.0, 0.5])
+        np.testing.assert_array_equal(cr.jvp(np.sqrt, (x,), (v,))[1], [np.inf, np.inf])
+        np.testing.assert_array_equal(cr.jvp(lambda x: np.where(x > 0, np.sqrt(x), 0.0), (x,), (v,))[1], [0.0, 0.0])
+        inner = cr.grad(lambda v: np.sum(cr.jvp(lambda x: x * x, (x + 1,), (v,))[1]))(v)
+        np.testing.assert_allclose(inner, [2.0, 2.0])
+        jacobian = cr.jacobian(np.sqrt)(x)
+        np.testing.assert_array_equal(jacobian, [[np.inf, 0.0], [0.0, np.inf]])

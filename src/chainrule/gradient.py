@@ -92,6 +92,14 @@ def value_and_grad(
     return evaluate
 
 
+def _has_nan(x: Any) -> bool:
+    """Whether there is a NaN in an array; the sum of squares is the cheapest question."""
+    if x is None:
+        return False
+    squares = np.vdot(x, x)
+    return bool(squares != squares)
+
+
 def _raise_located(call: TracedCall, has_aux: bool) -> None:
     """Trace once more, now with the places of the steps, so that an error of the backward pass can name the line."""
     if call.tape.origin is None:
@@ -122,7 +130,7 @@ def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[lis
     else:
         results = plan.run(tape.values)
         fresh = freshness(plan.results, plan.boundary)
-        if any(r is not None and np.isnan(np.sum(r)) for r in results):
+        if any(_has_nan(r) for r in results):
             # The values may be such that zero times infinity has to be taken care of: the plan knows nothing of them.
             found = differentiate(tape, {loss: 1.0}, call.wrt)
             held = [found.get(v) for v in call.wrt]

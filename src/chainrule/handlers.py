@@ -287,9 +287,11 @@ def _question(function: Any) -> None:
     HANDLERS[function] = answer
 
 
-for _function in (np.result_type, np.can_cast, np.min_scalar_type, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-                  np.common_type, np.einsum_path, np.array_repr, np.array_str, np.array2string, np.broadcast_shapes):  # fmt: skip
-    _question(_function)
+for _name in (
+    "result_type can_cast min_scalar_type iscomplexobj isrealobj may_share_memory common_type einsum_path array_repr "
+    "array_str array2string broadcast_shapes"
+).split():
+    _question(getattr(np, _name))
 
 
 @handler(np.shares_memory)

@@ -119,9 +119,17 @@ class LinearMap:
         zero = np.zeros(np.shape(value), np.asarray(value).dtype)
         return zero if isinstance(value, np.ndarray) else zero[()]
 
+    def _one(self, variable: int) -> Any:
+        value = self.tape.values[variable]
+        one = np.ones(np.shape(value), np.asarray(value).dtype)
+        return one if isinstance(value, np.ndarray) else one[()]
+
     def _build(self, direction: str) -> Plan:
         tape, wrt = self.tape, self.call.wrt
-        seeds = [None if v is None else self._seed(v, self._zero(v)) for v in self.outputs]
+        # A cotangent of zeros shows where zero times infinity has to be taken care of for any cotangent.  Forward mode
+        # must not see the zeros: its cotangent is a dummy, and only what is masked out may be zero in it.
+        fill = self._zero if direction == "vjp" else self._one
+        seeds = [None if v is None else self._seed(v, fill(v)) for v in self.outputs]
         given: dict[int, Any] = {}
         for v, seed in zip(self.outputs, seeds, strict=True):
             if v is not None:
@@ -258,8 +266,8 @@ def push_nested(call: TracedCall, tangents: Sequence[Any]) -> list[Any]:
         if type(x) is not Traced or not is_differentiable(x.value):
             seeds.append(None)
             continue
-        zero = np.zeros(np.shape(x.value), np.asarray(x.value).dtype)
-        seed = Traced(tape, len(tape.values), zero if isinstance(x.value, np.ndarray) else zero[()], True)
+        one = np.ones(np.shape(x.value), np.asarray(x.value).dtype)
+        seed = Traced(tape, len(tape.values), one if isinstance(x.value, np.ndarray) else one[()], True)
         tape.values.append(seed.value)
         seeds.append(seed)
         given[x.variable] = seed if x.variable not in given else given[x.variable] + seed

@@ -326,6 +326,7 @@ _CALLS = [
     _linear("apply_over_axes", lambda x: np.apply_over_axes(np.sum, x, [0, 2]), A(2, 3, 4)),
     _linear("apply_over_axes one", lambda x: np.apply_over_axes(np.mean, x, -1), A(2, 3)),
     _linear("ix_", lambda x: x[np.ix_([0, 2], [1, 0])], A(3, 2)),
+    _linear("ix_ of a computed order", lambda x: x[np.ix_(np.argsort(x[:, 0]), np.array([1, 0]))], A(3, 2)),
 ]
 
 CASES: list[Case] = [

@@ -1,4 +1,4 @@
-"""Rules for arrays made between end points (``np.linspace`` and its kin) or of one value (``np.full_like``)."""
+"""Rules for arrays made between end points (``np.linspace`` and its kin)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ _UNRELATED = "its values do not depend on the array"
 constant(np.zeros_like, _UNRELATED, "a")
 constant(np.ones_like, _UNRELATED, "a")
 constant(np.empty_like, _UNRELATED, "prototype")
-
-
-def _full_like(
-    g: Any,
-    out: Any,
-    a: Any,
-    fill_value: Any,
-    dtype: Any = None,
-    order: str = "K",
-    subok: bool = True,
-    shape: Any = None,
-    device: Any = None,
-) -> Any:
-    return g
-
-
-structural(np.full_like, a=None, fill_value=_full_like)
 
 
 def _fractions(y: Any, num: int, endpoint: bool) -> Any:
