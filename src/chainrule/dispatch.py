@@ -15,7 +15,7 @@ from chainrule.errors import LinkLostError, NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS, Operation, signature
 from chainrule.protocol import DISPATCH
 from chainrule.sizes import is_size
-from chainrule.tape import ViewLink, current_tape, record, refused
+from chainrule.tape import ViewLink, current_tape, layout_of, record, refused
 from chainrule.traced import Traced, value_of
 from chainrule.writing import overwrite
 
@@ -303,12 +303,16 @@ def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: 
         source = arrays[0]
         if result.value is source.value:
             return source
-        if np.may_share_memory(result.value, source.value):
-            result.link = ViewLink(source, operation, arrays[1:], params)
-            own = source.link
-            if own is not None and (own.compacted or own.uncertain):
-                result.link.compacted = own.compacted
-                result.link.uncertain = own.uncertain or operation.name in ("reshape", "ravel")
+        if source.link is None or source.link.layout is None:
+            if np.may_share_memory(result.value, source.value):
+                result.link = ViewLink(source, operation, arrays[1:], params)
+        else:
+            # The values are held in a copy: whether NumPy's result is a view depends on the layout of NumPy's array.
+            memory = layout_of(source)
+            moved = operation.function(memory, **params)
+            if np.may_share_memory(moved, memory):
+                result.link = ViewLink(source, operation, arrays[1:], params)
+                result.link.layout = moved.strides
     elif operation.function in _CREATIONS:
         result.owned = True
     return result

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import LinkLostError, ShapeError
 from chainrule.protocol import apply
-from chainrule.tape import Handle, refused
+from chainrule.tape import Handle
 
 __all__ = ["Flat"]
+
+
+def _plain(x: Any) -> Any:
+    return x.value if isinstance(x, Handle) else x
 
 
 class Flat:
@@ -29,18 +32,15 @@ class Flat:
         return apply(np.copy, self._view()[key])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        view = self._view()
-        if view.link is None and view is not self.array:
-            raise refused(
-                LinkLostError,
-                "t.flat[...] of an array that is not contiguous was assigned",
-                "it could not be followed",
-                "write t[...] = values.reshape(t.shape)",
-            )
-        plain = value.value if isinstance(value, Handle) else value
-        if np.size(plain) not in (1, np.size(view[key].value)):
-            raise ShapeError("t.flat[...] = values: give as many values as there are elements")
-        view[key] = apply(np.ravel, value) if np.ndim(plain) > 1 else value
+        shape = tuple(map(int, np.shape(self.array.value)))
+        places = np.atleast_1d(np.arange(self.array.value.size)[_plain(key)]).ravel()
+        values = value if isinstance(value, Handle) else np.asarray(value)
+        if np.ndim(_plain(values)) > 0:
+            # NumPy takes the values in order, and begins again where there are too few.
+            values = apply(np.ravel, values)
+            if np.size(_plain(values)) != places.size:
+                values = apply(np.resize, values, (places.size,))
+        self.array[np.unravel_index(places, shape)] = values
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._view())

@@ -23,7 +23,19 @@ from chainrule.ops import Operation
 from chainrule.positions import Position, is_internal, locate, user_frame
 from chainrule.sizes import Size, SizeFloat, SizeFloat64, plain_number
 
-__all__ = ["Handle", "Tape", "ViewLink", "current_tape", "here", "install", "record", "refused", "sync", "write"]
+__all__ = [
+    "Handle",
+    "Tape",
+    "ViewLink",
+    "current_tape",
+    "here",
+    "install",
+    "layout_of",
+    "record",
+    "refused",
+    "sync",
+    "write",
+]
 
 Input = int | tuple[Any, Any]
 StepTuple = tuple[Operation, tuple[Input, ...], dict[str, Any], Any, CodeType | None, int]
@@ -173,7 +185,7 @@ def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:
 class ViewLink:
     """How a followed array is a view of another: written through when it is written."""
 
-    __slots__ = ("arrays", "base", "compacted", "operation", "params", "root", "seen", "uncertain")
+    __slots__ = ("arrays", "base", "layout", "operation", "params", "root", "seen")
 
     def __init__(self, base: Traced, operation: Operation, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
         self.base = base
@@ -183,8 +195,23 @@ class ViewLink:
         link = base.link
         self.root: Traced = base if link is None else link.root
         self.seen: int = self.root.version
-        self.compacted = False  # NumPy's view has gaps in memory, and this one's copy has none
-        self.uncertain = False  # because of that it is not known whether NumPy would make a view or a copy
+        # The strides of NumPy's view, where its values are held here in a copy that is laid out otherwise.
+        self.layout: tuple[int, ...] | None = None
+
+
+def layout_of(x: Any) -> np.ndarray[Any, Any]:
+    """An array that lies in memory as NumPy's array for ``x`` would; its values mean nothing.
+
+    Whether ``reshape`` gives a view or a copy depends on nothing else.
+    """
+    value: np.ndarray[Any, Any] = x.value
+    strides = None if x.link is None else x.link.layout
+    if strides is None or value.size == 0:
+        return value
+    below = sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True) if s < 0)
+    above = sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True) if s > 0)
+    memory = np.empty(above - below + value.itemsize, np.uint8)
+    return np.ndarray(value.shape, value.dtype, memory, -below, strides)
 
 
 class Handle:

@@ -20,7 +20,7 @@ from chainrule.operators import Operators
 from chainrule.ops import OPERATIONS
 from chainrule.protocol import DISPATCH, apply
 from chainrule.sizes import Size
-from chainrule.tape import ViewLink, record, refused, sync, write
+from chainrule.tape import ViewLink, layout_of, record, refused, sync, write
 from chainrule.writing import cast, is_basic, make_index, overwrite, write_item
 
 __all__ = ["Traced", "primitive", "value_of"]
@@ -287,13 +287,14 @@ class Traced(Operators):
             value = self.value
             out = value[key] if type(key) is int or type(key) is slice else value[index.key(())]
             if type(out) is np.ndarray:
-                compacted = False
+                link = self.link
+                displaced = link is not None and link.layout is not None
+                layout = layout_of(self)[index.key(())].strides if displaced else out.strides
                 if self.owned:
-                    compacted = not out.flags.c_contiguous
                     out = np.copy(out)
                 result = write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
                 result.link = ViewLink(self, OPERATIONS[get_item], (), {"index": index})
-                result.link.compacted = compacted
+                result.link.layout = None if layout == out.strides else layout
                 return result
             return write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
         owned = self.owned

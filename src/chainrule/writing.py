@@ -66,7 +66,7 @@ def _lossy_write(to: np.dtype[Any], of: np.dtype[Any]) -> NoReturn:
 
 def _check_shared(x: Any) -> None:
     """Refuse a write into memory that others hold too, and would see changed."""
-    if (x.tape.shared and x.variable in x.tape.shared) or (x.link is not None and x.link.uncertain):
+    if x.tape.shared and x.variable in x.tape.shared:
         raise refused(
             LinkLostError,
             "an array was about to be written whose memory is shared: with another argument, or with a plain array",
