@@ -303,7 +303,7 @@ def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: 
         source = arrays[0]
         if result.value is source.value:
             return source
-        if source.link is None or source.link.layout is None:
+        if source.layout is None:
             if np.may_share_memory(result.value, source.value):
                 result.link = ViewLink(source, operation, arrays[1:], params)
         else:
@@ -312,7 +312,7 @@ def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: 
             moved = operation.function(memory, **params)
             if np.may_share_memory(moved, memory):
                 result.link = ViewLink(source, operation, arrays[1:], params)
-                result.link.layout = moved.strides
+                result.layout = moved.strides
     elif operation.function in _CREATIONS:
         result.owned = True
     return result

@@ -185,7 +185,7 @@ def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:
 class ViewLink:
     """How a followed array is a view of another: written through when it is written."""
 
-    __slots__ = ("arrays", "base", "layout", "operation", "params", "root", "seen")
+    __slots__ = ("arrays", "base", "operation", "params", "root", "seen")
 
     def __init__(self, base: Traced, operation: Operation, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
         self.base = base
@@ -195,8 +195,6 @@ class ViewLink:
         link = base.link
         self.root: Traced = base if link is None else link.root
         self.seen: int = self.root.version
-        # The strides of NumPy's view, where its values are held here in a copy that is laid out otherwise.
-        self.layout: tuple[int, ...] | None = None
 
 
 def layout_of(x: Any) -> np.ndarray[Any, Any]:
@@ -205,7 +203,7 @@ def layout_of(x: Any) -> np.ndarray[Any, Any]:
     Whether ``reshape`` gives a view or a copy depends on nothing else.
     """
     value: np.ndarray[Any, Any] = x.value
-    strides = None if x.link is None else x.link.layout
+    strides = x.layout
     if strides is None or value.size == 0:
         return value
     below = sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True) if s < 0)
@@ -225,9 +223,10 @@ class Handle:
         owned: nobody else refers to ``value``, so it may be written in place.
         link: what it is a view of, if it is one.
         version: how often it, or a view of it, has been written.
+        layout: the strides of NumPy's array, where the value is held in a copy that is laid out otherwise.
     """
 
-    __slots__ = ("active", "link", "owned", "tape", "value", "variable", "version")
+    __slots__ = ("active", "layout", "link", "owned", "tape", "value", "variable", "version")
 
     tape: Tape
     variable: int
@@ -236,6 +235,7 @@ class Handle:
     owned: bool
     link: ViewLink | None
     version: int
+    layout: tuple[int, ...] | None
 
     def __init__(self, tape: Tape, variable: int, value: Any, active: bool) -> None:
         self.tape = tape
@@ -245,6 +245,7 @@ class Handle:
         self.owned = False
         self.link = None
         self.version = 0
+        self.layout = None
 
 
 # ``Traced`` is the class users meet; it adds NumPy's protocols to ``Handle`` and is defined in
@@ -284,11 +285,13 @@ def sync(x: Any) -> None:
     base = link.base
     sync(base)
     version, owned = link.root.version, base.owned
+    strides = x.layout or getattr(x.value, "strides", None)
     fresh = record(link.operation, (base, *link.arrays), link.params)
     x.variable, x.value, x.active, x.owned = fresh.variable, fresh.value, fresh.active, False
     if owned and link.operation.function is get_item:
         x.value = x.tape.values[x.variable] = np.copy(x.value)
         base.owned = True
+    x.layout = None if strides == getattr(x.value, "strides", None) else strides
     link.seen = version
 
 

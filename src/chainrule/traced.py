@@ -287,14 +287,13 @@ class Traced(Operators):
             value = self.value
             out = value[key] if type(key) is int or type(key) is slice else value[index.key(())]
             if type(out) is np.ndarray:
-                link = self.link
-                displaced = link is not None and link.layout is not None
-                layout = layout_of(self)[index.key(())].strides if displaced else out.strides
+                layout = out.strides if self.layout is None else layout_of(self)[index.key(())].strides
                 if self.owned:
                     out = np.copy(out)
                 result = write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
                 result.link = ViewLink(self, OPERATIONS[get_item], (), {"index": index})
-                result.link.layout = None if layout == out.strides else layout
+                if layout != out.strides:
+                    result.layout = layout
                 return result
             return write(self.tape, OPERATIONS[get_item], (self.variable,), {"index": index}, out, self.active)
         owned = self.owned

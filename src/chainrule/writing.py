@@ -47,6 +47,7 @@ def overwrite(x: Any, result: Any) -> None:
         if value.strides != x.value.strides:
             value = np.empty_like(x.value)  # NumPy writes into the array, which keeps its layout
             value[...] = result.value
+            _keep_layout(x, x.value, value)
             x.tape.values[result.variable] = value
         x.variable, x.value, x.active = result.variable, value, result.active
         x.owned = result.owned = False
@@ -75,6 +76,12 @@ def _check_shared(x: Any) -> None:
         )
 
 
+def _keep_layout(x: Any, old: Any, new: Any) -> None:
+    """Remember how NumPy's array lies in memory where a copy of it lies otherwise: later views depend on it."""
+    if x.layout is None and new.strides != old.strides:
+        x.layout = old.strides
+
+
 def write_item(x: Any, index: Index, arrays: tuple[Any, ...], value: Any, *, add: bool = False) -> None:
     """``x[index] = value`` (or ``np.add.at``): a new variable for ``x``, and for all it is a view of."""
     sync(x)
@@ -97,7 +104,8 @@ def write_item(x: Any, index: Index, arrays: tuple[Any, ...], value: Any, *, add
     def evaluate(old: Any, new: Any, *positions: Any, index: Index) -> Any:
         nonlocal buffer
         if not fresh:
-            buffer = np.copy(old)  # in the same layout, on which later views depend
+            buffer = np.copy(old)
+            _keep_layout(x, old, buffer)
         return in_place(buffer, new, *positions, index=index)
 
     old_variable = x.variable
