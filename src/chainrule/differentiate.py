@@ -18,6 +18,7 @@ from chainrule.indexing import add_item, get_item, set_item
 from chainrule.ops import Operation
 from chainrule.positions import locate
 from chainrule.protocol import apply
+from chainrule.sizes import is_size
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.writing import write_item
@@ -106,13 +107,18 @@ def _fit(contribution: Any, operand: Any) -> Any:
     return contribution
 
 
+def _is_one(g: Any) -> bool:
+    """Whether a lazy cotangent is 1, and not because some length happens to be 1."""
+    return g == 1.0 and (not is_size(g) or g.expression[0] == "number")
+
+
 def _times(g: Any, partial: Any) -> Any:
     """``g * partial``, without multiplications by one."""
     if type(partial) is int and partial == 1:
         return g
     if type(partial) is int and partial == -1:
         return -g
-    if type(g) is float and g == 1.0 and is_differentiable(_plain(partial)):
+    if isinstance(g, float) and _is_one(g) and is_differentiable(_plain(partial)):
         return partial
     return g * partial
 
@@ -134,8 +140,12 @@ def _unspoiled(contribution: Any, g: Any) -> Any:
 class _Pass:
     """One walk backwards: the cotangents so far, and what is needed to add to them."""
 
-    def __init__(self, tape: Tape, debug_nans: bool) -> None:
+    def __init__(
+        self, tape: Tape, debug_nans: bool, on_contribution: Callable[[int, int, Any, Any], None] | None = None
+    ) -> None:
         self.tape = tape
+        self.number = -1  # of the forward step at hand
+        self.on_contribution = on_contribution
         self.debug_nans = debug_nans
         self.cotangents: dict[int, Any] = {}
         # Cotangents held in an array of their own, into which further contributions may be written.
@@ -162,9 +172,13 @@ class _Pass:
             contribution = contribution.real
         present = self.cotangents.get(variable)
         if present is not None:
-            contribution = present + contribution
+            whole = present + contribution
             self.buffers.discard(variable)
-        self.cotangents[variable] = contribution
+        else:
+            whole = contribution
+        self.cotangents[variable] = whole
+        if self.on_contribution is not None:
+            self.on_contribution(variable, self.number, contribution, whole)
 
     def buffer(self, variable: int) -> Any:
         """The cotangent of ``variable`` as an array that only it refers to."""
@@ -186,7 +200,10 @@ class _Pass:
     def read(self, g: Any, operands: list[Any], inputs: Any, params: Any) -> None:
         """``out = x[index]``: the cotangent is added at the index."""
         index, arrays = params["index"], tuple(operands[1:])
-        write_item(self.buffer(inputs[0]), index, arrays, g, add=True)
+        held = self.buffer(inputs[0])
+        write_item(held, index, arrays, g, add=True)
+        if self.on_contribution is not None:
+            self.on_contribution(inputs[0], self.number, g, held)
 
     def written(self, output: int, operands: list[Any], inputs: Any, params: Any, wanted: Any) -> None:
         """``x[index] = value``: the value collects the cotangent at the index, the old array all the rest."""
@@ -208,6 +225,8 @@ class _Pass:
                 self.buffers.discard(output)
                 self.cotangents[old] = g
                 self.buffers.add(old)
+                if self.on_contribution is not None:
+                    self.on_contribution(old, self.number, g, g)
             else:
                 self.add(old, g)
 
@@ -328,7 +347,7 @@ def differentiate(
     start: int = 0,
     stop: int | None = None,
     debug_nans: bool = False,
-    on_step: Callable[[int, Mapping[int, Any]], None] | None = None,
+    on_contribution: Callable[[int, int, Any, Any], None] | None = None,
 ) -> dict[int, Any]:
     """The cotangents of the variables ``wrt``, given those of some outputs.
 
@@ -339,7 +358,8 @@ def differentiate(
         start: the first step to look at; earlier ones cannot depend on ``wrt``.
         stop: the step to begin behind; later ones do not lead to the outputs.
         debug_nans: raise :class:`NanError` where a NaN appears first.
-        on_step: called after each backward step with its number and the cotangents so far.
+        on_contribution: called for each share of a cotangent with the variable, the number of the forward step that it
+            came through, the share, and the cotangent with it.
 
     Returns:
         The cotangent of each variable of ``wrt`` that the outputs depend on; lazy, as described above.
@@ -358,7 +378,7 @@ def differentiate(
                     if is_differentiable(values[v]):
                         depends.add(v)
                 break
-    walk = _Pass(tape, debug_nans)
+    walk = _Pass(tape, debug_nans, on_contribution)
     for variable, g in cotangents.items():
         if variable in depends:
             walk.add(variable, g)
@@ -370,13 +390,12 @@ def differentiate(
         with np.errstate(all="ignore"):
             for number in range(stop - 1, start - 1, -1):
                 step = tape.steps[number]
+                walk.number = number
                 try:
                     walk.step(step, depends)
                 except (ChainruleError, np.linalg.LinAlgError) as error:
                     _locate_error(error, step)
                     raise
-                if on_step is not None:
-                    on_step(number, walk.cotangents)
                 for v in step[3] if type(step[3]) is tuple else (step[3],):
                     if v not in keep:
                         walk.cotangents.pop(v, None)

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["Size", "SizeFloat", "is_size", "plain_number"]
+__all__ = ["Size", "SizeFloat", "is_size", "plain_number", "written_number"]
 
-# An expression is ("length", variable, axis), ("size", variable) or (spelling, *operands), where a variable is its
-# number on the tape and operands are numbers or sizes.
+# An expression is ("length", variable, axis), ("size", variable), ("number", value) or (spelling, *operands), where
+# a variable is its number on the tape and operands are numbers or sizes.
 Expression = tuple[Any, ...]
 
 _FORMAT = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "floordiv": "{} // {}",
@@ -86,6 +86,8 @@ class _Derived:
     def describe(self, name_of: Callable[[int], str]) -> str:
         """The expression as Python source, with variables named by ``name_of``."""
         head, *operands = self.expression
+        if head == "number":
+            return repr(operands[0])
         if head == "length":
             variable, axis = operands
             return f"{name_of(variable)}.shape[{axis}]"
@@ -138,6 +140,11 @@ class SizeFloat64(SizeFloat):
 
 _PLAIN: dict[type, Callable[..., Any]] = {Size: int, SizeFloat: float, SizeFloat64: np.float64}
 _NUMBERS = frozenset((int, float, np.float64, *_PLAIN))
+
+
+def written_number(value: float) -> SizeFloat:
+    """A plain number that keeps sizes alive: ``1.0 / n`` is a float to Python, whose ``float`` knows no sizes."""
+    return SizeFloat(value, ("number", value))
 
 
 def is_size(x: Any) -> bool:

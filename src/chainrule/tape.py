@@ -8,7 +8,6 @@ about as much as a small NumPy call; :meth:`chainrule.trace.program_of` makes th
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from chainrule.indexing import get_item
 from chainrule.ops import Operation
 from chainrule.positions import Position, is_internal, locate, user_frame
 from chainrule.sizes import Size, SizeFloat, SizeFloat64, plain_number
+from chainrule.watch import fingerprint, words
 
 __all__ = [
     "Handle",
@@ -135,7 +135,7 @@ class Tape:
             )
         variable = len(self.values)
         if array.size > _LARGE:
-            self.watched.append((array, _fingerprint(array)))
+            self.watched.append((array, fingerprint(array)))
             self.values.append(array)
         else:
             self.values.append(np.copy(array))
@@ -146,7 +146,7 @@ class Tape:
     def check_watched(self) -> None:
         """Raise if a plain array that the function used has been changed while it ran."""
         for array, fingerprint in self.watched:
-            if _fingerprint(array) != fingerprint:
+            if fingerprint(array) != fingerprint:
                 raise refused(
                     LinkLostError,
                     f"a plain array of shape {array.shape} was used and then changed in place",
@@ -156,30 +156,17 @@ class Tape:
 
     def remember(self, text: str) -> None:
         """Note a text that was made from followed values."""
-        self.texts.update(_words(text))
+        self.texts.update(words(text))
 
     def has_written(self, text: str) -> bool:
         """Whether a text holds a number that a followed value was formatted as."""
-        return not self.texts.isdisjoint(_words(text))
+        return not self.texts.isdisjoint(words(text))
 
     def guard(self, traced: Traced, value: Any) -> None:
         """Note that the Python value of ``traced`` decided what was traced."""
         if not self.closed:
             code, offset = here() if self.origin is None else self.origin
             self.guards.append((traced.variable, value, code, offset))
-
-
-def _words(text: str) -> set[str]:
-    """The numbers with a fraction in a text; plain integers are too common to mean anything."""
-    return {word for word in re.split(r"[\s,;=\[\]()]+", text) if "." in word and word != "."}
-
-
-def _fingerprint(array: np.ndarray[Any, Any]) -> bytes:
-    """A cheap checksum: two reductions over the raw 64-bit words."""
-    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    words = raw[: raw.size // 8 * 8].view(np.uint64)
-    sums = np.array([np.add.reduce(words), np.bitwise_xor.reduce(words)], np.uint64)
-    return sums.tobytes() + raw[words.size * 8 :].tobytes()
 
 
 class ViewLink:

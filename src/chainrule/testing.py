@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.api import vjp
 from chainrule.calls import argument_names
 from chainrule.differentiate import is_differentiable
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, NotDifferentiableError, TreeError
 from chainrule.gradient import grad
 from chainrule.numeric import directional
 from chainrule.trees import flatten, paths, unflatten
@@ -83,11 +83,17 @@ def check_gradients(
         GradientError: where a difference is larger than accepted; the message names the argument,
             the element, both numbers and the order.
     """
+    if not isinstance(args, tuple | list):
+        raise TreeError("check_gradients takes the arguments as a tuple: check_gradients(f, (x,)).")
     generator = np.random.default_rng(seed)
     leaves, structure = flatten(tuple(args))
     names = argument_names(f, args, {})
     labels = [name + path for name, a in zip(names, args, strict=True) for path in paths(a)]
     chosen = [k for k, x in enumerate(leaves) if is_differentiable(x)]
+    if not chosen:
+        raise NotDifferentiableError(
+            "there is nothing to check: no argument is a float or holds floats. Instead: pass floats, as x.astype(float)."
+        )
     points = [np.array(leaves[k], dtype=complex if np.iscomplexobj(leaves[k]) else float)[()] for k in chosen]
     scalar = [np.ndim(leaves[k]) == 0 for k in chosen]
 
@@ -98,19 +104,22 @@ def check_gradients(
         return f(*unflatten(structure, filled))
 
     results = flatten(on_leaves(*points))[0]
-    weights = [
-        generator.standard_normal(np.shape(r)) if is_differentiable(r) and np.size(r) != 1 else 1.0 for r in results
-    ]
+    single = len(results) == 1 and np.size(results[0]) == 1
+    weights = [1.0 if single or not is_differentiable(r) else generator.standard_normal(np.shape(r)) for r in results]
+    # Asked here, where the arguments are as given: the complex step makes every result complex.
+    is_complex = [np.iscomplexobj(r) for r in results]
 
     def loss(*values: Any) -> Any:
         total: Any = 0.0
-        for r, w in zip(flatten(on_leaves(*values))[0], weights, strict=True):
-            if is_differentiable(r):
-                total = total + np.sum(np.real(r) * w) + (np.sum(np.imag(r) * w) if np.iscomplexobj(r) else 0.0)
+        for r, w, parts in zip(flatten(on_leaves(*values))[0], weights, is_complex, strict=True):
+            if parts:
+                total = total + np.sum(np.real(r) * w) + np.sum(np.imag(r) * w)
+            elif is_differentiable(r):
+                total = total + np.sum(r * w)
         return total
 
     names_of_chosen = [labels[k] for k in chosen]
-    worst = GradientCheck(0.0, names_of_chosen[0] if chosen else "", None, 1, "complex step", 0)
+    worst = GradientCheck(0.0, names_of_chosen[0], None, 1, "differences", 0)
     function: Callable[..., Any] = loss
     for level in range(1, order + 1):
         worst = _check(function, points, names_of_chosen, level, rtol, atol, generator, worst)
@@ -120,13 +129,17 @@ def check_gradients(
 
 def _projected_gradient(f: Callable[..., Any], points: Sequence[Any], generator: Any) -> Callable[..., Any]:
     """``x -> sum(v * grad f(x))`` for a random direction ``v``."""
-    directions = [generator.standard_normal(np.shape(x)) for x in points]
+    directions = [
+        generator.standard_normal(np.shape(x))
+        + (1j * generator.standard_normal(np.shape(x)) if np.iscomplexobj(x) else 0.0)
+        for x in points
+    ]
     gradient = grad(f, tuple(range(len(points))))
 
     def projected(*values: Any) -> Any:
         total: Any = 0.0
         for g, v in zip(gradient(*values), directions, strict=True):
-            total = total + np.sum(np.real(g) * v)
+            total = total + np.sum(np.real(g * v))
         return total
 
     return projected

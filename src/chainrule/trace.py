@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,13 +52,22 @@ def _input_names(call: TracedCall) -> list[str]:
     return names
 
 
-def program_of(call: TracedCall) -> Program:
-    """The frozen record of a traced call."""
+def program_of(call: TracedCall, forward_steps: int | None = None, links: Mapping[int, Any] | None = None) -> Program:
+    """The frozen record of a traced call.
+
+    Args:
+        call: the call.
+        forward_steps: the number of steps that are the user's; those behind it are a backward pass.
+        links: for a backward pass, the cotangent of each forward variable; it is named after that.
+    """
     tape = call.tape
     observed = dict(tape.names or {})
     names: dict[int, str] = {}
     for number, name in zip(tape.inputs, _input_names(call), strict=False):
         names[number] = name if name.isidentifier() else observed.get(number, name)
+    for number in tape.inputs:
+        if number in observed:
+            names.setdefault(number, observed[number])
     variables: dict[int, Var | Const] = {}
 
     def var(number: int) -> Var | Const:
@@ -70,7 +79,7 @@ def program_of(call: TracedCall) -> Program:
 
     inputs: Any = tuple(var(number) for number in tape.inputs)
     made = set(tape.inputs)
-    for _, _, _, outputs, code, offset in tape.steps:
+    for _, _, _, outputs, code, offset in tape.steps[:forward_steps]:
         several = type(outputs) is tuple
         made.update(outputs if several else (outputs,))
         bound = () if several or code is None or offset < 0 else bound_names(code, offset)
@@ -79,6 +88,11 @@ def program_of(call: TracedCall) -> Program:
             found = bound[0] if bound else observed.get(number)
             if found is not None:
                 names.setdefault(number, found)
+    for step in tape.steps[forward_steps:] if forward_steps is not None else ():
+        made.update(step[3] if isinstance(step[3], tuple) else (step[3],))
+    for primal, cotangent in (links or {}).items():
+        if type(cotangent) is int and primal in names:
+            names.setdefault(cotangent, "d" + names[primal])
     held = {id(array): number for number, array in tape.constants.values()}
     frame_names = _names_of_arrays(call.function, held)
     constants = []
