@@ -145,8 +145,8 @@ class Tape:
 
     def check_watched(self) -> None:
         """Raise if a plain array that the function used has been changed while it ran."""
-        for array, fingerprint in self.watched:
-            if fingerprint(array) != fingerprint:
+        for array, before in self.watched:
+            if fingerprint(array) != before:
                 raise refused(
                     LinkLostError,
                     f"a plain array of shape {array.shape} was used and then changed in place",
