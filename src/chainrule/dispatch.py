@@ -181,13 +181,10 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         return record(operation, args, {})
     if operation.kind == "constant":
         return _call_constant(operation, args, kwargs)
+    bound = _bound(operation.function, args, kwargs)
     parameters = signature(operation.function).parameters
-    bound = signature(operation.function).bind(*args, **kwargs).arguments
-    for name, value in list(bound.items()):
-        if parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-            bound.update(bound.pop(name))
-        elif value is parameters[name].default and name not in operands:
-            del bound[name]
+    for name in [n for n, v in bound.items() if v is parameters[n].default and n not in operands]:
+        del bound[name]
     out = bound.pop("out", None)
     if operation.kind == "elementwise":
         result = record(operation, tuple(bound.values()), {})
@@ -209,6 +206,28 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     return result if out is None else into(out, result)
 
 
+def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by parameter name."""
+    whole = signature(function)
+    names = _positional_names.get(function)
+    if names is None:
+        parameters = whole.parameters.values()
+        plain = not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+        names = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY) if plain else ()
+        _positional_names[function] = names
+    if (
+        len(args) <= len(names)
+        and kwargs.keys() <= whole.parameters.keys()
+        and kwargs.keys().isdisjoint(names[: len(args)])
+    ):
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+    bound = whole.bind(*args, **kwargs).arguments
+    for name in [n for n, p in whole.parameters.items() if p.kind is p.VAR_KEYWORD and n in bound]:
+        bound.update(bound.pop(name))
+    return bound
+
+
+_positional_names: dict[Any, tuple[str, ...]] = {}
 _leading_cache: dict[Operation, int] = {}
 
 

@@ -23,7 +23,7 @@ from chainrule.tape import Tape
 
 __all__ = ["PLANS", "Plan", "signature_of"]
 
-_LONGEST = 5000  # steps; longer programs are rarely run twice, and their descriptions are large
+_LONGEST = 20_000  # steps; longer programs are rarely run twice, and their descriptions are large
 # The same computations with less of NumPy's Python around them.
 _SHORTCUTS: dict[Any, Callable[..., Any]] = {np.sum: np.add.reduce}
 _METHODS: dict[Any, Callable[..., Any]] = {np.transpose: operator.attrgetter("T"), np.matmul: operator.matmul}
@@ -101,6 +101,7 @@ class Plan:
             (v, tape.values[v]) for v in sorted(needed) if v >= boundary and v not in made and v not in self.inputs
         ]
         self.size = len(tape.values)
+        self.weight = self.size + 500  # what keeping it costs, roughly in steps
         # Python's numbers among the forward values: rules are given NumPy's, whose division by zero is infinite.
         self.numbers = [v for v in sorted(needed) if v < boundary and type(tape.values[v]) in (float, complex)]
         self.steps = self._compile(kept)
@@ -155,7 +156,7 @@ class Plan:
             for x in variables:
                 for shared in {x} | owner.get(x, set()):
                     last[shared] = number
-            fresh = operation.kind == "elementwise" or operation.function in _FRESH
+            fresh = operation.kind == "elementwise" or operation.function in _FRESH or operation.name == "zeros_like"
             for v in outputs if type(outputs) is tuple else (outputs,):
                 made.add(v)
                 if not fresh:
@@ -248,11 +249,12 @@ class Plan:
 
 
 class _Plans:
-    """Plans by description, the least recently used forgotten first."""
+    """Plans by description, the least recently used forgotten first; together they hold a limited number of steps."""
 
-    def __init__(self, capacity: int = 256) -> None:
+    def __init__(self, capacity: int = 200_000) -> None:
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
         self._capacity = capacity
+        self._held = 0
 
     def get(self, key: Any) -> Plan | None:
         """The plan for this description, if there is one."""
@@ -268,14 +270,17 @@ class _Plans:
         """Remember a plan."""
         if key is None:
             return
+        if key not in self._plans:
+            self._held += plan.weight
         self._plans[key] = plan
-        while len(self._plans) > self._capacity:
+        while self._held > self._capacity and len(self._plans) > 1:
             with suppress(KeyError):
-                self._plans.popitem(last=False)
+                self._held -= self._plans.popitem(last=False)[1].weight
 
     def clear(self) -> None:
         """Forget everything."""
         self._plans.clear()
+        self._held = 0
 
 
 PLANS = _Plans()
