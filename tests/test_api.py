@@ -286,3 +286,10 @@ def test_infinite_slopes_reach_forward_mode():
         np.testing.assert_allclose(inner, [2.0, 2.0])
         jacobian = cr.jacobian(np.sqrt)(x)
         np.testing.assert_array_equal(jacobian, [[np.inf, 0.0], [0.0, np.inf]])
+
+
+def test_a_cotangent_that_happens_to_be_one_is_not_a_number():
+    for g in (1.0, 2.0):
+        _, tangent = cr.jvp(lambda g: cr.vjp(np.log1p, 0.7)[1](g)[0], (g,), (1.0,))
+        assert tangent == 1 / 1.7
+        assert cr.grad(lambda g: cr.vjp(np.log1p, 0.7)[1](g)[0])(g) == 1 / 1.7

@@ -98,7 +98,11 @@ class TracedCall:
         named = {k: self._wrapped_tree(v, False, k) for k, v in kwargs.items()}
         if not nested:
             self._mark_shared()
-        result = followed(function)(*called, **named)
+        try:
+            result = followed(function)(*called, **named)
+        except RecursionError as error:
+            error.add_note("While tracing, each call takes two frames of Python's; sys.setrecursionlimit allows more.")
+            raise
         self.aux: Any = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -109,6 +113,7 @@ class TracedCall:
         for x in self.outputs:
             if type(x) is Traced:
                 sync(x)
+        tape.check_refusals()
         tape.check_watched()
         self.wrt = [v for n in self.argnums for v in self.variables[n]]
         self.wrt_values = [x for n in self.argnums for x in self.leaves[n]]
@@ -222,7 +227,7 @@ class TracedCall:
         (x,) = self.outputs
         value = x.value if type(x) is Traced else x
         dtype = getattr(value, "dtype", None)
-        kind = dtype.kind if dtype is not None else type(value).__name__[0]
+        kind = dtype.kind if dtype is not None else ""
         if np.shape(value) != ():
             hint = "sum it (.sum() or .mean())" if np.size(value) != 1 else "take its only element (loss[0], .sum())"
             raise NotDifferentiableError(

@@ -118,7 +118,7 @@ def _times(g: Any, partial: Any) -> Any:
         return g
     if type(partial) is int and partial == -1:
         return -g
-    if isinstance(g, float) and _is_one(g) and is_differentiable(_plain(partial)):
+    if type(g) is not Traced and isinstance(g, float) and _is_one(g) and is_differentiable(_plain(partial)):
         return partial
     return g * partial
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from chainrule.tape import ViewLink, current_tape, layout_of, record, refused
 from chainrule.traced import Traced, value_of
 from chainrule.writing import overwrite
 
-__all__ = ["HANDLERS", "as_array", "call", "handler", "load_families", "static"]
+__all__ = ["HANDLERS", "as_array", "call", "handler", "known", "load_families", "static"]
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
 
@@ -36,6 +37,7 @@ _FAMILIES = (
     ("scipy_fft", "scipy.fft"),
 )
 _loaded: set[str] = set()
+_loading = threading.RLock()
 
 # Operations whose result NumPy gives as a view, so that writes into it reach the original.
 VIEWS = frozenset(
@@ -63,11 +65,12 @@ def load_families() -> bool:
     Rules for SciPy are loaded once the user has imported the part of SciPy that they are for.
     """
     found = False
-    for name, library in _FAMILIES:
-        if name not in _loaded and library in sys.modules:
-            _loaded.add(name)
-            importlib.import_module(f"chainrule.rules.{name}")
-            found = True
+    with _loading:  # another thread may be loading them: its rules are complete when it is through
+        for name, library in _FAMILIES:
+            if name not in _loaded and library in sys.modules:
+                _loaded.add(name)
+                importlib.import_module(f"chainrule.rules.{name}")
+                found = True
     return found
 
 
@@ -87,7 +90,7 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     definition = COMPOSITES.get(function)
     if definition is not None:
         return call_composite(function, definition, args, kwargs)
-    if load_families():
+    if load_families() or known(function):
         return call(function, args, kwargs)
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', function)}"
     raise refused(
@@ -183,7 +186,7 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         return _call_constant(operation, args, kwargs)
     bound = _bound(operation.function, args, kwargs)
     parameters = signature(operation.function).parameters
-    for name in [n for n, v in bound.items() if v is parameters[n].default and n not in operands]:
+    for name in [n for n, v in bound.items() if n in parameters and v is parameters[n].default and n not in operands]:
         del bound[name]
     out = bound.pop("out", None)
     if operation.kind == "elementwise":

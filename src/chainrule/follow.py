@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dis
 import functools
-import math
 import sys
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType
 from typing import Any
 
 import numpy as np
@@ -16,14 +14,15 @@ from chainrule.dispatch import known, load_families
 from chainrule.errors import ChainruleError, LinkLostError
 from chainrule.handlers import CREATORS, SUBSTITUTES, create
 from chainrule.ops import OPERATIONS
-from chainrule.positions import is_foreign, is_internal
+from chainrule.positions import is_foreign
 from chainrule.rewrite import CALL, ITEM, STORED, TEXT, rewritten
 from chainrule.sizes import is_size
+from chainrule.sourceless import without_source
 from chainrule.tape import Tape, current_tape, record, refused
 from chainrule.traced import Traced, value_of
 from chainrule.ufuncs import call_ufunc
 
-__all__ = ["followed"]
+__all__ = ["HOOKS", "followed"]
 
 _DISPATCHER = type(np.sum)
 _READERS = frozenset((float, complex, np.float64, np.fromstring))
@@ -33,10 +32,11 @@ _hooked: dict[int, tuple[CodeType, bool]] = {}
 
 
 def _is_hooked(code: CodeType) -> bool:
-    """Whether this code's calls are routed already: it was compiled inside of a function that is followed."""
+    """Whether this code's calls are routed already: it was compiled inside of a function or file that is followed."""
     found = _hooked.get(id(code))
     if found is None:
-        found = _hooked[id(code)] = (code, CALL in code.co_freevars or CALL in code.co_cellvars)
+        names = (*code.co_freevars, *code.co_cellvars, *code.co_names)
+        found = _hooked[id(code)] = (code, CALL in names)
     return found[1]
 
 
@@ -49,7 +49,7 @@ def followed(function: Any) -> Any:
             return function
         routed = rewritten(function)
         if routed is None:
-            return _shadowed(function)
+            return without_source(function, call)
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         closure = tuple([_HOOK_CELLS.get(name) or cells[name] for name in routed.co_freevars])
         result = FunctionType(routed, function.__globals__, function.__name__, function.__defaults__, closure)
@@ -232,7 +232,10 @@ def _is_known(function: Any) -> bool:
     except TypeError:
         return False
     module = getattr(function, "__module__", None) or ""
-    return module.startswith("scipy") and load_families() and known(function)
+    if not module.startswith("scipy"):
+        return False
+    load_families()
+    return known(function)
 
 
 def _follow_argument(x: Any) -> Any:
@@ -329,8 +332,8 @@ def plain(values: Any) -> Any:
     return value_of(values)
 
 
-def stored(base: Any, value: Any) -> Any:
-    """The value of ``base[key] = value``; refused where it would lose its link in a plain array."""
+def stored(value: Any, base: Any) -> Any:
+    """The value of ``base[key] = value``, evaluated before it; refused where it would lose its link in a plain array."""
     if type(base) is np.ndarray and (type(value) is Traced or _any_traced((value,))):
         if type(value) is not Traced or value.active:
             raise refused(
@@ -343,96 +346,6 @@ def stored(base: Any, value: Any) -> Any:
     return value
 
 
-_HOOK_CELLS = {CALL: CellType(call), ITEM: CellType(item), TEXT: CellType(text), STORED: CellType(stored)}
-
-
-# ---- functions without source: their globals and closures are seen through substitutes
-class _Module:
-    """A module as a function without source sees it: calls that need it go through :func:`call`."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self.__dict__["_module"] = module
-
-    def __getattr__(self, name: str) -> Any:
-        return _seen(getattr(self._module, name))
-
-
-def _seen(x: Any) -> Any:
-    """A global or closure variable as a function without source sees it."""
-    kind = type(x)
-    if kind is ModuleType and (x.__name__.split(".")[0] in ("numpy", "scipy") or x is math):
-        return _Module(x)
-    if kind is np.ndarray and x.dtype.kind in "fciub":
-        tape = current_tape()
-        return x if tape is None else Traced(tape, tape.constant(x), x, False)
-    if kind is FunctionType:
-        return x if is_internal[x.__code__.co_filename] and not _is_scipy(x) else functools.partial(call, x)
-    if kind is BuiltinFunctionType and (_lookup_in(CREATORS, x) or _lookup(SUBSTITUTES, x) is not None):
-        return functools.partial(call, x)
-    return x
-
-
-def _is_scipy(function: Any) -> bool:
-    return (function.__module__ or "").startswith("scipy")
-
-
-def _shadowed(function: FunctionType) -> Any:
-    """A function without source, on a copy of its globals in which NumPy's constructors are followed."""
-    code = function.__code__
-    stores = _stores(code)
-    if stores is None:
-        return function
-    names = _names(code)
-    namespace = dict(function.__globals__)
-    for name in names:
-        if name in namespace:
-            namespace[name] = _seen(namespace[name])
-    for name, builtin in (("float", float), ("len", len)):
-        if name in names and name not in namespace:
-            namespace[name] = functools.partial(call, builtin)
-    cells = []
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            cells.append(cell)
-            continue
-        seen = content if name in stores else _seen(content)
-        cells.append(cell if seen is content else CellType(seen))
-    result = FunctionType(code, namespace, function.__name__, function.__defaults__, tuple(cells))
-    result.__kwdefaults__ = function.__kwdefaults__
-    return result
-
-
-_code_facts: dict[int, tuple[CodeType, frozenset[str], frozenset[str] | None]] = {}
-
-
-def _facts(code: CodeType) -> tuple[CodeType, frozenset[str], frozenset[str] | None]:
-    known_facts = _code_facts.get(id(code))
-    if known_facts is None:
-        names = set(code.co_names)
-        stores: set[str] | None = set()
-        for instruction in dis.get_instructions(code):
-            if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                stores = None
-                break
-            if instruction.opname in ("STORE_DEREF", "DELETE_DEREF") and stores is not None:
-                stores.add(instruction.argval)
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                _, inner_names, inner_stores = _facts(constant)
-                names |= inner_names
-                stores = None if stores is None or inner_stores is None else stores | inner_stores
-        known_facts = (code, frozenset(names), None if stores is None else frozenset(stores))
-        _code_facts[id(code)] = known_facts
-    return known_facts
-
-
-def _names(code: CodeType) -> frozenset[str]:
-    """The global names that a function and the functions in it may look up."""
-    return _facts(code)[1]
-
-
-def _stores(code: CodeType) -> frozenset[str] | None:
-    """The closure variables that it assigns; ``None`` where it assigns globals, which a copy would hide."""
-    return _facts(code)[2]
+# What a file whose calls are routed (:func:`chainrule.rewrite.routed_module`) needs among its globals.
+HOOKS = {CALL: call, ITEM: item, TEXT: text, STORED: stored}
+_HOOK_CELLS = {name: CellType(hook) for name, hook in HOOKS.items()}

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.calls import TracedCall, detached, followed_zero, normalise_argnums
 from chainrule.differentiate import differentiate
 from chainrule.errors import ChainruleError, DependenceError, UnusedInputWarning
-from chainrule.linear import freshness, result_of, results_of
+from chainrule.linear import freshness, has_nan, result_of, results_of
 from chainrule.plan import PLANS, Plan, signature_of
 from chainrule.tape import Tape, current_tape
 from chainrule.traced import Traced, value_of
@@ -78,9 +78,8 @@ def value_and_grad(
             variable = loss.variable if type(loss) is Traced else None
             try:
                 results, fresh = _backward(call, variable, debug_nans)
-            except (ChainruleError, np.linalg.LinAlgError):
-                _raise_located(call, has_aux)
-                raise
+            except (ChainruleError, np.linalg.LinAlgError) as error:
+                raise (_located(call, has_aux) or error) from None
             if unused != "zeros" and any(r is None for r in results):
                 _report_unused(call, [r is None for r in results], unused)
             value = result_of(loss, tape)
@@ -92,22 +91,17 @@ def value_and_grad(
     return evaluate
 
 
-def _has_nan(x: Any) -> bool:
-    """Whether there is a NaN in an array; the sum of squares is the cheapest question."""
-    if x is None:
-        return False
-    squares = np.vdot(x, x)
-    return bool(squares != squares)
-
-
-def _raise_located(call: TracedCall, has_aux: bool) -> None:
-    """Trace once more, now with the places of the steps, so that an error of the backward pass can name the line."""
+def _located(call: TracedCall, has_aux: bool) -> Exception | None:
+    """The error of the backward pass, from a second trace that notes the places of the steps and can name the line."""
     if call.tape.origin is None:
-        return
-    with Tape(located=True) as tape:
-        again = TracedCall(call.function, call.args, call.kwargs, call.argnums, tape, has_aux=has_aux)
-        loss = again.loss()
-        differentiate(tape, {loss.variable: 1.0}, again.wrt)
+        return None
+    try:
+        with Tape(located=True) as tape:
+            again = TracedCall(call.function, call.args, call.kwargs, call.argnums, tape, has_aux=has_aux)
+            differentiate(tape, {again.loss().variable: 1.0}, again.wrt)
+    except (ChainruleError, np.linalg.LinAlgError) as error:
+        return error
+    return None
 
 
 def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[list[Any], tuple[bool, ...]]:
@@ -130,7 +124,7 @@ def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[lis
     else:
         results = plan.run(tape.values)
         fresh = freshness(plan.results, plan.boundary)
-        if any(_has_nan(r) for r in results):
+        if any(has_nan(r) for r in results):
             # The values may be such that zero times infinity has to be taken care of: the plan knows nothing of them.
             found = differentiate(tape, {loss: 1.0}, call.wrt)
             held = [found.get(v) for v in call.wrt]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from chainrule.indexing import Index, add_item, get_item, set_item
 from chainrule.names import Namespace
-from chainrule.ops import Operation
+from chainrule.ops import Operation, signature
 from chainrule.positions import Position
 from chainrule.sizes import is_size, plain_number
 
@@ -156,6 +157,8 @@ def static_text(x: Any, names: Mapping[int, str]) -> str:
         return f"np.{x.name}"
     if isinstance(x, type):
         return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
+    if isinstance(x, float) and not math.isfinite(x):
+        return {"inf": "np.inf", "-inf": "-np.inf"}.get(str(x), "np.nan")
     return repr(x)
 
 
@@ -169,6 +172,23 @@ def operand_text(x: Var | Const, names: Mapping[int, str]) -> str:
 _SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@", "remainder": "%",
             "floor_divide": "//", "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
             "not_equal": "!=", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}  # fmt: skip
+
+
+_COMPOUND = frozenset("add sub mul truediv floordiv mod pow neg".split())
+
+
+def _bracketed(x: Var | Const, text: str, symbol: str) -> str:
+    """An operand of an operator: in brackets where it is an expression of sizes, or a negative base."""
+    if isinstance(x, Var) or x.number >= 0:
+        return text
+    compound = is_size(x.value) and x.value.expression[0] in _COMPOUND
+    return f"({text})" if compound or (symbol == "**" and text.startswith("-")) else text
+
+
+def _takes_separately(operation: Operation) -> bool:
+    """Whether a variadic function is written ``f(a, b)`` and not ``f([a, b])``."""
+    parameter = signature(operation.function).parameters.get(operation.operands[0])
+    return parameter is None or parameter.kind is parameter.VAR_POSITIONAL
 
 
 def call_text(step: Step, names: Mapping[int, str]) -> str:
@@ -186,14 +206,18 @@ def call_text(step: Step, names: Mapping[int, str]) -> str:
         sign = "=" if function is set_item else "+="
         return f"{operands[0]} with [{key}] {sign} {operands[1]}"
     if operation.name in _SYMBOLS and len(operands) == 2 and not params:
-        return f"{operands[0]} {_SYMBOLS[operation.name]} {operands[1]}"
+        symbol = _SYMBOLS[operation.name]
+        left, right = (_bracketed(x, text, symbol) for x, text in zip(step.inputs, operands, strict=True))
+        return f"{left} {symbol} {right}"
+    if operation.name == "identity":
+        return operands[0]
     if operation.name == "negative":
         return f"-{operands[0]}"
     if operation.name == "einsum":
         operands.insert(0, repr(params.pop("subscripts")))
     if operation.name == "astype":
         return f"{operands[0]}.astype({static_text(params['dtype'], names)})"
-    if operation.kind == "variadic" and operation.name != "einsum":
+    if operation.kind == "variadic" and not _takes_separately(operation):
         operands = [f"[{', '.join(operands)}]"]
     given = [
         static_text(v, names) if k.startswith("argument ") else f"{k}={static_text(v, names)}"

@@ -24,6 +24,7 @@ __all__ = [
     "detached_or_followed",
     "fitted",
     "freshness",
+    "has_nan",
     "is_floating",
     "output_names",
     "output_values",
@@ -61,6 +62,14 @@ def freshness(variables: Sequence[Any], boundary: int) -> tuple[bool, ...]:
     return tuple(own and variables.index(v) == k for k, (own, v) in enumerate(zip(made, variables, strict=True)))
 
 
+def has_nan(x: Any) -> bool:
+    """Whether there is a NaN in an array; the sum of squares is the cheapest question."""
+    if x is None:
+        return False
+    squares = np.vdot(x, x)
+    return bool(squares != squares)
+
+
 class OuterOrNew:
     """The tape that is being written already, left open; or a new one."""
 
@@ -88,24 +97,45 @@ class LinearMap:
         self.boundary = len(self.tape.values)
         self.outputs = [x.variable if type(x) is Traced and is_differentiable(x.value) else None for x in call.outputs]
         self._plans: dict[str, Plan] = {}
+        self._looked: set[str] = set()  # the directions in which a rule looked at a value
+        self._own = False
+
+    def _run(self, direction: str, given: Sequence[Any]) -> tuple[Plan, list[Any]]:
+        """The plan for this direction, and its results."""
+        plan = self._plan(direction)
+        if direction in self._looked:
+            plan = self._anew(direction, [value_of(x) for x in given])  # the rule has to look at these values
+        results = plan.run(self.tape.values, given)
+        if not self._own and any(has_nan(value_of(r)) for r in results):
+            # The plan may come from values that were harmless; here zero times infinity may have to be taken care of.
+            self._own = True
+            plan = self._plans[direction] = self._anew(direction)
+            results = plan.run(self.tape.values, given)
+        return plan, results
 
     def _plan(self, direction: str) -> Plan:
         plan = self._plans.get(direction)
         if plan is not None:
             return plan
-        tape, call = self.tape, self.call
-        steps, guards = len(tape.steps), len(tape.guards)
-        key = signature_of(tape, direction, *self.outputs, *call.wrt)
+        key = signature_of(self.tape, direction, *self.outputs, *self.call.wrt)
         plan = PLANS.get(key)
         if plan is None:
-            tape.closed = False
-            with tape:
-                plan = self._build(direction)
-            if len(tape.guards) != guards:
-                key = None
-            PLANS.put(key, plan)
-            del tape.steps[steps:], tape.values[self.boundary :], tape.guards[guards:]
+            plan = self._anew(direction)
+            if direction not in self._looked:
+                PLANS.put(key, plan)
         self._plans[direction] = plan
+        return plan
+
+    def _anew(self, direction: str, cotangents: Sequence[Any] | None = None) -> Plan:
+        """A plan made from the values at hand."""
+        tape = self.tape
+        steps, guards = len(tape.steps), len(tape.guards)
+        tape.closed = False
+        with tape:
+            plan = self._build(direction, cotangents if direction == "vjp" else None)
+        if len(tape.guards) != guards:
+            self._looked.add(direction)
+        del tape.steps[steps:], tape.values[self.boundary :], tape.guards[guards:]
         return plan
 
     def _seed(self, variable: int, value: Any) -> Any:
@@ -124,12 +154,13 @@ class LinearMap:
         one = np.ones(np.shape(value), np.asarray(value).dtype)
         return one if isinstance(value, np.ndarray) else one[()]
 
-    def _build(self, direction: str) -> Plan:
+    def _build(self, direction: str, cotangents: Sequence[Any] | None) -> Plan:
         tape, wrt = self.tape, self.call.wrt
         # A cotangent of zeros shows where zero times infinity has to be taken care of for any cotangent.  Forward mode
         # must not see the zeros: its cotangent is a dummy, and only what is masked out may be zero in it.
         fill = self._zero if direction == "vjp" else self._one
-        seeds = [None if v is None else self._seed(v, fill(v)) for v in self.outputs]
+        filled = iter(cotangents if cotangents is not None else [fill(v) for v in self.outputs if v is not None])
+        seeds = [None if v is None else self._seed(v, next(filled)) for v in self.outputs]
         given: dict[int, Any] = {}
         for v, seed in zip(self.outputs, seeds, strict=True):
             if v is not None:
@@ -154,9 +185,8 @@ class LinearMap:
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs, one per differentiated leaf."""
-        plan = self._plan("vjp")
         given = [g for g, v in zip(cotangents, self.outputs, strict=True) if v is not None]
-        results = plan.run(self.tape.values, given)
+        plan, results = self._run("vjp", given)
         fresh = freshness(plan.results, plan.boundary)
         return [
             detached_or_followed(r, x, own and r is not None and not any(r is g for g in given))
@@ -165,8 +195,7 @@ class LinearMap:
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs, one per leaf; ``None`` where there is none."""
-        plan = self._plan("jvp")
-        results = plan.run(self.tape.values, tangents)
+        plan, results = self._run("jvp", tangents)
         fresh = iter(freshness(plan.results, plan.boundary))
         remaining = iter(results)
         pushed: list[Any] = []

@@ -31,8 +31,8 @@ def complex_step(f: Scalar, arrays: Sequence[Any], direction: Sequence[Any]) -> 
 def richardson(f: Scalar, arrays: Sequence[Any], direction: Sequence[Any]) -> tuple[float, float]:
     """The same by central differences, extrapolated over halved steps (Ridders, 1982), with an error estimate.
 
-    The steps are as large as the elements that change; where the function does not allow that (a logarithm
-    near 0), smaller ones are tried.
+    The steps are in proportion to the elements that change, since a pole may lie at 0; where that does not give
+    many digits, larger and smaller ones are tried.
 
     Returns:
         The derivative, and an estimate of its absolute error.
@@ -41,11 +41,11 @@ def richardson(f: Scalar, arrays: Sequence[Any], direction: Sequence[Any]) -> tu
     scale = max((float(np.max(x[v != 0])) for x, v in moved if np.any(v)), default=1.0)
     length = max((float(np.max(v)) for _, v in moved if np.size(v)), default=1.0) or 1.0
     best, best_error = float("nan"), float("inf")
-    for first in (max(1.0, scale), 1e-2 * (scale or 1.0), 1e-4 * (scale or 1.0)):
+    for first in dict.fromkeys((scale or 1.0, max(1.0, scale), 1e-2 * (scale or 1.0), 1e-4 * (scale or 1.0))):
         value, error = _extrapolated(f, arrays, direction, 2e-2 * first / length)
         if error < best_error:
             best, best_error = value, error
-        if best_error <= 1e-7 * abs(best) + 1e-9:
+        if best_error <= 1e-8 * abs(best):
             break
     return best, best_error
 

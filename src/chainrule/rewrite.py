@@ -14,10 +14,12 @@ import builtins
 import copy
 import linecache
 import threading
+import warnings
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["CALL", "ITEM", "STORED", "TEXT", "rewritten"]
+__all__ = ["CALL", "ITEM", "STORED", "TEXT", "rewritten", "routed_module"]
 
 CALL, ITEM, TEXT, STORED = "__chainrule_call__", "__chainrule_item__", "__chainrule_text__", "__chainrule_stored__"
 _HOOKS = (CALL, ITEM, TEXT, STORED)
@@ -31,7 +33,7 @@ _UNTOUCHED = frozenset(
 _FUTURE_FLAGS = 0x1FE0000  # the CO_FUTURE_* bits
 
 _lock = threading.Lock()
-_modules: dict[str, tuple[int, ast.Module]] = {}
+_modules: dict[str, tuple[int, ast.Module, frozenset[Any]]] = {}
 _rewritten: dict[int, tuple[CodeType, CodeType | None]] = {}
 
 
@@ -44,7 +46,7 @@ class _Router(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in _UNTOUCHED and node.func.id not in self.rebound:
-            return node
+            return node if node.func.id not in ("locals", "vars") or node.args else _without_hooks(node)
         hook = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(hook, [node.func, *node.args], node.keywords), node)
 
@@ -74,7 +76,7 @@ class _Router(ast.NodeTransformer):
 
     def _stored(self, base: ast.expr, value: ast.expr) -> ast.expr:
         hook = ast.copy_location(ast.Name(STORED, ast.Load()), value)
-        return ast.copy_location(ast.Call(hook, [base, value], []), value)
+        return ast.copy_location(ast.Call(hook, [value, base], []), value)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
@@ -98,6 +100,16 @@ class _Router(ast.NodeTransformer):
         node.defaults = [self.visit(d) for d in node.defaults]
         node.kw_defaults = [None if d is None else self.visit(d) for d in node.kw_defaults]
         return node
+
+
+def _without_hooks(names: ast.expr) -> ast.expr:
+    """``locals()`` without the variables that are not the user's."""
+    shown = ast.parse(f"{{k: v for k, v in None.items() if k not in {_HOOKS}}}", mode="eval").body
+    for node in ast.walk(shown):
+        if isinstance(node, ast.Attribute):
+            node.value = names
+        ast.copy_location(node, names)
+    return shown
 
 
 def _written(target: ast.expr) -> ast.expr | None:
@@ -131,8 +143,8 @@ def _as_expression(node: ast.expr) -> ast.expr | None:
     return node
 
 
-def _module(filename: str, namespace: dict[str, Any]) -> ast.Module | None:
-    """The syntax tree of a source file, parsed once per version of it."""
+def _module(filename: str, namespace: dict[str, Any]) -> tuple[ast.Module, frozenset[Any]] | None:
+    """The syntax tree of a source file and the fingerprints of its functions, once per version of it."""
     lines = linecache.getlines(filename, namespace)
     if not lines:
         return None
@@ -141,11 +153,49 @@ def _module(filename: str, namespace: dict[str, Any]) -> ast.Module | None:
     known = _modules.get(filename)
     if known is None or known[0] != key:
         try:
-            known = (key, ast.parse(source))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the user's code, who has seen them already
+                tree = ast.parse(source)
+                codes = frozenset(map(_described, _codes(compile(source, filename, "exec", dont_inherit=True))))
         except (SyntaxError, ValueError):
             return None
-        _modules[filename] = known
-    return known[1]
+        known = _modules[filename] = (key, tree, codes)
+    return known[1:]
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code objects inside of ``code``."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
+
+
+def _described(x: Any) -> Any:
+    """What tells a code object, or a constant in one, from others.
+
+    Code objects themselves compare unequal in Python 3.11 once they have run often enough to be specialised.
+    """
+    if isinstance(x, CodeType):
+        return (
+            x.co_name, x.co_firstlineno, x.co_code, x.co_linetable, x.co_names, x.co_varnames, x.co_freevars,
+            x.co_cellvars, x.co_posonlyargcount, x.co_kwonlyargcount, tuple(map(_described, x.co_consts)),
+        )  # fmt: skip
+    if isinstance(x, tuple):
+        return tuple(map(_described, x))
+    return type(x), repr(x) if isinstance(x, float | complex) else x
+
+
+def _definition(function: FunctionType) -> tuple[ast.AST, str | None] | None:
+    """The definition of ``function`` in its source; ``None`` where that is missing, or has been edited since."""
+    code, namespace = function.__code__, function.__globals__
+    for _ in range(2):
+        read = _module(code.co_filename, namespace)
+        # pytest rewrites the assertions of test modules, so that their code is not that of their source.
+        if read is not None and (_described(code) in read[1] or "@pytest_ar" in namespace):
+            return _find(read[0], code)
+        linecache.checkcache(code.co_filename)  # the function may have been reloaded from a file that was edited
+    return None
 
 
 def _find(module: ast.Module, code: CodeType) -> tuple[ast.AST, str | None] | None:
@@ -214,8 +264,7 @@ def rewritten(function: FunctionType) -> CodeType | None:
 
 def _rewrite(function: FunctionType) -> CodeType | None:
     code = function.__code__
-    module = _module(code.co_filename, function.__globals__)
-    found = None if module is None else _find(module, code)
+    found = _definition(function)
     if found is None:
         return None
     node: Any
@@ -248,6 +297,17 @@ def _rewrite(function: FunctionType) -> CodeType | None:
     if result is None or not set(result.co_freevars) - set(_HOOKS) <= set(code.co_freevars):
         return None
     return result.replace(co_qualname=code.co_qualname)
+
+
+def routed_module(tree: ast.Module, filename: str) -> CodeType:
+    """The code of a whole file with its calls routed; the hooks are looked up among its globals."""
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    imported = {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    rebound = _UNTOUCHED & (stored | defined | arguments | imported)
+    routed = _Router(rebound).visit(copy.deepcopy(tree))
+    return compile(ast.fix_missing_locations(routed), filename, "exec", dont_inherit=True)
 
 
 def _no_type_parameters() -> dict[str, Any]:

@@ -137,6 +137,11 @@ class SizeFloat64(SizeFloat):
     Not a subclass of ``np.float64``, which NumPy takes for an object array.
     """
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # NumPy's protocols are those of a float
+        return getattr(np.float64(self), name)
+
 
 _PLAIN: dict[type, Callable[..., Any]] = {Size: int, SizeFloat: float, SizeFloat64: np.float64}
 _NUMBERS = frozenset((int, float, np.float64, *_PLAIN))

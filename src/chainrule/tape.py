@@ -77,6 +77,7 @@ class Tape:
         "names",
         "origin",
         "outer",
+        "refusals",
         "shared",
         "steps",
         "texts",
@@ -97,6 +98,7 @@ class Tape:
         self.names: dict[int, str] | None = {} if names else None
         # The place of the steps being written; where it is None each step asks the user's frame.
         self.origin: tuple[CodeType | None, int] | None = None if names or located else _NOWHERE
+        self.refusals: list[ChainruleError] = []
         self.texts: set[str] = set()  # the words of what followed values were formatted as
         self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
         self.depth = 0
@@ -142,6 +144,11 @@ class Tape:
         self.leaves.append(variable)
         self.constants[id(array)] = (variable, array)
         return variable
+
+    def check_refusals(self) -> None:
+        """Raise what was refused, where the user's code has caught it and gone on as it would not have without."""
+        if self.refusals:
+            raise self.refusals[0]
 
     def check_watched(self) -> None:
         """Raise if a plain array that the function used has been changed while it ran."""
@@ -261,7 +268,11 @@ def refused(
     if position is None:
         frame = user_frame(2)
         position = locate(frame.f_code, frame.f_lasti)
-    return kind(f"{met}.\n{position.pointer()}\n  Why: {why}.\n  Instead: {instead}.")
+    error = kind(f"{met}.\n{position.pointer()}\n  Why: {why}.\n  Instead: {instead}.")
+    tape = _current.tape
+    if tape is not None and not isinstance(error, AttributeError):  # attributes are asked for with hasattr
+        tape.refusals.append(error)
+    return error
 
 
 def sync(x: Any) -> None:

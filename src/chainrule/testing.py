@@ -92,7 +92,7 @@ def check_gradients(
     chosen = [k for k, x in enumerate(leaves) if is_differentiable(x)]
     if not chosen:
         raise NotDifferentiableError(
-            "there is nothing to check: no argument is a float or holds floats. Instead: pass floats, as x.astype(float)."
+            "there is nothing to check: no argument holds floats. Instead: pass floats, as x.astype(float)."
         )
     points = [np.array(leaves[k], dtype=complex if np.iscomplexobj(leaves[k]) else float)[()] for k in chosen]
     scalar = [np.ndim(leaves[k]) == 0 for k in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from chainrule.traced import Traced
 from chainrule.trees import flatten, paths
 
 __all__ = ["program_of", "trace"]
+
+_CACHE = dis.opmap["CACHE"]
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
@@ -38,6 +41,15 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
 
 def _position(code: Any, offset: int) -> Position | None:
     return None if code is None else locate(code, offset if offset >= 0 else ~offset)
+
+
+def _bound(code: Any, offset: int) -> tuple[str, ...]:
+    """The names that the result of an instruction is stored under."""
+    raw = code.co_code
+    while offset > 0 and raw[offset] == _CACHE:
+        # A call of a Python function leaves its frame at the end of the call's caches, and others at its start.
+        offset -= 2
+    return bound_names(code, offset)
 
 
 def _input_names(call: TracedCall) -> list[str]:
@@ -82,7 +94,7 @@ def program_of(call: TracedCall, forward_steps: int | None = None, links: Mappin
     for _, _, _, outputs, code, offset in tape.steps[:forward_steps]:
         several = type(outputs) is tuple
         made.update(outputs if several else (outputs,))
-        bound = () if several or code is None or offset < 0 else bound_names(code, offset)
+        bound = () if several or code is None or offset < 0 else _bound(code, offset)
         numbers: Any = outputs if several else (outputs,)
         for number in numbers:
             found = bound[0] if bound else observed.get(number)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dispatch import HANDLERS, accepts, call, call_composite, into, load_families
+from chainrule.dispatch import HANDLERS, accepts, call, call_composite, into, known, load_families
 from chainrule.errors import NotDifferentiableError
-from chainrule.ops import COMPOSITES, OPERATIONS
+from chainrule.ops import OPERATIONS
 from chainrule.protocol import DISPATCH
 from chainrule.tape import record, refused
 from chainrule.traced import Traced, value_of
@@ -33,7 +33,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
         kwargs.pop("dtype", None)
     operation = OPERATIONS.get(ufunc)
     if operation is None:
-        if ufunc in COMPOSITES or ufunc in HANDLERS or load_families():
+        if known(ufunc) or load_families() or known(ufunc):
             result = call(ufunc, inputs, kwargs)
         else:
             raise refused(

@@ -37,7 +37,7 @@ def _neighbours(program: Program, k: int) -> str:
     for n in range(max(0, k - 3), min(len(program.steps), k + 4)):
         step = program.steps[n]
         outputs = ", ".join(names.get(o.number, "?") for o in step.outputs)
-        operands = {x.number: "?" for x in step.inputs if isinstance(x, Var)} | dict(names)
+        operands = {x.number: x.name or "?" for x in step.inputs if x.number >= 0} | dict(names)
         place = "" if step.position is None else f"   line {step.position.line}: {step.position.text}"
         lines.append(f"  {'->' if n == k else '  '} {outputs} = {call_text(step, operands)}{place}")
     return "\n".join(lines)

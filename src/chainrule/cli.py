@@ -1,0 +1,259 @@
+"""The command line: ``chainrule grad script.py --of err``, ``chainrule trace layers.py::dense --shapes x=5x18``."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.history import RequestError
+from chainrule.script import Followed, trace_function, trace_script
+
+try:
+    import typer
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+except ImportError as missing:
+    raise SystemExit(
+        f"The command line needs {missing.name}, which is not installed. Install it with: pip install chainrule[cli]"
+    ) from None
+
+__all__ = ["app", "main"]
+
+_FAILED, _USAGE = 1, 2
+_SMALL = 64  # elements of an array that is printed whole
+
+app = typer.Typer(
+    name="chainrule",
+    help="The gradient of a forward pass written in plain NumPy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Target = Annotated[str, typer.Argument(metavar="FILE[::FUNCTION]", help="A script, or a function in a file.")]
+Of = Annotated[
+    str | None,
+    typer.Option(help="The result: its name in the script; for a function that returns several, which one (from 0)."),
+]
+Wrt = Annotated[
+    str | None, typer.Option(help="The arrays or parameters, separated by commas; all of them if not given.")
+]
+Shapes = Annotated[
+    str | None,
+    typer.Option(help="A function's arguments: x=5x18,b=5 random arrays, s=() a random number, k:=3 the value itself."),
+]
+OfIndex = Annotated[str | None, typer.Option(help="The element of a result that is an array, as in 0,2.")]
+UpdatesOption = Annotated[
+    str | None,
+    typer.Option(help="fixed or followed: what arrays stand for that change each time the result is computed."),
+]
+
+
+@app.callback()
+def _commands() -> None:
+    """The gradient of a forward pass written in plain NumPy."""
+
+
+@app.command()
+def grad(
+    target: Target,
+    of: Of = None,
+    wrt: Wrt = None,
+    shapes: Shapes = None,
+    of_index: OfIndex = None,
+    updates: UpdatesOption = None,
+    full: Annotated[bool, typer.Option("--full", help="Print every element, with all digits.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every element.")] = False,
+) -> None:
+    """Print the gradients of a script's result, or of a function's.
+
+    Example: chainrule grad mlp.py --of err --wrt W1,B1
+    """
+    followed = _followed(target, of, wrt, shapes, of_index, updates, quiet=as_json)
+    try:
+        gradients = followed.gradients()
+    except (ChainruleError, np.linalg.LinAlgError) as error:
+        _fail(str(error), _FAILED)
+    if as_json:
+        print(json.dumps(_record(followed, gradients), indent=2, allow_nan=False))
+        return
+    console = Console(highlight=False)
+    console.print(_heading(followed), soft_wrap=True)
+    console.print(_table(gradients, console.width, full))
+    _print_notes(followed, console)
+
+
+@app.command()
+def trace(
+    target: Target,
+    of: Of = None,
+    wrt: Wrt = None,
+    shapes: Shapes = None,
+    of_index: OfIndex = None,
+    updates: UpdatesOption = None,
+) -> None:
+    """Print the operations from the arrays to the result, with shapes and lines.
+
+    Example: chainrule trace mlp.py --of err
+    """
+    followed = _followed(target, of, wrt, shapes, of_index, updates)
+    console = Console(highlight=False)
+    console.print(Text(str(followed.program())), soft_wrap=True)
+    _print_notes(followed, console)
+
+
+def main() -> None:
+    """The entry point of the command ``chainrule``."""
+    app()
+
+
+# ---- what was asked for
+def _followed(
+    target: str,
+    of: str | None,
+    wrt: str | None,
+    shapes: str | None,
+    of_index: str | None,
+    updates: str | None,
+    quiet: bool = False,
+) -> Followed:
+    """What the target was traced to; ends the program where that failed.
+
+    With ``quiet`` what the script prints goes to the standard error.
+    """
+    names = None if wrt is None else [n for n in (part.strip() for part in _split(wrt)) if n]
+    try:
+        index = None if of_index is None else tuple(int(k) for k in of_index.split(","))
+    except ValueError:
+        _fail(f"--of-index {of_index} is no element: write --of-index 0,2.", _USAGE)
+    if updates not in (None, "fixed", "followed"):
+        _fail(f"--updates {updates}: choose fixed or followed.", _USAGE)
+    try:
+        with redirect_stdout(sys.stderr) if quiet else nullcontext():
+            if "::" in target:
+                if of is not None and not of.isdecimal():
+                    raise RequestError(f"--of {of}: for a function it is the number of the result, from 0.")
+                sizes, values = _read_shapes(shapes or "")
+                return trace_function(target, sizes, values, of=int(of or 0), wrt=names, index=index)
+            if shapes:
+                raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+            return trace_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]
+    except RequestError as error:
+        _fail(str(error), _USAGE)
+    except Exception as error:
+        if not isinstance(error, ChainruleError) and "::" not in target:
+            raise
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        kind = "" if isinstance(error, ChainruleError) else f"{type(error).__name__}: "
+        _fail(f"{kind}{error}{notes}", _FAILED)
+
+
+def _split(text: str) -> list[str]:
+    """The parts between the commas that stand outside of brackets."""
+    return re.split(r",(?![^(\[{]*[)\]}])", text)
+
+
+def _read_shapes(text: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
+    """``x=5x18,b=5,s=(),k:=3``: the shapes, and the values."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    values: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, _split(text))):
+        value = re.fullmatch(r"(\w+)\s*:=\s*(.+)", part)
+        shape = re.fullmatch(r"(\w+)\s*=\s*(?:\(\)|(\d+(?:x\d+)*))", part)
+        if value:
+            try:
+                values[value[1]] = ast.literal_eval(value[2])
+            except (ValueError, SyntaxError):
+                raise RequestError(f"--shapes: {value[2]} in {part} is no Python literal.") from None
+        elif shape:
+            shapes[shape[1]] = tuple(map(int, shape[2].split("x"))) if shape[2] else ()
+        else:
+            raise RequestError(f"--shapes: {part} is neither a shape (x=5x18, s=()) nor a value (k:=3).")
+    return shapes, values
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong on the standard error, and end the program."""
+    Console(stderr=True, highlight=False).print(Text(message), soft_wrap=True)
+    raise typer.Exit(code)
+
+
+# ---- what is printed
+def _heading(followed: Followed) -> Text:
+    value = followed.value
+    shown = f" = {value:.6g}" if np.ndim(value) == 0 and not np.iscomplexobj(value) else ""
+    return Text(f"Gradients of {followed.title}{shown}", style="bold")
+
+
+def _table(gradients: Mapping[str, Any], width: int, full: bool) -> Table:
+    """One row per gradient; the numbers take what room is left."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for title in ("gradient", "shape"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("norm", justify="right", no_wrap=True)
+    table.add_column("numbers", no_wrap=True, overflow="ignore")
+    names = {f"d{name}": g for name, g in gradients.items()}
+    taken = max(8, *map(len, names)) + max(5, *(len(_shape(g)) for g in gradients.values())) + 9 + 8
+    for name, g in names.items():
+        norm = f"{np.linalg.norm(np.ravel(g)):.4g}"
+        table.add_row(Text(name, style="cyan"), _shape(g), norm, Text(_numbers(g, max(width - taken, 24), full)))
+    return table
+
+
+def _shape(g: Any) -> str:
+    return "×".join(map(str, np.shape(g))) or "number"
+
+
+def _numbers(g: Any, width: int, full: bool) -> str:
+    """The elements of small arrays, the corners of large ones."""
+    if full:
+        return np.array2string(np.asarray(g), max_line_width=width, threshold=sys.maxsize, floatmode="unique")
+    return np.array2string(np.asarray(g), max_line_width=width, precision=4, threshold=_SMALL, edgeitems=2)
+
+
+def _print_notes(followed: Followed, console: Console) -> None:
+    for note in followed.notes:
+        console.print(Text(f"Note: {note}."), soft_wrap=not console.is_terminal)
+
+
+def _record(followed: Followed, gradients: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "of": followed.title,
+        "value": _plain(followed.value),
+        "gradients": {
+            name: {
+                "shape": list(np.shape(g)),
+                "dtype": str(np.asarray(g).dtype),
+                "norm": _plain(np.linalg.norm(np.ravel(g))),
+                "values": _plain(g),
+            }
+            for name, g in gradients.items()
+        },
+        "notes": followed.notes,
+    }
+
+
+def _plain(x: Any) -> Any:
+    """Lists of numbers; complex ones as pairs; what JSON has no number for as text."""
+    if isinstance(x, np.ndarray | np.generic):
+        x = x.tolist()
+    if isinstance(x, list):
+        return [_plain(e) for e in x]
+    if isinstance(x, complex):
+        return [_plain(x.real), _plain(x.imag)]
+    return x if not isinstance(x, float) or np.isfinite(x) else str(x)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""Which value of a name is meant: the values that a script's names held, and how the result came from them.
+
+A script binds its names again and again: ``W = W * 0.1``, ``h = np.tanh(...)`` in a loop, ``W -= lr * dW`` at
+the end.  Every binding is noted, and what the gradient is taken of is chosen by what the result was computed
+from; where that leaves more than one reading the choice is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chainrule.differentiate import is_differentiable
+from chainrule.errors import ChainruleError
+from chainrule.tape import Tape
+
+__all__ = ["Binding", "Chosen", "History", "RequestError", "Updates", "ancestors", "descendants"]
+
+Updates = Literal["fixed", "followed"]
+
+
+class RequestError(ChainruleError, ValueError):
+    """What was asked for is not there, or has more than one reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A name was given a variable, after so many evaluations of the result; ``line`` is 0 where it is not known."""
+
+    variable: int
+    evaluations: int
+    line: int
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The variables to differentiate.
+
+    Attributes:
+        variables: the chosen variable of each name.
+        cuts: variables that are taken as given: how they were computed is left out.
+        notes: what the reader should know about the choice.
+    """
+
+    variables: dict[str, int]
+    cuts: set[int]
+    notes: list[str] = field(default_factory=list)
+
+
+def _outputs(step: Any) -> tuple[int, ...]:
+    return step[3] if type(step[3]) is tuple else (step[3],)
+
+
+def ancestors(tape: Tape, result: Iterable[int], cuts: Iterable[int] = (), *, smooth: bool = True) -> set[int]:
+    """The variables that ``result`` was computed from, itself included; what lies behind ``cuts`` does not count.
+
+    Args:
+        tape: the tape.
+        result: variables.
+        cuts: variables that are taken as given.
+        smooth: count only what a derivative passes through.
+    """
+    found, stops = set(result), set(cuts)
+    values = tape.values
+    for step in reversed(tape.steps):
+        if smooth and step[0].kind == "constant":
+            continue
+        if any(v in found and v not in stops for v in _outputs(step)):
+            for x in step[1]:
+                if type(x) is int and (not smooth or is_differentiable(values[x])):
+                    found.add(x)
+    return found
+
+
+def descendants(tape: Tape, variables: Iterable[int]) -> set[int]:
+    """The variables that were computed from ``variables``, these included, by steps that a derivative passes."""
+    found = set(variables)
+    for step in tape.steps:
+        if step[0].kind != "constant" and any(type(x) is int and x in found for x in step[1]):
+            found.update(v for v in _outputs(step) if is_differentiable(tape.values[v]))
+    return found
+
+
+class History:
+    """The values that names held, in order.
+
+    Args:
+        tape: where they are written.
+        result: the name of the result.
+    """
+
+    def __init__(self, tape: Tape, result: str) -> None:
+        self.tape = tape
+        self.result = result
+        self.bindings: dict[str, list[Binding]] = {}
+        self.evaluations: list[int] = []
+        self.owners: dict[int, str] = {}  # the first name that each variable had
+
+    def note(self, name: str, variable: int, line: int) -> None:
+        """The name holds the variable now."""
+        held = self.bindings.setdefault(name, [])
+        if held and held[-1].variable == variable:
+            return
+        held.append(Binding(variable, len(self.evaluations), line))
+        self.owners.setdefault(variable, name)
+        if name == self.result:
+            self.evaluations.append(variable)
+
+    def choose(self, wanted: Sequence[str] | None, updates: Updates | None) -> Chosen:
+        """The variables that the wanted names stand for.
+
+        Args:
+            wanted: names, or ``None`` for every array that the result depends on and that is not computed
+                from another.
+            updates: what to do where arrays changed from one evaluation of the result to the next.
+
+        Raises:
+            RequestError: where a name has more than one reading, or none.
+        """
+        return _Choice(self, updates).made(wanted)
+
+
+class _Choice:
+    """The choice for one result: what it depends on, and what the values of each name were computed from."""
+
+    def __init__(self, history: History, updates: Updates | None) -> None:
+        self.history = history
+        self.tape = history.tape
+        self.result = history.evaluations[-1]
+        self.reached = ancestors(self.tape, [self.result])
+        self.all_reached = self.reached
+        names = dict.fromkeys(name for v, name in history.owners.items() if v in self.reached)
+        self.bits = {name: 1 << k for k, name in enumerate(names)}
+        self.sources = self._sources()
+        self.cuts: set[int] = set()
+        self.roots = [name for name in names if self._is_root(name, self._own(name)[0].variable)]
+        if updates != "followed":
+            self._cut_updated(updates)
+
+    def _sources(self) -> dict[int, int]:
+        """Per variable that the result depends on, a bit for each name whose values it was computed from."""
+        owners = self.history.owners
+        sources: dict[int, int] = {}
+        own = {v: self.bits[owners[v]] if v in owners else 0 for v in self.reached}
+        for step in self.tape.steps:
+            for out in _outputs(step):
+                if out in own:
+                    bits = 0
+                    if step[0].kind != "constant":
+                        for x in step[1]:
+                            if type(x) is int and x in own:
+                                bits |= sources.get(x, 0) | own[x]
+                    sources[out] = bits
+        return sources
+
+    def _is_root(self, name: str, variable: int) -> bool:
+        """Whether a value of this name was not computed from values of other names."""
+        return not self.sources.get(variable, 0) & ~self.bits.get(name, 0)
+
+    def _values(self, name: str, among: set[int]) -> list[Binding]:
+        """The values of a name that the result depends on; the result itself is none of them."""
+        return [b for b in self.history.bindings[name] if b.variable in among and b.variable != self.result]
+
+    def _own(self, name: str) -> list[Binding]:
+        """All values of a name that had no other name before."""
+        return [b for b in self.history.bindings[name] if self.history.owners[b.variable] == name]
+
+    def _cut_updated(self, updates: Updates | None) -> None:
+        """Find the arrays that a training loop changes between evaluations of the result, and take them as given."""
+        evaluations = self.history.evaluations
+        # The result of the turn before is no part of this one's; where it is, the loop adds up one result.
+        apart = [k + 1 for k, v in enumerate(evaluations[:-1]) if v not in self.reached]
+        if not apart:
+            return
+
+        def turn(binding: Binding) -> int:
+            return sum(1 for boundary in apart if binding.evaluations >= boundary)
+
+        updated: dict[str, list[Binding]] = {}
+        for name in self.roots:
+            values = self._values(name, self.reached)
+            fresh = [k for k, b in enumerate(values) if not self.sources.get(b.variable, 0)]
+            since = values[fresh[-1] if fresh else 0 :]
+            if len(since) > 1 and len({turn(b) for b in since}) > 1:
+                updated[name] = since
+        if not updated:
+            return
+        names = ", ".join(updated)
+        result = self.history.result
+        if updates is None:
+            raise RequestError(
+                f"{result} was computed {len(apart) + 1} times, and {names} changed in between"
+                f"{_lines([b for values in updated.values() for b in values[1:2]])}.\n"
+                f"  Say what is meant. For a training loop: --updates fixed, the gradient of the last {result} with "
+                "respect to the arrays as they were used for it.\n"
+                "  For a recurrence: --updates followed, the derivative through all the changes."
+            )
+        for name, since in updated.items():
+            last = [b for b in since if turn(b) == len(apart)]
+            if len(last) > 1:
+                raise _ambiguous(result, name, since)
+            self.cuts.add(since[-1].variable)
+        self.reached = ancestors(self.tape, [self.result], self.cuts)
+        for name in updated:
+            if any(b.variable not in self.cuts for b in self._values(name, self.reached)):
+                raise _ambiguous(result, name, self._values(name, self.all_reached))
+
+    def made(self, wanted: Sequence[str] | None) -> Chosen:
+        """The variables of the wanted names."""
+        chosen = Chosen({}, self.cuts)
+        if self.cuts:
+            names = ", ".join(self.history.owners[v] for v in sorted(self.cuts))
+            chosen.notes.append(f"{names}: as they were when {self.history.result} was computed for the last time")
+        if wanted is not None:
+            for name in wanted:
+                chosen.variables[name] = self._explicit(name)
+        else:
+            for name in self.roots:
+                self._by_default(name, chosen)
+        upstream = {v: ancestors(self.tape, [v], self.cuts) - {v} for v in set(chosen.variables.values())}
+        # How an array was made is left out, unless that leads to another of the wanted ones.
+        chosen.cuts |= {v for v, behind in upstream.items() if behind.isdisjoint(upstream)}
+        return chosen
+
+    def _by_default(self, name: str, chosen: Chosen) -> None:
+        values = self._values(name, self.reached)
+        if not values or values[-1].variable in chosen.variables.values():
+            return
+        last = values[-1].variable
+        plain = self._is_root(name, last) and (len(values) == 1 or self._stands_for_all(values, name))
+        if last in self.cuts or plain:
+            chosen.variables[name] = last
+        elif len(values) > 1:
+            chosen.notes.append(
+                f"{name} is left out: it held {len(values)} values that {self.history.result} was computed "
+                f"from{_lines(values)}; give the one you mean a name of its own"
+            )
+
+    def _explicit(self, name: str) -> int:
+        result = self.history.result
+        values = self._values(name, self.reached)
+        if not values:
+            before = self._values(name, self.all_reached)
+            how = "it depends on it only through earlier values of " if before else ""
+            names = ", ".join(sorted({self.history.owners[v] for v in self.cuts})) if before else ""
+            reason = how + names if before else "it was computed without it"
+            raise RequestError(f"{result} does not depend on {name} as it was used last: {reason}.")
+        if len(values) > 1 and not self._stands_for_all(values, name):
+            raise _ambiguous(result, name, values)
+        return values[-1].variable
+
+    def _stands_for_all(self, values: list[Binding], name: str) -> bool:
+        """Whether the last of several values is the one that was used: all others only went into it."""
+        last = values[-1].variable
+        behind = ancestors(self.tape, [self.result], {*self.cuts, last})
+        if any(b.variable in behind for b in values[:-1]):
+            return False
+        others = (self._values(other, self.reached) for other in self.roots if other != name)
+        return all(found[-1].variable in behind for found in others if found)
+
+
+def _lines(bindings: Sequence[Binding]) -> str:
+    """Where values were given, as far as it is known."""
+    lines = sorted({b.line for b in bindings if b.line})
+    shown = ", ".join(map(str, lines[:6])) + (", …" if len(lines) > 6 else "")
+    return f" (line{'s' * (len(lines) > 1)} {shown})" if lines else ""
+
+
+def _ambiguous(result: str, name: str, values: Sequence[Binding]) -> RequestError:
+    return RequestError(
+        f"{name} held {len(values)} values that {result} was computed from{_lines(values)}.\n"
+        "  Give the one you mean a name of its own (W0 = W.copy() where it is meant), and ask for that."
+    )

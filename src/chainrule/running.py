@@ -1,0 +1,243 @@
+"""Executes a file as Python would, with its calls routed, and notes what its names are bound to."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import linecache
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.differentiate import is_differentiable
+from chainrule.errors import ChainruleError
+from chainrule.follow import HOOKS
+from chainrule.history import History, RequestError
+from chainrule.positions import adopt
+from chainrule.rewrite import routed_module
+from chainrule.tape import sync
+from chainrule.traced import Traced
+
+__all__ = ["Names", "ScriptError", "as_main", "failure", "is_asked_for", "parsed", "run_script"]
+
+_PACKAGE = os.path.dirname(__file__)
+_FEW = 64  # longer lists are searched for arrays once, at the end
+_MOST_STEPS = 300_000
+_MOST_BYTES = 4 << 30
+
+
+class ScriptError(ChainruleError):
+    """The script itself failed; the message is its traceback, with a hint where the cause is plain."""
+
+
+# ---- what names hold
+def _arrays_in(name: str, value: Any, limit: int, depth: int = 3) -> Iterator[tuple[str, Any]]:
+    """The stand-ins that a name reaches, through lists, dictionaries and objects of the script's own classes."""
+    kind = type(value)
+    if kind is Traced:
+        yield name, value
+        return
+    parts: list[tuple[str, Any]] = []
+    if kind is list or kind is tuple:
+        parts = [(f"{name}[{k}]", x) for k, x in enumerate(value)] if len(value) <= limit else []
+    elif kind is dict:
+        parts = [(f"{name}[{k!r}]", x) for k, x in value.items()] if len(value) <= limit else []
+    elif kind.__module__ == "__main__" and hasattr(value, "__dict__"):
+        parts = [(f"{name}.{k}", x) for k, x in vars(value).items()]
+    if depth:
+        for path, part in parts:
+            yield from _arrays_in(path, part, limit, depth - 1)
+
+
+def is_asked_for(name: str, wanted: frozenset[str] | None) -> bool:
+    return wanted is None or name in wanted or any(name.startswith((w + "[", w + ".")) for w in wanted)
+
+
+class Names(MutableMapping[str, Any]):
+    """The script's names as its top level sees them: what is bound is noted, and is followed from then on."""
+
+    def __init__(self, held: dict[str, Any], history: History, wanted: Sequence[str] | None) -> None:
+        self.held = held
+        self.history = history
+        self.wanted = None if wanted is None else frozenset(wanted)
+        self.measured = self.bytes = 0
+
+    def __getitem__(self, name: str) -> Any:
+        return self.held[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self.held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        kind = type(value)
+        tape = self.history.tape
+        if kind is np.ndarray and value.dtype.kind in "fciub":
+            variable = tape.constant(value)
+            tape.shared.add(variable)  # whoever made the array may still hold it
+            value = Traced(tape, variable, tape.values[variable], False)
+        elif kind in (float, np.float64, np.float32) and self.wanted and name in self.wanted:
+            variable = tape.constant(np.asarray(value))
+            value = Traced(tape, variable, tape.values[variable][()], False)
+        self.held[name] = value
+        self.scan(name, value, sys._getframe(1).f_lineno, _FEW)
+        if name == self.history.result:
+            self.scan_all(_FEW)
+        self._measure()
+
+    def scan(self, name: str, value: Any, line: int, limit: int) -> None:
+        """Note the arrays that a name reaches, and have those followed that may be asked for."""
+        for path, x in _arrays_in(name, value, limit):
+            sync(x)
+            if is_differentiable(x.value):
+                if is_asked_for(path, self.wanted):
+                    x.active = True
+                self.history.note(path, x.variable, line)
+
+    def scan_all(self, limit: int) -> None:
+        """The same for all names: arrays may have been written into."""
+        for name, value in list(self.held.items()):
+            if not name.startswith("__"):
+                self.scan(name, value, 0, limit)
+
+    def _measure(self) -> None:
+        """Stop before the memory is full: every intermediate array is kept."""
+        tape = self.history.tape
+        self.bytes += sum(getattr(v, "nbytes", 32) for v in tape.values[self.measured :])
+        self.measured = len(tape.values)
+        if len(tape.steps) > _MOST_STEPS or self.bytes > _MOST_BYTES:
+            raise RequestError(
+                f"the script has computed {len(tape.steps):,} arrays of {self.bytes / 2**30:.1f} GiB together, and all "
+                "of them are kept while it is followed.\n  Let its loop take fewer turns: one is enough for a gradient."
+            )
+
+
+# ---- running a file
+@contextmanager
+def as_main(path: str, module: ModuleType) -> Iterator[None]:
+    """The interpreter as it is when Python runs the file ``path``."""
+    before = sys.argv, sys.path[:], sys.modules.get("__main__")
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    sys.modules["__main__"] = module
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:] = before[0], before[1]
+        if before[2] is not None:
+            sys.modules["__main__"] = before[2]
+
+
+def parsed(path: str) -> ast.Module:
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
+    adopt(os.path.abspath(path))
+    linecache.getlines(path)
+    try:
+        return ast.parse(source, path)
+    except (SyntaxError, ValueError) as error:
+        raise ScriptError("".join(traceback.format_exception_only(error)).rstrip()) from None
+
+
+def _own_traceback(error: BaseException) -> str:
+    """The traceback without chainrule's frames."""
+    report = traceback.TracebackException.from_exception(error)
+    pending: list[traceback.TracebackException | None] = [report]
+    while pending:
+        part = pending.pop()
+        if part is not None:
+            part.stack[:] = [f for f in part.stack if not f.filename.startswith(_PACKAGE + os.sep)]
+            pending += [part.__cause__, part.__context__]
+    return "".join(report.format()).rstrip()
+
+
+def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> list[str]:
+    """What to write, where the cause of a failure is plain."""
+    if type(error) is not NameError or not error.name:
+        return []
+    usual = {"np": "numpy", "numpy": "numpy", "math": "math", "random": "random", "scipy": "scipy"}
+    if error.name in usual:
+        module = usual[error.name]
+        return [f"add import {module}" + (f" as {error.name}" if module != error.name else "")]
+    hints = []
+    defined = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | set(held)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
+            continue
+        name = node.value.id
+        found = re.compile(re.escape(name) + r"_?(\d+)")
+        members = {int(m[1]): other for other in held if (m := found.fullmatch(other))}
+        if name in defined or hasattr(builtins, name) or not members:
+            continue
+        family = ", ".join(members[k] for k in sorted(members))
+        defined.add(name)
+        hints.append(f"{ast.unparse(node)} is used, but only {family} are defined: add {name} = [{family}]")
+    first = [h for h in hints if h.startswith(f"{error.name}[")]
+    return first + [h for h in hints if h not in first] if first else []
+
+
+def failure(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> ScriptError:
+    """What to raise where the file at ``tree`` failed: its own traceback, and a hint where the cause is plain."""
+    return ScriptError(_own_traceback(error) + "".join(f"\nHint: {hint}" for hint in _hints(error, tree, held)))
+
+
+def _stopped_after(error: ChainruleError, tree: ast.Module, code: Any, result: str) -> int | None:
+    """The line at which following ended, if the result can no longer change from there on."""
+    line = next((f.tb_lineno for f in _frames(error) if f.tb_frame.f_code is code), None)
+    if line is None:
+        return None
+    rest = [s for s in tree.body if (s.end_lineno or s.lineno) >= line]
+    for statement in rest:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id == result and not isinstance(node.ctx, ast.Load):
+                return None
+    declared = any(isinstance(n, ast.Global) and result in n.names for n in ast.walk(tree))
+    return None if declared else line
+
+
+def _frames(error: BaseException) -> Iterator[Any]:
+    place = error.__traceback__
+    while place is not None:
+        yield place
+        place = place.tb_next
+
+
+def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
+    """Execute the script on its names; what is to be said about it."""
+    module = ModuleType("__main__")
+    names.held = module.__dict__
+    names.held.update(HOOKS, __file__=path, __builtins__=builtins)
+    code = routed_module(tree, path)
+    result = names.history.result
+    try:
+        with as_main(path, module):
+            exec(code, names.held, names)
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise ScriptError(f"the script ended itself: sys.exit({end.code!r}).") from None
+    except RequestError:
+        raise
+    except Exception as error:
+        followed = type(names.held.get(result)) is Traced
+        if isinstance(error, ChainruleError) and type(error).__module__.startswith("chainrule"):
+            line = _stopped_after(error, tree, code, result) if followed else None
+            if line is None:
+                raise
+            return [f"the rest of the script, from line {line} on, was not run: {str(error).splitlines()[0]}"]
+        raise failure(error, tree, names.held) from None
+    return []

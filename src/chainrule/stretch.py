@@ -1,0 +1,145 @@
+"""The stretch of a tape from the wanted variables to a result: its gradients, and the records made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.calls import TracedCall, detached
+from chainrule.differentiate import differentiate
+from chainrule.history import Chosen, RequestError, ancestors, descendants
+from chainrule.ir import Program, Var
+from chainrule.sizes import is_size
+from chainrule.tape import Tape
+from chainrule.trace import program_of
+from chainrule.traced import value_of
+from chainrule.trees import LEAF
+
+__all__ = ["Followed", "element", "stretch"]
+
+
+@dataclass(slots=True)
+class Followed:
+    """A result and what it was computed from.
+
+    Attributes:
+        tape: the steps that the result needs, from the wanted variables on.
+        names: the names of the wanted variables.
+        variables: their numbers on the tape.
+        output: the variable of the result.
+        title: the name of the result, with an index where one element was asked for.
+        cotangent: what the derivatives are multiplied by, for a result that is no number.
+        notes: what the reader should know.
+        call: the same as a traced call, for the records that are made of one.
+    """
+
+    tape: Tape
+    names: tuple[str, ...]
+    variables: tuple[int, ...]
+    output: int
+    title: str
+    cotangent: Any
+    notes: list[str]
+    call: TracedCall
+
+    @property
+    def value(self) -> Any:
+        """The value of the result."""
+        return self.tape.values[self.output]
+
+    def inputs(self) -> dict[str, Any]:
+        """The wanted variables' values, by name."""
+        return {name: self.tape.values[v] for name, v in zip(self.names, self.variables, strict=True)}
+
+    def gradients(self) -> dict[str, Any]:
+        """The gradient with respect to each wanted variable, by name."""
+        tape = self.tape
+        steps = len(tape.steps)
+        tape.closed = False
+        try:
+            with tape:
+                found = differentiate(tape, {self.output: self.cotangent}, self.variables)
+        finally:
+            del tape.steps[steps:]  # the same result may be asked for again
+        values = [(tape.values[v], value_of(found[v]) if v in found else None) for v in self.variables]
+        return {name: detached(g, x, False) for name, (x, g) in zip(self.names, values, strict=True)}
+
+    def program(self) -> Program:
+        """The steps from the wanted variables to the result."""
+        program = program_of(self.call)
+        needed = {x.number for step in program.steps for x in step.inputs}
+        needed |= {x.number for x in program.outputs} | {guard.variable.number for guard in program.guards}
+        for step in program.steps:
+            needed |= _sized([*step.params.values(), *(x.value for x in step.inputs if not isinstance(x, Var))])
+        return replace(program, constants=tuple(c for c in program.constants if c.number in needed))
+
+
+class _Call(TracedCall):
+    """The stretch of a tape from the wanted variables to the result, as a traced call without arguments."""
+
+    def __init__(self, name: str, tape: Tape, output: Any, wrt: Sequence[int]) -> None:
+        def stretch() -> None:
+            """Has the name that the record is printed under, and no globals."""
+
+        stretch.__name__ = name
+        self.function = stretch
+        self.tape = tape
+        self.nested = self.copy = False
+        self.args = ()
+        self.kwargs = {}
+        self.argnums = ()
+        self.start = 0
+        self.outputs, self.structure = [output], LEAF
+        self.aux = None
+        self.wrt = list(wrt)
+        self.wrt_values = [tape.values[v] for v in wrt]
+
+
+def _sized(statics: Any) -> set[int]:
+    """The variables whose lengths are used in static arguments."""
+    if is_size(statics):
+        head, *rest = statics.expression
+        return {rest[0]} if head in ("length", "size") else _sized(rest)
+    if isinstance(statics, list | tuple):
+        return set().union(*map(_sized, statics))
+    return set()
+
+
+def element(result: Any, title: str, index: Sequence[int] | None) -> tuple[Any, str]:
+    """The element of the result that is meant, and its title."""
+    if index is None:
+        return result, title
+    try:
+        element = result[tuple(index)]
+    except IndexError as error:
+        raise RequestError(f"--of-index: {error}.") from None
+    if np.shape(element.value):
+        raise RequestError(
+            f"--of-index {','.join(map(str, index))} is no element of {title}, whose shape is {np.shape(result.value)}."
+        )
+    return element, f"{title}[{', '.join(map(str, index))}]"
+
+
+def stretch(name: str, title: str, tape: Tape, output: Any, chosen: Chosen, cotangent: Any = 1.0) -> Followed:
+    """The record of a result, with the steps that it needs from the chosen variables on."""
+    if not chosen.variables:
+        raise RequestError(f"{title} depends on no float array that is not computed from another.")
+    variables = list(chosen.variables.values())
+    reached = descendants(tape, variables)
+    guards = [g for g in tape.guards if g[0] in reached and g[0] <= output.variable]
+    needed = ancestors(tape, [output.variable, *(g[0] for g in guards)], chosen.cuts, smooth=False)
+    tape.guards = guards
+    tape.steps = [
+        step
+        for step in tape.steps
+        if any(v in needed and v not in chosen.cuts for v in (step[3] if type(step[3]) is tuple else (step[3],)))
+    ]
+    tape.inputs = [v for v in variables if v in chosen.cuts]
+    assert tape.names is not None
+    tape.names.update((v, name) for name, v in chosen.variables.items())
+    call = _Call(name, tape, output, variables)
+    names = tuple(chosen.variables)
+    return Followed(tape, names, tuple(variables), output.variable, title, cotangent, chosen.notes, call)
