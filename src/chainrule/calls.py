@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.differentiate import full, is_differentiable
+from chainrule.dispatch import known
 from chainrule.errors import NotDifferentiableError, TreeError
-from chainrule.follow import followed
+from chainrule.follow import call, followed
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
 from chainrule.protocol import apply
@@ -99,7 +100,9 @@ class TracedCall:
         if not nested:
             self._mark_shared()
         try:
-            result = followed(function)(*called, **named)
+            # A function with a rule of its own (chainrule.extend) is one step; any other is traced.
+            ruled = isinstance(function, Hashable) and known(function)
+            result = call(function, *called, **named) if ruled else followed(function)(*called, **named)
         except RecursionError as error:
             error.add_note("While tracing, each call takes two frames of Python's; sys.setrecursionlimit allows more.")
             raise

@@ -77,7 +77,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
         if type(function.__func__) is FunctionType and not is_foreign[function.__func__.__code__.co_filename]:
             return followed(function)(*args, **kwargs)
-    elif kind is FunctionType and not is_foreign[function.__code__.co_filename]:
+    elif kind is FunctionType and not is_foreign[function.__code__.co_filename] and not known(function):
         return followed(function)(*args, **kwargs)
     tape = current_tape()
     if tape is None:
@@ -333,7 +333,7 @@ def plain(values: Any) -> Any:
 
 
 def stored(value: Any, base: Any) -> Any:
-    """The value of ``base[key] = value``, evaluated before it; refused where it would lose its link in a plain array."""
+    """The value of ``base[key] = value``, which comes first; refused where it would lose its link in a plain array."""
     if type(base) is np.ndarray and (type(value) is Traced or _any_traced((value,))):
         if type(value) is not Traced or value.active:
             raise refused(

@@ -170,13 +170,18 @@ def _columns(x: Any) -> Any:
     return x[:, None] if np.ndim(x) == 1 else x
 
 
+def _real(g: Any) -> Any:
+    """The cotangent of a sum of squares, which is real although SciPy gives it a complex dtype from 1.18 on."""
+    return np.real(g) if np.iscomplexobj(g) else g
+
+
 def lstsq_first(g: Any, out: Any, a: Any, b: Any, inverse: Any) -> Any:
     """The cotangent of the matrix, from those of the solution, of the sums of squares and of the singular values."""
     g_x, g_squares, _, g_s = g
     b, x = _columns(b), _columns(out[0])
     da = np.zeros_like(a) if g_x is None else pinv_rule(_columns(g_x) @ b.T, inverse, a)
     if g_squares is not None and np.size(g_squares):
-        da = da - 2 * (g_squares * conjugate(b - a @ x)) @ x.T
+        da = da - 2 * (_real(g_squares) * conjugate(b - a @ x)) @ x.T
     if g_s is not None:
         u, _, vh = np.linalg.svd(a, full_matrices=False)
         da = da + singular_values_rule(g_s, u, vh)
@@ -190,7 +195,7 @@ def lstsq_second(g: Any, out: Any, a: Any, b: Any, inverse: Any) -> Any:
     if g_squares is None or np.size(g_squares) == 0:
         return db
     residual = conjugate(b - a @ out[0])
-    return db + 2 * residual * g_squares
+    return db + 2 * residual * _real(g_squares)
 
 
 def _pinv_of_lstsq(a: Any, rcond: Any) -> Any:
