@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError, ShapeError
+from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
+from chainrule.failures import explained
 from chainrule.indexing import get_item
 from chainrule.ops import Operation
 from chainrule.positions import Position, is_internal, locate, user_frame
@@ -144,11 +145,6 @@ class Tape:
         self.leaves.append(variable)
         self.constants[id(array)] = (variable, array)
         return variable
-
-    def check_refusals(self) -> None:
-        """Raise what was refused, where the user's code has caught it and gone on as it would not have without."""
-        if self.refusals:
-            raise self.refusals[0]
 
     def check_watched(self) -> None:
         """Raise if a plain array that the function used has been changed while it ran."""
@@ -431,21 +427,3 @@ def observe(tape: Tape, frame: Any) -> None:
     for name, held in list(frame.f_locals.items()):
         if type(held) is Traced and held.tape is tape:
             names.setdefault(held.variable, name)
-
-
-def name_in_frame(x: Any, frame: Any) -> str | None:
-    """The name by which ``frame`` knows ``x``, if it does."""
-    return next((name for name, held in list(frame.f_locals.items()) if held is x), None)
-
-
-def explained(error: Exception, operation: Operation, operands: Any, values: Any) -> Exception:
-    """A NumPy error with the user's line, and the operands' names and shapes."""
-    frame = user_frame(3)
-    position = locate(frame.f_code, frame.f_lasti)
-    arrays = [(x, v) for x, v in zip(operands, values, strict=False) if isinstance(v, np.ndarray)]
-    shapes = ", ".join(f"{name_in_frame(x, frame) or 'an operand'} has shape {v.shape}" for x, v in arrays)
-    if isinstance(error, ValueError) and len(arrays) > 0 and not isinstance(error, np.linalg.LinAlgError):
-        fitting = "The shapes do not fit" if len(arrays) > 1 else "NumPy refused the call"
-        return ShapeError(f"{fitting}: {operation.spelling}: {shapes}.\n{position.pointer()}\n  NumPy says: {error}")
-    error.add_note(f"{operation.spelling}: {shapes}.\n{position.pointer()}")
-    return error
