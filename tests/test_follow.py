@@ -166,6 +166,7 @@ CASES = {
     "sorted with a key": lambda x: sorted(x, key=lambda v: -v)[0] * x[1],
     "math functions": lambda x: math.exp(x[0] / 3) * math.sin(x[1]) + math.log(x[2], 2) + math.hypot(x[0], x[3]),
     "float": lambda x: float(x[2]) ** 2 * x[0],
+    "error function": lambda x: math.erf(x[0] - 2) * math.erfc(x[1] - 1) * math.dist(x[:2], [0.0, x[3]]),
     "item": lambda x: x[2].item() * x.item(1),
     "printing": prints,
     "np.vectorize": lambda x: np.vectorize(lambda v: v * v if v > 2 else v)(x).sum(),
@@ -351,3 +352,24 @@ def test_nothing_of_numpy_is_replaced_while_tracing():
 
     cr.grad(f)(POINT)
     assert all(seen[name] is before[name] for name in before)
+
+
+def im2col(x):
+    windows = np.lib.stride_tricks.as_strided(x, (2, 2, 3), (x.strides[0], x.strides[1], x.strides[1]))
+    return (windows * np.arange(1.0, 4.0)).sum() * x[0, 0]
+
+
+def test_as_strided_windows():
+    x = np.arange(8.0).reshape(2, 4) / 7 + 0.1
+    for point in (x, x.astype(np.float32)):
+        gradient = cr.grad(im2col)(point)
+        assert gradient.dtype == point.dtype
+        for k, unit in enumerate(np.eye(8)):
+            expected, _ = richardson(im2col, [x], [unit.reshape(2, 4)])
+            assert gradient.ravel()[k] == pytest.approx(expected, rel=1e-5)
+
+    def reaches_too_far(x):
+        return np.lib.stride_tricks.as_strided(x, (9,), (8,)).sum()
+
+    with pytest.raises(cr.LinkLostError, match="outside"):
+        cr.grad(reaches_too_far)(x)

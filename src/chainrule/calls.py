@@ -116,7 +116,8 @@ class TracedCall:
         for x in self.outputs:
             if type(x) is Traced:
                 sync(x)
-        tape.check_refusals()
+        if tape.refusals:
+            raise tape.refusals[0]  # the user's code has caught it, and gone on as it would not have without
         tape.check_watched()
         self.wrt = [v for n in self.argnums for v in self.variables[n]]
         self.wrt_values = [x for n in self.argnums for x in self.leaves[n]]
@@ -172,7 +173,9 @@ class TracedCall:
         tape = self.tape
         if type(x) is Traced:
             if x.tape is not tape:
-                record(OPERATIONS[identity], (x,), {})  # raises: a value of a trace that has ended
+                if x.tape.closed:
+                    return self._leaf(x.value, wrt, name)  # of a trace that has ended: a plain value now
+                record(OPERATIONS[identity], (x, tape.input(0.0, active=False)), {})  # raises: two tapes meet
             return alias(x) if wrt else x
         if isinstance(x, np.ndarray):
             if type(x) is not np.ndarray or x.dtype.kind not in "fciub":

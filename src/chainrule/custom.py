@@ -18,9 +18,10 @@ import numpy as np
 from chainrule import tape as tape_module
 from chainrule.api import vjp
 from chainrule.errors import ChainruleError, LinkLostError, ShapeError, TreeError
+from chainrule.failures import explained
 from chainrule.follow import followed
 from chainrule.ops import Operation
-from chainrule.tape import current_tape, explained, record
+from chainrule.tape import current_tape, record
 from chainrule.traced import Traced, value_of
 from chainrule.trees import Structure, flatten, is_number, paths, unflatten
 

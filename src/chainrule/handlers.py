@@ -206,51 +206,11 @@ def _vectorize(vectorized: np.vectorize, *args: Any, **kwargs: Any) -> Any:
     return call(np.reshape, (as_array(results), tuple(map(int, shape))), {}) if results else arrays[0]
 
 
-_MATH = {name: getattr(np, name) for name in (
-    "sin cos tan sinh cosh tanh exp expm1 log1p log2 log10 sqrt cbrt exp2 degrees radians fabs copysign fmod "
-    "isnan isinf isfinite trunc").split()}  # fmt: skip
-_MATH |= {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
-          "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.float_power}  # fmt: skip
-
-
-def _follow_math(name: str, ufunc: np.ufunc) -> None:
-    def answer(*args: Any) -> Any:
-        if any(np.ndim(value_of(a)) for a in args):
-            raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-        return record(OPERATIONS[ufunc], args, {})
-
-    SUBSTITUTES[getattr(math, name)] = answer
-
-
-for _name, _ufunc in _MATH.items():
-    _follow_math(_name, _ufunc)
-
-
 @substitute(type)
 def _type(x: Any) -> type:
     """What a stand-in stands for."""
     found: type = x.__class__
     return found
-
-
-@substitute(math.hypot)
-def _hypot(*args: Any) -> Any:
-    return np.hypot(*args) if len(args) == 2 else np.sqrt(sum(x * x for x in args))
-
-
-@substitute(math.log)
-def _math_log(x: Any, base: Any = None) -> Any:
-    return np.log(x) if base is None else np.log(x) / np.log(base)
-
-
-@substitute(math.fsum)
-def _fsum(x: Any) -> Any:
-    return call(np.sum, (as_array(list(x)),), {})
-
-
-@substitute(math.prod)
-def _math_prod(x: Any, *, start: Any = 1) -> Any:
-    return start * call(np.prod, (as_array(list(x)),), {})
 
 
 # ---- questions about arrays, answered at once

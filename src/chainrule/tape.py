@@ -278,6 +278,10 @@ def sync(x: Any) -> None:
         return
     base = link.base
     sync(base)
+    if x.tape.closed:
+        x.value = link.operation.function(base.value, *[getattr(a, "value", a) for a in link.arrays], **link.params)
+        link.seen = link.root.version
+        return
     version, owned = link.root.version, base.owned
     strides = x.layout or getattr(x.value, "strides", None)
     fresh = record(link.operation, (base, *link.arrays), link.params)
@@ -313,8 +317,8 @@ def _operand(tape: Tape, x: Any) -> tuple[Input, Any, bool]:
 
 
 _add_tape_error = (
-    "a followed value was used after the call that it belongs to had ended, or in another thread",
-    "its tape is closed; the value was stored somewhere (a global, an attribute, a list) while the function ran",
+    "followed values of two traced calls met, or one was used in another thread, or written after its call had ended",
+    "each traced call has its own tape; the value was stored somewhere (a global, an attribute, a list)",
     "return the value from the function (has_aux=True returns extra results) or store np.array(...) outside of it",
 )
 
@@ -340,8 +344,8 @@ def record(
             if link is not None and link.seen != link.root.version:
                 sync(x)
             if tape is not x.tape:
-                if tape is not None:
-                    raise refused(LinkLostError, *_add_tape_error)
+                if tape is not None or x.tape.closed:
+                    return _afterwards(operation, operands, params, evaluate)
                 tape = x.tape
             x.owned = False
             inputs.append(x.variable)
@@ -358,7 +362,7 @@ def record(
             values.append(x)
     if tape is None:
         tape = _current.tape
-    if tape.closed or tape.thread != _thread():
+    if tape.thread != _thread():
         raise refused(LinkLostError, *_add_tape_error)
     if later:
         for k, x in enumerate(operands):
@@ -382,6 +386,21 @@ def record(
     if active and (operation.kind == "constant" or not _floating(out)):
         active = False
     return Traced(tape, variable, out, active)
+
+
+def _afterwards(operation: Operation, operands: Any, params: dict[str, Any], evaluate: Any) -> Any:
+    """An operation on values of a trace that has ended: they are plain values now.
+
+    A running mean that a layer keeps from call to call is such a value.  It does not depend on the arguments of
+    the call at hand, so it is a constant in it.
+    """
+    plain = tuple([x.value if type(x) is Traced and x.tape.closed else x for x in operands])
+    tapes = {id(x.tape) for x in plain if type(x) is Traced}
+    if len(tapes) > 1:
+        raise refused(LinkLostError, *_add_tape_error)
+    if tapes or _current.tape is not None:
+        return record(operation, plain, params, evaluate)
+    return (evaluate or operation.function)(*plain, **params)
 
 
 def _floating(out: Any) -> bool:

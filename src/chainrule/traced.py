@@ -68,7 +68,7 @@ class Traced(Operators):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         sync(self)
-        if self.active:
+        if self.active and not self.tape.closed:
             raise refused(
                 LinkLostError,
                 "a followed array was about to become a plain array",
@@ -90,7 +90,7 @@ class Traced(Operators):
     # ---- becoming plain
     def __float__(self) -> float:
         sync(self)
-        if self.active:
+        if self.active and not self.tape.closed:
             raise refused(
                 LinkLostError,
                 "a followed value was about to become a Python float",
@@ -145,7 +145,9 @@ class Traced(Operators):
             "use a plain key; leave out functools.lru_cache while tracing",
         )
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.tape.closed:
+            return self.value.__reduce_ex__(protocol)
         raise refused(
             LinkLostError,
             "a followed value was about to be pickled or copied by foreign code",
@@ -155,7 +157,7 @@ class Traced(Operators):
 
     def tolist(self) -> Any:
         """The plain nested lists; refused where a derivative would be lost."""
-        if self.active:
+        if self.active and not self.tape.closed:
             raise refused(
                 LinkLostError,
                 "t.tolist() was called on a followed array",
@@ -282,6 +284,8 @@ class Traced(Operators):
         link = self.link
         if link is not None and link.seen != link.root.version:
             sync(self)
+        if self.tape.closed:
+            return self.value[tuple(map(value_of, key)) if type(key) is tuple else value_of(key)]
         index, arrays = make_index(key)
         if not arrays:
             value = self.value

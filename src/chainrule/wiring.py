@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule import handlers, ufuncs
+from chainrule import handlers, python_math, ufuncs
 from chainrule.dispatch import EVALUATORS
 from chainrule.ops import OPERATIONS
 from chainrule.rules import core, elementwise, joining, products, rearrange, reductions
 from chainrule.rules.einsum import normalise_einsum
 from chainrule.rules.ufunc_methods import FALLBACKS, UFUNC_METHODS
 
-FAMILIES = (core, elementwise, joining, products, rearrange, reductions)
+FAMILIES = (python_math, core, elementwise, joining, products, rearrange, reductions)
 
 ufuncs.UFUNC_METHODS.update(UFUNC_METHODS)
 ufuncs.UFUNC_FALLBACKS.update(FALLBACKS)

@@ -67,6 +67,13 @@ def _lossy_write(to: np.dtype[Any], of: np.dtype[Any]) -> NoReturn:
 
 def _check_shared(x: Any) -> None:
     """Refuse a write into memory that others hold too, and would see changed."""
+    if x.tape.closed:
+        raise refused(
+            LinkLostError,
+            "an array of a traced call was written after that call had ended",
+            "the array was stored somewhere (an attribute, a list, a global) while the function ran",
+            "write into a copy (x = np.array(x))",
+        )
     if x.tape.shared and x.variable in x.tape.shared:
         raise refused(
             LinkLostError,
