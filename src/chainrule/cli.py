@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stdout
 from typing import Annotated, Any, NoReturn
@@ -14,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
-from chainrule.script import Followed, trace_function, trace_script
+from chainrule.script import Followed, ScriptError, trace_function, trace_script
 
 try:
     import typer
@@ -90,7 +91,7 @@ def grad(
         return
     console = Console(highlight=False)
     console.print(_heading(followed), soft_wrap=True)
-    console.print(_table(gradients, console.width, full))
+    _print_whole(_table(gradients, console.width, full), console)
     _print_notes(followed, console)
 
 
@@ -109,7 +110,7 @@ def trace(
     """
     followed = _followed(target, of, wrt, shapes, of_index, updates)
     console = Console(highlight=False)
-    console.print(Text(str(followed.program())), soft_wrap=True)
+    console.print(Text(_fitted(str(followed.program()), console.width)), soft_wrap=True)
     _print_notes(followed, console)
 
 
@@ -151,12 +152,10 @@ def _followed(
             return trace_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]
     except RequestError as error:
         _fail(str(error), _USAGE)
-    except Exception as error:
-        if not isinstance(error, ChainruleError) and "::" not in target:
-            raise
-        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        kind = "" if isinstance(error, ChainruleError) else f"{type(error).__name__}: "
-        _fail(f"{kind}{error}{notes}", _FAILED)
+    except ScriptError as error:
+        _fail(str(error), _FAILED, verbatim=True)
+    except ChainruleError as error:
+        _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), _FAILED)
 
 
 def _split(text: str) -> list[str]:
@@ -183,9 +182,10 @@ def _read_shapes(text: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]
     return shapes, values
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _fail(message: str, code: int, verbatim: bool = False) -> NoReturn:
     """Say what is wrong on the standard error, and end the program."""
-    Console(stderr=True, highlight=False).print(Text(message), soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
+    console.print(Text(message if verbatim else _broken(message, console.width)), soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -198,16 +198,15 @@ def _heading(followed: Followed) -> Text:
 
 def _table(gradients: Mapping[str, Any], width: int, full: bool) -> Table:
     """One row per gradient; the numbers take what room is left."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for title in ("gradient", "shape"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("norm", justify="right", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    rows = [(f"d{name}", _shape(g), f"{np.linalg.norm(np.ravel(g)):.4g}", g) for name, g in gradients.items()]
+    titles = ("name", "shape", "norm")
+    taken = sum(max(len(title), *(len(row[k]) for row in rows)) + 2 for k, title in enumerate(titles))
+    for title in titles:
+        table.add_column(title, no_wrap=True, justify="right" if title == "norm" else "left")
     table.add_column("numbers", no_wrap=True, overflow="ignore")
-    names = {f"d{name}": g for name, g in gradients.items()}
-    taken = max(8, *map(len, names)) + max(5, *(len(_shape(g)) for g in gradients.values())) + 9 + 8
-    for name, g in names.items():
-        norm = f"{np.linalg.norm(np.ravel(g)):.4g}"
-        table.add_row(Text(name, style="cyan"), _shape(g), norm, Text(_numbers(g, max(width - taken, 24), full)))
+    for name, shape, norm, g in rows:
+        table.add_row(Text(name, style="cyan"), shape, norm, Text(_numbers(g, max(width - taken, 24), full)))
     return table
 
 
@@ -222,9 +221,40 @@ def _numbers(g: Any, width: int, full: bool) -> str:
     return np.array2string(np.asarray(g), max_line_width=width, precision=4, threshold=_SMALL, edgeitems=2)
 
 
+def _print_whole(table: Table, console: Console) -> None:
+    """Print a table; without the blanks at the ends of its lines, where it goes to a file."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _fitted(program: str, width: int) -> str:
+    """The printed program, with its first line broken between the parameters where it is too long."""
+    first, _, rest = program.partition("\n")
+    if len(first) > width:
+        # Broken before a name only: "float64[4, 6]" holds a blank that is no place to break.
+        parameters = re.sub(r", (?=\w+: )", ",\0", first).replace(" ", "\1").replace("\0", " ")
+        broken = textwrap.wrap(parameters, width, subsequent_indent=" " * 8, break_long_words=False)
+        first = "\n".join(broken).replace("\1", " ")
+    return f"{first}\n{rest}"
+
+
 def _print_notes(followed: Followed, console: Console) -> None:
     for note in followed.notes:
-        console.print(Text(f"Note: {note}."), soft_wrap=not console.is_terminal)
+        console.print(Text(_broken(f"Note: {note}.", console.width)), soft_wrap=True)
+
+
+def _broken(message: str, width: int) -> str:
+    """A message with its long sentences broken; source code and what points into it stay as they are."""
+    lines = []
+    for line in message.splitlines():
+        indent = len(line) - len(line.lstrip())
+        code = indent >= 4 or line.lstrip().startswith("File ") or len(line) <= width
+        lines += [line] if code else textwrap.wrap(line, width, subsequent_indent=" " * (indent + 2))
+    return "\n".join(lines)
 
 
 def _record(followed: Followed, gradients: Mapping[str, Any]) -> dict[str, Any]:

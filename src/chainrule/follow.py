@@ -342,6 +342,8 @@ def stored(value: Any, base: Any) -> Any:
                 "the array was made outside of the traced function, and the link would be lost in it",
                 "make the array inside the function (np.zeros, np.empty, x.copy()), or pass it as an argument",
             )
+        if type(value) is Traced:
+            value.tape.guard(value, None)
         return plain(value)
     return value
 

@@ -218,6 +218,9 @@ class _Choice:
         else:
             for name in self.roots:
                 self._by_default(name, chosen)
+            behind = [n for n in self.roots if not self._values(n, self.reached) and self._values(n, self.all_reached)]
+            if behind:
+                chosen.notes.append(f"{', '.join(behind)}: left out, for only earlier values of these depend on them")
         upstream = {v: ancestors(self.tape, [v], self.cuts) - {v} for v in set(chosen.variables.values())}
         # How an array was made is left out, unless that leads to another of the wanted ones.
         chosen.cuts |= {v for v, behind in upstream.items() if behind.isdisjoint(upstream)}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.differentiate import is_differentiable
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, ShapeError
 from chainrule.follow import HOOKS
 from chainrule.history import History, RequestError
 from chainrule.positions import adopt
@@ -29,6 +29,7 @@ __all__ = ["Names", "ScriptError", "as_main", "failure", "is_asked_for", "parsed
 
 _PACKAGE = os.path.dirname(__file__)
 _FEW = 64  # longer lists are searched for arrays once, at the end
+_SCAN = "__chainrule_scan__"
 _MOST_STEPS = 300_000
 _MOST_BYTES = 4 << 30
 
@@ -57,6 +58,7 @@ def _arrays_in(name: str, value: Any, limit: int, depth: int = 3) -> Iterator[tu
 
 
 def is_asked_for(name: str, wanted: frozenset[str] | None) -> bool:
+    """Whether a name is among the wanted ones, or a part of one of them."""
     return wanted is None or name in wanted or any(name.startswith((w + "[", w + ".")) for w in wanted)
 
 
@@ -67,7 +69,9 @@ class Names(MutableMapping[str, Any]):
         self.held = held
         self.history = history
         self.wanted = None if wanted is None else frozenset(wanted)
-        self.measured = self.bytes = 0
+        self.measured = self.bytes = self.searched = 0
+        self.used: set[int] = set()  # variables that are operands of steps
+        self.late: set[str] = set()  # names of arrays that were used before they had this name
 
     def __getitem__(self, name: str) -> Any:
         return self.held[name]
@@ -91,11 +95,16 @@ class Names(MutableMapping[str, Any]):
         elif kind in (float, np.float64, np.float32) and self.wanted and name in self.wanted:
             variable = tape.constant(np.asarray(value))
             value = Traced(tape, variable, tape.values[variable][()], False)
+        if name == self.history.result or self.history.result.startswith((name + "[", name + ".")):
+            self.scan_all()  # what was written into in the meantime was so before the result was computed
         self.held[name] = value
         self.scan(name, value, sys._getframe(1).f_lineno, _FEW)
-        if name == self.history.result:
-            self.scan_all(_FEW)
         self._measure()
+
+    def find(self, path: str) -> Any:
+        """What ``err``, ``losses[2]`` or ``net.loss`` stands for; ``None`` where there is nothing."""
+        name = re.split(r"[\[.]", path)[0]
+        return dict(_arrays_in(name, self.held.get(name), sys.maxsize)).get(path, self.held.get(path))
 
     def scan(self, name: str, value: Any, line: int, limit: int) -> None:
         """Note the arrays that a name reaches, and have those followed that may be asked for."""
@@ -103,10 +112,20 @@ class Names(MutableMapping[str, Any]):
             sync(x)
             if is_differentiable(x.value):
                 if is_asked_for(path, self.wanted):
-                    x.active = True
+                    self._follow(path, x)
                 self.history.note(path, x.variable, line)
 
-    def scan_all(self, limit: int) -> None:
+    def _follow(self, path: str, x: Any) -> None:
+        """Have an array followed from here on; note where it was used before, under no name or another one."""
+        steps = self.history.tape.steps
+        for step in steps[self.searched :]:
+            self.used.update(v for v in step[1] if type(v) is int)
+        self.searched = len(steps)
+        if not x.active and x.variable in self.used:
+            self.late.add(path)
+        x.active = True
+
+    def scan_all(self, limit: int = _FEW) -> None:
         """The same for all names: arrays may have been written into."""
         for name, value in list(self.held.items()):
             if not name.startswith("__"):
@@ -141,6 +160,7 @@ def as_main(path: str, module: ModuleType) -> Iterator[None]:
 
 
 def parsed(path: str) -> ast.Module:
+    """The syntax tree of the file."""
     try:
         with open(path, "rb") as file:
             source = file.read()
@@ -191,9 +211,10 @@ def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> l
     return first + [h for h in hints if h not in first] if first else []
 
 
-def failure(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> ScriptError:
-    """What to raise where the file at ``tree`` failed: its own traceback, and a hint where the cause is plain."""
-    return ScriptError(_own_traceback(error) + "".join(f"\nHint: {hint}" for hint in _hints(error, tree, held)))
+def failure(error: BaseException, tree: ast.Module | None = None, held: Mapping[str, Any] | None = None) -> ScriptError:
+    """What to raise where the user's code failed: its own traceback, and a hint where the cause is plain."""
+    hints = [] if tree is None else _hints(error, tree, held or {})
+    return ScriptError(_own_traceback(error) + "".join(f"\nHint: {hint}" for hint in hints))
 
 
 def _stopped_after(error: ChainruleError, tree: ast.Module, code: Any, result: str) -> int | None:
@@ -217,12 +238,28 @@ def _frames(error: BaseException) -> Iterator[Any]:
         place = place.tb_next
 
 
+def _with_scans(tree: ast.Module) -> ast.Module:
+    """The script with a look at its names behind each statement at its top level that may have bound global ones.
+
+    A function that assigns a global variable does so behind the back of :class:`Names`.
+    """
+    body: list[ast.stmt] = []
+    for statement in tree.body:
+        body.append(statement)
+        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if isinstance(statement, ast.Expr | ast.For | ast.While | ast.If | ast.With | ast.Try) and not docstring:
+            look = ast.Expr(ast.Call(ast.Name(_SCAN, ast.Load()), [], []))
+            body.append(ast.fix_missing_locations(ast.copy_location(look, statement)))
+    return ast.Module(body, [])
+
+
 def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
     """Execute the script on its names; what is to be said about it."""
     module = ModuleType("__main__")
     names.held = module.__dict__
     names.held.update(HOOKS, __file__=path, __builtins__=builtins)
-    code = routed_module(tree, path)
+    names.held[_SCAN] = names.scan_all
+    code = routed_module(_with_scans(tree), path)
     result = names.history.result
     try:
         with as_main(path, module):
@@ -233,11 +270,13 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
     except RequestError:
         raise
     except Exception as error:
-        followed = type(names.held.get(result)) is Traced
-        if isinstance(error, ChainruleError) and type(error).__module__.startswith("chainrule"):
+        followed = type(names.find(result)) is Traced
+        if isinstance(error, ChainruleError) and not isinstance(error, ShapeError):
             line = _stopped_after(error, tree, code, result) if followed else None
             if line is None:
                 raise
-            return [f"the rest of the script, from line {line} on, was not run: {str(error).splitlines()[0]}"]
+            return [
+                f"the rest of the script, from line {line} on, was not run: {str(error).splitlines()[0].rstrip('.')}"
+            ]
         raise failure(error, tree, names.held) from None
     return []

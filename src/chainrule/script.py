@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -15,7 +16,7 @@ import numpy as np
 
 from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
 from chainrule.history import Chosen, History, RequestError, Updates, descendants
 from chainrule.linear import is_floating
 from chainrule.running import Names, ScriptError, as_main, failure, is_asked_for, parsed, run_script
@@ -26,6 +27,8 @@ from chainrule.traced import Traced
 __all__ = ["Followed", "Loaded", "RequestError", "ScriptError", "load_function", "trace_function", "trace_script"]
 
 _SEED = 0
+# Methods that make plain numbers of an array that is not followed yet, and leave no trace of it.
+_TEXTUAL = {"tolist", "tobytes", "tostring", "tofile", "dump", "dumps"}
 
 
 def trace_script(
@@ -58,38 +61,49 @@ def trace_script(
         names = Names({}, history, wrt)
         try:
             notes = run_script(tree, path, names)
-        except RequestError:
-            raise
-        except ChainruleError as error:
-            if wrt is None and not isinstance(error, ScriptError):
-                error.add_note("  With --wrt W,b only what depends on these has to be followed.")
+        except (LinkLostError, NotDifferentiableError) as error:
+            if wrt is None:
+                error.add_note(
+                    "  Or name the arrays that are meant (--wrt W,b): only what depends on them is followed."
+                )
             raise
         names.scan_all(sys.maxsize)
-        result = _result(names, of, index)
-        tape.check_watched()
         asked = None if wrt is None else _asked(names, wrt)
+        result = _result(names, of, index, _home(tree, path, of))
+        tape.check_watched()
         chosen = history.choose(asked, updates)
         output, title = element(result, of or "", index)
-        _check_losses(tape, chosen, of or "")
+        _check_losses(tape, chosen, of or "", [] if not _TEXTUAL & _attributes(tree) else sorted(names.late))
         chosen.notes[:0] = notes
     stem = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
     return stretch(stem, title, tape, output, chosen)
 
 
-def _result(names: Names, of: str | None, index: Sequence[int] | None) -> Any:
+def _home(tree: ast.Module, path: str, of: str | None) -> str:
+    """Where to look for a result that is a local variable of a function of the file."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            inside = (n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            if any(n.id == of for n in inside):
+                return f"; it is a variable of {node.name}(): ask for {path}::{node.name}"
+    return ""
+
+
+def _result(names: Names, of: str | None, index: Sequence[int] | None, home: str) -> Any:
     """The stand-in of the result, which must have been followed."""
     numbers = {
         name: x
         for name, x in names.held.items()
         if type(x) is Traced and x.active and np.size(x.value) == 1 and is_differentiable(x.value)
     }
-    computed = [name for name, x in numbers.items() if names.history.tape.values and x.variable not in _given(names)]
+    given = _given(names)
+    computed = [name for name, x in numbers.items() if x.variable not in given]
     candidates = f"the numbers that it computes: {', '.join(computed)}" if computed else "it computes no number"
     if of is None:
         raise RequestError(f"--of is missing: the name of the result in the script; {candidates}.")
-    if of not in names.held:
-        raise RequestError(f"the script defines no {of}; {candidates}.")
-    result = names.held[of]
+    result = names.find(of)
+    if result is None:
+        raise RequestError(f"the script defines no {of}{home or f'; {candidates}'}.")
     if type(result) is not Traced or not result.active:
         what = "" if type(result) is Traced else f", it is of type {type(result).__name__}"
         known = "the arrays of --wrt" if names.wanted is not None else "arrays that the script defines"
@@ -129,13 +143,19 @@ def _asked(names: Names, wrt: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def _check_losses(tape: Tape, chosen: Chosen, of: str) -> None:
+def _attributes(tree: ast.Module) -> set[str]:
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def _check_losses(tape: Tape, chosen: Chosen, of: str, late: Sequence[str]) -> None:
     """Refuse where something that depends on the wanted arrays became plain numbers before it was noticed."""
     lossy = {v for v, value, _, _ in tape.guards if value is None or isinstance(value, float)}
-    if lossy and not lossy.isdisjoint(descendants(tape, chosen.variables.values())):
+    lost = not lossy.isdisjoint(descendants(tape, chosen.variables.values()))
+    if lost or any(name in chosen.variables for name in late):
         raise ChainruleError(
-            f"an array that depends on {', '.join(chosen.variables)} was handed to code that is not followed, "
-            f"and {of} may depend on what came back.\n  Instead: bind the arrays at the top level of the script."
+            f"an array that depends on {', '.join(late or chosen.variables)} may have become plain numbers before "
+            f"it had that name, and {of} may depend on them.\n"
+            "  Instead: ask for the first name that it has at the top level of the script."
         )
 
 
@@ -145,12 +165,14 @@ class Loaded:
 
     Attributes:
         function: the function.
-        args: its arguments.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
         notes: where the arguments come from.
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -203,20 +225,21 @@ def _with_arguments(
     if unknown:
         raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(_named(parameters))}.")
     generator = np.random.default_rng(_SEED)
-    args, missing, own, drawn = [], [], [], []
+    given: dict[str, Any] = {}
+    missing, own, drawn = [], [], []
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
         if p.name in shapes:
             array = generator.standard_normal(shapes[p.name])
-            args.append(array if shapes[p.name] else float(array))
+            given[p.name] = array if shapes[p.name] else float(array)
             drawn.append(p.name)
         elif p.name in values:
-            args.append(values[p.name])
+            given[p.name] = values[p.name]
         elif p.default is not p.empty:
-            args.append(p.default)
+            given[p.name] = p.default
         elif p.name in held:
-            args.append(held[p.name])
+            given[p.name] = held[p.name]
             own.append(p.name)
         else:
             missing.append(p.name)
@@ -227,7 +250,9 @@ def _with_arguments(
         )
     notes = [f"{', '.join(drawn)}: normal random numbers from a fixed seed"] if drawn else []
     notes += [f"{', '.join(own)}: as the file defines them"] if own else []
-    return Loaded(function, tuple(args), notes)
+    by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    args = tuple(x for n, x in given.items() if n not in by_name)
+    return Loaded(function, args, {n: x for n, x in given.items() if n in by_name}, notes)
 
 
 def _named(parameters: Any) -> list[str]:
@@ -267,7 +292,12 @@ def trace_function(
         raise RequestError(f"no parameter of {name} holds floats.")
     notes = list(loaded.notes)
     with Tape(names=True) as tape:
-        call = TracedCall(loaded.function, loaded.args, {}, positions, tape)
+        try:
+            call = TracedCall(loaded.function, loaded.args, loaded.kwargs, positions, tape)
+        except ChainruleError:
+            raise
+        except Exception as error:
+            raise failure(error) from None
         results = [x for x in call.outputs if type(x) is Traced and x.active and is_differentiable(x.value)]
         if not 0 <= of < len(results):
             raise RequestError(
@@ -288,7 +318,4 @@ def trace_function(
                 "grad_output from a fixed seed (--of-index chooses an element)"
             )
         chosen = Chosen(dict(zip(call.names(), call.wrt, strict=True)), set(call.wrt), notes)
-    followed = stretch(name.replace(".", "_"), title, tape, output, chosen, cotangent)
-    if type(cotangent) is Traced:
-        followed.tape.inputs.append(cotangent.variable)
-    return followed
+    return stretch(name.replace(".", "_"), title, tape, output, chosen, cotangent)

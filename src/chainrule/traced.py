@@ -101,7 +101,10 @@ class Traced(Operators):
         return float(self.value)
 
     def __complex__(self) -> complex:
-        return complex(self.value) if not self.active else complex(self.__float__())
+        if self.active and not self.tape.closed:
+            return complex(self.__float__())  # raises
+        self.tape.guard(self, None)
+        return complex(self.value)
 
     def _steers(self, convert: Callable[[Any], Any]) -> Any:
         sync(self)
@@ -164,6 +167,7 @@ class Traced(Operators):
                 "it gives plain Python numbers, without their derivatives",
                 "use list(t), whose elements are followed",
             )
+        self.tape.guard(self, None)  # what is done with the plain numbers depends on these values
         return self.value.tolist()
 
     tobytes = tostring = dump = dumps = tofile = tolist
