@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,8 @@ _SIGNS = [
         lambda x: np.log(x, where=x > 0, out=np.zeros(3)),
         (np.array([1.5, -0.5, -2.0]),),
     ),
+    Case("math.erf", lambda x: math.erf(x) * 1.0, (0.3,)),
+    Case("math.erfc", lambda x: math.erfc(x) * 1.0, (-0.4,)),
     Case(
         "flat functions", lambda x: x * (np.round(x) + np.around(x, 1) + np.fix(x) + np.floor(x) + np.rint(x)), (A(5),)
     ),
