@@ -124,7 +124,7 @@ def _backward(call: TracedCall, loss: int | None, debug_nans: bool) -> tuple[lis
     else:
         results = plan.run(tape.values)
         fresh = freshness(plan.results, plan.boundary)
-        if any(has_nan(r) for r in results):
+        if plan.may_make_nan and any(map(has_nan, results)):
             # The values may be such that zero times infinity has to be taken care of: the plan knows nothing of them.
             found = differentiate(tape, {loss: 1.0}, call.wrt)
             held = [found.get(v) for v in call.wrt]

@@ -29,6 +29,10 @@ _SHORTCUTS: dict[Any, Callable[..., Any]] = {np.sum: np.add.reduce}
 _METHODS: dict[Any, Callable[..., Any]] = {np.transpose: operator.attrgetter("T"), np.matmul: operator.matmul}
 _SYMBOLS = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.pow: "**",
             operator.gt: ">", operator.eq: "==", operator.matmul: "@"}  # fmt: skip
+_HARMLESS = frozenset(
+    (operator.add, operator.sub, operator.mul, operator.neg, operator.gt, operator.eq, operator.matmul, np.add.reduce,
+     np.greater, np.less, np.equal, np.transpose, _METHODS[np.transpose], np.reshape, np.broadcast_to, np.dot)
+)  # fmt: skip
 _FRESH = frozenset((np.zeros_like, np.sum, np.copy, np.matmul, np.dot, set_item, add_item))
 _LONGEST_SOURCE = 500  # steps; compiling more takes longer than many runs save
 _OPERATORS: dict[Any, Callable[..., Any]] = {
@@ -105,6 +109,8 @@ class Plan:
         # Python's numbers among the forward values: rules are given NumPy's, whose division by zero is infinite.
         self.numbers = [v for v in sorted(needed) if v < boundary and type(tape.values[v]) in (float, complex)]
         self.steps = self._compile(kept)
+        # Sums and products of finite numbers are no NaN; anything else might have an infinite slope somewhere.
+        self.may_make_nan = not all(step[0] in _HARMLESS for step in self.steps)
         self._runs = 0
         self._compiled: Callable[[Sequence[Any], Sequence[Any]], list[Any]] | None = None
 
