@@ -1,0 +1,188 @@
+"""The identities by which a backward pass is rewritten, as a table that is tested row by row.
+
+Classes, by what happens numerically: A is exact to the bit; B rounds differently; C is defined, or more accurate, at
+more points than the form it replaces.  Nothing else is used: no ``x * 0 = 0``, no ``x / x = 1`` on the user's data,
+nothing that changes a shape or a dtype.  Wherever the form before is finite, so is the form after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["IDENTITIES", "Identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An equality that the simplifier may use.
+
+    Attributes:
+        name: as it stands in the log.
+        numerics: ``"A"``, ``"B"`` or ``"C"``, as above.
+        text: what is said about it.
+        before: the mechanical form, of four arrays: two matrices, a column that is positive, and a square matrix.
+        after: the form that replaces it, of the same arrays.
+    """
+
+    name: str
+    numerics: str
+    text: str
+    before: Callable[..., Any]
+    after: Callable[..., Any]
+
+
+def _added_at(base: Any, amount: Any) -> Any:
+    """``amount`` added at one place per row."""
+    result = np.array(base)
+    result[np.arange(len(base)), np.arange(len(base)) % base.shape[1]] += amount
+    return result
+
+
+def _softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+IDENTITIES: tuple[Identity, ...] = (
+    Identity(
+        "repeated", "A", "computed once",
+        lambda x, y, s, m: x * y + x * y,
+        lambda x, y, s, m: (t := x * y) + t,
+    ),
+    Identity(
+        "scalars collected", "B", "scalars and signs collected in one factor",
+        lambda x, y, s, m: 0.5 * (2 * x) * (-1.0 / 3.0),
+        lambda x, y, s, m: x / -3.0,
+    ),
+    Identity(
+        "powers merged", "C", "powers of the same factor merged",
+        lambda x, y, s, m: x * s / s,
+        lambda x, y, s, m: x * 1,
+    ),
+    Identity(
+        "common factor", "B", "a common factor taken out",
+        lambda x, y, s, m: x * y - x * s,
+        lambda x, y, s, m: x * (y - s),
+    ),
+    Identity(
+        "common side of products", "B", "a common side of matrix products taken out",
+        lambda x, y, s, m: x @ m + y @ m,
+        lambda x, y, s, m: (x + y) @ m,
+    ),
+    Identity(
+        "sum of the forward pass opened", "B", "a sum of the forward pass written out, so that terms cancel",
+        lambda x, y, s, m: x * (1 - y) + x * y,
+        lambda x, y, s, m: x * 1,
+    ),
+    Identity(
+        "product of the forward pass", "B", "a product that the forward pass holds is used",
+        lambda x, y, s, m: y * x / s,
+        lambda x, y, s, m: y * (x / s),
+    ),
+    Identity(
+        "shared product", "B", "a product that is needed elsewhere too is used",
+        lambda x, y, s, m: (x * y * s, y * s),
+        lambda x, y, s, m: (x * (t := y * s), t),
+    ),
+    Identity(
+        "shared sum", "B", "a sum that is needed elsewhere too is used",
+        lambda x, y, s, m: (x + y - s, x - s),
+        lambda x, y, s, m: ((t := x - s) + y, t),
+    ),
+    Identity(
+        "view of a product", "A", "the view of a product is the product of the views",
+        lambda x, y, s, m: x.T * y.T,
+        lambda x, y, s, m: (x * y).T,
+    ),
+    Identity(
+        "view of the forward pass", "A", "a view of what the forward pass holds",
+        lambda x, y, s, m: x.sum(1),
+        lambda x, y, s, m: x.sum(1, keepdims=True)[:, 0],
+    ),
+    Identity(
+        "small factors first", "B", "factors of a smaller shape are multiplied first",
+        lambda x, y, s, m: x * s * s,
+        lambda x, y, s, m: x * (s * s),
+    ),
+    Identity(
+        "factor moved into a sum", "B", "a factor that is constant along a sum moves into it",
+        lambda x, y, s, m: (x * y).sum(1, keepdims=True) / s,
+        lambda x, y, s, m: (x * (y / s)).sum(1, keepdims=True),
+    ),
+    Identity(
+        "factor out of a sum", "B", "a factor that is constant along a sum comes out of it",
+        lambda x, y, s, m: (x * s).sum(1, keepdims=True),
+        lambda x, y, s, m: x.sum(1, keepdims=True) * s,
+    ),
+    Identity(
+        "sum of a sum", "B", "the order of two sums is exchanged",
+        lambda x, y, s, m: x.sum(0).sum(),
+        lambda x, y, s, m: x.sum(1).sum(),
+    ),
+    Identity(
+        "mean", "B", "a sum divided by the number of its terms is a mean",
+        lambda x, y, s, m: x.sum(0) / x.shape[0],
+        lambda x, y, s, m: x.mean(0),
+    ),
+    Identity(
+        "terms cancel", "C", "all terms cancel",
+        lambda x, y, s, m: (p := _softmax(x)) * 0 + ((y * p).sum(1, keepdims=True) * (1 - p.sum(1, keepdims=True))),
+        lambda x, y, s, m: np.zeros_like(x),
+    ),
+    Identity(
+        "centred values", "C", "centred values add up to zero",
+        lambda x, y, s, m: (x - x.mean(0)).sum(0),
+        lambda x, y, s, m: np.zeros_like(x[0]),
+    ),
+    Identity(
+        "transposes through a product", "B", "the transpose of a matrix product",
+        lambda x, y, s, m: (x @ m).T,
+        lambda x, y, s, m: m.T @ x.T,
+    ),
+    Identity(
+        "outer product", "A", "an outer product is a product with a column",
+        lambda x, y, s, m: np.outer(s[:, 0], x[0]),
+        lambda x, y, s, m: s * x[0],
+    ),
+    Identity(
+        "added in place", "B", "what is added at an index is added onto the other terms",
+        lambda x, y, s, m: x + _added_at(np.zeros_like(x), s[:, 0]),
+        lambda x, y, s, m: _added_at(x, s[:, 0]),
+    ),
+    Identity(
+        "product with what was added at an index", "B", "only what stands at the index is multiplied",
+        lambda x, y, s, m: np.where(_added_at(np.zeros_like(x), 1) > 0, _added_at(np.zeros_like(x), s[:, 0]) * y, 0),
+        lambda x, y, s, m: _added_at(
+            np.zeros_like(x), s[:, 0] * y[np.arange(len(x)), np.arange(len(x)) % x.shape[1]]
+        ),
+    ),
+    Identity(
+        "choices merged", "A", "two choices by one condition are one choice",
+        lambda x, y, s, m: np.where(x > 0, y, 0) + np.where(x > 0, 0, s),
+        lambda x, y, s, m: np.where(x > 0, y, s),
+    ),
+    Identity(
+        "shares of a tie", "C", "the shares of two operands add up to one",
+        lambda x, y, s, m: np.where(np.isnan(x + y), np.nan, np.where(x == y, 0.5, y > x)),
+        lambda x, y, s, m: np.where(np.isnan(x + y), np.nan, 1 - np.where(x == y, 0.5, x > y)),
+    ),
+    Identity(
+        "hyperbolic tangent", "C", "sinh / cosh is tanh",
+        lambda x, y, s, m: np.sinh(x) / np.cosh(x),
+        lambda x, y, s, m: np.tanh(x),
+    ),
+    Identity(
+        "guard of a divisor", "B", "the guard of a divisor by which is divided anyway",
+        lambda x, y, s, m: x / s / np.where(s == 0, 1, s),
+        lambda x, y, s, m: x / s**2,
+    ),
+    Identity(
+        "logistic", "C", "1 - 1 / (1 + e) is e / (1 + e)",
+        lambda x, y, s, m: 1 - 1 / (1 + s),
+        lambda x, y, s, m: s / (1 + s),
+    ),
+)  # fmt: skip

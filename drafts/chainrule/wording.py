@@ -1,0 +1,109 @@
+"""Names for values that the user left unnamed, said from what computes them: ``X_max``, ``exp_minus_z``, ``Xw``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.ir import Const, Step, Var
+from chainrule.sizes import is_size
+
+__all__ = ["invented_name", "several_names", "specific_name"]
+
+_LONGEST = 16
+# What an operation makes of x: a word in front of x's name, or behind it.
+_BEFORE = {"negative": "minus", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "absolute": "abs",
+           "sin": "sin", "cos": "cos", "expm1": "expm1", "log1p": "log1p", "reciprocal": "inverse", "erf": "erf",
+           "square": "squared", "sign": "sign", "log2": "log2", "log10": "log10", "arctan": "arctan", "cbrt": "cbrt",
+           "special.expit": "sigmoid", "special.erf": "erf"}  # fmt: skip
+_BEHIND = {"max": "max", "min": "min", "sum": "sum", "mean": "mean", "std": "std", "var": "var", "prod": "product",
+           "linalg.norm": "norm", "linalg.inv": "inverse", "linalg.det": "det", "linalg.cholesky": "factor",
+           "linalg.solve": "solution", "argmax": "argmax", "argsort": "order", "sort": "sorted", "cumsum": "cumsum",
+           "trace": "trace", "getitem": "part", "reshape": "reshaped", "astype": "cast", "diagonal": "diagonal",
+           "clip": "clipped", "concatenate": "joined", "stack": "stacked", "isnan": "is_nan", "all": "all",
+           "any": "any"}  # fmt: skip
+_PLAIN = {"sum": "total", "max": "largest", "min": "smallest", "sort": "ordered", "add": "total",
+          "subtract": "difference", "multiply": "product", "divide": "ratio", "matmul": "product",
+          "dot": "product", "einsum": "product", "outer": "outer", "where": "chosen", "maximum": "larger",
+          "minimum": "smaller", "power": "power", "arange": "positions", "zeros": "zeros", "ones": "ones",
+          "full": "filled", "eye": "identity", "greater": "mask", "greater_equal": "mask", "less": "mask",
+          "less_equal": "mask", "equal": "matches", "not_equal": "mask", "logical_and": "mask",
+          "logical_or": "mask", "logical_not": "mask", "broadcast_to": "expanded", "tril": "mask", "triu": "mask",
+          "logaddexp": "log_total", "concatenate": "joined", "stack": "stacked", "setitem": "filled",
+          "add.at": "collected", "zeros_like": "zeros", "linalg.solve": "solution"}  # fmt: skip
+_SEVERAL = {"linalg.slogdet": ("sign", "logdet"), "linalg.svd": ("U", "s", "Vt"), "linalg.eigh": ("eigenvalues", "V"),
+            "linalg.eig": ("eigenvalues", "V"), "linalg.qr": ("Q", "R")}  # fmt: skip
+_POWERS = {2: "squared", 3: "cubed", -1: "inverse", 0.5: "root"}
+_DIGITS = {1: "one", 2: "two", -1: "minus_one"}
+
+
+def several_names(step: Step) -> tuple[str, ...]:
+    """Names for the outputs of an operation that has several."""
+    own = _SEVERAL.get(step.operation.name, ())
+    word = step.operation.name.rpartition(".")[2]
+    count = len(step.outputs)
+    return own if len(own) == count else tuple(f"{word}_{k}" for k in range(count))
+
+
+def invented_name(step: Step, phrase_of: Callable[[Any], str], divides: bool = False) -> str:
+    """A name for what a step computes.
+
+    Args:
+        step: the step.
+        phrase_of: a name or a short description of an operand; empty where there is none.
+        divides: whether the value is used as a denominator.
+    """
+    name = step.operation.name
+    specific = specific_name(step, phrase_of)
+    if specific:
+        return specific
+    if divides:
+        return "denominator"
+    behind = _BEHIND.get(name)
+    word = _PLAIN.get(name) or behind or _BEFORE.get(name) or name.rpartition(".")[2].strip("_")
+    return word
+
+
+def specific_name(step: Step, phrase_of: Callable[[Any], str]) -> str:
+    """What an operation makes of its operands; empty where that cannot be said shortly."""
+    name = _specific(step, phrase_of)
+    return name if len(name) <= _LONGEST else ""
+
+
+def _specific(step: Step, phrase_of: Callable[[Any], str]) -> str:
+    """The operation together with what it works on; empty where that cannot be said shortly."""
+    name = step.operation.name
+    operands = step.inputs
+    phrases = [_literal(x) or phrase_of(x) for x in operands]
+    if not phrases or not all(phrases[:2]):
+        return ""
+    first = phrases[0]
+    if name in _BEFORE:
+        return f"{_BEFORE[name]}_{first}"
+    if name in _BEHIND and isinstance(first, str):
+        return f"{first}_{_BEHIND[name]}"
+    if name == "power" and isinstance(operands[1], Const) and operands[1].value in _POWERS:
+        return f"{first}_{_POWERS[operands[1].value]}"
+    if name in ("matmul", "dot"):
+        short = all(len(p) <= 2 for p in phrases)
+        return ("" if short else "_").join(phrases)
+    if name in ("add", "subtract") and any(_literal(x) for x in operands):
+        return f"{first}_{'plus' if name == 'add' else 'minus'}_{phrases[1]}"
+    if name in ("greater", "greater_equal", "less", "less_equal") and _is_zero(operands[1]):
+        return f"{first}_{'positive' if name.startswith('greater') else 'negative'}"
+    if name in ("transpose", "swapaxes", "identity"):
+        return f"{first}T" if name != "identity" else first
+    return ""
+
+
+def _is_zero(x: Var | Const) -> bool:
+    return isinstance(x, Const) and x.number < 0 and x.value == 0
+
+
+def _literal(x: Var | Const) -> str:
+    if isinstance(x, Var) or x.number >= 0 or is_size(x.value):
+        return ""
+    try:
+        return _DIGITS.get(x.value, "")
+    except TypeError:
+        return ""
