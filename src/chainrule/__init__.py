@@ -1,6 +1,7 @@
-"""Gradients of plain NumPy functions: as numbers that are always right."""
+"""Gradients of plain NumPy functions: as numbers that are always right, and as code that can be read and pasted."""
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from chainrule import wiring as _wiring
 from chainrule.api import hessian as hessian
@@ -22,13 +23,23 @@ from chainrule.gradient import value_and_grad as value_and_grad
 from chainrule.ir import Program as Program
 from chainrule.trace import trace as trace
 
+if _TYPE_CHECKING:
+    from chainrule.source import Source as Source
+    from chainrule.source import write as write
+
 __version__ = "0.1.0"
 
 del _wiring
 
+# Loaded when they are first used: what gives numbers does not wait for what writes code.
+_LATER = {"write": "source", "Source": "source", "testing": "", "extend": ""}
+
 
 def __getattr__(name: str) -> object:
-    """Load ``chainrule.testing`` and ``chainrule.extend`` when they are first used."""
-    if name in ("testing", "extend"):
+    """Load what is in ``_LATER``."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    if not _LATER[name]:
         return _import_module(f"chainrule.{name}")
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    found = globals()[name] = getattr(_import_module(f"chainrule.{_LATER[name]}"), name)
+    return found

@@ -95,10 +95,7 @@ def _written(call: TracedCall, outputs: Sequence[Any]) -> Backward:
     found = differentiate(tape, seeds, call.wrt, on_contribution=note)
     gradients = [_number(found[v]) if v in found else 0.0 for v in call.wrt]
     program = program_of(call, forward_steps, links)
-    variables: dict[int, Any] = {x.number: x for x in program.inputs}
-    variables.update((c.number, c) for c in program.constants)
-    for step in program.steps:
-        variables.update((out.number, out) for out in step.outputs)
+    variables: dict[int, Any] = dict(program.by_number())
     results = tuple(variables[g] if type(g) is int else Const(g) for g in gradients)
     whole = Program(
         program.name, program.inputs, program.steps, (*program.outputs, *results), program.constants, program.guards

@@ -121,6 +121,13 @@ class Program:
                     self._names[out.number] = namespace.claim(out.name or f"t{invented}")
         return self._names
 
+    def by_number(self) -> dict[int, Var | Const]:
+        """All variables and constant arrays, by their number."""
+        found: dict[int, Var | Const] = {x.number: x for x in self.inputs}
+        found.update((c.number, c) for c in self.constants)
+        found.update((out.number, out) for step in self.steps for out in step.outputs)
+        return found
+
     def __str__(self) -> str:
         names = self.names()
         lines = [f"def {self.name}({', '.join(f'{names[x.number]}: {_kind(x)}' for x in self.inputs)}):"]

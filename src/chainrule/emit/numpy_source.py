@@ -1,0 +1,299 @@
+"""Backward passes as NumPy source, in the styles people use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.backward import Backward
+from chainrule.emit.material import Material, constant_lines, result_text
+from chainrule.emit.writing import INDENT, WIDTH, Writing, words_of
+from chainrule.ir import Const, Var
+from chainrule.names import Namespace
+from chainrule.statements.request import Request
+
+__all__ = ["forward_source", "function_source", "layer_source", "lines_source", "pullback_source"]
+
+
+def _given(material: Material, backward: Backward | None) -> dict[int, str]:
+    given = {leaf.variable.number: leaf.name for leaf in material.leaves}
+    taken = set(given.values()) | set(material.parameters)
+    space = Namespace(taken)
+    for c in material.program.constants:
+        given[c.number] = space.claim(c.name or "constant")
+    if backward is not None and backward.cotangents:
+        single = len(backward.cotangents) == 1
+        for k, x in enumerate(backward.cotangents):
+            given[x.number] = _cotangent_name(material) if single else space.claim(f"grad_output_{k}")
+    return given
+
+
+def _cotangent_name(material: Material) -> str:
+    return Namespace([*material.parameters, *(leaf.name for leaf in material.leaves)]).claim("grad_output")
+
+
+def _cotangent_lines(backward: Backward, given: dict[int, str], source: str) -> list[str]:
+    if len(backward.cotangents) < 2:
+        return []
+    return [f"{', '.join(given[x.number] for x in backward.cotangents)} = {source}"]
+
+
+def _outputs(backward: Backward) -> tuple[Var | Const, ...]:
+    return backward.program.outputs[: len(backward.program.outputs) - len(backward.gradients)]
+
+
+def _output_names(outputs: Sequence[Var | Const], scalar: bool) -> dict[int, str]:
+    bare = len(outputs) == 1
+    return {
+        x.number: ("loss" if scalar else "output") if bare else f"output_{k}"
+        for k, x in enumerate(outputs)
+        if isinstance(x, Var)
+    }
+
+
+class Chosen:
+    """The gradients that are wanted, with the leaves they belong to."""
+
+    def __init__(self, material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> None:
+        index = {x.number: k for k, x in enumerate(backward.wrt)}
+        self.pairs = [(material.leaf_of(x), backward.gradients[index[x.number]]) for x in wrt]
+        self.names = {
+            g.number: prefix + leaf.name for leaf, g in reversed(self.pairs) if isinstance(g, Var) and g.number >= 0
+        }
+        gradients = [g for _, g in self.pairs]
+        # The array itself is read at the end where its shape or dtype is needed.
+        shaped = [leaf.variable for leaf, g in self.pairs if not isinstance(g, Var) or g.shape != leaf.variable.shape]
+        self.roots: tuple[Var | Const, ...] = (*gradients, *shaped)
+
+
+def _request(material: Material, backward: Backward, chosen: Chosen, prefix: str, **options: Any) -> Request:
+    given = options.pop("given", None) or _given(material, backward)
+    wanted = {**chosen.names, **options.pop("wanted", {})}
+    return Request(
+        backward.program,
+        backward.forward_steps,
+        options.pop("roots", chosen.roots),
+        given,
+        backward.links,
+        {n: name for n, name in wanted.items() if n not in given},
+        prefix,
+        taken=(*options.pop("taken", ()), *material.parameters, _cotangent_name(material), *material.lengths()),
+        **options,
+    )
+
+
+def function_source(
+    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
+) -> tuple[str, str]:
+    """A function that returns the output and the gradients by name; and its name."""
+    chosen = Chosen(material, backward, wrt, prefix)
+    outputs = _outputs(backward)
+    request = _request(
+        material,
+        backward,
+        chosen,
+        prefix,
+        roots=(*outputs, *chosen.roots),
+        wanted=_output_names(outputs, not backward.cotangents),
+    )
+    writing = Writing(material, request)
+    gradients = [f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in chosen.pairs]
+    output = _output_text(writing, outputs, args)
+    lines = [*writing.forward_lines(), "", *writing.backward_lines(), ""]
+    if not writing.forward_lines():
+        lines = lines[1:]
+    end = _return(f"{output}, ", gradients, "{", "}")
+    parameters = [*material.parameters, *([_cotangent_name(material)] if backward.cotangents else [])]
+    opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
+        backward, dict(request.given), _cotangent_name(material)
+    )
+    name = f"{material.name}_and_grad"
+    doc = f"The {'value' if not backward.cotangents else 'output'} of {material.name} and its gradients by name."
+    body = writing.finished([*opening, *lines, *end], f"{name}({', '.join(parameters)})", doc)
+    return _page(writing, body), name
+
+
+def _output_text(writing: Writing, outputs: Sequence[Var | Const], args: Sequence[Any]) -> str:
+    texts = [writing.operand(x) for x in outputs]
+    return texts[0] if len(texts) == 1 else result_text(writing.material.function, args, texts)
+
+
+def _return(start: str, items: Sequence[str], opening: str, closing: str) -> list[str]:
+    line = f"return {start}{opening}{', '.join(items)}{closing}"
+    if len(line) + len(INDENT) <= WIDTH:
+        return [line]
+    return [f"return {start}{opening}", *(f"{INDENT}{item}," for item in items), closing]
+
+
+def _page(writing: Writing, body: Sequence[str]) -> str:
+    top = writing.top(body)
+    return "\n".join([*top, *(["", ""] if top else []), *writing.remarks(), *body]) + "\n"
+
+
+def pullback_source(
+    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
+) -> tuple[str, str]:
+    """A function of the inputs and the cotangent that returns the gradients."""
+    chosen = Chosen(material, backward, wrt, prefix)
+    request = _request(material, backward, chosen, prefix)
+    writing = Writing(material, request)
+    gradients = [writing.gradient(leaf, g) for leaf, g in chosen.pairs]
+    forward = writing.forward_lines()
+    lines = [*forward, *([""] if forward else []), *writing.backward_lines(), ""]
+    end = _return("", gradients, "(", ")") if len(gradients) > 1 else [f"return {gradients[0]}"]
+    if len(gradients) > 1 and len(end) == 1:
+        end = [f"return {', '.join(gradients)}"]
+    parameters = [*material.parameters, *([_cotangent_name(material)] if backward.cotangents else [])]
+    opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
+        backward, dict(request.given), _cotangent_name(material)
+    )
+    single = len(chosen.pairs) == 1
+    name = f"{material.name}_grad_{chosen.pairs[0][0].name}" if single else f"{material.name}_backward"
+    of = chosen.pairs[0][0].name if single else ", ".join(leaf.name for leaf, _ in chosen.pairs)
+    doc = f"The gradient{'' if single else 's'} of {material.name} with respect to {of}."
+    body = writing.finished([*opening, *lines, *end], f"{name}({', '.join(parameters)})", doc)
+    return _page(writing, body), name
+
+
+def layer_source(
+    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
+) -> tuple[str, str]:
+    """A class with ``forward`` and ``backward``, which keeps what backward needs."""
+    chosen = Chosen(material, backward, wrt, prefix)
+    outputs = _outputs(backward)
+    request = _request(
+        material,
+        backward,
+        chosen,
+        prefix,
+        roots=(*outputs, *chosen.roots),
+        wanted=_output_names(outputs, not backward.cotangents),
+        taken=("self",),
+    )
+    writing = Writing(material, request)
+    gradients = [f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in chosen.pairs]
+    forward, lines = writing.forward_lines(), writing.backward_lines()
+    end = _return("", gradients, "{", "}")
+    made = {t for s in writing.statements.statements if s.forward for t in s.targets}
+    known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of)
+    kept = [w for w in words_of([*lines, *end]) if w in known]
+    output = _output_text(writing, outputs, args)
+    saving = [f"self.{w} = {w}" for w in kept]
+    loading = [f"{w} = self.{w}" for w in kept]
+    opening = writing.unpacking([*forward, output], kept)
+    first = writing.finished(
+        [*opening, *forward, *saving, f"return {output}"],
+        f"forward({', '.join(['self', *material.parameters])})",
+        f"The output of {material.name}.",
+        INDENT,
+    )
+    loading += _cotangent_lines(backward, dict(request.given), _cotangent_name(material))
+    parameters = ["self", *([_cotangent_name(material)] if backward.cotangents else [])]
+    last = writing.finished(
+        [*loading, *lines, *end], f"backward({', '.join(parameters)})", "The gradients by name.", INDENT
+    )
+    name = "".join(part[:1].upper() + part[1:] for part in material.name.split("_")) or "Layer"
+    doc = f'{INDENT}"""{material.name} with its backward pass."""'
+    return _page(writing, [f"class {name}:", doc, "", *first, "", *last]), name
+
+
+def forward_source(material: Material, args: Sequence[Any]) -> tuple[str, str]:
+    """The user's function, statement for statement."""
+    program = material.program
+    named = frozenset(out.number for s in program.steps for out in s.outputs if out.name is not None)
+    request = Request(
+        program,
+        len(program.steps),
+        program.outputs,
+        _given(material, None),
+        taken=(*material.parameters, *material.lengths()),
+        fold_roots=True,
+        forced=named,
+    )
+    writing = Writing(material, request)
+    output = _output_text(writing, program.outputs, args)
+    if len(program.outputs) > 1 and output.startswith("("):
+        output = output[1:-1]
+    lines = writing.forward_lines()
+    opening = writing.unpacking([*lines, output])
+    code = [*opening, *lines, f"return {output}"]
+    head = f"def {material.name}({', '.join(material.parameters)}):"
+    return _page(writing, [head, *(f"{INDENT}{line}" for line in code)]), material.name
+
+
+def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
+    """The backward lines alone, for under the user's own forward lines."""
+    chosen = Chosen(material, backward, wrt, prefix)
+    given = _given(material, backward)
+    lost = _lost_inputs(material, backward)
+    for number, name in _still_there(material, backward).items():
+        given[number] = name
+    for number, name in lost.items():
+        given[number] = f"{name}_given"
+    request = _request(
+        material,
+        backward,
+        chosen,
+        prefix,
+        given=given,
+        taken=material.user_names(),
+        fixed=True,
+        late=True,
+    )
+    writing = Writing(material, request)
+    lines = writing.backward_lines()
+    names = writing.statements.names
+    for leaf, gradient in chosen.pairs:
+        text = writing.gradient(leaf, gradient)
+        wanted = prefix + leaf.name
+        if text != wanted:
+            if wanted in names.values():
+                wanted += "_"
+            lines.append(f"{wanted} = {text}")
+    words = words_of(lines)
+    opening = writing.remarks()
+    for number, name in lost.items():
+        if given[number] in words:
+            opening.append(f"# put `{given[number]} = {name}` above the line that gives {name} a new value")
+    if backward.cotangents:
+        names_of = ", ".join(given[x.number] for x in backward.cotangents)
+        plural = len(backward.cotangents) > 1
+        opening.append(f"# {names_of}: the gradient{'s' * plural} of the loss with respect to the result{'s' * plural}")
+    opening += constant_lines([(name, c) for name, c in writing.constants() if c.name is None])
+    opening += writing.unpacking(lines)
+    return "\n".join([*opening, *lines]) + "\n"
+
+
+def _locals(material: Material, backward: Backward) -> list[Var]:
+    """The forward variables that are locals of the user's function, in order; the arguments first."""
+    code = getattr(material.function, "__code__", None)
+    names = () if code is None else (*code.co_varnames, *code.co_cellvars)
+    bare = [leaf.variable for leaf in material.leaves if leaf.name == leaf.source]
+    made = [
+        out
+        for step in backward.program.steps[: backward.forward_steps]
+        for out in step.outputs
+        if out.name is not None
+        and step.position is not None
+        and (code is None or (step.position.function == code.co_qualname and out.name in names))
+    ]
+    return [*bare, *made]
+
+
+def _still_there(material: Material, backward: Backward) -> dict[int, str]:
+    """The variables that the user's own names refer to when the forward lines have run."""
+    last: dict[str, Var] = {}
+    for x in _locals(material, backward):
+        last[x.name or ""] = x
+    return {x.number: name for name, x in last.items() if name}
+
+
+def _lost_inputs(material: Material, backward: Backward) -> dict[int, str]:
+    """Arguments whose name the forward lines give to something else."""
+    there = _still_there(material, backward)
+    kept = set(there.values())
+    return {
+        leaf.variable.number: leaf.name
+        for leaf in material.leaves
+        if leaf.name == leaf.source and leaf.variable.number not in there and leaf.name in kept
+    }

@@ -1,0 +1,135 @@
+"""Literals, lengths and static arguments as source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.emit.text import ATOM, SIGN, Text, join, tight
+from chainrule.errors import NotDifferentiableError
+from chainrule.ir import Const, Var
+from chainrule.sizes import is_size, plain_number
+from chainrule.statements.statement import Statements
+
+__all__ = ["Values", "shape_of"]
+
+_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
+
+
+def shape_of(x: Var | Const) -> tuple[int, ...]:
+    """The shape of an operand in the example."""
+    return x.shape if isinstance(x, Var) else np.shape(x.value)
+
+
+class Values:
+    """Writes what is no array: literals as the user wrote them, lengths by the arrays that have them.
+
+    Args:
+        statements: what to write.
+        literals: how the user wrote floats that Python would write otherwise.
+        variables: shapes and dtypes, by number.
+        lengths: the user's names for lengths of arrays.
+    """
+
+    def __init__(
+        self,
+        statements: Statements,
+        literals: Mapping[float, str],
+        variables: Mapping[int, Var | Const],
+        lengths: Mapping[tuple[int, int | None], str],
+    ) -> None:
+        self.names = statements.names
+        self.stand_ins = statements.stand_ins
+        self.literals = literals
+        self.variables = variables
+        self.lengths = lengths
+
+    def static(self, x: Any) -> Text:
+        """A literal, a size or another static argument."""
+        if is_size(x):
+            return self.size(x)
+        if isinstance(x, bool | np.bool) or x is None or x is Ellipsis:
+            return ("..." if x is Ellipsis else str(bool(x)) if x is not None else "None"), ATOM
+        if isinstance(x, int | float | np.integer | np.floating):
+            return self.number(x)
+        if isinstance(x, complex | np.complexfloating):
+            return repr(complex(x)), ATOM
+        if isinstance(x, str):
+            return '"' + repr(x)[1:-1].replace('"', '\\"') + '"', ATOM
+        if isinstance(x, tuple):
+            whole = self._whole_shape(x)
+            if whole:
+                return whole, ATOM
+            inner = ", ".join(self.static(e)[0] for e in x)
+            return (f"({inner},)" if len(x) == 1 else f"({inner})"), ATOM
+        if isinstance(x, list):
+            return f"[{', '.join(self.static(e)[0] for e in x)}]", ATOM
+        if isinstance(x, slice):
+            return f"slice({', '.join(self.static(e)[0] for e in (x.start, x.stop, x.step))})", ATOM
+        if isinstance(x, np.dtype):
+            return (f"np.{x.name}_" if x.kind == "b" else f"np.{x.name}"), ATOM
+        if isinstance(x, type):
+            return (f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__), ATOM
+        raise NotDifferentiableError(f"an argument of type {type(x).__name__} ({x!r}) cannot be written as source.")
+
+    def _whole_shape(self, lengths: tuple[Any, ...]) -> str:
+        """``X.shape`` where a tuple is the lengths of all axes of X; empty where it is not."""
+        if not lengths or not all(is_size(n) and n.expression[0] == "length" for n in lengths):
+            return ""
+        keys = [(n.expression[1], n.expression[2]) for n in lengths]
+        read = [self.stand_ins.get(key, (key,)) for key in keys]
+        numbers = {pairs[0][0] for pairs in read}
+        if len(numbers) != 1 or any(pairs != ((pairs[0][0], k),) for k, pairs in enumerate(read)):
+            return ""
+        (number,) = numbers
+        return f"{self.names[number]}.shape" if len(shape_of(self.variables[number])) == len(lengths) else ""
+
+    def number(self, x: Any) -> Text:
+        value = plain_number(x)
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                text = "np.nan" if math.isnan(value) else "np.inf"
+                return (text, ATOM) if value != -math.inf else ("-np.inf", SIGN)
+            if value < 0:
+                return f"-{self.literals.get(-value, repr(-value))}", SIGN
+            return self.literals.get(value, repr(value)), ATOM
+        return repr(value), SIGN if value < 0 else ATOM
+
+    def size(self, x: Any) -> Text:
+        """A length, or an expression of lengths."""
+        head, *operands = x.expression
+        if head == "number":
+            return self.number(operands[0])
+        if head == "length":
+            return self.length(operands[0], operands[1])
+        if head == "size":
+            return self.length(operands[0], None)
+        texts = [self.size(e) if is_size(e) else self.number(e) for e in operands]
+        if head == "neg":
+            return f"-{tight(texts[0])}", SIGN
+        if head in _ARITHMETIC:
+            if head == "sub" and operands[1] == 0 and not is_size(operands[1]):
+                return texts[0]
+            if head == "add" and operands[0] == 0 and not is_size(operands[0]):
+                return texts[1]
+            if head == "mul" and operands[0] == 1 and not is_size(operands[0]):
+                return texts[1]
+            return join(texts[0], _ARITHMETIC[head], texts[1])
+        return f"{head}({', '.join(t for t, _ in texts)})", ATOM
+
+    def length(self, number: int, axis: int | None) -> Text:
+        text: Text | None = None
+        own = self.lengths.get((number, axis))
+        if own is not None:
+            return own, ATOM
+        for stand_in, k in self.stand_ins.get((number, axis), ((number, axis),)):
+            name = self.names[stand_in]
+            one_dimensional = len(shape_of(self.variables[stand_in])) == 1
+            part = f"len({name})" if one_dimensional else f"{name}.size" if k is None else f"{name}.shape[{k}]"
+            text = (part, ATOM) if text is None else join(text, "*", (part, ATOM))
+        assert text is not None
+        return text

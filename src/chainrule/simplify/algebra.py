@@ -1,0 +1,216 @@
+"""How the steps with algebra are read: products, sums, powers, sums along axes, views and matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from chainrule.calls import identity
+from chainrule.indexing import Index, add_item, get_item
+from chainrule.ir import Const, Step, Var
+from chainrule.rules.helpers import normalise_axes
+from chainrule.simplify.read import Reader
+from chainrule.simplify.scalars import ZERO, Coefficient, power_of, times
+from chainrule.simplify.values import Ref
+from chainrule.sizes import is_size
+from chainrule.writing import cast
+
+__all__ = ["ALGEBRA"]
+
+
+def _read_multiply(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.operand(x) for x in step.inputs)
+    if any(reader.is_proved_zero(x) for x in step.inputs):
+        return ZERO, reader.table.one
+    if a is None or b is None or not a[0].number or not b[0].number:
+        return None
+    return reader.table.multiply(a, b)
+
+
+def _read_divide(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.operand(x) for x in step.inputs)
+    below = None if b is None else reader.table.power(b, -1)
+    if reader.is_proved_zero(step.inputs[0]):
+        return ZERO, reader.table.one
+    if a is None or below is None or not a[0].number:
+        return None
+    return reader.table.multiply(a, below)
+
+
+def _read_add(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.operand(x) for x in step.inputs)
+    return None if a is None or b is None else reader.table.add((a, b))
+
+
+def _read_subtract(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.operand(x) for x in step.inputs)
+    if a is None or b is None:
+        return None
+    return reader.table.add((a, (times(Coefficient(Fraction(-1)), b[0]), b[1])))
+
+
+def _read_negative(reader: Reader, step: Step) -> Ref | None:
+    a = reader.operand(step.inputs[0])
+    return None if a is None else (times(Coefficient(Fraction(-1)), a[0]), a[1])
+
+
+def _read_same(reader: Reader, step: Step) -> Ref | None:
+    return reader.operand(step.inputs[0]) if reader.variables[step.inputs[0].number].dtype == reader.dtype else None
+
+
+def _read_cast(reader: Reader, step: Step) -> Ref | None:
+    return _read_same(reader, step) if isinstance(step.inputs[0], Var) else None
+
+
+def _read_power(reader: Reader, step: Step) -> Ref | None:
+    base, exponent = step.inputs
+    if not (isinstance(exponent, Const) and exponent.number < 0 and type(exponent.value) in (int, float)):
+        return None
+    a = reader.operand(base)
+    p = exponent.value
+    if a is None or p == 0 or p != int(p) or abs(p) > 8:
+        return None
+    return reader.table.power(a, int(p))
+
+
+def _read_fixed_power(p: int) -> Callable[[Reader, Step], Ref | None]:
+    def read(reader: Reader, step: Step) -> Ref | None:
+        a = reader.operand(step.inputs[0])
+        return None if a is None else reader.table.power(a, p)
+
+    return read
+
+
+def _read_sum(reader: Reader, step: Step) -> Ref | None:
+    x = step.inputs[0]
+    if len(step.inputs) != 1 or not set(step.params) <= {"axis", "keepdims"} or not isinstance(x, Var):
+        return None
+    ref = reader.operand(x)
+    if ref is None or reader.variables[x.number].dtype != reader.dtype:
+        return None
+    whole = reader.whole(x)
+    rank = len(whole)
+    axes = normalise_axes(step.params.get("axis"), rank)
+    coefficient, value = reader.table.reduce(ref, [a - rank for a in axes], whole)
+    if step.operation.function is np.mean:
+        for a in axes:
+            below = power_of(whole[a].count(), -1)
+            assert below is not None
+            coefficient = times(coefficient, below)
+    if step.params.get("keepdims"):
+        return coefficient, value
+    return reader.table.view((coefficient, value), [k for k in range(rank) if k not in axes], rank)
+
+
+def view_mapping(step: Step, rank: int) -> list[int | None] | None:
+    """The axes that a step permutes, inserts or drops; ``None`` where it is no such step."""
+    function, params = step.operation.function, step.params
+    if any(is_size(e) for p in params.values() for e in (p if isinstance(p, tuple) else (p,))):
+        return None
+    if function is np.transpose:
+        axes = params.get("axes")
+        return list(reversed(range(rank))) if axes is None else [int(a) % rank for a in axes]
+    if function is np.swapaxes and set(params) == {"axis1", "axis2"}:
+        mapping: list[int | None] = list(range(rank))
+        a, b = params["axis1"], params["axis2"]
+        mapping[a], mapping[b] = mapping[b], mapping[a]
+        return mapping
+    if function is np.expand_dims:
+        axis = params.get("axis")
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        inserted = {a % (rank + len(axes)) for a in axes}
+        rest = iter(range(rank))
+        return [None if k in inserted else next(rest) for k in range(rank + len(axes))]
+    return None
+
+
+def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
+    index: Index = step.params["index"]
+    if not index.basic:
+        return None
+    mapping: list[int | None] = []
+    axis = 0
+    for part in index.parts:
+        if part is None:
+            mapping.append(None)
+        elif part is Ellipsis:
+            taken = sum(1 for p in index.parts if p is not None and p is not Ellipsis)
+            mapping += range(axis, len(dims) - taken + axis)
+            axis += len(dims) - taken
+        elif type(part) is slice:
+            if (part.start, part.stop, part.step) != (None, None, None):
+                return None
+            mapping.append(axis)
+            axis += 1
+        else:
+            if not dims[axis].one or is_size(part):
+                return None
+            axis += 1
+    return mapping + list(range(axis, len(dims)))
+
+
+def _read_view(reader: Reader, step: Step) -> Ref | None:
+    x = step.inputs[0]
+    if not isinstance(x, Var) or len(step.inputs) != 1:
+        return None
+    ref = reader.operand(x)
+    dims = reader.whole(x)
+    mapping = _index_mapping(step, dims) if step.operation.function is get_item else view_mapping(step, len(dims))
+    return None if ref is None or mapping is None else reader.table.view(ref, mapping, len(dims))
+
+
+def _read_added(reader: Reader, step: Step) -> Ref | None:
+    """``x[:, None]`` and ``x[:, 0]`` of a kept axis are views of all of ``x``: what is added there is added to it."""
+    base, amount, *arrays = step.inputs
+    if not isinstance(base, Var):
+        return None
+    dims = reader.whole(base)
+    if arrays or _index_mapping(step, dims) is None:
+        return reader.scattered(step)
+    mapping = _index_mapping(step, dims)
+    a, b = reader.refs[base.number], reader.operand(amount)
+    if mapping is None or b is None:
+        return None
+    rank = len(mapping)
+    inverse = [mapping.index(k) if k in mapping else None for k in range(len(dims))]
+    moved = reader.table.view(b, inverse, rank)
+    return moved if reader.starts_from_zero(a) else reader.table.add((a, moved))
+
+
+def _read_broadcast(reader: Reader, step: Step) -> Ref | None:
+    return reader.operand(step.inputs[0])
+
+
+def _read_matmul(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.fitted(x) for x in step.inputs)
+    if a is None or b is None or step.params or not a[1].dims or not b[1].dims:
+        return None
+    if step.operation.function is np.dot and (len(a[1].dims) > 2 or len(b[1].dims) > 2):
+        return None
+    for k, other in ((0, b), (1, a)):
+        unit = reader.operand(step.inputs[k])
+        if unit is not None and reader.is_unit_matrix(unit[1]) and len(other[1].dims) <= 2:
+            return times(unit[0], other[0]), other[1]
+    if not (a[1].floating and b[1].floating):
+        return None
+    return reader.table.matmul(a, b, reader.lengths.dims(step.outputs[0].number))
+
+
+def _read_outer(reader: Reader, step: Step) -> Ref | None:
+    a, b = (reader.fitted(x) for x in step.inputs)
+    if a is None or b is None or len(a[1].dims) != 1 or len(b[1].dims) != 1:
+        return None
+    return reader.table.multiply(reader.table.view(a, [0, None], 1), b)
+
+
+ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
+    np.multiply: _read_multiply, np.divide: _read_divide, np.add: _read_add, np.subtract: _read_subtract,
+    np.negative: _read_negative, np.positive: _read_same, identity: _read_same, cast: _read_cast,
+    np.power: _read_power, np.square: _read_fixed_power(2), np.reciprocal: _read_fixed_power(-1),
+    np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
+    np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
+    np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, add_item: _read_added,
+}  # fmt: skip

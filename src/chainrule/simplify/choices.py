@@ -1,0 +1,315 @@
+"""The ways in which an instance of a value can be computed, and what each costs.
+
+An *instance* is a value times a scalar coefficient.  The coefficient can be multiplied in behind the operation, or
+handed on to an operand, so that one multiplication serves all that needs the product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from chainrule.indexing import get_item
+from chainrule.ir import Step, Var
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
+from chainrule.simplify.values import Recipe, Value
+
+__all__ = ["Choice", "Choices", "Instance", "is_free", "is_fresh", "scalars_of", "size_of"]
+
+Instance = tuple[int, Coefficient]
+
+# Costs are single numbers that compare first by array operations, then by arithmetic.
+OPERATION = 1 << 40
+_MINUS = Coefficient(Fraction(-1))
+_WILD = 1 << 22  # an exponential that may overflow is a factor only where that saves an operation
+_MAXIMA = ("max", "amax")
+_MOST_SCALES = 6  # of one value; beyond, a new scale is a multiplication
+
+_VIEWS = frozenset((
+    np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
+    np.flip, np.diagonal, np.lib.stride_tricks.sliding_window_view,
+))  # fmt: skip
+_FRESH = frozenset("zeros_like ones_like empty_like full_like arange zeros ones empty eye full".split())
+
+
+def is_fresh(step: Step) -> bool:
+    """Whether a step makes an array of nothing."""
+    return step.operation.kind == "constant" and step.operation.name in _FRESH
+
+
+def is_free(step: Step) -> bool:
+    """Whether a step computes nothing: it is a view, or makes an array of nothing."""
+    function: Any = step.operation.function
+    if function is get_item:
+        return bool(step.params["index"].basic)
+    if function is np.diag:
+        x = step.inputs[0]
+        return len(x.shape if isinstance(x, Var) else np.shape(x.value)) == 2
+    return function in _VIEWS or is_fresh(step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """One way to compute an instance.
+
+    Attributes:
+        kind: how it is written down.
+        cost: what it costs, without its operands.
+        children: the instances that it needs.
+        payload: what the kind needs beyond that.
+        recipe: the recipe that it carries out, if it is not the plain one.
+    """
+
+    kind: str
+    cost: int
+    children: tuple[Instance, ...]
+    payload: Any = None
+    recipe: Recipe | None = None
+
+
+def size_of(shape: Iterable[int]) -> int:
+    """The number of elements of an array of this shape."""
+    return math.prod(shape)
+
+
+def priced(operations: int, arithmetic: float) -> int:
+    return operations * OPERATION + min(int(arithmetic), OPERATION // 4096)
+
+
+def scalars_of(coefficient: Coefficient) -> tuple[Instance, ...]:
+    """The run-time scalars in a coefficient."""
+    return tuple((k[1], UNIT) for k, _ in coefficient.atoms if k[0] == "v")
+
+
+def _coefficients(choice: Choice) -> list[Coefficient]:
+    """The coefficients that are written down for a choice."""
+    if choice.kind in ("scale", "prod"):
+        return [choice.payload[0]]
+    if choice.kind == "sum":
+        return list(choice.payload[1])
+    if choice.kind in ("op", "where", "scatter"):
+        return [r[0] for r in choice.payload[1] if type(r) is tuple and isinstance(r[1], Value) and r[1].kind == "one"]
+    return []
+
+
+class Choices:
+    """The choices for each instance, made when they are first asked for."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._made: dict[Instance, list[Choice]] = {}
+        self._scales: dict[int, int] = {}
+
+    def of(self, instance: Instance) -> list[Choice]:
+        found = self._made.get(instance)
+        if found is None:
+            found = self._made[instance] = [self._with_scalars(c) for c in self._find(instance)]
+        return found
+
+    @staticmethod
+    def _with_scalars(choice: Choice) -> Choice:
+        """A choice that names the run-time scalars that it needs behind its other operands."""
+        scalars: dict[Instance, None] = {}
+        for c in _coefficients(choice):
+            scalars.update(dict.fromkeys(scalars_of(c)))
+        if not scalars:
+            return choice
+        return Choice(choice.kind, choice.cost, (*choice.children, *scalars), choice.payload, choice.recipe)
+
+    def forget(self) -> None:
+        self._made.clear()
+        self._scales.clear()
+
+    def _find(self, instance: Instance) -> list[Choice]:
+        number, scale = instance
+        value = self.table.values[number]
+        for held, var in value.leaves:
+            if held == scale:
+                return [Choice("leaf", 0, (), var)]
+        size = size_of(value.shape)
+        one = 1 if value.dims else 0
+        found: list[Choice] = []
+        for held, var in value.leaves:
+            below = power_of(held, -1)
+            if below is not None:
+                found.append(Choice("scale", priced(one, size), (), (times(scale, below), var)))
+        if scale != UNIT:
+            if value.kind != "leaf":
+                found.append(Choice("scale", priced(one, size), ((number, UNIT),), (scale, None)))
+            if scale.number < 0:
+                found.append(Choice("scale", priced(one, size), ((number, times(_MINUS, scale)),), (_MINUS, None)))
+        self._scales[number] = self._scales.get(number, 0) + 1
+        push = scale == UNIT or self._scales[number] <= _MOST_SCALES
+        for recipe in (*self._plain(value), *value.recipes):
+            found += self._carry_out(value, scale, recipe, push)
+        return found
+
+    @staticmethod
+    def _plain(value: Value) -> tuple[Recipe, ...]:
+        if value.kind in ("prod", "sum", "reduce", "matmul", "view"):
+            details: Any = (value.details, None) if value.kind == "reduce" else value.details
+            return (Recipe(value.kind, UNIT, value.parts, details),)
+        if value.kind == "op":
+            return (Recipe("op", UNIT, value.parts, value.details),)
+        return ()
+
+    def _carry_out(self, value: Value, scale: Coefficient, recipe: Recipe, push: bool) -> list[Choice]:
+        scale = times(scale, recipe.coefficient)
+        if recipe.kind == "prod":
+            return self._product(value, scale, recipe, push)
+        if recipe.kind == "sum":
+            return self._sum(value, scale, recipe)
+        if scale != UNIT and not push:
+            return []
+        return self._linear(value, scale, recipe)
+
+    def _product(self, value: Value, scale: Coefficient, recipe: Recipe, push: bool) -> list[Choice]:
+        parts: tuple[tuple[Value, Any], ...] = recipe.parts
+        size = size_of(value.shape)
+        operations = sum(1 if abs(p) == 1 else 2 for _, p in parts) - 1
+        upwards = any(p > 0 for _, p in parts)
+        if not upwards:
+            operations += 1  # k / d
+        elif len(parts) == 1 and parts[0][1] != 1:
+            operations -= 0
+        if len(parts) == 1 and parts[0][1] not in (1, -1):
+            operations = 1
+            upwards = True
+        plain = tuple((v.number, UNIT) for v, _ in parts)
+        powers = tuple(p for _, p in parts)
+        extra = 1 if scale != UNIT and upwards else 0
+        if not any(v.floating for v, _ in parts) and scale == UNIT:
+            extra = 1
+        wild = sum(_WILD for v, p in parts if p > 0 and self._may_overflow(v))
+        arithmetic = size * operations + wild
+        found = [Choice("prod", priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]
+        if extra and push and scale != UNIT:
+            for k, (v, p) in enumerate(parts):
+                moved = power_of(scale, p) if p in (1, -1) else None
+                if moved is None or (not v.floating and not self.table.double):
+                    continue  # a mask times a number would be of double precision
+                if v.kind == "leaf" and v.floating and not any(held == moved for held, _ in v.leaves):
+                    continue
+                children = (*plain[:k], (v.number, moved), *plain[k + 1 :])
+                found.append(Choice("prod", priced(operations, arithmetic), children, (UNIT, powers), recipe))
+        return found
+
+    def _may_overflow(self, value: Value) -> bool:
+        """Whether a factor is an exponential of something without an upper bound, which a maximum would give."""
+        if value.kind != "op" or value.details[0] == "full" or value.details[0].function is not np.exp:
+            return False
+        exponent = value.parts[0]
+        if type(exponent) is not tuple or exponent[1].definition is None:
+            return True
+        terms = [v.parts[0][1] if v.kind == "view" else v for _, v in exponent[1].definition]
+        return not any(v.kind == "op" and v.details[0] != "full" and v.details[0].name in _MAXIMA for v in terms)
+
+    def _sum(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:
+        children: list[Instance] = []
+        signs: list[int] = []
+        constants: list[Coefficient] = []
+        floating = False
+        for c, v in recipe.parts:
+            k = times(scale, c)
+            if v is self.table.one:
+                constants.append(k)
+                continue
+            sign = -1 if k.number < 0 else 1
+            children.append((v.number, k if sign > 0 else times(_MINUS, k)))
+            signs.append(sign)
+            floating = floating or v.floating
+        operations = len(children) - (not constants)
+        if not floating and children:
+            operations += 1  # a mask is cast first
+        if children and max(signs) < 0 and not constants:
+            operations += 1
+        size = size_of(value.shape)
+        return [
+            Choice(
+                "sum", priced(operations, size * operations), tuple(children), (tuple(signs), tuple(constants)), recipe
+            )
+        ]
+
+    def _linear(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:
+        kind = recipe.kind
+        operands: list[Any] = list(recipe.parts)
+        if kind == "op" and recipe.details[0] != "full":
+            linear = recipe.details[3]
+            operations = (
+                0 if is_free(recipe.details[1]) or not (value.dims or any(self._has_axes(r) for r in operands)) else 1
+            )
+            arithmetic = float(size_of(value.shape))
+        else:
+            linear = tuple(range(len(operands)))
+            if kind in ("where", "scatter"):
+                return [self._jointly(value, scale, recipe)]
+            operations = 0 if kind == "view" else 1
+            arithmetic = size_of(value.shape)
+            if kind == "reduce":
+                arithmetic = size_of(operands[0][1].shape)
+            elif kind == "matmul":
+                sizes = size_of(operands[0][1].shape) * size_of(operands[1][1].shape) * size_of(value.shape)
+                arithmetic = 2 * math.sqrt(sizes)
+        found: list[Choice] = []
+        details = recipe.details
+        if scale == UNIT:
+            found.append(
+                Choice(kind, priced(operations, arithmetic), self._instances(operands), (details, operands), recipe)
+            )
+        for k in linear if scale != UNIT else ():
+            if k >= len(operands) or type(operands[k]) is not tuple or not isinstance(operands[k][1], Value):
+                continue
+            c, v = operands[k]
+            moved = [*operands]
+            moved[k] = (times(c, scale), v)
+            found.append(Choice(kind, priced(operations, arithmetic), self._instances(moved), (details, moved), recipe))
+        if kind == "reduce":
+            found += self._means(operands[0], scale, recipe, arithmetic)
+        return found
+
+    def _jointly(self, value: Value, scale: Coefficient, recipe: Recipe) -> Choice:
+        """An operation that is linear in several operands together: all of them are scaled."""
+        operands: list[Any] = list(recipe.parts)
+        for k in (1, 2) if recipe.kind == "where" else (0, 1):
+            c, v = operands[k]
+            operands[k] = (times(c, scale), v)
+        operations = 1
+        if recipe.kind == "scatter":
+            c, v = operands[0]
+            if not v.dims or any(held == c for held, _ in v.leaves):
+                operations = 2  # what the forward pass holds is copied first
+        size = size_of(value.shape)
+        return Choice(
+            recipe.kind, priced(operations, size), self._instances(operands), (recipe.details, operands), recipe
+        )
+
+    def _means(self, operand: Any, scale: Coefficient, recipe: Recipe, arithmetic: float) -> list[Choice]:
+        """A sum that is divided by the number of its terms is a mean."""
+        c, v = operand
+        axes, mapping = recipe.details
+        count = UNIT
+        for a in axes:
+            count = times(count, v.dims[a].count())
+        if count is UNIT:
+            return []
+        rest = times(scale, count)
+        if not v.floating or rest != UNIT:
+            return []
+        moved = ((times(c, rest), v),)
+        return [Choice("reduce", priced(1, arithmetic), self._instances(moved), ((axes, mapping, True), moved), recipe)]
+
+    @staticmethod
+    def _has_axes(r: Any) -> bool:
+        return type(r) is tuple and isinstance(r[1], Value) and bool(r[1].dims)
+
+    @staticmethod
+    def _instances(operands: Iterable[Any]) -> tuple[Instance, ...]:
+        return tuple(
+            (r[1].number, r[0]) for r in operands if type(r) is tuple and isinstance(r[1], Value) and r[1].kind != "one"
+        )

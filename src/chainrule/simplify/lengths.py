@@ -1,0 +1,177 @@
+"""Which axes of a program's variables have the same length, from the operations that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.indexing import HOLE, add_item, get_item, set_item
+from chainrule.ir import Const, Program, Step, Var
+from chainrule.rules.helpers import normalise_axes
+from chainrule.simplify.scalars import Lengths
+
+__all__ = ["join_lengths"]
+
+_SAME = (np.cumsum, np.flip, np.tril, np.triu, add_item, set_item, np.roll)
+_LIKE = frozenset("zeros_like ones_like empty_like full_like copy".split())
+_REDUCTIONS = frozenset((np.sum, np.mean, np.max, np.min, np.amax, np.amin, np.prod, np.var, np.std, np.any, np.all))
+
+
+def join_lengths(program: Program, links: Mapping[int, Any], lengths: Lengths) -> None:
+    """Give every axis of every variable its place, and join those that must be equally long."""
+    shapes: dict[int, tuple[int, ...]] = {}
+    for x in program.inputs:
+        lengths.axes(x.number, x.shape)
+    for c in program.constants:
+        lengths.axes(c.number, np.shape(c.value))
+    for step in program.steps:
+        for out in step.outputs:
+            lengths.axes(out.number, out.shape)
+            shapes[out.number] = out.shape
+        if len(step.outputs) == 1:
+            _join(step, lengths)
+    for primal, cotangent in links.items():
+        # A cotangent is as long as its variable wherever it is not left to broadcasting.
+        if type(cotangent) is int and primal in shapes and shapes[primal] == shapes.get(cotangent):
+            own, other = lengths.axes(primal, ()), lengths.axes(cotangent, ())
+            for a, b, length in zip(own, other, shapes[primal], strict=True):
+                if length != 1:
+                    lengths.join(a, b)
+
+
+def _shape(x: Var | Const) -> tuple[int, ...]:
+    return x.shape if isinstance(x, Var) else np.shape(x.value)
+
+
+def _join(step: Step, lengths: Lengths) -> None:
+    (out,) = step.outputs
+    function: Any = step.operation.function
+    own = lengths.axes(out.number, out.shape)
+    arrays = [x for x in step.inputs if isinstance(x, Var) or x.number >= 0]
+    axes = [lengths.axes(x.number, _shape(x)) for x in arrays]
+    if (isinstance(function, np.ufunc) and function is not np.matmul) or function in (
+        np.where,
+        np.clip,
+        np.broadcast_to,
+    ):
+        _elementwise(own, out.shape, axes, [_shape(x) for x in arrays], lengths)
+    elif function in _REDUCTIONS and arrays:
+        reduced = normalise_axes(step.params.get("axis"), len(axes[0]))
+        if step.params.get("keepdims"):
+            for k, (a, b) in enumerate(zip(own, axes[0], strict=True)):
+                if k in reduced:
+                    lengths.set_one(a)
+                else:
+                    lengths.join(a, b)
+        else:
+            for a, b in zip(own, [x for k, x in enumerate(axes[0]) if k not in reduced], strict=True):
+                lengths.join(a, b)
+    elif step.operation.name == "arange" and list(step.params) == ["argument 0"]:
+        lengths.join_size(own[0], step.params["argument 0"])
+    elif (
+        function in _SAME
+        or step.operation.name in _LIKE
+        or (own and len(axes) == 1 and len(own) == len(axes[0]) and step.operation.name == "astype")
+    ):
+        for a, b in zip(own, axes[0], strict=False):
+            lengths.join(a, b)
+    elif function in (np.matmul, np.dot) and len(axes) == 2 and all(1 <= len(a) <= 2 for a in axes):
+        left, right = axes
+        lengths.join(left[-1], right[0] if len(right) == 1 else right[-2])
+        for new, old in zip(own, (*left[:-1], *(right[1:] if len(right) == 2 else ())), strict=True):
+            lengths.join(new, old)
+    elif function is np.matmul and len(axes) == 2 and len(axes[0]) == len(axes[1]) == len(own):
+        left, right = axes
+        lengths.join(left[-1], right[-2])
+        lengths.join(own[-2], left[-2])
+        lengths.join(own[-1], right[-1])
+        for k in range(len(own) - 2):
+            if _shape(arrays[0])[k] == _shape(arrays[1])[k]:
+                lengths.join(own[k], left[k])
+                lengths.join(own[k], right[k])
+    elif function is np.outer and [len(a) for a in axes] == [1, 1]:
+        lengths.join(own[0], axes[0][0])
+        lengths.join(own[1], axes[1][0])
+    elif function is get_item and not step.params["index"].basic:
+        _picked(step, own, arrays, axes, lengths)
+    else:
+        _moved(step, own, axes, lengths)
+
+
+def _picked(step: Step, own: Any, arrays: Any, axes: Any, lengths: Lengths) -> None:
+    """``P[rows, y]``: the index arrays are equally long.
+
+    Where the rows are ``np.arange`` of the traced number of rows, one label per row is meant.
+    """
+    index = step.params["index"]
+    if any(p is not HOLE for p in index.parts) or any(len(a) != 1 for a in axes[1:]) or len(own) < 1:
+        return
+    if any(_shape(x) != _shape(arrays[1]) for x in arrays[1:]):
+        return
+    for a in axes[1:]:
+        lengths.join(own[0], a[0])
+        if len(axes) > 2 and lengths.counts(a[0]):
+            lengths.join(axes[0][axes[1:].index(a)], a[0])
+    for new, old in zip(own[1:], axes[0][len(axes) - 1 :], strict=True):
+        lengths.join(new, old)
+
+
+def _elementwise(own: Any, shape: Any, axes: Any, shapes: Any, lengths: Lengths) -> None:
+    for k in range(1, len(own) + 1):
+        having = [(a[-k], s[-k]) for a, s in zip(axes, shapes, strict=True) if len(a) >= k]
+        if shape[-k] != 1:
+            for axis, length in having:
+                if length != 1:
+                    lengths.join(own[-k], axis)
+        elif len(having) == 1 or all(lengths.find(axis) == lengths.find(having[0][0]) for axis, _ in having):
+            lengths.join(own[-k], having[0][0])
+        else:
+            others = {lengths.find(axis) for axis, _ in having} - {0}
+            if len(others) == 1:
+                lengths.join(own[-k], others.pop())
+
+
+def _moved(step: Step, own: Any, axes: Any, lengths: Lengths) -> None:
+    function, params = step.operation.function, step.params
+    rank = len(axes[0]) if axes else 0
+    mapping: list[Any] | None = None
+    if function is np.transpose:
+        order = params.get("axes")
+        mapping = list(range(rank))[::-1] if order is None else [int(a) % rank for a in order]
+    elif function is np.swapaxes:
+        mapping = list(range(rank))
+        a, b = params["axis1"], params["axis2"]
+        mapping[a], mapping[b] = mapping[b], mapping[a]
+    elif function is np.expand_dims:
+        axis = params.get("axis")
+        count = len(own)
+        inserted = {a % count for a in (axis if isinstance(axis, tuple) else (axis,))}
+        rest = iter(range(rank))
+        mapping = [None if k in inserted else next(rest) for k in range(count)]
+    elif function is get_item and step.params["index"].basic:
+        mapping = []
+        position = 0
+        parts = step.params["index"].parts
+        for part in parts:
+            if part is None:
+                mapping.append(None)
+            elif part is Ellipsis:
+                taken = sum(1 for p in parts if p is not None and p is not Ellipsis)
+                mapping += range(position, rank - taken + position)
+                position += rank - taken
+            elif type(part) is slice:
+                whole = (part.start, part.stop, part.step) == (None, None, None)
+                mapping.append(position if whole else "new")
+                position += 1
+            else:
+                position += 1
+        mapping += list(range(position, rank))
+    if mapping is None or len(mapping) != len(own):
+        return
+    for axis, source in zip(own, mapping, strict=True):
+        if source is None:
+            lengths.set_one(axis)
+        elif source != "new":
+            lengths.join(axis, axes[0][source])

@@ -1,0 +1,368 @@
+"""Values in normal form: sums of products of powers, made once each, so that equal values are the same object.
+
+A backward pass is read as polynomials over *atoms*: forward values, reductions, matrix products and whatever else has
+no structure here.  A reference to a value is a pair ``(coefficient, value)``: signs, literals, sizes and all other
+scalars are collected in the coefficient, exactly, so that ``0.5 * 2`` is 1 and ``(1 / n) * n`` is 1.
+
+Products are multiplied out over sums of the backward pass, within bounds; sums of the forward pass are atoms, and are
+opened only where their terms cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from chainrule.ir import Var
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
+from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, spans
+
+__all__ = ["Table", "base_terms"]
+
+_MOST_TERMS = 8  # of a sum that is multiplied out
+_LARGEST_SUM = 24  # terms of a sum into which further sums are merged
+
+
+class Table:
+    """All values, each made once."""
+
+    def __init__(self, one_dim: Dim) -> None:
+        self.values: list[Value] = []
+        self.one_dim = one_dim
+        self.double = True  # the program's floating dtype is double precision
+        self.forward = True  # while the forward pass is read, its sums stay together
+        self._known: dict[Any, Value] = {}
+        self._sums: dict[Any, Ref] = {}
+        self._means: dict[Any, Ref | None] = {}
+        self.products: dict[int, list[Value]] = {}  # by factor, the products that it is in
+        self.sums: dict[int, list[Value]] = {}
+        self.notes: list[tuple[str, str]] = []
+        # What the identities between functions look up, filled while the program is read.
+        self.scatters: dict[Value, Any] = {}
+        self.gathers: dict[Any, list[tuple[Ref, Ref]]] = {}
+        self.shares: dict[Any, Value] = {}
+        self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
+        self.merge_factors: Callable[[Table, dict[Value, Power]], Ref | None] = lambda table, powers: None
+        self.one = self.make("one", (), None, (), ())
+
+    def make(
+        self, kind: str, key: Any, details: Any, parts: tuple[Any, ...], dims: tuple[Dim, ...], floating: bool = True
+    ) -> Value:
+        known = self._known.get((kind, key))
+        if known is None:
+            known = self._known[kind, key] = Value(len(self.values), kind, parts, details, dims, floating)
+            self.values.append(known)
+            if kind == "prod":
+                for factor, _ in parts:
+                    self.products.setdefault(factor.number, []).append(known)
+            elif kind == "sum":
+                for _, term in parts:
+                    self.sums.setdefault(term.number, []).append(known)
+        return known
+
+    def ref(self, coefficient: Coefficient, value: Value) -> Ref:
+        """A reference; scalars that are computed at run time go into the coefficient."""
+        if value.dims or value.kind == "one":
+            return coefficient, value
+        return times(coefficient, Coefficient(Fraction(1), ((("v", value.number), 1),))), self.one
+
+    def leaf(self, var: Var, dims: tuple[Dim, ...], floating: bool) -> Value:
+        value = self.make("leaf", var.number, None, (), dims, floating)
+        if not value.leaves:
+            value.leaves.append((UNIT, var))
+        return value
+
+    # ---- products
+
+    def product(self, coefficient: Coefficient, factors: Iterable[tuple[Value, Power]]) -> Ref:
+        """The product of powers of values, with equal bases merged."""
+        powers: dict[Value, Power] = {}
+        for value, p in factors:
+            if not value.dims:
+                if value.kind != "one":
+                    scalar = Coefficient(Fraction(1), ((("v", value.number), p),))
+                    coefficient = times(coefficient, scalar)
+                continue
+            powers[value] = powers.get(value, 0) + p if value.floating else 1
+        powers = {v: p for v, p in powers.items() if p}
+        if len(powers) > 1:
+            more = self.merge_factors(self, powers)
+            if more is not None:
+                return self.multiply((times(coefficient, more[0]), more[1]), self.product(UNIT, powers.items()))
+        if not powers:
+            return coefficient, self.one
+        if len(powers) == 1:
+            ((value, p),) = powers.items()
+            if p == 1:
+                return coefficient, value
+        parts = tuple(sorted(powers.items(), key=lambda e: e[0].number))
+        key = tuple((v.number, p) for v, p in parts)
+        known = self._known.get(("prod", key))
+        if known is None:
+            known = self.make("prod", key, None, parts, broadcast(v.dims for v, _ in parts))
+            known.floating = any(v.floating for v, _ in parts)
+        return coefficient, known
+
+    def multiply(self, a: Ref, b: Ref) -> Ref:
+        coefficient = times(a[0], b[0])
+        if not coefficient.number:
+            return ZERO, self.one
+        left, right = a[1], b[1]
+        if left is self.one or right is self.one:
+            return coefficient, right if left is self.one else left
+        if not self.forward and (left.kind == "sum" or right.kind == "sum"):
+            size = len(left.terms) * len(right.terms)
+            if size <= _MOST_TERMS:
+                pairs = [(p, q) for p in left.terms for q in right.terms]
+                c, v = self.add(self.multiply(p, q) for p, q in pairs)
+                return times(coefficient, c), v
+        return self.product(coefficient, (*left.factors, *right.factors))
+
+    def power(self, a: Ref, p: Power) -> Ref | None:
+        """A power, where it can be moved to the factors; a root only of a single positive scalar times one atom."""
+        coefficient = power_of(a[0], p)
+        if coefficient is None or (Fraction(p).denominator != 1 and a[1].kind != "one"):
+            return None
+        if any(not v.floating for v, _ in a[1].factors):
+            return None
+        if p == 2 and a[1].kind == "sum" and not self.forward:
+            return self.multiply(a, a)
+        return self.product(coefficient, ((v, q * p) for v, q in a[1].factors))
+
+    # ---- sums
+
+    def add(self, refs: Iterable[Ref]) -> Ref:
+        """A sum, with equal terms collected."""
+        collected: dict[Any, tuple[Fraction, Value]] = {}
+        for coefficient, value in refs:
+            inner = value.terms if value.kind != "sum" or len(value.terms) <= _LARGEST_SUM else ((UNIT, value),)
+            for c, v in inner:
+                c = times(coefficient, c)
+                key = (v.number, c.atoms)
+                number = collected[key][0] + c.number if key in collected else c.number
+                collected[key] = (number, v)
+        terms = [(Coefficient(n, atoms), v) for (_, atoms), (n, v) in collected.items() if n]
+        if not terms:
+            return ZERO, self.one
+        if len(terms) == 1:
+            return terms[0]
+        terms.sort(key=lambda t: (t[1].number, t[0].atoms))
+        common = self._common(terms)
+        below = inverse_of(common)
+        terms = [(times(c, below), v) for c, v in terms]
+        sum_key = tuple((v.number, c) for c, v in terms)
+        found = self._sums.get(sum_key)
+        if found is None:
+            found = self._sums[sum_key] = self._new_sum(sum_key, tuple(terms))
+        return times(common, found[0]), found[1]
+
+    def _common(self, terms: Sequence[Ref]) -> Coefficient:
+        """The scalar factor that all terms share; the first term's number, so that sums match up to a factor."""
+        shared = dict(terms[0][0].atoms)
+        for c, _ in terms[1:]:
+            own = dict(c.atoms)
+            shared = {k: p for k, p in shared.items() if own.get(k) == p}
+        return Coefficient(terms[0][0].number, tuple(shared.items()))
+
+    def _new_sum(self, key: Any, terms: tuple[Ref, ...]) -> Ref:
+        if not self.forward:
+            merged = self._over_denominator(terms)
+            if merged is not None:
+                return merged
+        dims = broadcast(v.dims for _, v in terms)
+        value = self.make("sum", key, None, terms, dims)
+        return (UNIT, value) if not self.forward else self.ref(UNIT, value)
+
+    def define_sum(self, ref: Ref, leaf: Value) -> Ref:
+        """Let a sum of the forward pass be an atom, known by its terms; the reference to it."""
+        coefficient, value = ref
+        if value.kind != "sum":
+            return ref
+        key = tuple((v.number, c) for c, v in value.parts)
+        inverse = inverse_of(coefficient)
+        opened = self._over_denominator(value.parts)
+        if opened is not None:
+            # 1 - 1 / (1 + e) is e / (1 + e): a product, in which factors can cancel.
+            self._sums[key] = opened
+            return times(coefficient, opened[0]), opened[1]
+        if leaf.definition is None:
+            leaf.definition = tuple((times(coefficient, c), v) for c, v in value.parts)
+        found = self.ref(inverse, leaf)
+        self._sums[key] = found
+        return times(coefficient, found[0]), found[1]
+
+    def _over_denominator(self, terms: Sequence[Ref]) -> Ref | None:
+        """The terms over a common denominator that is a sum of the forward pass, where that leaves a single term."""
+        if len(terms) > 4:
+            return None
+        bases = {v: p for _, value in terms for v, p in value.factors if v.definition is not None and p == -1}
+        for base in bases:
+            definition = base.definition
+            assert definition is not None
+            opened: list[Ref] = []
+            for c, value in terms:
+                if any(v is base for v, _ in value.factors):
+                    opened.append(self.product(c, (*value.factors, (base, 1))))
+                else:
+                    opened += [self.product(times(c, k), (*value.factors, *v.factors)) for k, v in definition]
+            totals: dict[Any, Fraction] = {}
+            for c, v in opened:
+                totals[v, c.atoms] = totals.get((v, c.atoms), Fraction(0)) + c.number
+            left = [(Coefficient(n, atoms), v) for (v, atoms), n in totals.items() if n]
+            if len(left) == 1:
+                ((c, v),) = left
+                return self.product(c, (*v.factors, (base, -1)))
+        return None
+
+    # ---- views: axes permuted, inserted and dropped
+
+    def view(self, ref: Ref, mapping: Sequence[int | None], rank: int) -> Ref:
+        """An array whose axis ``k`` is the axis ``mapping[k]`` of ``ref`` seen as of ``rank`` axes, or new.
+
+        Axes that do not occur in the mapping are of length 1.
+        """
+        coefficient, value = ref
+        if value.kind in ("prod", "one"):
+            c, v = self.product(UNIT, [(self._moved(v, mapping, rank), p) for v, p in value.parts])
+            self._seen_as(value, mapping, rank, c, v)
+            return times(coefficient, c), v
+        if value.kind == "sum":
+            c, v = self.add(self.view(term, mapping, rank) for term in value.parts)
+            self._seen_as(value, mapping, rank, c, v)
+            return times(coefficient, c), v
+        return self.ref(coefficient, self._moved(value, mapping, rank))
+
+    def _seen_as(self, value: Value, mapping: Sequence[int | None], rank: int, c: Coefficient, moved: Value) -> None:
+        """Note that a product or sum is also the view of another, which may be there already."""
+        missing = rank - len(value.dims)
+        own = [None if a is None or a < missing else a - missing for a in mapping]
+        while own and own[0] is None:
+            own.pop(0)
+        below = power_of(c, -1)
+        shape = tuple(1 if a is None else value.dims[a].length for a in own)
+        if moved is value or moved.kind not in ("prod", "sum") or below is None or shape != moved.shape:
+            return
+        if not any(r.kind == "view" and r.parts[0][1] is value for r in moved.recipes):
+            moved.recipes.append(Recipe("view", below, ((UNIT, value),), tuple(own), "view of a product"))
+
+    def _moved(self, value: Value, mapping: Sequence[int | None], rank: int) -> Value:
+        missing = rank - len(value.dims)
+        own = [None if a is None or a < missing else a - missing for a in mapping]
+        while own and own[0] is None:
+            own.pop(0)
+        if own == list(range(len(value.dims))):
+            return value
+        if value.kind == "sum":
+            return self.view((UNIT, value), own, len(value.dims))[1]
+        if value.kind == "view":
+            inner = value.details
+            own = [None if a is None else inner[a] for a in own]
+            value = value.parts[0][1]
+            while own and own[0] is None:
+                own.pop(0)
+            if own == list(range(len(value.dims))):
+                return value
+        last = len(value.dims) - 1
+        if value.kind == "matmul" and last >= 1 and own == [*range(last - 1), last, last - 1]:
+            a, b = (v for _, v in value.parts)
+            if len(a.dims) == len(b.dims) == len(value.dims):
+                flipped = (self._moved(b, own, last + 1).number, self._moved(a, own, last + 1).number)
+                known = self._known.get(("matmul", flipped))
+                if known is not None:
+                    return known
+        dims = tuple(self.one_dim if a is None else value.dims[a] for a in own)
+        return self.make("view", (value.number, tuple(own)), tuple(own), ((UNIT, value),), dims, value.floating)
+
+    # ---- reductions
+
+    def reduce(self, ref: Ref, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref:
+        """The sum over axes, counted from the end, of ``ref`` broadcast to ``whole``; they stay with length 1."""
+        coefficient, value = ref
+        if value.kind == "sum":
+            c, v = self.add(self.reduce(term, axes, whole) for term in value.parts)
+            return times(coefficient, c), v
+        inside: list[tuple[Value, Power]] = []
+        outside: list[tuple[Value, Power]] = []
+        for v, p in value.factors:
+            (inside if any(spans(v, a, whole[a]) for a in axes) else outside).append((v, p))
+        _, inner = self.product(UNIT, inside)
+        summed = [a for a in axes if inner is not self.one and spans(inner, a, whole[a])]
+        for a in axes:
+            if a not in summed:
+                coefficient = times(coefficient, whole[a].count())
+        if not summed:
+            return self.product(coefficient, outside)
+        rank = len(inner.dims)
+        positions = tuple(sorted(rank + a for a in summed))
+        total = self._vanishing(inner, summed, whole) or self.special_sum(self, inner, positions)
+        if total is None:
+            total = self._nested(inner, summed) or self._sum_over(inner, positions)
+        return self.multiply(total, self.product(coefficient, outside))
+
+    def _sum_over(self, inner: Value, positions: tuple[int, ...]) -> Ref:
+        rank = len(inner.dims)
+        dims = tuple(d for k, d in enumerate(inner.dims) if k not in positions)
+        atom = self.make("reduce", (inner.number, positions), positions, ((UNIT, inner),), dims)
+        kept = [k for k in range(rank) if k not in positions]
+        mapping = [kept.index(k) if k in kept else None for k in range(rank)]
+        return self.view(self.ref(UNIT, atom), mapping, len(dims))
+
+    def _nested(self, inner: Value, axes: Sequence[int]) -> Ref | None:
+        """A sum of a sum: in the other order, where the inner one is known then (all probabilities add up to n)."""
+        if inner.kind != "reduce" or self.forward:
+            return None
+        base: Value = inner.parts[0][1]
+        rank = len(base.dims)
+        kept = [k for k in range(rank) if k not in inner.details]
+        first = [kept[len(kept) + a] - rank for a in axes]
+        known = len(self.values)
+        c, v = self.reduce((UNIT, base), first, base.dims)
+        if any(f.number >= known and f.kind in ("reduce", "view") for f, _ in v.factors) or v.kind == "sum":
+            return None
+        rest = [a - rank for a in inner.details]
+        found = self.reduce((c, v), rest, base.dims)
+        return self.view(found, [None if k in [kept[len(kept) + a] for a in axes] else k for k in kept], rank)
+
+    def _vanishing(self, inner: Value, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref | None:
+        """Zero where a sum of the forward pass adds up to nothing, as centred values do."""
+        base = inner.parts[0][1] if inner.kind == "view" else inner
+        if base.definition is None or self.forward:
+            return None
+        key = (inner.number, tuple(axes))
+        if key not in self._means:
+            self._means[key] = None
+            opened = self.add(base.definition)
+            if inner.kind == "view":
+                opened = self.view(opened, inner.details, len(base.dims))
+            if opened[1].kind == "sum":
+                # What is already a value of its own stays one: only the terms are looked at.
+                found = self.add(self.reduce(t, axes, whole) for t in base_terms(self, base, inner))
+                if not found[0].number:
+                    self._means[key] = found
+                    self.notes.append(("centred values", "a mean was subtracted, so the sum is zero"))
+        return self._means[key]
+
+    # ---- matrix products
+
+    def matmul(self, a: Ref, b: Ref, dims: tuple[Dim, ...]) -> Ref:
+        coefficient = times(a[0], b[0])
+        left, right = a[1], b[1]
+        rank = len(dims)
+        if rank >= 2 and len(left.dims) == len(right.dims) == rank:
+            swap = [*range(rank - 2), rank - 1, rank - 2]
+            if ("matmul", (left.number, right.number)) not in self._known:
+                flipped = (self._moved(right, swap, rank).number, self._moved(left, swap, rank).number)
+                known = self._known.get(("matmul", flipped))
+                if known is not None:
+                    return self.view((coefficient, known), swap, rank)
+        value = self.make("matmul", (left.number, right.number), None, ((UNIT, left), (UNIT, right)), dims)
+        return self.ref(coefficient, value)
+
+
+def base_terms(table: Table, base: Value, inner: Value) -> list[Ref]:
+    """The terms of a forward sum, seen through the view in which it appears."""
+    assert base.definition is not None
+    if inner.kind != "view":
+        return list(base.definition)
+    return [table.view(t, inner.details, len(base.dims)) for t in base.definition]

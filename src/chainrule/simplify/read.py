@@ -1,0 +1,399 @@
+"""Reads the steps of a program as values in normal form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.indexing import add_item, get_item
+from chainrule.ir import Const, Step, Var
+from chainrule.ops import Operation
+from chainrule.rules.helpers import normalise_axes
+from chainrule.simplify.choices import is_fresh
+from chainrule.simplify.functions import ScatterAt, merge_factors, note_share, scatter, sum_of_scatter, tied_share
+from chainrule.simplify.lengths import join_lengths
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
+from chainrule.simplify.values import Recipe, Ref, Value
+from chainrule.sizes import is_size
+from chainrule.writing import cast
+
+__all__ = ["LINEAR", "Algebra", "Reader"]
+
+# Operations that are linear in some operands: scalar factors go through them.
+LINEAR: dict[Any, tuple[int, ...]] = {
+    get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
+    np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
+    np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
+    np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
+    np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    """A literal operand, compared with its type: 1 is not 1.0."""
+
+    kind: type
+    key: Any
+
+
+_ZERO_LITERAL = _Literal(int, ("int", 0))
+
+
+# How a step is read, by the function of its operation; the table itself is :mod:`chainrule.simplify.algebra`.
+Algebra = Mapping[Any, "Callable[[Reader, Step], Ref | None]"]
+
+
+class Reader:
+    """Values for the variables of a backward pass."""
+
+    def __init__(self, backward: Backward, algebra: Algebra) -> None:
+        self.backward = backward
+        self.algebra = algebra
+        self.program = program = backward.program
+        self.lengths = Lengths()
+        join_lengths(self.program, backward.links, self.lengths)
+        forward = self.program.steps[: backward.forward_steps]
+        self.lengths.available.update(x.number for x in program.inputs)
+        self.lengths.available.update(c.number for c in program.constants)
+        self.lengths.available.update(out.number for step in forward for out in step.outputs)
+        self.table = Table(self.lengths.one)
+        self.table.merge_factors = merge_factors
+        self.table.special_sum = sum_of_scatter
+        self.refs: dict[int, Ref] = {}
+        self.variables: dict[int, Var] = {}
+        self.scalars: dict[Coefficient, Var] = {}  # held by variables of the forward pass
+        self.positions: dict[int, Any] = {}  # by value, where it was first needed
+        self.forward_values: set[int] = set()
+        self.zeros: set[int] = set()  # variables of the backward pass that are proved to be zero
+        self.unit_matrices: set[int] = set()
+        self.zero_positions: dict[int, Any] = {}
+        self.made_by: dict[int, int] = {}  # by value, the backward step that makes it
+        dtypes = {
+            x.dtype
+            for x in (*self.program.inputs, *(o for s in self.program.steps for o in s.outputs))
+            if x.dtype.kind in "fc" and x.shape
+        }
+        self.dtype: Any = next(iter(dtypes)) if len(dtypes) == 1 else None
+        if self.dtype is not None and self.dtype.char not in "fd":
+            self.dtype = None
+        self.table.double = self.dtype is not None and self.dtype.char == "d"
+
+    def read(self) -> None:
+        for x in self.program.inputs:
+            self._bind_leaf(x)
+        for c in self.program.constants:
+            array = np.asarray(c.value)
+            var = Var(array.shape, array.dtype, c.name, c.number)
+            known = self.lengths.coefficient(array.item()) if not array.shape and c.name is None else None
+            if known is not None:
+                self.variables[var.number] = var
+                self.refs[c.number] = (known, self.table.one)
+            else:
+                self._bind_leaf(var)
+                if c.name is None and array.ndim == 2 and np.array_equal(array, np.eye(len(array))):
+                    self.unit_matrices.add(self.refs[c.number][1].number)  # a rule's, so nobody writes into it
+        for number, step in enumerate(self.program.steps):
+            self.table.forward = number < self.backward.forward_steps
+            before = len(self.table.values)
+            if number == self.backward.forward_steps:
+                self.forward_values.update(range(before))
+            if self.table.forward:
+                self._forward(step)
+            else:
+                self._backward(number, step)
+            for value in self.table.values[before:]:
+                self.positions[value.number] = step.position
+
+    def _bind_leaf(self, x: Var) -> None:
+        self.variables[x.number] = x
+        value = self.table.leaf(x, self.lengths.dims(x.number), x.dtype == self.dtype)
+        if not x.shape:
+            self.scalars[self.table.ref(UNIT, value)[0]] = x
+        self.refs[x.number] = self.table.ref(UNIT, value)
+
+    def _forward(self, step: Step) -> None:
+        found = self._algebra(step)
+        for k, out in enumerate(step.outputs):
+            self.variables[out.number] = out
+            ref = found if found is not None else self._opaque(step, k)
+            value = ref[1]
+            if value.kind == "sum":
+                leaf = self.table.leaf(out, self.lengths.dims(out.number), out.dtype == self.dtype)
+                ref = self.table.define_sum(ref, leaf)
+                if ref[1].kind != "leaf":
+                    self._hold(ref, out)
+            elif value is self.table.one and not out.shape:
+                self._hold_scalar(ref[0], out)
+            else:
+                self._hold(ref, out)
+            self.refs[out.number] = ref
+            x = step.inputs[0] if step.inputs else None
+            if step.operation.function is np.sqrt and isinstance(x, Var) and x.shape and ref[1].kind == "op":
+                # The square of a root is what the root was taken of.
+                self._hold(self.table.product(UNIT, ((ref[1], 2),)), x)
+
+    def _hold_scalar(self, coefficient: Coefficient, out: Var) -> None:
+        """Note that a forward variable holds a scalar."""
+        self.scalars.setdefault(coefficient, out)
+        runtime = [(k, p) for k, p in coefficient.atoms if k[0] == "v"]
+        new = [e for e in runtime if e[1] == 1 and not self.table.values[e[0][1]].leaves]
+        if (len(runtime) == 1 and runtime[0][1] == 1) or len(new) == 1:
+            runtime = new or runtime
+            base = self.table.values[runtime[0][0][1]]
+            base.leaves.append((times(coefficient, Coefficient(Fraction(1), ((runtime[0][0], -1),))), out))
+
+    def _hold(self, ref: Ref, out: Var) -> None:
+        """Note that a forward variable holds a value."""
+        coefficient, value = ref
+        if value.dims != self.lengths.dims(out.number) and value.shape != out.shape:
+            return
+        if value.floating == (out.dtype == self.dtype):
+            value.leaves.append((coefficient, out))
+        if value.kind == "view":
+            inverse = [
+                value.details.index(k) if k in value.details else None for k in range(len(value.parts[0][1].dims))
+            ]
+            if None not in inverse and set(value.details) - {None} == set(range(len(inverse))):
+                base = value.parts[0][1]
+                base.recipes.append(Recipe("view", UNIT, ((UNIT, value),), tuple(inverse), "view of the forward pass"))
+
+    def _backward(self, number: int, step: Step) -> None:
+        found = self._algebra(step)
+        for k, out in enumerate(step.outputs):
+            self.variables[out.number] = out
+            ref = found if found is not None else self._opaque(step, k)
+            self.refs[out.number] = ref
+            if not ref[0].number and step.inputs:
+                self.zeros.add(out.number)
+                self.zero_positions[out.number] = step.position
+            if found is not None:
+                self._mechanical(step, ref)
+            self.made_by.setdefault(ref[1].number, number)
+
+    # ---- algebra
+
+    def operand(self, x: Var | Const) -> Ref | None:
+        """An operand of an operation that broadcasts."""
+        if isinstance(x, Const) and x.number < 0:
+            known = self.lengths.coefficient(x.value)
+            return None if known is None else (known, self.table.one)
+        if self.dtype is None:
+            return None
+        dtype = self.variables[x.number].dtype
+        return self.refs[x.number] if dtype == self.dtype or dtype.kind in "bi" else None
+
+    def fitted(self, x: Var | Const) -> Ref | None:
+        """An operand in its full shape and dtype."""
+        ref = self.operand(x)
+        if ref is None or isinstance(x, Const):
+            return ref
+        var = self.variables[x.number]
+        coefficient, value = ref
+        if not var.shape:
+            return ref
+        if value.floating != (var.dtype == self.dtype) or value.shape != var.shape:
+            return self.leaf_of(x)
+        return ref
+
+    def leaf_of(self, x: Var) -> Ref:
+        """A variable as it is, made by its own step."""
+        dims = self.lengths.dims(x.number)
+        _, value = self.refs[x.number]
+        key = ("full", x.number)
+        made = self.table.make("op", key, ("full", None, 0, ()), (self.refs[x.number],), dims, x.dtype == self.dtype)
+        return UNIT, made
+
+    def _algebra(self, step: Step) -> Ref | None:
+        """What a step computes, where it is arithmetic in the program's one floating dtype."""
+        if self.dtype is None or len(step.outputs) != 1 or step.outputs[0].dtype != self.dtype:
+            return None
+        reading = self.algebra.get(step.operation.function)
+        return None if reading is None else reading(self, step)
+
+    def is_proved_zero(self, x: Var | Const) -> bool:
+        """Whether a variable of the backward pass is zero because its terms cancel; a literal 0 is not meant."""
+        return x.number in self.zeros
+
+    def is_unit_matrix(self, value: Value) -> bool:
+        if value.kind == "op" and value.details[0] != "full" and value.details[0].function is cast:
+            value = value.parts[0][1]
+        return value.number in self.unit_matrices
+
+    def whole(self, x: Var | Const) -> Any:
+        return self.lengths.dims(x.number)
+
+    # ---- everything else
+
+    def _opaque(self, step: Step, k: int) -> Ref:
+        """A step without structure: known again where operation and operands are the same."""
+        out = step.outputs[k]
+        function = step.operation.function
+        linear = LINEAR.get(function, ()) if out.dtype == self.dtype else ()
+        if any(n < len(step.inputs) and self.is_proved_zero(step.inputs[n]) for n in linear):
+            return ZERO, self.table.one
+        coefficient = UNIT
+        refs: list[Any] = []
+        for n, x in enumerate(step.inputs):
+            if isinstance(x, Const) and x.number >= 0 and not np.shape(x.value):
+                refs.append(_Literal(Const, x.number))
+                continue
+            ref = self.fitted(x) if isinstance(x, Var) or x.number >= 0 else None
+            if ref is None:
+                refs.append(self._raw(x))
+            elif n in linear and ref[1] is not self.table.one and ref[1].floating:
+                coefficient = times(coefficient, ref[0])
+                refs.append((UNIT, ref[1]))
+            else:
+                refs.append(ref)
+        if function is np.where and len(refs) == 3 and out.dtype == self.dtype:
+            linear = tuple(n for n in (1, 2) if refs[3 - n] == _ZERO_LITERAL and type(refs[n]) is tuple)
+            for n in linear:
+                c, v = refs[n]
+                coefficient, refs[n] = c, (UNIT, v)
+            found = tied_share(self.table, step, refs)
+            if found is not None:
+                return found
+        params = tuple((name, self._frozen(p)) for name, p in step.params.items())
+        key = (id(step.operation), k, params, tuple((r[1].number, r[0]) if type(r) is tuple else r for r in refs))
+        kept = [
+            r if type(r) is tuple else (x if isinstance(x, Const) else r)
+            for r, x in zip(refs, step.inputs, strict=True)
+        ]
+        dims = self.lengths.dims(out.number)
+        value = self.table.make(
+            "op", key, (step.operation, step, k, linear), tuple(kept), dims, out.dtype == self.dtype
+        )
+        if function is get_item and self.table.forward and type(refs[0]) is tuple:
+            gathered = self.table.gathers.setdefault((params, key[3][1:]), [])
+            gathered.append((self.refs[step.inputs[0].number], (coefficient, value)))
+        note_share(self.table, value)
+        return self.table.ref(coefficient, value)
+
+    def scattered(self, step: Step) -> Ref | None:
+        """What is added at an index of an array: the array and the same added to zeros."""
+        base, amount, *arrays = step.inputs
+        start, value = self.refs[base.number], self.operand(amount)
+        picked = [self.fitted(x) for x in arrays]
+        if value is None or any(p is None for p in picked) or self.variables[base.number].dtype != self.dtype:
+            return None
+        if self.starts_from_zero(start):
+            zeros = start[1]
+        else:
+            found = self._zeros_in(start)
+            if found is None:
+                return None
+            zeros = found
+        params = tuple((name, self._frozen(p)) for name, p in step.params.items())
+        ref = scatter(self.table, value, ScatterAt(step, params, zeros, tuple(p for p in picked if p is not None)))
+        return ref if self.starts_from_zero(start) else self.table.add((start, ref))
+
+    def _zeros_in(self, ref: Ref) -> Value | None:
+        """The array of zeros that something was added to before."""
+        for _, v in ref[1].terms:
+            for f, _ in v.factors:
+                added = f.kind == "op" and isinstance(f.details[0], Operation) and len(f.parts) > 1
+                if added and f.details[0].function is add_item and self.starts_from_zero(f.parts[0]):
+                    start: Value = f.parts[0][1]
+                    return start
+        return None
+
+    def starts_from_zero(self, ref: Any) -> bool:
+        if type(ref) is not tuple or ref[1].kind != "op":
+            return False
+        operation, step, *_ = ref[1].details
+        return operation != "full" and operation.name == "zeros_like" and is_fresh(step)
+
+    def _raw(self, x: Var | Const) -> Any:
+        """An operand that has no reference, as something that can be compared."""
+        if isinstance(x, Const) and x.number < 0:
+            return _Literal(type(x.value), self._frozen(x.value))
+        return self.refs[x.number]
+
+    def _frozen(self, p: Any) -> Any:
+        if is_size(p):
+            found = self.lengths.coefficient(p)
+            return ("size", found) if found is not None else ("size", id(p))
+        if isinstance(p, tuple | list):
+            return (type(p).__name__, *(self._frozen(e) for e in p))
+        if isinstance(p, slice):
+            return ("slice", self._frozen(p.start), self._frozen(p.stop), self._frozen(p.step))
+        if isinstance(p, float) and p != p:
+            return "nan"
+        try:
+            hash(p)
+        except TypeError:
+            return ("object", id(p))
+        return (type(p).__name__, p)
+
+    # ---- the mechanical way of computing a value
+
+    def _mechanical(self, step: Step, ref: Ref) -> None:
+        """Keep the step as it stands as one way of computing its value."""
+        coefficient, value = ref
+        if value is self.table.one:
+            runtime = [(k, p) for k, p in coefficient.atoms if k[0] == "v"]
+            if len(runtime) != 1 or runtime[0][1] != 1:
+                return
+            value = self.table.values[runtime[0][0][1]]
+            coefficient = times(coefficient, Coefficient(Fraction(1), ((runtime[0][0], -1),)))
+        inverse = power_of(coefficient, -1)
+        if inverse is None or len(value.recipes) > 12:
+            return
+        function = step.operation.function
+        refs = [self.operand(x) for x in step.inputs]
+        if any(r is None or r[1] is value for r in refs):
+            return
+        known: list[Ref] = [r for r in refs if r is not None]
+        recipe: Recipe | None = None
+        if function in (np.multiply, np.divide):
+            if any(v is self.table.one for _, v in known):
+                return
+            (a, u), (b, v) = known
+            p = 1 if function is np.multiply else -1
+            below = power_of(b, p)
+            if below is not None and (p == 1 or v.floating):
+                scale = times(inverse, times(a, below))
+                if u is v:
+                    return
+                recipe = Recipe("prod", scale, ((u, 1), (v, p)), None, "")
+        elif function in (np.add, np.subtract):
+            (a, u), (b, v) = known
+            sign = UNIT if function is np.add else Coefficient(Fraction(-1))
+            recipe = Recipe("sum", inverse, ((a, u), (times(sign, b), v)), None, "")
+        elif function in (np.sum, np.mean) and set(step.params) <= {"axis", "keepdims"}:
+            recipe = self._mechanical_sum(step, known[0], inverse)
+        if recipe is not None:
+            value.recipes.append(recipe)
+
+    def _mechanical_sum(self, step: Step, operand: Ref, inverse: Coefficient) -> Recipe | None:
+        x = step.inputs[0]
+        coefficient, value = operand
+        whole = self.whole(x)
+        axes = normalise_axes(step.params.get("axis"), len(whole))
+        if value is self.table.one or value.shape != tuple(d.length for d in whole):
+            return None
+        if any(value.dims[a] is not whole[a] and whole[a].length == 1 for a in axes):
+            return None
+        if step.operation.function is np.mean:
+            for a in axes:
+                below = power_of(whole[a].count(), -1)
+                assert below is not None
+                coefficient = times(coefficient, below)
+        mapping: list[int | None] | None = None
+        if step.params.get("keepdims"):
+            kept = [k for k in range(len(whole)) if k not in axes]
+            mapping = [kept.index(k) if k in kept else None for k in range(len(whole))]
+            while mapping and mapping[0] is None:
+                mapping.pop(0)
+        scale = times(inverse, coefficient)
+        return Recipe("reduce", scale, ((UNIT, value),), (tuple(sorted(axes)), mapping), "")
+
+
+# ---- how arithmetic is read

@@ -1,0 +1,362 @@
+"""Writes selected instances down as steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import Const, Step, Var
+from chainrule.ops import OPERATIONS
+from chainrule.simplify.choices import Choice, Instance, size_of
+from chainrule.simplify.read import Reader
+from chainrule.simplify.repeats import frozen
+from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, power_of, times
+from chainrule.simplify.values import Value
+from chainrule.sizes import is_size
+from chainrule.writing import cast
+
+__all__ = ["Emitter"]
+
+_MINUS = Coefficient(Fraction(-1))
+Operand = Var | Const
+
+
+class Emitter:
+    """Steps for instances, in the order in which they are asked for."""
+
+    def __init__(self, reader: Reader, names: Mapping[Instance, Var], first_number: int) -> None:
+        self.reader = reader
+        self.steps: list[Step] = []
+        self.made: dict[Instance, Var] = {}
+        self._names = names
+        self._next = first_number
+        self._scalars: dict[Coefficient, Operand] = {}
+        self._known: dict[Any, Var] = {}
+        self._last: Any = None  # the key of the last step, if it can be known again
+        self._position: Any = None
+
+    # ---- instances
+
+    def emit(self, instance: Instance, choice: Choice) -> Var:
+        """Write the steps of one instance; its operands have been written before."""
+        value = self.reader.table.values[instance[0]]
+        self._last = None
+        self._position = self.reader.positions.get(instance[0])
+        children = [self.made[c] for c in choice.children]
+        wanted = self._names.get(instance)
+        start = len(self.steps)
+        method = getattr(self, f"_emit_{choice.kind}")
+        var: Var = method(value, choice, children)
+        made = len(self.steps) > start and self.steps[-1].outputs == (var,)
+        if made and wanted is not None and wanted.shape == var.shape and wanted.dtype == var.dtype:
+            step = self.steps.pop()
+            self.steps.append(Step(step.operation, step.inputs, step.params, (wanted,), step.position))
+            if self._last is not None:
+                self._known[self._last] = wanted
+            var = wanted
+        self.made[instance] = var
+        return var
+
+    def _emit_leaf(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        var: Var = choice.payload
+        return var
+
+    def _emit_scale(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        scale, var = choice.payload
+        return self.scaled(scale, var if var is not None else children[0])
+
+    def _emit_prod(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        scale, powers = choice.payload
+        factors = list(zip(children[: len(powers)], powers, strict=True))
+        if len(factors) == 1:
+            return self._single(scale, *factors[0])
+        factors = [(x if abs(p) == 1 else self._raised(x, abs(p)), 1 if p > 0 else -1) for x, p in factors]
+        # Small arrays first; among equals numerators first, so that a division comes last.
+        factors.sort(key=lambda e: (size_of(e[0].shape), e[1] < 0, e[0].dtype.kind in "bi", e[0].number))
+        above = next((k for k, (x, p) in enumerate(factors) if p > 0 and x.dtype.kind not in "bi"), None)
+        if above is None:
+            above = next((k for k, (_, p) in enumerate(factors) if p > 0), None)
+        if above is None:
+            x, _ = factors.pop(0)
+            result = self._step(np.divide, (self.scalar(scale), x))
+        else:
+            x, _ = factors.pop(above)
+            if scale == UNIT and not any(y.dtype == self.reader.dtype for y, _ in [(x, 1), *factors]):
+                result = self._step(cast, (x,), {"dtype": self.reader.dtype})
+            else:
+                result = self.scaled(scale, x)
+        for x, p in factors:
+            result = self._step(np.multiply if p > 0 else np.divide, (result, x))
+        return result
+
+    def _single(self, scale: Coefficient, x: Var, p: Any) -> Var:
+        if p == 1:
+            return self.scaled(scale, x)
+        if p == -1:
+            return self._step(np.divide, (self.scalar(scale), x))
+        return self.scaled(scale, self._raised(x, p))
+
+    def _raised(self, x: Var, p: Any) -> Var:
+        if p == Fraction(1, 2):
+            return self._step(np.sqrt, (x,))
+        return self._step(np.power, (x, Const(int(p) if Fraction(p).denominator == 1 else float(p))))
+
+    def _emit_sum(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        signs, constants = choice.payload
+        given = zip(children[: len(signs)], signs, strict=True)
+        terms: list[tuple[Operand, int]] = [*sorted(given, key=lambda e: (e[0].dtype.kind in "bi", e[0].number))]
+        if terms and all(x.dtype.kind in "bi" for x, _ in terms if isinstance(x, Var)):
+            terms[0] = (self._step(cast, (terms[0][0],), {"dtype": self.reader.dtype}), terms[0][1])
+        if constants:
+            # All scalars together are one term; in front where it is the only positive one: 1 - p.
+            lead = -1 if constants[0].number < 0 else 1
+            total = self.scalar(constants[0] if lead > 0 else times(_MINUS, constants[0]))
+            for c in constants[1:]:
+                sign = -lead if c.number < 0 else lead
+                amount = self.scalar(times(_MINUS, c) if c.number < 0 else c)
+                total = self._step(np.add if sign > 0 else np.subtract, (total, amount))
+            terms.append((total, lead))
+        first = next((k for k, (_, sign) in enumerate(terms) if sign > 0), None)
+        if first is None:
+            x, _ = terms.pop(0)
+            result: Operand = self._step(np.negative, (x,))
+        else:
+            result, _ = terms.pop(first)
+        for x, sign in terms:
+            result = self._step(np.add if sign > 0 else np.subtract, (result, x))
+        if not isinstance(result, Var):
+            raise NoFormError("a sum of numbers only")
+        return result
+
+    def _emit_reduce(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        details, operands = choice.payload
+        axes, mapping = details[:2]
+        mean = len(details) == 3
+        x = children[0]
+        rank = len(operands[0][1].dims)
+        if len(x.shape) != rank:
+            raise NoFormError("an operand of a sum is not of its full shape")
+        params: dict[str, Any] = {}
+        if len(axes) != rank or mapping is not None:
+            params["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
+        kept = [k for k in range(rank) if k not in axes]
+        whole = [kept.index(k) if k in kept else None for k in range(rank)]
+        while whole and whole[0] is None:
+            whole.pop(0)
+        if mapping is not None and list(mapping) == whole:
+            params["keepdims"] = True
+            mapping = [None] * (rank - len(mapping)) + list(mapping)
+            result = self._step(np.mean if mean else np.sum, (x,), params)
+            return result
+        if x.dtype.kind in "bi":
+            params["dtype"] = self.reader.dtype
+        result = self._step(np.mean if mean else np.sum, (x,), params)
+        return result if mapping is None else self._viewed(result, mapping)
+
+    def _emit_matmul(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        return self._step(np.matmul, tuple(children))
+
+    def _emit_view(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        mapping, operands = choice.payload
+        x = children[0]
+        missing = len(x.shape) - len(operands[0][1].dims)
+        if missing:
+            mapping = [None if a is None else a + missing for a in mapping]
+        return self._viewed(x, mapping)
+
+    def _emit_where(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        _, operands = choice.payload
+        return self._step(np.where, tuple(self._operands(operands, children)))
+
+    def _emit_scatter(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        step, operands = choice.payload
+        base, *others = self._operands(operands, children)
+        if isinstance(base, Var) and base.shape != value.shape:
+            base = self._full(value, operands[0], [base])
+        out = self._new(value.shape, self.reader.dtype)
+        self.steps.append(Step(step.operation, (base, *others), step.params, (out,), self._position))
+        self._last = None
+        return out
+
+    def _emit_op(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        details, operands = choice.payload
+        operation, step, k, _ = details
+        if operation == "full":
+            return self._full(value, operands[0], children)
+        inputs = tuple(self._operands(operands, children))
+        outputs: list[Var] = [self._new(out.shape, out.dtype) for out in step.outputs]
+        params = {name: self.reader.lengths.rewritten(p) for name, p in step.params.items()}
+        self.steps.append(Step(operation, inputs, params, tuple(outputs), self._position))
+        self._last = None
+        made: Var = outputs[k]
+        return made
+
+    def _full(self, value: Value, ref: Any, children: Sequence[Var]) -> Var:
+        """A lazy value in its full shape and dtype."""
+        coefficient, inner = ref
+        x: Operand = children[0] if children else self.scalar(coefficient)
+        shape = tuple(self._length(d) for d in value.dims)
+        if value.floating and isinstance(x, Var) and x.dtype != self.reader.dtype:
+            x = self._step(cast, (x,), {"dtype": self.reader.dtype})
+        if isinstance(x, Var) and x.shape == value.shape:
+            return x
+        return self._step(np.broadcast_to, (x,), {"shape": shape}, value.shape)
+
+    def _length(self, dim: Any) -> Any:
+        if dim.one:
+            return 1
+        try:
+            return self.reader.lengths.number(dim.count(), True)
+        except NoFormError:
+            return dim.length  # as in the step that it stands for
+
+    def _operands(self, operands: Sequence[Any], children: Sequence[Var]) -> list[Operand]:
+        arrays = iter(children)
+        result: list[Operand] = []
+        for r in operands:
+            if isinstance(r, Const):
+                result.append(r)
+            elif isinstance(r[1], Value):
+                result.append(next(arrays) if r[1].kind != "one" else self.scalar(r[0]))
+            else:
+                raise NoFormError("an operand has no value")
+        return result
+
+    # ---- pieces
+
+    def _viewed(self, x: Var, mapping: Sequence[int | None]) -> Var:
+        mapping = list(mapping)
+        used = [a for a in mapping if a is not None]
+        result = x
+        dropped = tuple(a for a in range(len(x.shape)) if a not in used)
+        if dropped:
+            result = self._step(np.squeeze, (result,), {"axis": dropped[0] if len(dropped) == 1 else dropped})
+            used = [a - sum(d < a for d in dropped) for a in used]
+        if used != list(range(len(used))):
+            if len(used) == 2:
+                result = self._step(np.transpose, (result,))
+            else:
+                result = self._step(np.transpose, (result,), {"axes": tuple(used)})
+        inserted = tuple(k for k, a in enumerate(mapping) if a is None)
+        if inserted:
+            result = self._step(np.expand_dims, (result,), {"axis": inserted[0] if len(inserted) == 1 else inserted})
+        return result
+
+    def scaled(self, scale: Coefficient, x: Var) -> Var:
+        """``scale * x``; divided by a length or a whole number where that is what it is."""
+        if scale == UNIT:
+            return x
+        if x.dtype.kind in "bi" and (scale == _MINUS or self.reader.dtype.char == "f"):
+            x = self._step(cast, (x,), {"dtype": self.reader.dtype})
+        if scale == _MINUS:
+            return self._step(np.negative, (x,))
+        inverse = power_of(scale, -1)
+        assert inverse is not None
+        if _plainer(inverse) and not _plainer(scale):
+            return self._step(np.divide, (x, self.scalar(inverse)))
+        minus = times(_MINUS, inverse)
+        if scale.atoms and _plainer(minus) and not _plainer(scale) and minus.number == 1:
+            return self._step(np.divide, (x, self.scalar(inverse)))
+        return self._step(np.multiply, (self.scalar(scale), x))
+
+    def scalar(self, coefficient: Coefficient) -> Operand:
+        """A scalar as an operand: a literal, a size, or a variable of the forward pass or made here."""
+        found = self._scalars.get(coefficient)
+        if found is None:
+            found = self._scalars[coefficient] = self._new_scalar(coefficient)
+        return found
+
+    def _new_scalar(self, coefficient: Coefficient) -> Operand:
+        held = self.reader.scalars.get(coefficient)
+        if held is not None:
+            return held
+        runtime = [(k[1], p) for k, p in coefficient.atoms if k[0] == "v"]
+        fixed = Coefficient(coefficient.number, tuple((k, p) for k, p in coefficient.atoms if k[0] != "v"))
+        number = self.reader.lengths.number(fixed, self.reader.dtype is not None and self.reader.dtype.char == "d")
+        if not runtime:
+            return Const(number)
+        above = [self._root(self.made[n, UNIT], p) for n, p in runtime if p > 0]
+        below = [self._root(self.made[n, UNIT], p) for n, p in runtime if p < 0]
+        result: Operand | None = None if fixed == UNIT and above else Const(number)
+        for x in above:
+            result = x if result is None else self._step(np.multiply, (result, x))
+        assert result is not None
+        for x in below:
+            result = self._step(np.divide, (result, x))
+        return result
+
+    def _root(self, x: Var, p: Any) -> Var:
+        return x if abs(p) == 1 else self._raised(x, abs(p))
+
+    def _new(self, shape: tuple[int, ...], dtype: Any) -> Var:
+        self._next += 1
+        return Var(shape, dtype, None, self._next)
+
+    def _step(
+        self,
+        function: Any,
+        inputs: tuple[Operand, ...],
+        params: Mapping[str, Any] | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> Var:
+        """A step, with the shape and dtype that NumPy gives."""
+        params = params or {}
+        if shape is None:
+            shape = _shape_of(function, inputs, params)
+        operands = tuple(x.number if isinstance(x, Var) or x.number >= 0 else frozen(x.value) for x in inputs)
+        key = (function, operands, frozen(tuple(params.items())))
+        if key in self._known:
+            return self._known[key]
+        dtype = self._dtype_of(function, inputs, params)
+        out = self._new(shape, dtype)
+        self.steps.append(Step(OPERATIONS[function], inputs, params, (out,), self._position))
+        self._known[key] = out
+        self._last = key
+        return out
+
+    def _dtype_of(self, function: Any, inputs: tuple[Operand, ...], params: Mapping[str, Any]) -> Any:
+        if function in (np.transpose, np.expand_dims, np.squeeze, np.broadcast_to) and isinstance(inputs[0], Var):
+            return inputs[0].dtype
+        return params.get("dtype", self.reader.dtype)
+
+
+def _plainer(c: Coefficient) -> bool:
+    """Whether a scalar is written without a division or a long fraction."""
+    exact = Fraction(float(c.number)) == c.number
+    return exact and all(p > 0 for _, p in c.atoms)
+
+
+def _shape_of(function: Any, inputs: tuple[Operand, ...], params: Mapping[str, Any]) -> tuple[int, ...]:
+    shapes = [x.shape if isinstance(x, Var) else np.shape(x.value) if not is_size(x.value) else () for x in inputs]
+    if function is np.matmul:
+        a, b = shapes
+        if len(a) == 1 and len(b) == 1:
+            return ()
+        if len(a) == 1:
+            return (*b[:-2], b[-1])
+        if len(b) == 1:
+            return a[:-1]
+        return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
+    (shape, *_) = shapes
+    if function in (np.sum, np.mean):
+        axis = params.get("axis")
+        axes: Sequence[int] = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        if params.get("keepdims"):
+            return tuple(1 if k in axes else n for k, n in enumerate(shape))
+        return tuple(n for k, n in enumerate(shape) if k not in axes)
+    if function is np.transpose:
+        order = params.get("axes")
+        return shape[::-1] if order is None else tuple(shape[a] for a in order)
+    if function is np.squeeze:
+        axis = params["axis"]
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        return tuple(n for k, n in enumerate(shape) if k not in axes)
+    if function is np.expand_dims:
+        axis = params["axis"]
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        rest = iter(shape)
+        return tuple(1 if k in axes else next(rest) for k in range(len(shape) + len(axes)))
+    return tuple(np.broadcast_shapes(*shapes))

@@ -1,0 +1,108 @@
+"""Without repeated and dead backward steps: what needs no algebra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.calls import identity
+from chainrule.ir import Const, Program, Step, Var
+from chainrule.ops import Operation
+from chainrule.simplify.scalars import renumbered, variables_in
+from chainrule.sizes import is_size
+
+__all__ = ["frozen", "without_repeats"]
+
+_UNREPEATABLE = frozenset((np.empty_like,))
+
+
+def frozen(p: Any) -> Any:
+    """A static argument as something that can be compared; sizes by where they come from."""
+    if is_size(p):
+        return ("size", *(frozen(e) for e in p.expression))
+    if isinstance(p, tuple | list):
+        return (type(p).__name__, *(frozen(e) for e in p))
+    if isinstance(p, slice):
+        return ("slice", frozen(p.start), frozen(p.stop), frozen(p.step))
+    if isinstance(p, float):
+        return ("float", p.hex())  # tells -0.0 from 0.0, and nan is itself
+    try:
+        hash(p)
+    except TypeError:
+        return ("object", id(p))
+    return (type(p).__name__, p)
+
+
+def without_repeats(backward: Backward) -> Backward:
+    """The record without backward steps that are done already, in the forward or backward pass, and dead ones."""
+    program = backward.program
+    replaced: dict[int, Var] = {}
+    moved: dict[int, int] = {}  # the same, by number
+    known: dict[Any, tuple[Var, ...]] = {}
+    steps: list[Step] = []
+
+    def operand(x: Var | Const) -> Var | Const:
+        if isinstance(x, Var):
+            return replaced.get(x.number, x)
+        return Const(renumbered(x.value, moved)) if moved and is_size(x.value) else x
+
+    for k, step in enumerate(program.steps):
+        inputs = tuple(operand(x) for x in step.inputs)
+        if moved:
+            params = {name: renumbered(p, moved) for name, p in step.params.items()}
+            step = Step(step.operation, inputs, params, step.outputs, step.position)
+        key = _key(step.operation, inputs, step.params)
+        if k >= backward.forward_steps:
+            earlier = known.get(key)
+            if earlier is not None:
+                replaced.update((out.number, old) for out, old in zip(step.outputs, earlier, strict=True))
+                moved.update((out.number, old.number) for out, old in zip(step.outputs, earlier, strict=True))
+                continue
+            if step.operation.function is identity and isinstance(inputs[0], Var):
+                replaced[step.outputs[0].number] = inputs[0]
+                moved[step.outputs[0].number] = inputs[0].number
+                continue
+            step = Step(step.operation, inputs, step.params, step.outputs, step.position)
+        if step.operation.function not in _UNREPEATABLE:
+            known.setdefault(key, step.outputs)
+        steps.append(step)
+    outputs = tuple(operand(x) for x in program.outputs)
+    needed = {x.number for x in outputs}
+    kept: list[Step] = []
+    for k in range(len(steps) - 1, -1, -1):
+        step = steps[k]
+        if k < backward.forward_steps or any(out.number in needed for out in step.outputs):
+            needed.update(x.number for x in step.inputs)
+            for p in (*step.params.values(), *(x.value for x in step.inputs if isinstance(x, Const) and x.number < 0)):
+                needed.update(variables_in(p))
+            kept.append(step)
+    kept.reverse()
+    made = {out.number for step in kept for out in step.outputs} | {x.number for x in program.inputs}
+    made |= {c.number for c in program.constants}
+
+    def linked(g: Any) -> Any:
+        g = replaced[g].number if type(g) is int and g in replaced else g
+        return None if type(g) is int and g not in made else g
+
+    links = {v: new for v, g in backward.links.items() if (new := linked(g)) is not None}
+    contributions = {
+        v: tuple((s, new) for s, g in shares if (new := linked(g)) is not None)
+        for v, shares in backward.contributions.items()
+    }
+    whole = Program(program.name, program.inputs, tuple(kept), outputs, program.constants, program.guards)
+    return Backward(
+        whole,
+        backward.forward_steps,
+        backward.wrt,
+        tuple(operand(x) for x in backward.gradients),
+        backward.cotangents,
+        links,
+        {v: shares for v, shares in contributions.items() if shares},
+    )
+
+
+def _key(operation: Operation, inputs: tuple[Var | Const, ...], params: Any) -> Any:
+    operands = tuple(x.number if isinstance(x, Var) or x.number >= 0 else ("literal", frozen(x.value)) for x in inputs)
+    return operation, operands, tuple((k, frozen(v)) for k, v in params.items())

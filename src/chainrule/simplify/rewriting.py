@@ -1,0 +1,207 @@
+"""The cheapest equal form of a backward pass.
+
+``simplify(backward)`` rewrites the backward steps so that few array operations are executed beyond the forward pass.
+The steps are read as polynomials over forward values (:mod:`chainrule.simplify.normal_form`), further ways of
+computing each value are added (:mod:`chainrule.simplify.options`), and the cheapest combination is written down.  The
+steps as they were are among the ways, and the result is never more expensive than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from chainrule.backward import Backward
+from chainrule.ir import Const, Program, Var
+from chainrule.positions import Position
+from chainrule.simplify.algebra import ALGEBRA
+from chainrule.simplify.choices import Choices, Instance, scalars_of
+from chainrule.simplify.cost import cost_of
+from chainrule.simplify.identities import IDENTITIES
+from chainrule.simplify.options import add_options
+from chainrule.simplify.probe import is_as_good
+from chainrule.simplify.read import Reader
+from chainrule.simplify.realise import Emitter
+from chainrule.simplify.repeats import without_repeats
+from chainrule.simplify.scalars import NoFormError
+from chainrule.simplify.select import Selection
+from chainrule.simplify.values import Ref
+from chainrule.verify import verify
+
+__all__ = ["Rewrite", "Simplified", "rewritten", "simplify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One thing that was rewritten in a backward pass, and why it is the same.
+
+    Attributes:
+        identity: the name of the identity, as in :mod:`chainrule.simplify.identities`.
+        position: the place in the user's source that the rewritten cotangent belongs to.
+        text: what became of it.
+    """
+
+    identity: str
+    position: Position | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simplified(Backward):
+    """A backward pass that was simplified, with what was done to it.
+
+    Attributes:
+        rewrites: what was rewritten, and why.
+    """
+
+    rewrites: tuple[Rewrite, ...] = ()
+
+
+def simplify(backward: Backward) -> Simplified:
+    """The same record with backward steps that take fewer array operations.
+
+    The forward steps are unchanged.  A gradient keeps its shape and dtype.  Links may lead to other variables than
+    before, to numbers, or be absent where a cotangent is never formed; ``rewrites`` tells what was done.
+    """
+    shorter = without_repeats(backward)
+    verify(shorter.program)
+    removed = len(backward.program.steps) - len(shorter.program.steps)
+    text = f"{removed} backward steps repeated others or were not needed"
+    earlier = backward.rewrites if isinstance(backward, Simplified) else ()
+    plain = Simplified(
+        **{f.name: getattr(shorter, f.name) for f in fields(Backward)},
+        rewrites=(*earlier, Rewrite("repeated", None, text)) if removed else earlier,
+    )
+    try:
+        found = rewritten(plain)
+    except NoFormError:
+        return plain  # something in it has no form here
+    return found if cost_of(found) < cost_of(plain) and is_as_good(found, plain) else plain
+
+
+def rewritten(backward: Simplified) -> Simplified:
+    """The cheapest form that was found, which may be worse than what was given.
+
+    Raises:
+        NoFormError: where there is none.
+    """
+    return _Rewriting(backward).run()
+
+
+class _Rewriting:
+    def __init__(self, backward: Simplified) -> None:
+        self.backward = backward
+        self.reader = Reader(backward, ALGEBRA)
+        self.table = self.reader.table
+
+    def run(self) -> Simplified:
+        self.reader.read()
+        add_options(self.reader)
+        roots = [self._root(x) for x in self.backward.gradients]
+        wanted = list(dict.fromkeys(i for r in roots for i in self._instances(r)))
+        names = self._names()
+        selection = self._selected(wanted, names)
+        emitter = Emitter(self.reader, names, max(self.reader.variables, default=0))
+        for instance in selection.order():
+            emitter.emit(instance, selection.chosen[instance])
+        results = tuple(self._result(x, r, emitter) for x, r in zip(self.backward.gradients, roots, strict=True))
+        return self._record(emitter, results, self._log(selection, emitter))
+
+    def _selected(self, wanted: Sequence[Instance], names: Mapping[Instance, Var]) -> Selection:
+        """The better of two ways to start: scaling late, and scaling where the steps did."""
+        choices = Choices(self.table)
+        selections = [Selection(choices, wanted, names, scale_early) for scale_early in (False, True)]
+        for selection in selections:
+            selection.start()
+            selection.improve()
+        return min(selections, key=lambda s: s.total)
+
+    # ---- what is needed
+
+    def _root(self, x: Var | Const) -> Ref | Const:
+        if isinstance(x, Const) and x.number < 0:
+            return x
+        return self.reader.refs[x.number]
+
+    def _instances(self, root: Ref | Const) -> list[Instance]:
+        if isinstance(root, Const):
+            return []
+        coefficient, value = root
+        return [(value.number, coefficient)] if value is not self.table.one else list(scalars_of(coefficient))
+
+    def _names(self) -> Mapping[Instance, Var]:
+        """The instances that the steps made, with their variables; those with a name are preferred."""
+        names: dict[Instance, Var] = {}
+        for step in self.backward.program.steps[self.backward.forward_steps :]:
+            for out in step.outputs:
+                coefficient, value = self.reader.refs[out.number]
+                key = (value.number, coefficient)
+                if value is not self.table.one and (key not in names or names[key].name is None):
+                    names[key] = out
+        return names
+
+    def _result(self, x: Var | Const, root: Ref | Const, emitter: Emitter) -> Var | Const:
+        if isinstance(root, Const):
+            return root
+        coefficient, value = root
+        scalar = value is self.table.one
+        result = emitter.scalar(coefficient) if scalar else emitter.made[value.number, coefficient]
+        if isinstance(x, Var) and isinstance(result, Var) and (x.shape != result.shape or x.dtype != result.dtype):
+            raise NoFormError("a gradient would change its shape or dtype")
+        return result
+
+    # ---- the record
+
+    def _record(self, emitter: Emitter, results: tuple[Var | Const, ...], log: tuple[Rewrite, ...]) -> Simplified:
+        old = self.backward
+        program = old.program
+        outputs = program.outputs[: len(program.outputs) - len(old.gradients)]
+        steps = (*program.steps[: old.forward_steps], *emitter.steps)
+        whole = Program(program.name, program.inputs, steps, (*outputs, *results), program.constants, program.guards)
+        verify(whole)
+        links = {v: new for v, g in old.links.items() if (new := self._linked(g, emitter)) is not None}
+        contributions = {
+            v: tuple((step, new) for step, g in shares if (new := self._linked(g, emitter)) is not None)
+            for v, shares in old.contributions.items()
+        }
+        return replace(
+            old,
+            program=whole,
+            gradients=results,
+            links=links,
+            contributions={v: shares for v, shares in contributions.items() if shares},
+            rewrites=(*old.rewrites, *log),
+        )
+
+    def _linked(self, g: Any, emitter: Emitter) -> Any:
+        """Where a cotangent is now: a variable, a number, or nowhere."""
+        if type(g) is not int or g not in self.reader.refs:
+            return g
+        coefficient, value = self.reader.refs[g]
+        if value is not self.table.one:
+            made = emitter.made.get((value.number, coefficient))
+            return made.number if made is not None and made.shape == self.reader.variables[g].shape else None
+        if scalars_of(coefficient):
+            return None
+        number = self.reader.lengths.number(coefficient, True)
+        return float(number) if type(number) is int else number
+
+    def _log(self, selection: Selection, emitter: Emitter) -> tuple[Rewrite, ...]:
+        """What was used, in the order of the steps; a name for each identity, and the variable it was used for."""
+        found: dict[Rewrite, None] = {}
+        texts = {i.name: i.text for i in IDENTITIES}
+        owners = {g: v for v, g in self.backward.links.items() if type(g) is int}
+        for number in sorted(self.reader.zeros & owners.keys()):
+            name = self.reader.variables[owners[number]].name
+            position = self.reader.zero_positions.get(number)
+            text = f"{texts['terms cancel']}: the cotangent of {name or 'an intermediate value'} is zero"
+            found[Rewrite("terms cancel", position, text)] = None
+        for instance in selection.order():
+            recipe = selection.chosen[instance].recipe
+            if recipe is None or not recipe.identity:
+                continue
+            name = emitter.made[instance].name
+            text = texts.get(recipe.identity, recipe.identity) + (f": {name}" if name else "")
+            found[Rewrite(recipe.identity, self.reader.positions.get(instance[0]), text)] = None
+        return tuple(found)

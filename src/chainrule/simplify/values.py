@@ -1,0 +1,100 @@
+"""The values of the normal form: sums of products of powers, each made once, with the ways of computing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from chainrule.ir import Var
+from chainrule.simplify.scalars import UNIT, Coefficient, Dim
+
+__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "spans"]
+
+Power = int | Fraction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """One way of computing a value: ``coefficient`` times an operation on other values.
+
+    Attributes:
+        kind: ``"prod"``, ``"sum"``, ``"reduce"``, ``"matmul"``, ``"view"``, ``"where"`` or ``"op"``.
+        coefficient: what the result is multiplied with.
+        parts: pairs of a value and its power, for a product; else references.
+        details: what the kind needs beyond that.
+        identity: the name of the identity that says that it is the same.
+    """
+
+    kind: str
+    coefficient: Coefficient
+    parts: tuple[Any, ...]
+    details: Any = None
+    identity: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """A value in normal form, up to a scalar factor.
+
+    Attributes:
+        number: its place in the table.
+        kind: ``"one"``, ``"leaf"``, ``"prod"``, ``"sum"``, ``"view"``, ``"reduce"``, ``"matmul"`` or ``"op"``.
+        parts: for a product pairs of value and power; else references; what the kind is made of.
+        details: axes, the mapping of a view, or operation and parameters.
+        dims: its axes.
+        floating: whether it is of the program's floating dtype; masks and integers are not.
+        leaves: variables of the forward pass that hold it, each with the scalar factor between them.
+        recipes: further ways of computing it.
+        definition: for a sum of the forward pass, its terms.
+    """
+
+    number: int
+    kind: str
+    parts: tuple[Any, ...]
+    details: Any
+    dims: tuple[Dim, ...]
+    floating: bool = True
+    leaves: list[tuple[Coefficient, Var]] = field(default_factory=list)
+    recipes: list[Recipe] = field(default_factory=list)
+    definition: tuple[Any, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(d.length for d in self.dims)
+
+    @property
+    def factors(self) -> tuple[tuple[Value, Power], ...]:
+        """The value as a product; empty for the number one."""
+        if self.kind == "prod":
+            return self.parts
+        return () if self.kind == "one" else ((self, 1),)
+
+    @property
+    def terms(self) -> tuple[tuple[Coefficient, Value], ...]:
+        """The value as a sum."""
+        return self.parts if self.kind == "sum" else ((UNIT, self),)
+
+
+Ref = tuple[Coefficient, Value]
+
+
+def broadcast(parts: Iterable[tuple[Dim, ...]]) -> tuple[Dim, ...]:
+    """The axes of an elementwise operation on arrays of these axes."""
+    result: list[Dim] = []
+    for dims in parts:
+        for k in range(1, len(dims) + 1):
+            if k > len(result):
+                result.insert(0, dims[-k])
+            elif result[-k].length == 1 and (dims[-k].length != 1 or (result[-k].one and not dims[-k].one)):
+                result[-k] = dims[-k]
+    return tuple(result)
+
+
+def spans(value: Value, axis: int, whole: Dim) -> bool:
+    """Whether a value varies along an axis (counted from the end) of something that it is broadcast to."""
+    if len(value.dims) < -axis:
+        return False
+    own = value.dims[axis]
+    return not own.one and not (own.length == 1 and whole.length != 1)

@@ -1,0 +1,127 @@
+"""One name for each value that needs one: the user's, the gradient's after it, or an invented one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.indexing import get_item
+from chainrule.ir import Const, Var
+from chainrule.names import Namespace
+from chainrule.statements.folding import Folding
+from chainrule.statements.memory import Memory
+from chainrule.statements.order import Order
+from chainrule.statements.request import is_view
+from chainrule.wording import invented_name, several_names, specific_name
+
+__all__ = ["Naming"]
+
+
+class Naming:
+    """The name of each variable that has one.
+
+    A name of the user's is given again where the value that had it is no longer needed, as in their code.
+
+    Attributes:
+        names: by the number of the variable.
+    """
+
+    def __init__(self, folding: Folding, order: Order, memory: Memory) -> None:
+        self.folding = folding
+        self.memory = memory
+        request = folding.request
+        self.names: dict[int, str] = dict(request.given)
+        self.space = Namespace([*request.taken, *request.given.values()])
+        # Who has a name of the user's, per name and separately for forward and backward values.
+        self.holders: dict[tuple[str, bool], list[int]] = {}
+        if not request.fixed:
+            for number, name in request.given.items():
+                self.holders.setdefault((name, True), []).append(number)
+        self.class_members: dict[int, list[int]] = {}
+        for version, head in memory.chain.items():
+            self.class_members.setdefault(head, [head]).append(version)
+        last = memory.last_read
+        self.class_last = {h: max(last.get(m, -1) for m in ms) for h, ms in self.class_members.items()}
+        for forward in (True, False):
+            for place, k in enumerate(order.lines):
+                if (k < request.forward_steps) is forward:
+                    for position, out in enumerate(folding.steps[k].outputs):
+                        if out.number not in self.names and out.number in folding.needed:
+                            self._give_name(out, position, k, place)
+
+    def _give_name(self, out: Var, position: int, k: int, place: int) -> None:
+        head = self.memory.chain.get(out.number, out.number)
+        versions = self.class_members.get(head, [head])
+        wanted, own = self._wanted(versions, k, position)
+        forward = k < self.folding.request.forward_steps
+        name = self._claim(wanted, forward, head, place) if own else self.space.claim(wanted)
+        for version in versions:
+            self.names[version] = name
+
+    def _wanted(self, versions: Sequence[int], k: int, position: int) -> tuple[str, bool]:
+        """The name that a value should have, and whether it is the user's own."""
+        request = self.folding.request
+        for number in reversed(versions):
+            x = self.folding.variables[number]
+            if self.folding.producer[number] < request.forward_steps:
+                if x.name is not None:
+                    return x.name, True
+            elif number in self.folding.gradient_of:
+                primal = self.folding.gradient_of[number]
+                asked = number in request.wanted and primal not in self.folding.producer
+                return (request.wanted[number] if asked else self._gradient_name(primal)), True
+        for number in reversed(versions):
+            if number in request.wanted:
+                return request.wanted[number], False
+        step = self.folding.steps[k]
+        if len(step.outputs) > 1:
+            return several_names(step)[position], False
+        for number in reversed(versions):
+            owner = self._primal(number)
+            if owner is not None:
+                return self._gradient_name(owner), False
+        return invented_name(step, self._phrase, versions[0] in self.folding.divisors), False
+
+    def _primal(self, number: int) -> int | None:
+        """The forward variable that a backward one is the gradient of, where neither has the user's name."""
+        if self.folding.producer[number] < self.folding.request.forward_steps:
+            return None
+        primals = [p for p in self.folding.primals.get(number, []) if p in self.folding.producer]
+        named = [p for p in primals if p in self.names]
+        return next(iter(named or primals), None)
+
+    def _gradient_name(self, primal: int) -> str:
+        own = self.folding.variables[primal].name
+        name = self.names.get(primal) or own
+        if name is None:
+            step = self.folding.steps[self.folding.producer[primal]]
+            name = invented_name(step, self._phrase, primal in self.folding.divisors)
+        # d_one_minus_p is read more easily than done_minus_p.
+        apart = own is None and "_" in name and not self.folding.request.prefix.endswith("_")
+        return f"{self.folding.request.prefix}{'_' if apart else ''}{name}"
+
+    def _phrase(self, x: Any) -> str:
+        """A short description of an operand: its name, or what computes it."""
+        if isinstance(x, Const):
+            return self.names.get(x.number, "") if x.number >= 0 else ""
+        if x.number in self.names:
+            return self.names[x.number]
+        if x.name is not None and self.folding.producer.get(x.number, 0) < self.folding.request.forward_steps:
+            return str(x.name)
+        k = self.folding.producer.get(x.number)
+        if k is None or len(self.folding.steps[k].outputs) > 1:
+            return ""
+        step = self.folding.steps[k]
+        if is_view(step) and step.operation.function is get_item:
+            return self._phrase(step.inputs[0])
+        return specific_name(step, self._phrase)
+
+    def _claim(self, wanted: str, forward: bool, head: int, place: int) -> str:
+        """The user's name, again where the value that had it is no longer needed."""
+        holders = self.holders.get((wanted, forward), [])
+        if holders and all(self.class_last.get(h, self.memory.last_read.get(h, -1)) <= place for h in holders):
+            name = wanted
+        else:
+            name = self.space.claim(wanted)
+        self.holders.setdefault((name, forward), []).append(head)
+        return name
