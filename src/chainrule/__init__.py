@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 del _wiring
 
 # Loaded when they are first used: what gives numbers does not wait for what writes code.
-_LATER = {"write": "source", "Source": "source", "testing": "", "extend": ""}
+_LATER = {"write": "source", "Source": "source", "testing": "", "extend": "", "layers": ""}
 
 
 def __getattr__(name: str) -> object:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.calls import TracedCall
 from chainrule.differentiate import differentiate, is_differentiable
-from chainrule.errors import TreeError
+from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Const, Program, Var
+from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.linear import is_floating
 from chainrule.sizes import is_size, written_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
 from chainrule.traced import Traced
+from chainrule.trees import LEAF, flatten, unflatten
 
-__all__ = ["Backward", "backward_of"]
+__all__ = ["Backward", "backward_of", "backward_of_call", "number_of", "record_of", "select_output"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,9 @@ class Backward:
             variables stand for arrays filled with them.
         contributions: for each forward variable the shares of its cotangent, as pairs of the number of the forward
             step that they came through and the variable (or number) itself.
+        likes: for each cotangent that is an input, the variable that it is as large as.
+        structure: of the result of the function.
+        added_up: inputs into which cotangents are added in place, as the turns of a loop do.
     """
 
     program: Program
@@ -47,29 +52,75 @@ class Backward:
     cotangents: tuple[Var, ...]
     links: Mapping[int, Any]
     contributions: Mapping[int, tuple[tuple[int, Any], ...]]
+    likes: Mapping[int, int] = field(default_factory=dict)
+    structure: Any = None
+    added_up: frozenset[int] = frozenset()
 
 
-def backward_of(f: Callable[..., Any], args: Sequence[Any], wrt: Sequence[int] | None = None) -> Backward:
+def backward_of(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    wrt: Sequence[int | str] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    of: int | str | None = None,
+    prepare: Callable[[TracedCall], None] | None = None,
+) -> Backward:
     """Trace ``f`` and write down its backward pass.
 
     Args:
         f: a function of arrays, numbers and trees of them.
         args: its arguments, with concrete values.
-        wrt: positions of the arguments to differentiate; all that hold floats if not given.
+        wrt: positions of the arguments to differentiate, names for keyword arguments; all that hold floats if not
+            given.
+        kwargs: its keyword arguments.
+        of: which output to differentiate: an index or key of the result, or the name of a variable of the function.
+        prepare: is given the traced call, whose loops were noted, before it is differentiated.
 
     Raises:
         ChainruleError: where something cannot be followed.
     """
-    positions = tuple(n for n, a in enumerate(args) if is_floating(a)) if wrt is None else tuple(wrt)
-    with Tape(names=True) as tape:
-        call = TracedCall(f, args, {}, positions, tape)
+    named = dict(kwargs or {})
+    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
+    positions += [k for k, v in named.items() if is_floating(v)]
+    with Tape(names=True, loops=prepare is not None) as tape:
+        call = TracedCall(f, args, named, positions if wrt is None else tuple(wrt), tape)
+        if of is not None:
+            select_output(call, of)
+        if prepare is not None:
+            prepare(call)
         outputs = [x for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]
         if not outputs:
             raise TreeError("the function returns nothing that depends on its floating arguments.")
-        return _written(call, outputs)
+        return backward_of_call(call, outputs)
 
 
-def _written(call: TracedCall, outputs: Sequence[Any]) -> Backward:
+def select_output(call: TracedCall, of: int | str) -> None:
+    """Let a part of the result, or a variable of the function, be all that a traced call returned.
+
+    Raises:
+        TreeError: where there is none of that name.
+    """
+    result = unflatten(call.structure, call.outputs)
+    try:
+        part = getattr(result, of) if isinstance(of, str) and hasattr(type(result), "_fields") else result[of]
+        found = True
+    except (TypeError, LookupError, AttributeError, ChainruleError):
+        found = False
+    if type(result) is not Traced and found:
+        call.outputs, call.structure = ([part], LEAF) if type(part) is Traced else flatten(part)
+        return
+    program = program_of(call)
+    made = [out for step in program.steps for out in step.outputs if out.name is not None]
+    named = [x for x in made if x.name == of]
+    if not named:
+        known = ", ".join(dict.fromkeys(str(x.name) for x in made))
+        raise TreeError(f"of={of!r} is no part of the result of {program.name}, and none of its variables: {known}.")
+    number = named[-1].number
+    call.outputs, call.structure = [Traced(call.tape, number, call.tape.values[number], True)], LEAF
+
+
+def backward_of_call(call: TracedCall, outputs: Sequence[Any]) -> Backward:
+    """Write down the backward pass of a traced call, from these of its outputs; its tape must be open."""
     tape = call.tape
     forward_steps = len(tape.steps)
     (first, *others) = outputs
@@ -89,11 +140,30 @@ def _written(call: TracedCall, outputs: Sequence[Any]) -> Backward:
     contributions: dict[int, list[tuple[int, Any]]] = {}
 
     def note(variable: int, step: int, contribution: Any, whole: Any) -> None:
-        contributions.setdefault(variable, []).append((step, _number(contribution)))
-        links[variable] = _number(whole)
+        contributions.setdefault(variable, []).append((step, number_of(contribution)))
+        links[variable] = number_of(whole)
 
+    lengths = TapeLengths(tape, whole_symbols(program_of(call)))
+    outputs_of = [x.variable for x in outputs]
+    lengths.symbols.of.update({c: lengths.symbols.of[v] for c, v in zip(cotangents, outputs_of, strict=False)})
+    tape.always_one = lengths
     found = differentiate(tape, seeds, call.wrt, on_contribution=note)
-    gradients = [_number(found[v]) if v in found else 0.0 for v in call.wrt]
+    gradients = [number_of(found[v]) if v in found else 0.0 for v in call.wrt]
+    likes = dict(zip(cotangents, outputs_of, strict=False))
+    return record_of(call, forward_steps, call.wrt, gradients, cotangents, links, contributions, likes)
+
+
+def record_of(
+    call: TracedCall,
+    forward_steps: int,
+    wrt: Sequence[int],
+    gradients: Sequence[Any],
+    cotangents: Sequence[int],
+    links: Mapping[int, Any],
+    contributions: Mapping[int, Sequence[tuple[int, Any]]],
+    likes: Mapping[int, int],
+) -> Backward:
+    """The record of a traced call and of what was written behind it; the arguments are the fields of the record."""
     program = program_of(call, forward_steps, links)
     variables: dict[int, Any] = dict(program.by_number())
     results = tuple(variables[g] if type(g) is int else Const(g) for g in gradients)
@@ -103,15 +173,17 @@ def _written(call: TracedCall, outputs: Sequence[Any]) -> Backward:
     return Backward(
         whole,
         forward_steps,
-        tuple(variables[v] for v in call.wrt),
+        tuple(variables[v] for v in wrt),
         results,
         tuple(variables[v] for v in cotangents),
         links,
         {v: tuple(shares) for v, shares in contributions.items()},
+        likes,
+        call.structure,
     )
 
 
-def _number(x: Any) -> Any:
+def number_of(x: Any) -> Any:
     """The number of a stand-in's variable, as an ``int``; a plain number as a ``float`` or ``complex``."""
     if type(x) is Traced:
         return x.variable

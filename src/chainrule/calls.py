@@ -17,7 +17,7 @@ from chainrule.positions import adopt
 from chainrule.protocol import apply
 from chainrule.tape import Tape, record, sync
 from chainrule.traced import Traced, primitive
-from chainrule.trees import LEAF, Structure, flatten, paths, unflatten
+from chainrule.trees import LEAF, Structure, flatten, lists_in, paths, unflatten
 
 __all__ = ["TracedCall", "argument_names", "detached", "identity", "normalise_argnums"]
 
@@ -74,7 +74,7 @@ class TracedCall:
         function: Callable[..., Any],
         args: Sequence[Any],
         kwargs: dict[str, Any],
-        argnums: Sequence[int],
+        argnums: Sequence[int | str],
         tape: Tape,
         *,
         nested: bool = False,
@@ -89,16 +89,19 @@ class TracedCall:
         self.kwargs = kwargs
         self.argnums = tuple(argnums)
         self.start = len(tape.steps)
-        self.leaves: dict[int, list[Any]] = {}
-        self.trees: dict[int, Structure] = {}
-        self.variables: dict[int, list[int]] = {}
+        self.leaves: dict[int | str, list[Any]] = {}
+        self.trees: dict[int | str, Structure] = {}
+        self.variables: dict[int | str, list[int]] = {}
         code = getattr(function, "__code__", None)
         if code is not None:
             adopt(code.co_filename)
         called = [self._wrapped(n, argument) for n, argument in enumerate(args)]
-        named = {k: self._wrapped_tree(v, False, k) for k, v in kwargs.items()}
+        named = {k: self._wrapped(k, v) if k in argnums else self._wrapped_tree(v, False, k) for k, v in kwargs.items()}
         if not nested:
             self._mark_shared()
+        if tape.loops is not None:
+            for number, path, x in lists_in(argument_names(function, args, kwargs), called):
+                tape.items[id(x)] = (number, path, x, len(x))
         try:
             # A function with a rule of its own (chainrule.extend) is one step; any other is traced.
             ruled = isinstance(function, Hashable) and known(function)
@@ -137,9 +140,9 @@ class TracedCall:
     def names(self) -> list[str]:
         """A readable name for each differentiated leaf: ``params[0][1]``."""
         own = argument_names(self.function, self.args, self.kwargs)
-        return [own[n] + path for n in self.argnums for path in paths(self.args[n])]
+        return [own[n] + path for n in self.argnums if isinstance(n, int) for path in paths(self.args[n])]
 
-    def _wrapped(self, position: int, argument: Any) -> Any:
+    def _wrapped(self, position: int | str, argument: Any) -> Any:
         wrt = position in self.argnums
         if type(argument) is np.ndarray and argument.dtype.kind == "f" and not self.nested:
             # The everyday case, without the detour through trees.
@@ -197,10 +200,11 @@ class TracedCall:
             return tape.input(x, active=wrt)
         return x
 
-    def _check(self, x: Any, position: int, argument: Any, leaf: int) -> None:
+    def _check(self, x: Any, position: int | str, argument: Any, leaf: int) -> None:
         if is_differentiable(x) or (type(x) is Traced and is_differentiable(x.value)):
             return
-        name = argument_names(self.function, self.args, self.kwargs)[position] + paths(argument)[leaf]
+        own = argument_names(self.function, self.args, self.kwargs)
+        name = (position if isinstance(position, str) else own[position]) + paths(argument)[leaf]
         if isinstance(x, bool | int | np.integer | np.bool) or (
             isinstance(x, np.ndarray | Traced) and x.dtype.kind in "iub"
         ):

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.broadcasting import fitted, is_short, plain, shape_of, unbroadcast
 from chainrule.errors import ChainruleError, NanError
-from chainrule.indexing import add_item, get_item, set_item
+from chainrule.handlers import create
+from chainrule.indexing import Index, add_item, get_item, set_item
 from chainrule.ops import Operation
 from chainrule.positions import locate
 from chainrule.protocol import apply
-from chainrule.sizes import is_size
+from chainrule.sizes import is_size, written_number
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.writing import write_item
@@ -32,79 +34,25 @@ def is_differentiable(value: Any) -> bool:
     return isinstance(value, float | complex) if dtype is None else dtype.kind in "fc"
 
 
-def _shape(x: Any) -> tuple[int, ...]:
-    return x.value.shape if type(x) is Traced and isinstance(x.value, np.ndarray) else np.shape(_plain(x))
-
-
-def _plain(x: Any) -> Any:
-    return x.value if type(x) is Traced else x
-
-
-def full(tape: Tape, g: Any, value: Any) -> Any:
-    """The lazy cotangent ``g`` as a stand-in of the shape and dtype of ``value``."""
+def full(tape: Tape, g: Any, value: Any, variable: int | None = None) -> Any:
+    """The lazy cotangent ``g`` as a stand-in of the shape and dtype of ``value``, whose lengths ``variable`` has."""
     shape = np.shape(value)
     dtype = np.asarray(value).dtype
     if type(g) is not Traced:
-        constant = np.asarray(g, dtype=dtype)
+        # A number that was computed from sizes stays one: what is written must not know the size of the example.
+        size = g if is_size(g) and g.expression[0] != "number" else None
+        constant = np.asarray(g if size is None else 1, dtype=dtype)
         g = Traced(tape, tape.constant(constant), constant if shape else constant[()], False)
-    return g if _shape(g) == shape else apply(np.broadcast_to, g, shape)
+        if size is not None:
+            g = g * size
+    if shape_of(g) == shape and not (variable is not None and is_short(tape, g, variable)):
+        return g
+    return apply(np.broadcast_to, g, shape if variable is None else Traced(tape, variable, value, False).shape)
 
 
-def unbroadcast(contribution: Any, out: Any, operand: Any) -> Any:
-    """Sum what came from an output of ``out``'s shape over the axes along which the operand was broadcast.
-
-    A lazy contribution lacks some of these axes; there the sum is a multiplication with their length.
-    """
-    target = _shape(operand)
-    whole = _shape(out)
-    if target == whole:
-        return contribution
-    shape = _shape(contribution)
-    if len(target) > len(whole):
-        target = target[len(target) - len(whole) :]  # x[i] = v ignores leading axes of length 1
-    extra = len(whole) - len(target)
-    missing = len(whole) - len(shape)
-    lengths = out.shape if type(out) is Traced else whole
-    summed: list[int] = []
-    count: Any = 1
-    for axis, length in enumerate(whole):
-        reduced = axis < extra or (target[axis - extra] == 1 and length != 1)
-        if not reduced:
-            continue
-        if axis < missing or shape[axis - missing] != length:
-            count = lengths[axis] if type(count) is int and count == 1 else count * lengths[axis]
-        else:
-            summed.append(axis - missing)
-    if summed:
-        leading = [axis for axis in summed if axis + missing < extra]
-        kept = [axis for axis in summed if axis + missing >= extra]
-        if kept:
-            contribution = apply(np.sum, contribution, axis=tuple(kept) if len(kept) > 1 else kept[0], keepdims=True)
-        if leading:
-            contribution = apply(np.sum, contribution, axis=tuple(leading) if len(leading) > 1 else leading[0])
-    if len(_shape(contribution)) > len(target):
-        contribution = apply(np.reshape, contribution, _shape(contribution)[len(_shape(contribution)) - len(target) :])
-    return contribution if type(count) is int and count == 1 else contribution * count
-
-
-def _fit(contribution: Any, operand: Any) -> Any:
-    """What a structural rule returned, summed down to something that broadcasts to the operand."""
-    shape, target = _shape(contribution), _shape(operand)
-    if shape == target or type(contribution) is not Traced:
-        return contribution
-    extra = len(shape) - len(target)
-    if extra > 0:
-        contribution = apply(np.sum, contribution, axis=tuple(range(extra)) if extra > 1 else 0)
-        shape = shape[extra:]
-    axes = [axis for axis, (have, want) in enumerate(zip(shape[::-1], target[::-1], strict=False)) if want == 1 != have]
-    if axes:
-        axes = [len(shape) - 1 - axis for axis in axes]
-        contribution = apply(np.sum, contribution, axis=tuple(sorted(axes)), keepdims=True)
-        shape = _shape(contribution)
-    aligned = zip(shape[::-1], target[::-1], strict=False)
-    if len(shape) > len(target) or any(have not in (1, want) for have, want in aligned):
-        raise ChainruleError(f"a rule returned a cotangent of shape {shape} for an operand of shape {target}")
-    return contribution
+def _is_number(g: Any, out: Any) -> bool:
+    """Whether a cotangent is a plain number for one element."""
+    return np.ndim(out.value) == 0 and (type(g) is float or is_size(g))
 
 
 def _is_one(g: Any) -> bool:
@@ -118,8 +66,8 @@ def _times(g: Any, partial: Any) -> Any:
         return g
     if type(partial) is int and partial == -1:
         return -g
-    if type(g) is not Traced and isinstance(g, float) and _is_one(g) and is_differentiable(_plain(partial)):
-        return partial
+    if type(g) is not Traced and isinstance(g, float) and _is_one(g) and is_differentiable(plain(partial)):
+        return written_number(partial) if type(partial) is float else partial
     return g * partial
 
 
@@ -129,12 +77,21 @@ def _unspoiled(contribution: Any, g: Any) -> Any:
     ``np.where(x > 0, np.sqrt(x), 0)`` sends nothing to the square root at 0, whose slope is infinite there; zero times
     infinity must not turn that into NaN.
     """
-    value = _plain(contribution)
+    value = plain(contribution)
     if not isinstance(value, np.ndarray | np.floating) or not np.isnan(np.sum(value)):
         return contribution
-    if not np.any(np.isnan(value) & (np.asarray(_plain(g)) == 0)):
+    if not np.any(np.isnan(value) & (np.asarray(plain(g)) == 0)):
         return contribution
     return apply(np.where, apply(np.equal, g, 0), 0.0, contribution)
+
+
+def _is_flip(index: Index) -> bool:
+    """Whether an index turns axes around, as ``x[::-1]`` does: its inverse is itself."""
+    slices = [p for p in index.parts if p is not Ellipsis]
+    if not all(type(p) is slice and p.start is None and p.stop is None for p in slices):
+        return False
+    steps = [p.step for p in slices if p.step is not None]
+    return bool(steps) and all(type(step) is int and step == -1 for step in steps)
 
 
 class _Pass:
@@ -189,7 +146,7 @@ class _Pass:
         if present is None:
             held = apply(np.zeros_like, self.stand_in(variable))
         else:
-            present = full(self.tape, present, value)
+            present = full(self.tape, present, value, variable)
             if not isinstance(present.value, np.ndarray):
                 present = apply(np.reshape, present, ())  # a NumPy scalar cannot be written into
             held = Traced(self.tape, present.variable, present.value, present.active)
@@ -200,6 +157,9 @@ class _Pass:
     def read(self, g: Any, operands: list[Any], inputs: Any, params: Any) -> None:
         """``out = x[index]``: the cotangent is added at the index."""
         index, arrays = params["index"], tuple(operands[1:])
+        if _is_flip(index):
+            self.add(inputs[0], g[index.key(())])
+            return
         held = self.buffer(inputs[0])
         write_item(held, index, arrays, g, add=True)
         if self.on_contribution is not None:
@@ -214,7 +174,9 @@ class _Pass:
         if wanted[1]:
             collected = g[key]
             collected.link = None  # what is there now: g is written below
-            if any(np.ndim(_plain(a)) > 0 and np.asarray(_plain(a)).dtype.kind != "b" for a in arrays):
+            if not any(self._names_each_once(a) for a in inputs[2:]) and any(
+                np.ndim(plain(a)) > 0 and np.asarray(plain(a)).dtype.kind != "b" for a in arrays
+            ):
                 collected = self._last_writes(g, collected, index, arrays)
             self.add(inputs[1], unbroadcast(collected, collected, value))
         if wanted[0]:
@@ -230,9 +192,20 @@ class _Pass:
             else:
                 self.add(old, g)
 
+    def _names_each_once(self, x: Any) -> bool:
+        """Whether an array of positions is ``np.arange(n)`` by the record, so that no position comes twice."""
+        if type(x) is not int:
+            return False
+        made = next((step for step in reversed(self.tape.steps[: self.number]) if step[3] == x), None)
+        return made is not None and made[0].name == "arange"
+
     def _last_writes(self, g: Any, collected: Any, index: Any, arrays: tuple[Any, ...]) -> Any:
         """Where an index is repeated only the last write remains: the others get no cotangent."""
-        order = np.arange(collected.size).reshape(_shape(collected))
+        order: Any = np.arange(collected.size)
+        if self.tape.names is not None:
+            order = create(np.arange, (collected.size,), {}, self.tape)  # a record for people keeps the length
+        if len(shape_of(collected)) != 1:
+            order = order.reshape(collected.shape)
         owner = apply(np.zeros_like, g, dtype=int)
         write_item(owner, index, arrays, order)
         return collected * (owner[index.key(arrays)] == order)
@@ -261,10 +234,15 @@ class _Pass:
             self.written(outputs, operands, inputs, params, wanted)
             return
         out: Any = tuple(self.stand_in(v) for v in outputs) if several else self.stand_in(outputs)
-        if several:
-            g = tuple(None if c is None else full(self.tape, c, values[v]) for c, v in zip(g, outputs, strict=True))
-        elif not operation.lazy and operation.kind != "elementwise":
-            g = full(self.tape, g, values[outputs])
+        if several and not operation.lazy:
+            g = tuple(None if c is None else full(self.tape, c, values[v], v) for c, v in zip(g, outputs, strict=True))
+        elif (
+            not several
+            and not operation.lazy
+            and operation.kind != "elementwise"
+            and not (function is get_item and _is_number(g, out))
+        ):
+            g = full(self.tape, g, values[outputs], outputs)
         if function is get_item:
             self.read(g, operands, inputs, params)
             return
@@ -287,29 +265,27 @@ class _Pass:
             for k, contribution in enumerate(rule(g, out, *operands, **params)):
                 if wanted[k] and contribution is not None:
                     self.checked(contribution, g, operation, operands, step)
-                    self.add(inputs[k], _fit(contribution, operands[k]))
+                    self.add(inputs[k], fitted(contribution, operands[k]))
         else:
             for k, rule in enumerate(operation.rules):
                 if k < len(inputs) and wanted[k] and rule is not None:
                     contribution = rule(g, out, *operands, **params)
                     if contribution is not None:
                         self.checked(contribution, g, operation, operands, step)
-                        self.add(inputs[k], _fit(contribution, operands[k]))
+                        self.add(inputs[k], fitted(contribution, operands[k]))
 
     def checked(self, contribution: Any, g: Any, operation: Operation, operands: list[Any], step: Any) -> None:
         """With ``debug_nans``: raise where a NaN appears that was not in the cotangent."""
-        if not self.debug_nans or not is_differentiable(_plain(contribution)):
+        if not self.debug_nans or not is_differentiable(plain(contribution)):
             return
         incoming = g if isinstance(g, tuple) else (g,)
-        if np.isnan(_plain(contribution)).any() and not any(
-            np.isnan(_plain(c)).any() for c in incoming if c is not None
-        ):
+        if np.isnan(plain(contribution)).any() and not any(np.isnan(plain(c)).any() for c in incoming if c is not None):
             _, _, _, _, code, offset = step
             place = "" if code is None else "\n" + locate(code, offset if offset >= 0 else ~offset).pointer()
-            described = "\n".join(f"    operand {k + 1} = {_short(_plain(x))}" for k, x in enumerate(operands))
+            described = "\n".join(f"    operand {k + 1} = {_short(plain(x))}" for k, x in enumerate(operands))
             raise NanError(
                 f"NaN appeared first in the backward pass of {operation.spelling}.{place}\n  Operands:\n{described}\n"
-                f"  Cotangent = {_short(_plain(g))}\n"
+                f"  Cotangent = {_short(plain(g))}\n"
                 "  Why: the derivative is infinite or undefined here (0/0, 0*inf, sqrt or norm at 0, log of 0).\n"
                 "  Instead: keep the argument away from the bad point before the operation: "
                 "np.where(ok, f(np.where(ok, x, 1.0)), other)."

@@ -15,11 +15,12 @@ from chainrule.errors import ChainruleError, LinkLostError
 from chainrule.handlers import CREATORS, SUBSTITUTES, create
 from chainrule.ops import OPERATIONS
 from chainrule.positions import is_foreign
-from chainrule.rewrite import CALL, ITEM, STORED, TEXT, rewritten
+from chainrule.rewrite import CALL, ITEM, STORED, TEXT, TURNS, rewritten
 from chainrule.sizes import is_size
 from chainrule.sourceless import without_source
-from chainrule.tape import Tape, current_tape, record, refused
+from chainrule.tape import Tape, current_tape, here, record, refused
 from chainrule.traced import Traced, value_of
+from chainrule.turns import decided, turns
 from chainrule.ufuncs import call_ufunc
 
 __all__ = ["HOOKS", "followed"]
@@ -119,6 +120,12 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
             "text keeps the digits and loses the derivative",
             "use the value itself",
         )
+    if (function is min or function is max) and any(map(is_size, args)):
+        decided(*args, result=True, code=here())
+    if function is range and any(map(is_size, args)):
+        positions = range(*args)
+        tape.ranges[id(positions)] = positions, args
+        return positions
     if isinstance(function, type):
         made = _instance(function, args, kwargs)
         if made is not None:
@@ -145,7 +152,20 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
             f"it is not followed and needs a plain number or array ({type(error).__name__}: {error})",
             "use the NumPy function for it, or give it a rule with chainrule.custom_vjp",
         ) from error
+    lengths = [x for x in (*args, *kwargs.values()) if is_size(x)]
+    if lengths and type(result[0] if type(result) is tuple and result else result) is np.ndarray:
+        decided(*lengths, result=_FOR_THESE_LENGTHS, code=here())
     return _followed_result(result, tape)
+
+
+class _ForTheseLengths:
+    """What is said of an array that was made for lengths and is written as it is."""
+
+    def __repr__(self) -> str:
+        return "that for the lengths of the example"
+
+
+_FOR_THESE_LENGTHS = _ForTheseLengths()
 
 
 # Errors that a call may raise for reasons of its own, and that the user may be waiting for.
@@ -349,5 +369,5 @@ def stored(value: Any, base: Any) -> Any:
 
 
 # What a file whose calls are routed (:func:`chainrule.rewrite.routed_module`) needs among its globals.
-HOOKS = {CALL: call, ITEM: item, TEXT: text, STORED: stored}
+HOOKS = {CALL: call, ITEM: item, TEXT: text, STORED: stored, TURNS: turns}
 _HOOK_CELLS = {name: CellType(hook) for name, hook in HOOKS.items()}

@@ -12,11 +12,13 @@ import numpy as np
 from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
 from chainrule.errors import LinkLostError
 from chainrule.ops import OPERATIONS, Operation
+from chainrule.sizes import Size
 from chainrule.tape import Tape, ViewLink, current_tape, record, refused, write
 from chainrule.traced import Traced, value_of
+from chainrule.turns import turns
 from chainrule.writing import make_index, write_item
 
-__all__ = ["CREATORS", "EINSUM", "SUBSTITUTES", "create", "einsum"]
+__all__ = ["CREATORS", "EINSUM", "SUBSTITUTES", "create", "creation", "einsum"]
 
 # Functions that NumPy does not hand over (no protocol reaches a stand-in through them), answered where
 # the call itself is followed.  ``SUBSTITUTES`` are called whenever an argument is a stand-in or a size.
@@ -41,6 +43,11 @@ CREATORS: frozenset[Any] = frozenset(
         "hamming hanning blackman bartlett"
     ).split()
 )
+
+
+def creation(function: Any, count: int) -> Operation:
+    """The operation that makes an array from plain numbers, of which ``count`` are given by position."""
+    return _positional(_creator(function), count)
 
 
 def create(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tape: Tape) -> Any:
@@ -186,7 +193,20 @@ def _float32(x: Any) -> Any:
 
 @substitute(len)
 def _len(x: Any) -> Any:
-    return x.shape[0] if type(x) is Traced and np.ndim(value_of(x)) else len(x)
+    if type(x) is Traced:
+        return x.shape[0] if np.ndim(value_of(x)) else len(x)
+    tape = current_tape()
+    known = None if tape is None or tape.loops is None else tape.items.get(id(x))
+    if known is not None and known[2] is x and known[3] == len(x):
+        return Size(len(x), ("value", known[0]))
+    return len(x)
+
+
+@substitute(sum)
+def _sum(items: Any, /, start: Any = 0) -> Any:
+    for x in turns("for", items):
+        start = start + x
+    return start
 
 
 @substitute(np.vectorize.__call__)

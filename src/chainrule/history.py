@@ -7,15 +7,17 @@ from; where that leaves more than one reading the choice is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError
+from chainrule.indexing import Index
+from chainrule.sizes import is_size, leaves_of, plain_number
 from chainrule.tape import Tape
 
-__all__ = ["Binding", "Chosen", "History", "RequestError", "Updates", "ancestors", "descendants"]
+__all__ = ["Binding", "Chosen", "History", "RequestError", "Updates", "ancestors", "changing_step", "descendants"]
 
 Updates = Literal["fixed", "followed"]
 
@@ -162,6 +164,14 @@ class _Choice:
         """The values of a name that the result depends on; the result itself is none of them."""
         return [b for b in self.history.bindings[name] if b.variable in among and b.variable != self.result]
 
+    def _before(self, name: str, among: set[int]) -> list[Binding]:
+        """The same, as far as they were given before the result was computed for the last time.
+
+        In ``loss, state = step(state)`` the next state is part of what the loss was computed from.
+        """
+        evaluations = len(self.history.evaluations)
+        return [b for b in self._values(name, among) if b.evaluations < evaluations]
+
     def _own(self, name: str) -> list[Binding]:
         """All values of a name that had no other name before."""
         return [b for b in self.history.bindings[name] if self.history.owners[b.variable] == name]
@@ -179,11 +189,12 @@ class _Choice:
 
         updated: dict[str, list[Binding]] = {}
         for name in self.roots:
-            values = self._values(name, self.reached)
+            values = self._before(name, self.reached)
             fresh = [k for k, b in enumerate(values) if not self.sources.get(b.variable, 0)]
             since = values[fresh[-1] if fresh else 0 :]
             if len(since) > 1 and len({turn(b) for b in since}) > 1:
                 updated[name] = since
+        updated = {name: since for name, since in updated.items() if self._carries_on(name, updated)}
         if not updated:
             return
         names = ", ".join(updated)
@@ -203,21 +214,36 @@ class _Choice:
             self.cuts.add(since[-1].variable)
         self.reached = ancestors(self.tape, [self.result], self.cuts)
         for name in updated:
-            if any(b.variable not in self.cuts for b in self._values(name, self.reached)):
+            if any(b.variable not in self.cuts for b in self._before(name, self.reached)):
                 raise _ambiguous(result, name, self._values(name, self.all_reached))
+
+    def _carries_on(self, name: str, updated: Mapping[str, list[Binding]]) -> bool:
+        """Whether a name's last value came from its own earlier ones, other than through updates of other names.
+
+        An attribute that begins as zeros, and is computed anew in each turn, does not.
+        """
+        *before, last = updated[name]
+        others = {values[-1].variable for other, values in updated.items() if other != name}
+        behind = ancestors(self.tape, [last.variable], others)
+        return any(b.variable in behind for b in before)
 
     def made(self, wanted: Sequence[str] | None) -> Chosen:
         """The variables of the wanted names."""
         chosen = Chosen({}, self.cuts)
         if self.cuts:
-            names = ", ".join(self.history.owners[v] for v in sorted(self.cuts))
+            names = ", ".join(dict.fromkeys(self.history.owners[v] for v in sorted(self.cuts)))
             chosen.notes.append(f"{names}: as they were when {self.history.result} was computed for the last time")
         if wanted is not None:
             for name in wanted:
                 chosen.variables[name] = self._explicit(name)
         else:
-            for name in self.roots:
-                self._by_default(name, chosen)
+            several = [name for name in self.roots if not self._by_default(name, chosen)]
+            if several:
+                lines = _lines(self._values(several[0], self.reached)) if len(several) == 1 else ""
+                chosen.notes.append(
+                    f"{', '.join(several)}: left out, for {'each' if len(several) > 1 else 'it'} held several values "
+                    f"that {self.history.result} was computed from{lines}; give the one you mean a name of its own"
+                )
             behind = [n for n in self.roots if not self._values(n, self.reached) and self._values(n, self.all_reached)]
             if behind:
                 chosen.notes.append(f"{', '.join(behind)}: left out, for only earlier values of these depend on them")
@@ -226,19 +252,17 @@ class _Choice:
         chosen.cuts |= {v for v, behind in upstream.items() if behind.isdisjoint(upstream)}
         return chosen
 
-    def _by_default(self, name: str, chosen: Chosen) -> None:
+    def _by_default(self, name: str, chosen: Chosen) -> bool:
+        """Choose the variable of a name, unless there is no need; whether it has one reading."""
         values = self._values(name, self.reached)
         if not values or values[-1].variable in chosen.variables.values():
-            return
+            return True
         last = values[-1].variable
         plain = self._is_root(name, last) and (len(values) == 1 or self._stands_for_all(values, name))
         if last in self.cuts or plain:
             chosen.variables[name] = last
-        elif len(values) > 1:
-            chosen.notes.append(
-                f"{name} is left out: it held {len(values)} values that {self.history.result} was computed "
-                f"from{_lines(values)}; give the one you mean a name of its own"
-            )
+            return True
+        return len(values) < 2
 
     def _explicit(self, name: str) -> int:
         result = self.history.result
@@ -261,6 +285,54 @@ class _Choice:
             return False
         others = (self._values(other, self.reached) for other in self.roots if other != name)
         return all(found[-1].variable in behind for found in others if found)
+
+
+def changing_step(
+    steps: Sequence[Any], evaluations: Sequence[int], needed: Sequence[Any], named: set[int], wanted: Sequence[int]
+) -> Any:
+    """A step to be written that was not taken, or not with the same plain numbers, for the result before the last.
+
+    Such a step is what it is in the last turn of a loop only, as ``x[labels[i]]`` with plain ``labels``.
+    """
+    ends = [k for k, step in enumerate(steps) for v in evaluations[-2:] if v in _outputs(step)]
+    if len(ends) < 2:
+        return None
+    # What has a name and does not depend on the wanted variables is there, however it was computed.
+    dependent, wanted_values, written = set(wanted), {evaluations[-1]}, set()
+    for step in needed:
+        if any(type(x) is int and x in dependent for x in step[1]):
+            dependent.update(_outputs(step))
+    for step in reversed(needed):
+        if any(v in wanted_values and (v in dependent or v not in named) for v in _outputs(step)):
+            written.add(id(step))
+            wanted_values.update(x for x in step[1] if type(x) is int)
+    before, last = ends[-2:]
+    for back in range(last - before):
+        step = steps[last - back]
+        other = steps[before - back] if back <= before else None
+        if other is None or (step[0], *step[4:]) != (other[0], *other[4:]):
+            same = other is not None and step[0] is other[0]
+            return step if id(step) in written and not same else None
+        if id(step) in written and _plain(step) != _plain(other):
+            return step
+    return None
+
+
+def _plain(step: Any) -> str:
+    """The plain numbers of a step, as far as they have no names."""
+    return repr([*(_unnamed(x) for x in step[1] if type(x) is not int), *map(_unnamed, step[2].values())])
+
+
+def _unnamed(x: Any) -> Any:
+    """A static argument without the lengths in it, which are written by the arrays that have them."""
+    if isinstance(x, tuple | list):
+        return [_unnamed(e) for e in x]
+    if isinstance(x, Index):
+        return [_unnamed(e) for e in x.parts]
+    if isinstance(x, slice):
+        return [_unnamed(e) for e in (x.start, x.stop, x.step)]
+    counted = any(leaf[0] == "turn" for leaf in leaves_of(x))
+    return "a length" if is_size(x) and not counted else plain_number(x)
 
 
 def _lines(bindings: Sequence[Binding]) -> str:

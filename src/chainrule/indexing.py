@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.sizes import is_size, where_from
+
 __all__ = ["Index", "add_item", "add_item_in_place", "get_item", "set_item", "set_item_in_place"]
 
 
@@ -21,6 +23,11 @@ class _Hole:
 
 
 HOLE = _Hole()
+
+
+def _compared(x: Any) -> Any:
+    """An end of a slice or an integer; x[t] and x[s] are not the same where t and s happen to be."""
+    return where_from(x) if is_size(x) else x
 
 
 class Index:
@@ -36,7 +43,10 @@ class Index:
         self.single = single
         self.basic = HOLE not in parts
         self.frozen = tuple(
-            ("slice", p.start, p.stop, p.step) if type(p) is slice else (type(p).__name__, p) for p in parts
+            ("slice", *map(_compared, (p.start, p.stop, p.step)))
+            if type(p) is slice
+            else (type(p).__name__, _compared(p))
+            for p in parts
         )
 
     def key(self, arrays: tuple[Any, ...]) -> Any:

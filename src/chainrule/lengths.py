@@ -14,8 +14,9 @@ import numpy as np
 from chainrule.indexing import HOLE, Index
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.sizes import is_size
+from chainrule.tape import Tape
 
-__all__ = ["ONE", "Symbol", "symbols_of"]
+__all__ = ["ONE", "Symbol", "Symbols", "TapeLengths", "symbols_of", "whole_symbols"]
 
 # ("length", variable, axis) for an axis that cannot be traced back any further; ONE for a length of always 1.
 Symbol = tuple[Any, ...]
@@ -27,14 +28,39 @@ _REDUCTIONS = frozenset(
 )
 _SAME = frozenset(
     "zeros_like ones_like empty_like full_like copy identity astype setitem add.at cumsum cumprod flip roll sort real "
-    "imag conjugate tril triu nan_to_num clip round argsort".split()
+    "imag conjugate tril triu nan_to_num clip round argsort linalg.inv linalg.cholesky".split()
 )
-_MADE = frozenset("zeros ones empty full broadcast_to reshape".split())
+_MADE = frozenset("zeros ones empty full reshape".split())
 
 
-class _Symbols:
+class Symbols:
+    """A symbol per axis of each variable, found step by step.
+
+    Attributes:
+        of: the symbols of the axes of each variable and constant, by its number.
+        rows: the axes ``(variable, axis)`` of arguments that are of length 1 by the user's code: they were stretched.
+    """
+
     def __init__(self) -> None:
         self.of: dict[int, tuple[Symbol, ...]] = {}
+        self.rows: set[tuple[int, int]] = set()
+        self.ambiguous: dict[tuple[int, int], Symbol] = {}
+        self.made: set[int] = set()
+
+    def own(self, x: Var | Const) -> tuple[Symbol, ...]:
+        """Symbols of their own for the axes of an argument or constant."""
+        rank = len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
+        return tuple(ONE if (x.number, k) in self.rows else ("length", x.number, k) for k in range(rank))
+
+    def add(self, step: Step) -> None:
+        """The symbols of the outputs of a step."""
+        for x in step.inputs:
+            if (isinstance(x, Var) or x.number >= 0) and x.number not in self.of:
+                self.of[x.number] = self.own(x)
+        for out in step.outputs:
+            single = len(step.outputs) == 1
+            self.of[out.number] = self.step(step, out) if single else self.own(out)
+            self.made.add(out.number)
 
     def get(self, x: Var | Const) -> tuple[Symbol, ...]:
         if isinstance(x, Const) and x.number < 0:
@@ -59,18 +85,37 @@ class _Symbols:
                 own = self.get(x)
                 k = axis - rank + len(own)
                 if k >= 0 and own[k] != ONE:
-                    length = (x.shape if isinstance(x, Var) else x.value.shape)[k]
-                    candidates.append((own[k], length))
-            different = list(dict.fromkeys(symbol for symbol, _ in candidates))
-            long = [symbol for symbol, length in candidates if length != 1]
+                    length = (x.shape if isinstance(x, Var) else np.shape(x.value))[k]
+                    candidates.append((own[k], length, x.number in self.made))
+                    if length == 1 != out.shape[axis] and own[k][0] == "length" and own[k][1] not in self.made:
+                        self.rows.add((own[k][1], own[k][2]))
+            long = [symbol for symbol, length, _ in candidates if length != 1]
             if not candidates:
                 result.append(ONE)
             elif long:
                 result.append(long[0])
             else:
-                # All are of length 1 in the example.  The backward pass sums over none of them, so none is broadcast.
-                result.append(different[0])
+                # All are of length 1 in the example.  What is computed has the axis of the data: b of shape (1, n)
+                # in x @ W + b may be a row for any x, or one row per row of x.
+                chosen = next((symbol for symbol, _, made in candidates if made), candidates[0][0])
+                result.append(chosen)
+                self._note_ambiguous(operands, axis - rank, rank, chosen)
         return tuple(result)
+
+    def _note_ambiguous(self, operands: Sequence[Var | Const], axis: int, rank: int, chosen: Symbol) -> None:
+        """Note arguments that may be stretched along an axis (from the end) for other sizes, or may not."""
+        for x in operands:
+            if isinstance(x, Var) and x.number not in self.made and len(x.shape) == rank:
+                symbol = self.get(x)[axis]
+                if symbol not in (ONE, chosen) and symbol[:2] == ("length", x.number):
+                    self.ambiguous.setdefault((x.number, symbol[2]), chosen)
+
+    def is_ambiguous(self, x: Var, axis: int) -> bool:
+        """Whether an argument of length 1 along an axis may have one row for all, or as many as what it meets.
+
+        One that is stretched along another axis has the shape of its use already: a bias of shape (1, 1) on (1, n).
+        """
+        return (x.number, axis) in self.ambiguous and not any(variable == x.number for variable, _ in self.rows)
 
     def step(self, step: Step, out: Var) -> tuple[Symbol, ...]:
         own = tuple(("length", out.number, axis) for axis in range(len(out.shape)))
@@ -103,7 +148,7 @@ def _param(step: Step, name: str, place: int, default: Any = None) -> Any:
     return step.params.get(name, step.params.get(f"argument {place}", default))
 
 
-def _reduced(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _reduced(symbols: Symbols, step: Step, out: Var) -> _Found:
     own = symbols.get(step.inputs[0])
     axis = _param(step, "axis", 1)
     axes = range(len(own)) if axis is None else [a % len(own) for a in (axis if isinstance(axis, tuple) else (axis,))]
@@ -112,11 +157,11 @@ def _reduced(symbols: _Symbols, step: Step, out: Var) -> _Found:
     return [s for k, s in enumerate(own) if k not in axes]
 
 
-def _same(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _same(symbols: Symbols, step: Step, out: Var) -> _Found:
     return symbols.get(step.inputs[0])
 
 
-def _made(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _made(symbols: Symbols, step: Step, out: Var) -> _Found:
     for value in step.params.values():
         if isinstance(value, tuple | int):
             lengths = value if isinstance(value, tuple) else (value,)
@@ -125,25 +170,25 @@ def _made(symbols: _Symbols, step: Step, out: Var) -> _Found:
     return ()
 
 
-def _arange(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _arange(symbols: Symbols, step: Step, out: Var) -> _Found:
     (stop,) = [x.value for x in step.inputs if isinstance(x, Const)] or list(step.params.values())
     return [symbols.number(stop)]
 
 
-def _transposed(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _transposed(symbols: Symbols, step: Step, out: Var) -> _Found:
     own = symbols.get(step.inputs[0])
     axes = _param(step, "axes", 1)
     return own[::-1] if axes is None else [own[a] for a in axes]
 
 
-def _swapped(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _swapped(symbols: Symbols, step: Step, out: Var) -> _Found:
     own = list(symbols.get(step.inputs[0]))
     a, b = _param(step, "axis1", 1), _param(step, "axis2", 2)
     own[a], own[b] = own[b], own[a]
     return own
 
 
-def _matmul(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _matmul(symbols: Symbols, step: Step, out: Var) -> _Found:
     left, right = symbols.get(step.inputs[0]), symbols.get(step.inputs[1])
     if step.operation.name == "dot" and len(right) > 2:
         return ()
@@ -155,11 +200,11 @@ def _matmul(symbols: _Symbols, step: Step, out: Var) -> _Found:
     return [*left[:-1], *(right[1:] if len(right) > 1 else ())]
 
 
-def _outer(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _outer(symbols: Symbols, step: Step, out: Var) -> _Found:
     return [*symbols.get(step.inputs[0]), *symbols.get(step.inputs[1])]
 
 
-def _item(symbols: _Symbols, step: Step, out: Var) -> _Found:
+def _item(symbols: Symbols, step: Step, out: Var) -> _Found:
     own = list(symbols.get(step.inputs[0]))
     index: Index = step.params["index"]
     result: list[Symbol | None] = []
@@ -193,7 +238,65 @@ def _item(symbols: _Symbols, step: Step, out: Var) -> _Found:
     return [*result, *own]
 
 
-_Rule = Callable[[_Symbols, Step, Var], _Found]
+def _expanded(symbols: Symbols, step: Step, out: Var) -> _Found:
+    axis = _param(step, "axis", 1)
+    rank = len(out.shape)
+    new = {a % rank for a in (axis if isinstance(axis, tuple | list) else (axis,))}
+    rest = iter(symbols.get(step.inputs[0]))
+    return [ONE if k in new else next(rest) for k in range(rank)]
+
+
+def _squeezed(symbols: Symbols, step: Step, out: Var) -> _Found:
+    own = symbols.get(step.inputs[0])
+    axis = _param(step, "axis", 1)
+    if axis is None:
+        return ()
+    dropped = {a % len(own) for a in (axis if isinstance(axis, tuple | list) else (axis,))}
+    return [s for k, s in enumerate(own) if k not in dropped]
+
+
+def _moved(symbols: Symbols, step: Step, out: Var) -> _Found:
+    own = symbols.get(step.inputs[0])
+    places = np.moveaxis(np.empty(range(1, len(own) + 1)), _param(step, "source", 1), _param(step, "destination", 2))
+    return [own[n - 1] for n in places.shape]
+
+
+def _broadcast(symbols: Symbols, step: Step, out: Var) -> _Found:
+    shape = _param(step, "shape", 1)
+    given = [symbols.number(n) for n in (shape if isinstance(shape, tuple) else (shape,))]
+    own = symbols.broadcast(step.inputs, out)
+    return [o if g is None else g for g, o in zip(given, own, strict=True)]
+
+
+def _joined(symbols: Symbols, step: Step, out: Var) -> _Found:
+    """All axes but the one along which arrays are joined."""
+    axis = _param(step, "axis", 1, 0)
+    own = list(symbols.get(step.inputs[0]))
+    if step.operation.name == "stack":
+        return [*own[: axis % len(out.shape)], None, *own[axis % len(out.shape) :]]
+    if axis is None:
+        return ()
+    own[axis % len(own)] = None  # type: ignore[call-overload]
+    return own
+
+
+def _einsum(symbols: Symbols, step: Step, out: Var) -> _Found:
+    before, _, after = step.params["subscripts"].replace(" ", "").partition("->")
+    if "." in before or (not after and len(out.shape)):
+        return ()
+    known: dict[str, Symbol] = {}
+    for letters, x in zip(before.split(","), step.inputs, strict=True):
+        for letter, symbol in zip(letters, symbols.get(x), strict=True):
+            if known.get(letter, ONE) == ONE:
+                known[letter] = symbol
+    return [known[letter] for letter in after]
+
+
+def _solved(symbols: Symbols, step: Step, out: Var) -> _Found:
+    return symbols.get(step.inputs[1])
+
+
+_Rule = Callable[[Symbols, Step, Var], _Found]
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(_REDUCTIONS, _reduced),
     **dict.fromkeys(_SAME, _same),
@@ -205,20 +308,74 @@ _RULES: dict[str, _Rule] = {
     "dot": _matmul,
     "outer": _outer,
     "getitem": _item,
+    "expand_dims": _expanded,
+    "squeeze": _squeezed,
+    "moveaxis": _moved,
+    "broadcast_to": _broadcast,
+    "concatenate": _joined,
+    "stack": _joined,
+    "einsum": _einsum,
+    "linalg.solve": _solved,
 }
 
 
-def symbols_of(program: Program) -> Mapping[int, tuple[Symbol, ...]]:
-    """A symbol per axis of each variable and constant of a program, by its number."""
-    symbols = _Symbols()
-    for x in program.inputs:
-        symbols.of[x.number] = tuple(("length", x.number, axis) for axis in range(len(x.shape)))
-    for c in program.constants:
-        symbols.of[c.number] = tuple(("length", c.number, axis) for axis in range(getattr(c.value, "ndim", 0)))
-    for step in program.steps:
-        for out in step.outputs:
-            if len(step.outputs) > 1:
-                symbols.of[out.number] = tuple(("length", out.number, axis) for axis in range(len(out.shape)))
-            else:
-                symbols.of[out.number] = symbols.step(step, out)
-    return symbols.of
+def symbols_of(program: Program, same: Mapping[int, int] | None = None) -> Mapping[int, tuple[Symbol, ...]]:
+    """A symbol per axis of each variable and constant of a program, by its number.
+
+    Args:
+        program: the steps.
+        same: for inputs that are as large as a variable of the program (cotangents), that variable.
+    """
+    return whole_symbols(program, same).of
+
+
+def whole_symbols(program: Program, same: Mapping[int, int] | None = None) -> Symbols:
+    """As :func:`symbols_of`, to be continued with further steps."""
+    rows: set[tuple[int, int]] = set()
+    while True:
+        symbols = Symbols()
+        symbols.rows |= rows
+        leaves: tuple[Var | Const, ...] = (*program.inputs, *program.constants)
+        for x in leaves:
+            if x.number not in (same or {}):
+                symbols.of[x.number] = symbols.own(x)
+        waiting = dict(same or {})
+        for step in program.steps:
+            for cotangent, primal in list(waiting.items()):
+                if primal in symbols.of:
+                    symbols.of[cotangent] = symbols.of[primal]
+                    del waiting[cotangent]
+            symbols.add(step)
+        if symbols.rows == rows:
+            return symbols
+        rows = symbols.rows
+
+
+class TapeLengths:
+    """Whether an axis is of length 1 by construction, for a tape that is being written.
+
+    Args:
+        tape: the tape.
+        symbols: those of the steps written so far.
+    """
+
+    def __init__(self, tape: Tape, symbols: Symbols) -> None:
+        self.tape = tape
+        self.symbols = symbols
+        self.done = len(tape.steps)
+
+    def __call__(self, variable: int, axis: int) -> bool:
+        while self.done < len(self.tape.steps):
+            operation, inputs, params, outputs, _, _ = self.tape.steps[self.done]
+            given: Any = inputs
+            operands = tuple(self._var(x) if type(x) is int else Const(x[0]) for x in given)
+            numbers: Any = outputs if type(outputs) is tuple else (outputs,)
+            made = tuple(self._var(v) for v in numbers)
+            self.symbols.add(Step(operation, operands, params, made, None))
+            self.done += 1
+        own = self.symbols.of.get(variable, ())
+        return axis < len(own) and own[axis] == ONE
+
+    def _var(self, number: int) -> Var:
+        value = self.tape.values[number]
+        return Var(np.shape(value), np.asarray(value).dtype, None, number)

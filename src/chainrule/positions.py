@@ -12,8 +12,8 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice, pairwise
+from functools import cached_property
+from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = ["Position", "adopt", "bound_names", "is_foreign", "is_internal", "loc
 
 _PACKAGE = os.path.dirname(__file__)
 _NUMPY = os.path.dirname(np.__file__)
+_LAYERS = os.path.join(_PACKAGE, "layers")  # plain NumPy, followed as a user's own layers are
 _STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
 _SKIPPED = {"CACHE", "NOP", "EXTENDED_ARG", "PRECALL"}
 
@@ -31,7 +32,8 @@ class _Internal(dict[str, bool]):
     """Whether a file is chainrule's or NumPy's own, remembered per file name."""
 
     def __missing__(self, filename: str) -> bool:
-        inside = filename.startswith((_PACKAGE, _NUMPY)) or "/scipy/" in filename or "\\scipy\\" in filename
+        own = filename.startswith(_PACKAGE) and not filename.startswith(_LAYERS)
+        inside = own or filename.startswith(_NUMPY) or "/scipy/" in filename or "\\scipy\\" in filename
         self[filename] = inside
         return inside
 
@@ -40,7 +42,7 @@ is_internal = _Internal()
 _LIBRARIES = tuple(
     {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
 )
-_adopted: set[str] = set()
+_adopted: set[str] = {_LAYERS}
 
 
 class _Foreign(dict[str, bool]):
@@ -108,24 +110,66 @@ class Position:
         return f"{head}\n    {line.strip()}\n    {' ' * max(start, 0)}{'^' * width}"
 
 
-@lru_cache(maxsize=65536)
+class _Code:
+    """What is known about one code object, worked out when it is first asked for."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        self.places: dict[int, Position] = {}
+        self.names: dict[int, tuple[str, ...]] = {}
+
+    @cached_property
+    def positions(self) -> list[Any]:
+        return list(self.code.co_positions())
+
+    @cached_property
+    def instructions(self) -> dict[int, tuple[str, Any, int]]:
+        """For each instruction's offset, what follows it: name, argument and offset."""
+        plain = [i for i in dis.get_instructions(self.code) if i.opname not in _SKIPPED]
+        return {before.offset: (i.opname, i.argval, i.offset) for before, i in pairwise(plain)}
+
+
+# By identity: hashing a code object takes as long as it is large, and every step of a program asks.
+_codes: dict[int, _Code] = {}
+_MOST_CODES = 1024
+
+
+def _known(code: CodeType) -> _Code:
+    found = _codes.get(id(code))
+    if found is None:
+        if len(_codes) >= _MOST_CODES:
+            _codes.clear()
+        found = _codes[id(code)] = _Code(code)
+    return found
+
+
 def locate(code: CodeType, offset: int) -> Position:
     """The position of the instruction at byte ``offset`` of ``code``."""
-    found = next(islice(code.co_positions(), offset // 2, None), (None, None, None, None))
-    line, end_line, column, end_column = found
-    line = line or code.co_firstlineno
-    return Position(
-        code.co_filename, code.co_qualname, line, (column or 0) + 1, end_line or line, (end_column or column or 0) + 1
-    )
+    known = _known(code)
+    place = known.places.get(offset)
+    if place is None:
+        found = known.positions[offset // 2] if offset // 2 < len(known.positions) else (None, None, None, None)
+        line, end_line, column, end_column = found
+        line = line or code.co_firstlineno
+        end_column = (end_column or column or 0) + 1
+        place = Position(code.co_filename, code.co_qualname, line, (column or 0) + 1, end_line or line, end_column)
+        known.places[offset] = place
+    return place
 
 
-@lru_cache(maxsize=65536)
 def bound_names(code: CodeType, offset: int) -> tuple[str, ...]:
     """The names that the instruction after ``offset`` stores the result under: ``("y",)`` for ``y = a + b``.
 
     Read from the bytecode, so it works where there is no source text.
     """
-    instructions = _instructions(code)
+    known = _known(code)
+    found = known.names.get(offset)
+    if found is None:
+        found = known.names[offset] = _stored(known.instructions, offset)
+    return found
+
+
+def _stored(instructions: dict[int, tuple[str, Any, int]], offset: int) -> tuple[str, ...]:
     following = instructions.get(offset)
     names: list[str] = []
     while following is not None:
@@ -141,13 +185,6 @@ def bound_names(code: CodeType, offset: int) -> tuple[str, ...]:
             continue
         break
     return tuple(names)
-
-
-@lru_cache(maxsize=1024)
-def _instructions(code: CodeType) -> dict[int, tuple[str, Any, int]]:
-    """For each instruction's offset, what follows it: name, argument and offset."""
-    plain = [i for i in dis.get_instructions(code) if i.opname not in _SKIPPED]
-    return {before.offset: (i.opname, i.argval, i.offset) for before, i in pairwise(plain)}
 
 
 def user_frame(depth: int = 1) -> FrameType:

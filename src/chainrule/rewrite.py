@@ -19,17 +19,20 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["CALL", "ITEM", "STORED", "TEXT", "rewritten", "routed_module"]
+__all__ = ["CALL", "ITEM", "STORED", "TEXT", "TURNS", "rewritten", "routed_module"]
 
 CALL, ITEM, TEXT, STORED = "__chainrule_call__", "__chainrule_item__", "__chainrule_text__", "__chainrule_stored__"
-_HOOKS = (CALL, ITEM, TEXT, STORED)
+TURNS = "__chainrule_turns__"
+_HOOKS = (CALL, ITEM, TEXT, STORED, TURNS)
 
 # Builtins that mean the same with stand-ins, and those that look at the frame they are called from.
 _UNTOUCHED = frozenset(
-    "super locals globals vars dir eval exec breakpoint isinstance issubclass print range enumerate zip id "
+    "super locals globals vars dir eval exec breakpoint isinstance issubclass print enumerate zip id "
     "hasattr getattr setattr delattr str repr iter next abs any all list tuple dict set bool slice reversed "
     "callable format property staticmethod classmethod object input open __import__ min max".split()
 )
+# A float on the left of a size: Python's float would answer, which knows no sizes.
+_REFLECTED = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow"}
 _FUTURE_FLAGS = 0x1FE0000  # the CO_FUTURE_* bits
 
 _lock = threading.Lock()
@@ -50,6 +53,34 @@ class _Router(ast.NodeTransformer):
         hook = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(hook, [node.func, *node.args], node.keywords), node)
 
+    def visit_For(self, node: ast.For) -> ast.AST:
+        return self._looped(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        return self.generic_visit(node) if node.is_async else self._looped(node)
+
+    def _looped(self, node: Any) -> ast.AST:
+        items = self._turns("for", [self._iterated(node.iter)], [], node.iter)
+        node.iter = ast.copy_location(ast.Constant(None), node.iter)
+        self.generic_visit(node)
+        node.iter = items
+        return node  # type: ignore[no-any-return]
+
+    def _iterated(self, node: ast.expr) -> ast.expr:
+        """What a loop runs over, with ``range``, ``zip``, ``enumerate`` and ``reversed`` made visible."""
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if name not in ("range", "zip", "enumerate", "reversed") or name in self.rebound:
+            return self.visit(node)  # type: ignore[no-any-return]
+        assert isinstance(node, ast.Call)
+        parts = [self.visit(e) if name == "range" else self._iterated(e) for e in node.args]
+        keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return self._turns(name, parts, keywords, node)
+
+    @staticmethod
+    def _turns(kind: str, parts: list[ast.expr], keywords: list[ast.keyword], node: ast.expr) -> ast.expr:
+        hook = ast.copy_location(ast.Name(TURNS, ast.Load()), node)
+        return ast.copy_location(ast.Call(hook, [ast.copy_location(ast.Constant(kind), node), *parts], keywords), node)
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         text = isinstance(node.left, ast.JoinedStr) or (
@@ -58,6 +89,10 @@ class _Router(ast.NodeTransformer):
         if isinstance(node.op, ast.Mod) and text:
             hook = ast.copy_location(ast.Name(TEXT, ast.Load()), node)
             return ast.copy_location(ast.Call(hook, [node.left, node.right], []), node)
+        kind = _REFLECTED.get(type(node.op))
+        number = isinstance(node.left, ast.Constant) and type(node.left.value) is float
+        if kind is not None and (number or kind == "pow") and not isinstance(node.right, ast.Constant):
+            return self._turns(kind, [node.left, node.right], [], node)
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
@@ -201,9 +236,14 @@ def _definition(function: FunctionType) -> tuple[ast.AST, str | None] | None:
 def _find(module: ast.Module, code: CodeType) -> tuple[ast.AST, str | None] | None:
     """The definition that ``code`` was compiled from, and the class around it if it stands in one."""
     found: list[tuple[ast.AST, str | None]] = []
+    wanted = code.co_firstlineno
 
     def walk(node: ast.AST, owner: str | None) -> None:
         for child in ast.iter_child_nodes(node):
+            if getattr(child, "end_lineno", wanted) < wanted:
+                continue
+            if getattr(child, "lineno", wanted) > wanted and not getattr(child, "decorator_list", None):
+                continue
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = min([child.lineno, *(d.lineno for d in child.decorator_list)])
                 if child.name == code.co_name and first == code.co_firstlineno:
@@ -276,7 +316,7 @@ def _rewrite(function: FunctionType) -> CodeType | None:
     node.args.defaults = [none for _ in node.args.defaults]
     node.args.kw_defaults = [None if d is None else none for d in node.args.kw_defaults]
     rebound = frozenset(
-        name for name in _UNTOUCHED
+        name for name in (*_UNTOUCHED, "range")
         if name in code.co_varnames or name in code.co_freevars or name in code.co_cellvars
         or function.__globals__.get(name, getattr(builtins, name)) is not getattr(builtins, name)
     )  # fmt: skip
@@ -305,7 +345,7 @@ def routed_module(tree: ast.Module, filename: str) -> CodeType:
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     imported = {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
-    rebound = _UNTOUCHED & (stored | defined | arguments | imported)
+    rebound = (_UNTOUCHED | {"range"}) & (stored | defined | arguments | imported)
     routed = _Router(rebound).visit(copy.deepcopy(tree))
     return compile(ast.fix_missing_locations(routed), filename, "exec", dont_inherit=True)
 

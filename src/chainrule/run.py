@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.dispatch import evaluator
 from chainrule.errors import ShapeError
+from chainrule.indexing import Index
 from chainrule.ir import Const, Program, Var
 from chainrule.sizes import is_size, plain_number
 
@@ -20,12 +21,16 @@ def resolved(x: Any, values: Mapping[int, Any]) -> Any:
     """A static argument with its sizes computed anew from the shapes of ``values``."""
     if is_size(x):
         head, *operands = x.expression
-        if head == "number":
-            return operands[0]
+        if head in ("number", "name"):
+            return operands[-1]
         if head == "length":
             return np.shape(values[operands[0]])[operands[1]]
         if head == "size":
             return int(np.prod(np.shape(values[operands[0]]), dtype=int))
+        if head == "turn":
+            return plain_number(x)
+        if head == "value":
+            return values.get(operands[0], plain_number(x))
         numbers = [resolved(e, values) for e in operands]
         if head.startswith("np."):
             return getattr(np, head.removeprefix("np."))(*numbers)
@@ -33,6 +38,10 @@ def resolved(x: Any, values: Mapping[int, Any]) -> Any:
         return function(*numbers)
     if isinstance(x, tuple | list):
         return type(x)(resolved(e, values) for e in x)
+    if type(x) is slice:
+        return slice(*(resolved(e, values) for e in (x.start, x.stop, x.step)))
+    if type(x) is Index:
+        return Index(tuple(resolved(p, values) for p in x.parts), x.single)
     return x
 
 

@@ -13,11 +13,18 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["Size", "SizeFloat", "is_size", "plain_number", "written_number"]
+__all__ = [
+    "Size", "SizeFloat", "is_size", "leaves_of", "named_number", "on_decision", "plain_number", "rebuilt", "where_from",
+    "written_number",
+]  # fmt: skip
 
-# An expression is ("length", variable, axis), ("size", variable), ("number", value) or (spelling, *operands), where
-# a variable is its number on the tape and operands are numbers or sizes.
+# An expression is ("length", variable, axis), ("size", variable), ("number", value), ("name", name, value),
+# ("turn", loop) for the counter of a loop that is running, ("value", variable) for a number that the program knows,
+# or (spelling, *operands), where a variable is its number on the tape and operands are numbers or sizes.
 Expression = tuple[Any, ...]
+
+# What is told of everything that sizes decide: the operation, both sides, and how it came out.
+on_decision: list[Callable[[str, Any, Any, Any], None]] = []
 
 _FORMAT = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "floordiv": "{} // {}",
            "mod": "{} % {}", "pow": "{} ** {}", "neg": "-{}"}  # fmt: skip
@@ -49,6 +56,20 @@ def _binary(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     return method
 
 
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    function = getattr(operator, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if not isinstance(other, int | float):
+            return NotImplemented
+        result = function(plain_number(self), plain_number(other))
+        for note in on_decision:
+            note(name, self, other, result)
+        return result
+
+    return method
+
+
 class _Derived:
     """What Size and SizeFloat have in common; mixed in before the number they are."""
 
@@ -70,6 +91,19 @@ class _Derived:
     __pow__ = _binary("pow")
     __rpow__ = _binary("pow", True)
 
+    __lt__ = _comparison("lt")
+    __le__ = _comparison("le")
+    __gt__ = _comparison("gt")
+    __ge__ = _comparison("ge")
+    __eq__ = _comparison("eq")
+    __ne__ = _comparison("ne")
+
+    def __bool__(self) -> bool:
+        result = bool(plain_number(self))
+        for note in on_decision:
+            note("bool", self, 0, result)
+        return result
+
     def __neg__(self) -> Any:
         return _make(-plain_number(self), ("neg", self))
 
@@ -88,11 +122,17 @@ class _Derived:
         head, *operands = self.expression
         if head == "number":
             return repr(operands[0])
+        if head == "name":
+            return str(operands[0])
         if head == "length":
             variable, axis = operands
             return f"{name_of(variable)}.shape[{axis}]"
         if head == "size":
             return f"{name_of(operands[0])}.size"
+        if head == "turn":
+            return repr(plain_number(self))
+        if head == "value":
+            return name_of(operands[0])
 
         def text(operand: Any) -> str:
             if not is_size(operand):
@@ -115,7 +155,15 @@ class Size(_Derived, int):  # type: ignore[misc]
         self.expression = expression
         return self
 
-    __hash__ = int.__hash__
+    __and__ = __rand__ = _comparison("and_")
+    __or__ = __ror__ = _comparison("or_")
+    __xor__ = __rxor__ = _comparison("xor")
+    __rshift__ = _comparison("rshift")
+
+    def __hash__(self) -> int:
+        for note in on_decision:
+            note("hash", self, 0, None)
+        return int.__hash__(self)
 
 
 class SizeFloat(_Derived, float):  # type: ignore[misc]
@@ -150,6 +198,46 @@ _NUMBERS = frozenset((int, float, np.float64, *_PLAIN))
 def written_number(value: float) -> SizeFloat:
     """A plain number that keeps sizes alive: ``1.0 / n`` is a float to Python, whose ``float`` knows no sizes."""
     return SizeFloat(value, ("number", value))
+
+
+def named_number(value: Any, name: str) -> Any:
+    """A plain number that is written as the variable that holds it, as ``reg`` and not as ``0.001``."""
+    return _make(value, ("name", name, value))
+
+
+def where_from(x: Any) -> Any:
+    """A number as something that can be compared: sizes by where they come from, not by what they are here."""
+    if not is_size(x):
+        return type(x).__name__, x
+    return type(x).__name__, x.expression[0], *(where_from(e) for e in x.expression[1:])
+
+
+def rebuilt(x: Any, change: Callable[[Any, Expression], Any]) -> Any:
+    """A size with its leaves exchanged.
+
+    Args:
+        x: a number or size.
+        change: gives, for a leaf and its expression, a number, a size or the expression that takes its place.
+    """
+    if not is_size(x):
+        return x
+    head, *operands = x.expression
+    if head in ("length", "size", "turn", "value", "number", "name"):
+        new = change(x, x.expression)
+        return type(x)(plain_number(x), new) if type(new) is tuple else new
+    parts = [rebuilt(e, change) for e in operands]
+    if not any(is_size(e) for e in parts):
+        return plain_number(x)
+    return type(x)(plain_number(x), (head, *parts))
+
+
+def leaves_of(x: Any) -> list[Expression]:
+    """What a number was computed from: lengths, counters, names."""
+    if not is_size(x):
+        return []
+    if x.expression[0] in ("length", "size", "turn", "value", "number", "name"):
+        return [x.expression]
+    return [leaf for e in x.expression[1:] for leaf in leaves_of(e)]
 
 
 def is_size(x: Any) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-from chainrule.backward import Backward, backward_of
-from chainrule.calls import argument_names
+from chainrule.backward import Backward, backward_of, select_output
+from chainrule.calls import TracedCall, argument_names
+from chainrule.derivatives import hessian_products_of, tangents_of
+from chainrule.emit.derivative_source import hessian_source, tangent_source
 from chainrule.emit.material import Material, material_of
 from chainrule.emit.numpy_source import (
     forward_source,
@@ -21,12 +24,18 @@ from chainrule.emit.numpy_source import (
 from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Var
 from chainrule.linear import is_floating
+from chainrule.loop_sums import sums_begun
+from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
-from chainrule.trace import trace
+from chainrule.sizes import named_number
+from chainrule.tape import Tape
+from chainrule.trace import program_of
+from chainrule.user_source import lengths_given
 
-__all__ = ["Source", "write"]
+__all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
 
 Style = Literal["function", "lines", "pullback", "layer"]
+What = Literal["backward", "forward", "jvp", "hvp"]
 _STYLES = {"function": function_source, "pullback": pullback_source, "layer": layer_source}
 _PREFIXES = ("d", "D", "grad_")
 
@@ -78,9 +87,11 @@ def write(
     f: Callable[..., Any],
     *args: Any,
     wrt: int | str | Sequence[int | str] | None = None,
+    of: int | str | None = None,
     style: Style = "function",
     prefix: str = "d",
-    what: Literal["backward", "forward"] = "backward",
+    what: What = "backward",
+    **kwargs: Any,
 ) -> Source:
     """The backward pass of ``f`` as NumPy source.
 
@@ -89,11 +100,17 @@ def write(
         args: its arguments, with concrete values; what is written runs for other sizes, of the same ranks.
         wrt: what to differentiate: names or positions of arguments, or names that arrays in a tree are unpacked to;
             all floating arrays if not given.
+        of: what is differentiated: an index or key of the result of ``f``, or the name of one of its variables; the
+            whole result if not given.
         style: ``"function"``: forward and backward, returns ``(output, {name: gradient})``; ``"lines"``: the backward
             lines alone, for under the forward lines; ``"pullback"``: a function of the inputs and ``grad_output`` that
             returns the gradients; ``"layer"``: a class with ``forward`` and ``backward``.
         prefix: what stands in front of a name in the name of its gradient: ``"d"``, ``"D"`` or ``"grad_"``.
-        what: ``"backward"``, or ``"forward"`` for the function itself, statement for statement.
+        what: ``"backward"``; ``"forward"`` for the function itself, statement for statement; ``"jvp"`` for a function
+            of the arguments and their tangents (``X, W, dX, dW``) that returns ``(output, tangent)``; ``"hvp"`` for a
+            function of the arguments and a vector for each (``x, v_x``) that returns the products with the Hessian by
+            name.
+        kwargs: keyword arguments of ``f``.
 
     Returns:
         A :class:`Source`: ``str`` is the text, ``.function`` runs it, ``.save(path)`` keeps it.
@@ -101,40 +118,143 @@ def write(
     Raises:
         ChainruleError: where something cannot be followed or written.
     """
-    if what == "forward":
-        program = trace(f, *args)
-        return Source(*forward_source(material_of(f, args, program), args))
-    if what != "backward":
-        raise ChainruleError(f'what={what!r}: write can write "backward" and "forward".')
+    check_options(style, prefix, what)
+    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what).source(style, prefix)
+
+
+class Draft:
+    """A function traced, differentiated and simplified, to be written in any style.
+
+    Args:
+        f: the function.
+        args: its arguments.
+        kwargs: its keyword arguments.
+        wrt: what to differentiate, as for :func:`write`.
+        of: which output, as for :func:`write`.
+        what: what is to be written, as for :func:`write`.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        wrt: int | str | Sequence[int | str] | None = None,
+        of: int | str | None = None,
+        what: What = "backward",
+    ) -> None:
+        args, kwargs = _by_position(f, args, kwargs)
+        args = _with_lengths(f, args)
+        self.what = what
+        if what == "forward":
+            with Tape(names=True, loops=True) as tape:
+                call = TracedCall(f, args, dict(kwargs), (), tape)
+                if of is not None:
+                    select_output(call, of)
+                rolled(call)
+            self.material = material_of(f, args, program_of(call), kwargs, call.structure)
+            return
+        if of is not None and what != "backward":
+            raise ChainruleError(
+                f"of= chooses what is differentiated, and what={what!r} is written for the whole result. "
+                "Instead: write it for a function that returns that alone."
+            )
+        wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
+        positions = _positions(f, args, kwargs, wanted)
+        if what == "backward":
+            record = backward_of(f, args, positions, kwargs, of, rolled)
+        else:
+            given = positions if positions is not None else _floating(args, kwargs)
+            record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
+        self.backward = sums_begun(simplify(record))
+        self.material = material_of(f, args, self.backward.program, kwargs, self.backward.structure)
+        self.chosen = list(self.backward.wrt)
+        if what == "backward":
+            self.chosen = _chosen(self.material, self.backward, wanted, len(args))
+
+    def source(self, style: Style = "function", prefix: str = "d") -> Source:
+        """The source in one of the styles."""
+        if self.what == "forward":
+            return Source(*forward_source(self.material))
+        if self.what == "jvp":
+            return Source(*tangent_source(self.material, self.backward, prefix))
+        if self.what == "hvp":
+            return Source(*hessian_source(self.material, self.backward, prefix))
+        return styled(self.material, self.backward, self.chosen, style, prefix)
+
+
+def check_options(style: str, prefix: str, what: str) -> None:
+    """Raise where one of the options is none that there is."""
+    if what not in ("backward", "forward", "jvp", "hvp"):
+        raise ChainruleError(f'what={what!r}: write can write "backward", "forward", "jvp" and "hvp".')
     if prefix not in _PREFIXES:
         raise ChainruleError(f'prefix={prefix!r}: gradients can be named with "d", "D" or "grad_".')
     if style != "lines" and style not in _STYLES:
         raise ChainruleError(f'style={style!r}: the styles are "function", "lines", "pullback" and "layer".')
-    wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
-    backward = simplify(backward_of(f, args, _positions(f, args, wanted)))
-    material = material_of(f, args, backward.program)
-    chosen = _chosen(material, backward, wanted, len(args))
+    if what in ("jvp", "hvp") and style != "function":
+        raise ChainruleError(f"what={what!r} is written as a function. Instead: leave out style={style!r}.")
+
+
+def styled(material: Material, backward: Backward, chosen: Sequence[Var], style: str, prefix: str) -> Source:
+    """A backward pass in one of the styles."""
     if style == "lines":
         return Source(lines_source(material, backward, chosen, prefix), "")
-    return Source(*_STYLES[style](material, backward, chosen, prefix, args))
+    return Source(*_STYLES[style](material, backward, chosen, prefix))
 
 
-def _positions(f: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int | str] | None) -> list[int] | None:
+def _with_lengths(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments, with whole numbers that only say how long something is known by their names.
+
+    What is written holds for all values of these; of other numbers it says for which it holds.
+    """
+    code = getattr(inspect.unwrap(f), "__code__", None)
+    lengths = frozenset() if code is None else lengths_given(code)
+    names = argument_names(f, args, {})
+    return tuple(
+        named_number(x, name) if type(x) is int and name in lengths else x for name, x in zip(names, args, strict=True)
+    )
+
+
+def _by_position(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """The arguments of a call, by position as far as the function takes them so."""
+    if not kwargs:
+        return tuple(args), kwargs
+    try:
+        bound = inspect.signature(f).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return tuple(args), kwargs
+    return bound.args, bound.kwargs
+
+
+def _floating(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int | str]:
+    """The arguments that can be differentiated: positions, and names of keyword arguments."""
+    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
+    return [*positions, *(k for k, v in kwargs.items() if is_floating(v))]
+
+
+def _positions(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wanted: Sequence[int | str] | None
+) -> list[int | str] | None:
     """The arguments that hold what is wanted; all if one of the names is none of an argument."""
     if wanted is None:
         return None
     names = argument_names(f, args, {})
-    found: list[int] = []
+    found: set[int | str] = set()
     for x in wanted:
         if isinstance(x, int):
             if not -len(args) <= x < len(args):
                 raise TreeError(f"wrt={x}: the call has {len(args)} arguments.")
-            found.append(x % len(args))
+            found.add(x % len(args))
         elif x in names:
-            found.append(names.index(x))
+            found.add(names.index(x))
+        elif x in kwargs:
+            found.add(x)
         else:
-            found += [k for k, argument in enumerate(args) if is_floating(argument)]
-    return sorted(set(found))
+            found.update(_floating(args, kwargs))
+    return [x for x in (*range(len(args)), *kwargs) if x in found]
 
 
 def _chosen(material: Material, backward: Backward, wanted: Sequence[int | str] | None, count: int) -> list[Var]:

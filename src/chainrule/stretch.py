@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from chainrule.trace import program_of
 from chainrule.traced import value_of
 from chainrule.trees import LEAF
 
-__all__ = ["Followed", "element", "stretch"]
+__all__ = ["Followed", "element", "keep_steps", "stretch"]
 
 
 @dataclass(slots=True)
@@ -34,6 +35,12 @@ class Followed:
         cotangent: what the derivatives are multiplied by, for a result that is no number.
         notes: what the reader should know.
         call: the same as a traced call, for the records that are made of one.
+        here: of a script, what each name reached when the result was computed last.
+        later: the same when the script had ended.
+        owners: of a script, the first name that each variable had.
+        held: of a script, its names at the end.
+        changing: of a script, a step whose plain numbers are not the same in each turn of a loop, if there is one.
+        line: of a script, where the result was computed last; 0 where that is not known.
     """
 
     tape: Tape
@@ -44,6 +51,12 @@ class Followed:
     cotangent: Any
     notes: list[str]
     call: TracedCall
+    here: Mapping[str, int] = field(default_factory=dict)
+    later: Mapping[str, int] = field(default_factory=dict)
+    owners: Mapping[int, str] = field(default_factory=dict)
+    held: Mapping[str, Any] = field(default_factory=dict)
+    changing: Any = None
+    line: int = 0
 
     @property
     def value(self) -> Any:
@@ -123,6 +136,15 @@ def element(result: Any, title: str, index: Sequence[int] | None) -> tuple[Any, 
     return element, f"{title}[{', '.join(map(str, index))}]"
 
 
+def keep_steps(tape: Tape, kept: Container[int]) -> None:
+    """Leave out all but these steps of a tape, by ``id``, and say anew where the turns of its loops begin."""
+    before = [0, *accumulate(int(id(step) in kept) for step in tape.steps)]
+    tape.steps = [step for step in tape.steps if id(step) in kept]
+    for record in tape.loops or ():
+        record.starts = [before[k] for k in record.starts]
+        record.stop = None if record.stop is None else before[record.stop]
+
+
 def stretch(name: str, title: str, tape: Tape, output: Any, chosen: Chosen, cotangent: Any = 1.0) -> Followed:
     """The record of a result, with the steps that it needs from the chosen variables on."""
     if not chosen.variables:
@@ -132,11 +154,14 @@ def stretch(name: str, title: str, tape: Tape, output: Any, chosen: Chosen, cota
     guards = [g for g in tape.guards if g[0] in reached and g[0] <= output.variable]
     needed = ancestors(tape, [output.variable, *(g[0] for g in guards)], chosen.cuts, smooth=False)
     tape.guards = guards
-    tape.steps = [
-        step
-        for step in tape.steps
-        if any(v in needed and v not in chosen.cuts for v in (step[3] if type(step[3]) is tuple else (step[3],)))
-    ]
+    keep_steps(
+        tape,
+        {
+            id(step)
+            for step in tape.steps
+            if any(v in needed and v not in chosen.cuts for v in (step[3] if type(step[3]) is tuple else (step[3],)))
+        },
+    )
     tape.inputs = [v for v in variables if v in chosen.cuts]
     assert tape.names is not None
     tape.names.update((v, name) for name, v in chosen.variables.items())

@@ -66,42 +66,37 @@ class Tape:
     Args:
         names: note the names of the variables that hold stand-ins, for a readable record.
         located: note where each step stands in the user's source.  Numbers alone do not need it.
+        loops: note which steps belong to which turn of which ``for``.
     """
 
     __slots__ = (
-        "closed",
-        "constants",
-        "depth",
-        "guards",
-        "inputs",
-        "leaves",
-        "names",
-        "origin",
-        "outer",
-        "refusals",
-        "shared",
-        "steps",
-        "texts",
-        "thread",
-        "values",
-        "watched",
-    )
+        "always_one", "closed", "constants", "depth", "guards", "inputs", "items", "leaves", "loops", "names", "open",
+        "origin", "outer", "ranges", "refusals", "removed", "shared", "steps", "texts", "thread", "values", "watched",
+    )  # fmt: skip
 
-    def __init__(self, *, names: bool = False, located: bool = False) -> None:
+    def __init__(self, *, names: bool = False, located: bool = False, loops: bool = False) -> None:
         self.values: list[Any] = []
         self.steps: list[StepTuple] = []
         self.inputs: list[int] = []
         self.leaves: list[int] = []  # variables that no step makes
         self.constants: dict[int, tuple[int, Any]] = {}
         self.watched: list[tuple[np.ndarray[Any, Any], bytes]] = []
-        # Where a value decided what was traced: (variable, value, code, offset).
-        self.guards: list[tuple[int, Any, CodeType | None, int]] = []
+        self.guards: list[tuple[int, Any, CodeType | None, int]] = []  # where a value decided what was traced
         self.names: dict[int, str] | None = {} if names else None
         # The place of the steps being written; where it is None each step asks the user's frame.
         self.origin: tuple[CodeType | None, int] | None = None if names or located else _NOWHERE
         self.refusals: list[ChainruleError] = []
+        self.ranges: dict[int, tuple[range, tuple[Any, ...]]] = {}  # the sizes in them, which range forgets
         self.texts: set[str] = set()  # the words of what followed values were formatted as
         self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
+        self.always_one: Callable[[int, int], bool] | None = (
+            None  # tells axes of length 1 for any sizes, by construction
+        )
+        self.loops: list[Any] | None = [] if loops else None
+        # The lists among the arguments: what their lengths are called, by the list, with its length in the example.
+        self.items: dict[int, tuple[int, str, Any, int]] = {}
+        self.removed: set[int] = set()  # variables whose steps became part of a loop
+        self.open: list[Any] = []  # the loops that are running, outermost first
         self.depth = 0
         self.thread = threading.get_ident()
         self.closed = False
@@ -389,11 +384,7 @@ def record(
 
 
 def _afterwards(operation: Operation, operands: Any, params: dict[str, Any], evaluate: Any) -> Any:
-    """An operation on values of a trace that has ended: they are plain values now.
-
-    A running mean that a layer keeps from call to call is such a value.  It does not depend on the arguments of
-    the call at hand, so it is a constant in it.
-    """
+    """An operation on values of a trace that has ended, such as a running mean: they are constants now."""
     plain = tuple([x.value if type(x) is Traced and x.tape.closed else x for x in operands])
     tapes = {id(x.tape) for x in plain if type(x) is Traced}
     if len(tapes) > 1:

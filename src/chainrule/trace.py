@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,23 @@ from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.trees import flatten, paths
 
-__all__ = ["program_of", "trace"]
+__all__ = ["Recorded", "bound_to", "input_names", "program_of", "trace"]
 
 _CACHE = dis.opmap["CACHE"]
+
+
+@dataclass(slots=True, eq=False)
+class Recorded:
+    """A piece of tape as :func:`program_of` takes it."""
+
+    function: Any
+    tape: Tape
+    outputs: list[Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Any = None
+
+    def __post_init__(self) -> None:
+        self.kwargs = {}
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
@@ -43,7 +58,7 @@ def _position(code: Any, offset: int) -> Position | None:
     return None if code is None else locate(code, offset if offset >= 0 else ~offset)
 
 
-def _bound(code: Any, offset: int) -> tuple[str, ...]:
+def bound_to(code: Any, offset: int) -> tuple[str, ...]:
     """The names that the result of an instruction is stored under."""
     raw = code.co_code
     while offset > 0 and raw[offset] == _CACHE:
@@ -52,7 +67,7 @@ def _bound(code: Any, offset: int) -> tuple[str, ...]:
     return bound_names(code, offset)
 
 
-def _input_names(call: TracedCall) -> list[str]:
+def input_names(call: TracedCall | Recorded) -> list[str]:
     """A name for each leaf that became an input, in the order of the tape."""
     names: list[str] = []
     own = argument_names(call.function, call.args, call.kwargs)
@@ -64,7 +79,9 @@ def _input_names(call: TracedCall) -> list[str]:
     return names
 
 
-def program_of(call: TracedCall, forward_steps: int | None = None, links: Mapping[int, Any] | None = None) -> Program:
+def program_of(
+    call: TracedCall | Recorded, forward_steps: int | None = None, links: Mapping[int, Any] | None = None
+) -> Program:
     """The frozen record of a traced call.
 
     Args:
@@ -75,7 +92,7 @@ def program_of(call: TracedCall, forward_steps: int | None = None, links: Mappin
     tape = call.tape
     observed = dict(tape.names or {})
     names: dict[int, str] = {}
-    for number, name in zip(tape.inputs, _input_names(call), strict=False):
+    for number, name in zip(tape.inputs, input_names(call), strict=False):
         names[number] = name if name.isidentifier() else observed.get(number, name)
     for number in tape.inputs:
         if number in observed:
@@ -94,22 +111,24 @@ def program_of(call: TracedCall, forward_steps: int | None = None, links: Mappin
     for _, _, _, outputs, code, offset in tape.steps[:forward_steps]:
         several = type(outputs) is tuple
         made.update(outputs if several else (outputs,))
-        bound = () if several or code is None or offset < 0 else _bound(code, offset)
+        bound = () if several or code is None or offset < 0 else bound_to(code, offset)
         numbers: Any = outputs if several else (outputs,)
         for number in numbers:
             found = bound[0] if bound else observed.get(number)
             if found is not None:
                 names.setdefault(number, found)
+    # The gradient of scale in scale * x.sum() is a value of the forward pass, which is no dscale there.
+    forward = frozenset(made)
     for step in tape.steps[forward_steps:] if forward_steps is not None else ():
         made.update(step[3] if isinstance(step[3], tuple) else (step[3],))
     for primal, cotangent in (links or {}).items():
-        if type(cotangent) is int and primal in names:
+        if type(cotangent) is int and primal in names and cotangent not in forward:
             names.setdefault(cotangent, "d" + names[primal])
     held = {id(array): number for number, array in tape.constants.values()}
     frame_names = _names_of_arrays(call.function, held)
     constants = []
     for number, value in enumerate(tape.values):
-        if number not in made:
+        if number not in made and number not in tape.removed:
             constant = Const(value, frame_names.get(number) or observed.get(number), number)
             variables[number] = constant
             constants.append(constant)

@@ -13,7 +13,7 @@ import optree
 from chainrule.errors import TreeError
 from chainrule.traced import Traced
 
-__all__ = ["LEAF", "Structure", "flatten", "is_number", "paths", "same_structure", "unflatten"]
+__all__ = ["LEAF", "Structure", "flatten", "is_number", "lists_in", "paths", "same_structure", "unflatten"]
 
 _NAMESPACE = "chainrule"
 _registered: set[type] = set()
@@ -66,6 +66,24 @@ def paths(tree: Any) -> list[str]:
     flatten(tree)
     accessors = optree.tree_accessors(tree, namespace=_NAMESPACE)
     return [str(a.codify("")) for a in accessors]
+
+
+def lists_in(names: Sequence[str], trees: Sequence[Any]) -> list[tuple[int, str, Any]]:
+    """The lists and tuples in arguments: a negative number for the length of each, how it is reached, and itself."""
+    found: list[tuple[int, str, Any]] = []
+
+    def walk(x: Any, path: str) -> None:
+        if isinstance(x, list | tuple):
+            found.append((-2 - len(found), path, x))
+            for k, inner in enumerate(x):
+                walk(inner, f"{path}[{k}]")
+        elif isinstance(x, dict):
+            for key in sorted(x, key=repr):
+                walk(x[key], f"{path}[{key!r}]")
+
+    for name, tree in zip(names, trees, strict=True):
+        walk(tree, name)
+    return found
 
 
 def same_structure(tree: Any, structure: Structure, what: str, like: str) -> list[Any]:

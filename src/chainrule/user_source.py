@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import CodeType
 
 from chainrule.positions import Position
 
-__all__ = ["Place", "lengths_named", "literals_of", "loop_of", "node_of", "place_of"]
+__all__ = [
+    "Place",
+    "bound_in_loop",
+    "counter_of",
+    "imported_names",
+    "item_of",
+    "iterated",
+    "lengths_given",
+    "lengths_in",
+    "lengths_named",
+    "literals_of",
+    "loop_of",
+    "node_of",
+    "place_of",
+]
 
 _LONGEST = 88
 
@@ -36,18 +51,42 @@ class Place:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class _File:
-    nodes: dict[tuple[int, int, int, int], tuple[ast.expr, ...]]
-    statements: tuple[ast.stmt, ...]
-    source: str
-    lines: tuple[str, ...]
+    """A file of the user's: its syntax by place."""
+
+    def __init__(
+        self,
+        nodes: dict[tuple[int, int, int, int], tuple[ast.expr, ...]],
+        statements: tuple[ast.stmt, ...],
+        lines: list[str],
+    ) -> None:
+        self.nodes = nodes
+        self.statements = statements
+        self.lines = lines
+
+    @cached_property
+    def around(self) -> dict[int, list[ast.stmt]]:
+        """For each line the statements that it is part of, outermost first."""
+        found: dict[int, list[ast.stmt]] = {}
+        for s in sorted(self.statements, key=lambda s: (s.lineno, -(s.end_lineno or 0), s.col_offset)):
+            for line in range(s.lineno, (s.end_lineno or s.lineno) + 1):
+                found.setdefault(line, []).append(s)
+        return found
+
+    @cached_property
+    def comprehensions(self) -> list[tuple[int, int, int, int]]:
+        """Where comprehensions stand."""
+        kinds = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
+        return [key for key, nodes in self.nodes.items() if any(isinstance(n, kinds) for n in nodes)]
 
 
-@lru_cache(maxsize=64)
-def _parsed(filename: str, source: str) -> _File | None:
+# By file name, with the lines that were parsed; an edited file has other lines.
+_files: dict[str, tuple[list[str], _File | None]] = {}
+
+
+def _parsed(lines: list[str]) -> _File | None:
     try:
-        tree = ast.parse(source)
+        tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError):
         return None
     nodes: dict[tuple[int, int, int, int], tuple[ast.expr, ...]] = {}
@@ -58,12 +97,17 @@ def _parsed(filename: str, source: str) -> _File | None:
         elif isinstance(node, ast.expr):
             key = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
             nodes[key] = (*nodes.get(key, ()), node)
-    return _File(nodes, tuple(statements), source, tuple(source.splitlines()))
+    return _File(nodes, tuple(statements), lines)
 
 
 def _file(filename: str) -> _File | None:
-    source = "".join(linecache.getlines(filename))
-    return _parsed(filename, source) if source else None
+    lines = linecache.getlines(filename)
+    if not lines:
+        return None
+    known = _files.get(filename)
+    if known is None or known[0] is not lines:
+        known = _files[filename] = (lines, _parsed(lines))
+    return known[1]
 
 
 def node_of(position: Position | None) -> ast.expr | None:
@@ -75,13 +119,19 @@ def node_of(position: Position | None) -> ast.expr | None:
     return next(iter(found.nodes.get(key, ())), None)
 
 
+def imported_names(position: Position | None) -> frozenset[str]:
+    """The names that the imports of the file of a position bind: ``np`` for ``import numpy as np``."""
+    found = None if position is None else _file(position.filename)
+    if found is None:
+        return frozenset()
+    imports = [s for s in found.statements if isinstance(s, ast.Import | ast.ImportFrom)]
+    return frozenset((alias.asname or alias.name).partition(".")[0] for s in imports for alias in s.names)
+
+
 def _enclosing(position: Position) -> list[ast.stmt]:
     """The statements around a position, outermost first."""
     found = _file(position.filename)
-    if found is None:
-        return []
-    around = [s for s in found.statements if s.lineno <= position.line <= (s.end_lineno or s.lineno)]
-    return sorted(around, key=lambda s: (s.lineno, -(s.end_lineno or 0), s.col_offset))
+    return [] if found is None else found.around.get(position.line, [])
 
 
 @lru_cache(maxsize=65536)
@@ -109,12 +159,14 @@ def _one_line(statement: ast.stmt, file: _File) -> str:
     if body:
         return file.lines[statement.lineno - 1].strip()
     if statement.end_lineno == statement.lineno:
-        text = ast.get_source_segment(file.source, statement) or ""
+        line = file.lines[statement.lineno - 1].encode()
+        text = line[statement.col_offset : statement.end_col_offset].decode()
     else:
         text = ast.unparse(statement)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 2].rstrip() + " …"
 
 
+@lru_cache(maxsize=65536)
 def loop_of(position: Position) -> int | None:
     """The line of the innermost loop around a position, if there is one."""
     loops = [s for s in _enclosing(position) if isinstance(s, ast.For | ast.While)]
@@ -125,11 +177,55 @@ def loop_of(position: Position) -> int | None:
     found = _file(position.filename)
     if node is None or found is None:
         return None
-    for key, nodes in found.nodes.items():
-        around = key[:2] <= (node.lineno, node.col_offset) and (node.end_lineno, node.end_col_offset) <= key[2:]
-        if around and any(isinstance(n, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp) for n in nodes):
+    for key in found.comprehensions:
+        if key[:2] <= (node.lineno, node.col_offset) and (node.end_lineno, node.end_col_offset) <= key[2:]:
             return key[0]
     return None
+
+
+def counter_of(position: Position) -> str:
+    """What the user calls the counter of the loop at a position: ``t`` in ``for t in range(T)``; empty if nothing."""
+    for node in reversed(_enclosing(position)):
+        if isinstance(node, ast.For):
+            target, counted = node.target, node.iter
+            called = counted.func.id if isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) else ""
+            if called == "enumerate" and isinstance(target, ast.Tuple):
+                target = target.elts[0]
+            if called == "zip" and isinstance(target, ast.Tuple) and isinstance(counted, ast.Call):
+                pairs = zip(target.elts, counted.args, strict=False)
+                target = next((t for t, e in pairs if ast.unparse(e).startswith("range(")), target)
+            known = called in ("range", "reversed", "enumerate", "zip")
+            return target.id if isinstance(target, ast.Name) and known else ""
+    return ""
+
+
+def item_of(position: Position, path: str) -> str:
+    """What the user calls an item of a list that the loop at a position runs over: ``W``; empty if nothing."""
+    loops = [s for s in _enclosing(position) if isinstance(s, ast.For)]
+    if not loops:
+        return ""
+    pairs = [(loops[-1].target, loops[-1].iter)]
+    for target, items in pairs:
+        called = items.func.id if isinstance(items, ast.Call) and isinstance(items.func, ast.Name) else ""
+        if isinstance(target, ast.Name) and ast.unparse(items) == path:
+            return target.id
+        if called in ("zip", "enumerate") and isinstance(items, ast.Call) and isinstance(target, ast.Tuple):
+            inner = target.elts[1:] if called == "enumerate" else target.elts
+            pairs += zip(inner, items.args, strict=False)
+    return ""
+
+
+def bound_in_loop(position: Position) -> frozenset[str]:
+    """The names that the loop at a position gives values to."""
+    loops = [s for s in _enclosing(position) if isinstance(s, ast.For)]
+    nodes = ast.walk(loops[-1]) if loops else iter(())
+    return frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def iterated(position: Position) -> str:
+    """What the loop at a position runs over, as the user wrote it."""
+    loops = [s for s in _enclosing(position) if isinstance(s, ast.For)]
+    return ast.unparse(loops[-1].iter) if loops else ""
 
 
 def literals_of(position: Position) -> dict[float, str]:
@@ -143,7 +239,7 @@ def literals_of(position: Position) -> dict[float, str]:
             if not isinstance(node, ast.Constant) or type(node.value) is not float or line != end_line:
                 continue
             text = found.lines[line - 1].encode()[start:end].decode()
-            if text != repr(node.value):
+            if text != repr(node.value) and text[0] != "." != text[-1]:
                 written.setdefault(node.value, text)
     return written
 
@@ -156,11 +252,16 @@ def lengths_named(code: CodeType) -> dict[str, tuple[str, int | None, int]]:
     file = _file(code.co_filename)
     heads = [] if file is None else [s for s in file.statements if isinstance(s, ast.FunctionDef)]
     own = [s for s in heads if s.name == code.co_name and _first_line(s) == code.co_firstlineno]
+    return lengths_in(list(ast.walk(own[0]))) if own else {}
+
+
+def lengths_in(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, int | None, int]]:
+    """The same for the nodes of one scope."""
     found: dict[str, list[tuple[str, int | None, int] | None]] = {}
-    for node in ast.walk(own[0]) if own else ():
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.setdefault(node.id, []).append(None)
-    for node in ast.walk(own[0]) if own else ():
+    for node in nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target, value = node.targets[0], node.value
             if isinstance(target, ast.Name):
@@ -174,6 +275,47 @@ def lengths_named(code: CodeType) -> dict[str, tuple[str, int | None, int]]:
                 if len(found[name.id]) == 1 and length is not None:
                     found[name.id] = [(*length, node.lineno)]
     return {name: lengths[0] for name, lengths in found.items() if len(lengths) == 1 and lengths[0] is not None}
+
+
+_SHAPED = frozenset("reshape arange zeros ones empty full broadcast_to sliding_window_view".split())
+
+
+def lengths_given(code: CodeType) -> frozenset[str]:
+    """The parameters of a function that it uses for lengths, paddings and steps alone.
+
+    Nothing else about a result can depend on their values: they stand, with arithmetic on them or without, in shapes
+    and between the colons of slices, and decide nothing.
+    """
+    file = _file(code.co_filename)
+    heads = [] if file is None else [s for s in file.statements if isinstance(s, ast.FunctionDef)]
+    own = [s for s in heads if s.name == code.co_name and _first_line(s) == code.co_firstlineno]
+    if not own:
+        return frozenset()
+    parents = {child: node for node in ast.walk(own[0]) for child in ast.iter_child_nodes(node)}
+    names = set(code.co_varnames[: code.co_argcount])
+    used = [node for node in ast.walk(own[0]) if isinstance(node, ast.Name) and node.id in names]
+    return frozenset(name for name in names if all(_is_length(node, parents) for node in used if node.id == name)) & {
+        node.id for node in used
+    }
+
+
+def _is_length(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether a name is read as a length or step, in a shape or in a slice."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return False
+    above = parents[node]
+    while isinstance(above, ast.BinOp | ast.UnaryOp | ast.Tuple):
+        if isinstance(above, ast.BinOp) and not isinstance(above.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
+            return False
+        node, above = above, parents[above]
+    if isinstance(above, ast.Slice):
+        return True
+    function = above.func if isinstance(above, ast.Call) else None
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if not isinstance(above, ast.Call) or node not in above.args:
+        return False
+    # Other modes of np.pad repeat elements, as many as there are in the example.
+    return name in _SHAPED or (name == "pad" and len(above.args) == 2 and not above.keywords)
 
 
 def _first_line(function: ast.FunctionDef) -> int:

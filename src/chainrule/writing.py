@@ -18,7 +18,7 @@ from chainrule.indexing import (
     set_item,
     set_item_in_place,
 )
-from chainrule.ops import OPERATIONS
+from chainrule.ops import OPERATIONS, Operation
 from chainrule.sizes import Size
 from chainrule.tape import Handle, ViewLink, record, refused, sync
 
@@ -209,6 +209,9 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
                 converted = converted.astype(int)
             parts.append(HOLE)
             arrays.append(converted)
+        elif kind is range:
+            parts.append(HOLE)
+            arrays.append(_positions(part))
         elif isinstance(part, str):
             raise refused(
                 NotDifferentiableError,
@@ -219,6 +222,27 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
         else:
             parts.append(operator.index(part))
     return Index(tuple(parts), single), tuple(arrays)
+
+
+def _arange(**params: Any) -> Any:
+    return np.arange(*params.values())
+
+
+_ARANGE = Operation("arange", _arange, "constant", because="it makes a new array", spelling="np.arange")
+
+
+def _positions(part: range) -> Any:
+    """``range(n)`` in an index, as ``np.arange(n)``."""
+    tape = tape_module.current_tape()
+    array = np.arange(part.start, part.stop, part.step)
+    if tape is None:
+        return array
+    args = tape.ranges.get(id(part), (part, (part.start, part.stop, part.step)))[1]
+    if len(args) == 3 and type(args[2]) is int and args[2] == 1:
+        args = args[:2]
+    if len(args) == 2 and type(args[0]) is int and args[0] == 0:
+        args = args[1:]
+    return tape_module.write(tape, _ARANGE, (), {f"argument {k}": a for k, a in enumerate(args)}, array, False)
 
 
 def _static(bound: Any) -> bool:

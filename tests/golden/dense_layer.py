@@ -12,7 +12,7 @@ class Dense:
         """The gradients by name."""
         W = self.W
         x_input = self.x_input
-        # return x_input @ W + b    line 27
+        # return x_input @ W + b    line 28
         dx_input = grad_output @ W.T
         dW = x_input.T @ grad_output
         db = grad_output.sum(axis=0)

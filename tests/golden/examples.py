@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tests.zoo import FUNCTIONS
+from tests.zoo_wild import WILD
 
 _random = np.random.default_rng(3)
 
@@ -48,6 +49,11 @@ def _layers(*sizes: int) -> list:
     return [a for n, m in pairwise(sizes) for a in (_random.standard_normal((n, m)), _random.standard_normal(m))]
 
 
+def _wild(name: str) -> tuple:
+    f, make = WILD[name]
+    return f, make(6, 4, 3)
+
+
 _X = _random.standard_normal((5, 4))
 EXAMPLES = {
     "network": (network, (_X, _random.standard_normal((5, 1)), *_layers(4, 6, 6, 6, 1)), {"wrt": list(range(2, 10))}),
@@ -66,4 +72,8 @@ EXAMPLES = {
     "layer_norm": (*FUNCTIONS["layer_norm"], {"prefix": "grad_", "style": "layer"}),
     "attention": (*FUNCTIONS["attention"], {"style": "pullback"}),
     "smooth": (smooth, (np.array([0.3, 0.1, 0.4, 0.2]), 0.9), {}),
+    "svm_loss": (*_wild("svm_loss"), {"wrt": "W"}),
+    "course_columns": (*_wild("course_columns"), {"wrt": ["W1", "b1", "W2", "b2"], "style": "pullback"}),
+    "dense_jvp": (dense, (_X, *_layers(4, 3)), {"what": "jvp"}),
+    "mean_squared_hvp": (*FUNCTIONS["mean_squared"], {"what": "hvp", "wrt": "w"}),
 }

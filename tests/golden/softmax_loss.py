@@ -12,11 +12,11 @@ def softmax_loss_and_grad(params, X, labels):
     positions = np.arange(n)
     loss = -np.log(P[positions, labels]).sum() / n + 1e-3 * np.sum(params_W**2)
 
-    # P = E / E.sum(axis=1, keepdims=True)                      line 34
+    # P = E / E.sum(axis=1, keepdims=True)                      line 35
     dscores = P / n
-    # E = np.exp(scores - scores.max(axis=1, keepdims=True))    line 33
-    np.add.at(dscores, (positions, labels), -1.0 / n)
-    # scores = X @ params["W"] + params["b"]                    line 32
+    # E = np.exp(scores - scores.max(axis=1, keepdims=True))    line 34
+    dscores[positions, labels] -= 1 / n
+    # scores = X @ params["W"] + params["b"]                    line 33
     dparams_W = 0.002 * params_W + X.T @ dscores
     dparams_b = dscores.sum(axis=0)
 

@@ -7,20 +7,33 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.emit.operands import (
+    USUAL,
+    are_matrices,
+    floating_choice,
+    is_literal,
+    is_plain_transpose,
+    leading_operands,
+    outer_operands,
+    spelled_out,
+    takes_separately,
+)
 from chainrule.emit.spelling import BINARY, METHODS, UNARY, Spelling, spelling_of
 from chainrule.emit.text import ATOM, SIGN, Mask, Text, join, tight, with_sign
-from chainrule.emit.values import Values, shape_of
+from chainrule.emit.values import Values, is_plain_number, shape_of
 from chainrule.errors import NotDifferentiableError
-from chainrule.indexing import HOLE, Index, add_item, get_item, set_item
+from chainrule.indexing import HOLE, Index, get_item
 from chainrule.ir import Const, Step, Var
-from chainrule.ops import signature
 from chainrule.sizes import is_size, plain_number
 from chainrule.statements.request import sizes_in
-from chainrule.statements.statement import Statement, Statements
+from chainrule.statements.statement import Statements
 
 __all__ = ["Printer"]
 
 _LINEAR = frozenset({"sum", "mean"})
+
+_KEEPING = frozenset("sum mean max min prod".split())  # reductions that can keep the axes they reduce
+_TURNS = ("transpose", "swapaxes", "matrix_transpose", "linalg.matrix_transpose")
 
 
 class Printer(Values):
@@ -32,6 +45,7 @@ class Printer(Values):
         literals: how the user wrote floats that Python would write otherwise.
         variables: shapes and dtypes, by number.
         lengths: the user's names for lengths of arrays.
+        inputs: the arguments and cotangents.
     """
 
     def __init__(
@@ -41,10 +55,13 @@ class Printer(Values):
         literals: Mapping[float, str],
         variables: Mapping[int, Var | Const],
         lengths: Mapping[tuple[int, int | None], str],
+        inputs: Sequence[Var] = (),
     ) -> None:
         super().__init__(statements, literals, variables, lengths)
+        self.inputs = [x for x in inputs if x.dtype.kind in "fc" and x.shape]
         self.folded = statements.folded
         self.forward: set[int] = {id(s) for s in forward}
+        self.made = [step for statement in statements.statements for step in statement.steps]
         self.modules: set[str] = set()
 
     # Operands.
@@ -55,6 +72,8 @@ class Printer(Values):
         return (Mask(text[0]), text[1]) if isinstance(x, Var) and x.dtype.kind in "bu" else text
 
     def _operand(self, x: Var | Const) -> Text:
+        if isinstance(x, Const) and x.number >= 0 and is_plain_number(x):
+            return self.number(np.asarray(x.value).item())
         if isinstance(x, Var) or x.number >= 0:
             step = self.folded.get(x.number)
             if step is None:
@@ -67,19 +86,42 @@ class Printer(Values):
 
     # Steps.
 
+    def _typed(self, step: Step) -> str:
+        """A literal that is broadcast in a precision that is not NumPy's own; empty for all else."""
+        x, dtype = step.inputs[0], step.outputs[0].dtype
+        if dtype.kind != "f" or dtype.char == "d" or not self._is_literal(x):
+            return ""
+        return f"np.{dtype.name}({self.operand(x)[0]})"
+
+    def _is_literal(self, x: Var | Const) -> bool:
+        """Whether an operand is written with literals and lengths alone, and so has no precision of its own."""
+        if isinstance(x, Const):
+            return x.number < 0 or is_plain_number(x)
+        step = self.folded.get(x.number)
+        return step is not None and not x.shape and all(map(self._is_literal, step.inputs))
+
     def step(self, step: Step) -> Text:
         """The expression that computes a step."""
         spelling = spelling_of(step) if id(step) in self.forward else Spelling()
         name = step.operation.name
+        if name == "where" and id(step) not in self.forward:
+            step = floating_choice(step)
         if name in _LINEAR and len(step.inputs) == 1 and id(step) not in self.forward:
             return with_sign(*self.signed_step(step))
         if step.operation.function is get_item:
             index: Index = step.params["index"]
+            if self._is_number(step.inputs[0]) and all(p is None or p is Ellipsis for p in index.parts):
+                return self.operand(step.inputs[0])  # a number, which broadcasts as it is
             if id(step) not in self.forward:
-                index = _spelled_out(index, step.inputs[0])
+                index = spelled_out(index, step.inputs[0])
+                new = {k for k, part in enumerate(index.parts) if part is None}
+                if all(p is None or p == slice(None) for p in index.parts) and (kept := self._kept(step, new)):
+                    return kept
             return f"{tight(self.operand(step.inputs[0]))}[{self.index(index, step.inputs[1:])}]", ATOM
         if name == "identity":
             return self.operand(step.inputs[0])
+        if name == "broadcast_to" and (number := self._typed(step)):
+            return f"np.broadcast_to({number}, {self.static(step.params['shape'])[0]})", ATOM
         if name == "astype":
             return f"{tight(self.operand(step.inputs[0]))}.astype({self.static(step.params['dtype'])[0]})", ATOM
         if not step.params and not spelling.called:
@@ -91,20 +133,20 @@ class Printer(Values):
                 operand = self.operand(step.inputs[0])
                 return f"{UNARY[name]}{operand[0] if operand[1] >= SIGN else f'({operand[0]})'}", SIGN
         if name == "expand_dims":
-            text = self._expanded(step, spelling)
-            if text is not None:
+            if self._is_number(step.inputs[0]):
+                return self.operand(step.inputs[0])
+            if (text := self._expanded(step, spelling)) is not None:
                 return text, ATOM
-        if name in ("transpose", "swapaxes", "matrix_transpose", "linalg.matrix_transpose"):
-            turned = self.transposed(step, spelling)
-            if turned is not None:
-                return turned
-        if name == "dot" and not spelling.called and self._matrices(step):
+        if name in _TURNS and (turned := self.transposed(step, spelling)) is not None:
+            return turned
+        if name == "dot" and not spelling.called and are_matrices(step):
             return self.binary(step, "@")
         return self.call(step, spelling), ATOM
 
-    @staticmethod
-    def _matrices(step: Step) -> bool:
-        return all(isinstance(x, Var) and 0 < len(x.shape) <= 2 for x in step.inputs)
+    def _is_number(self, x: Var | Const) -> bool:
+        """Whether an operand is written as arithmetic of literals, which gives a Python number."""
+        inner = self.folded.get(x.number) if isinstance(x, Var) else None
+        return is_literal(x) if inner is None else all(map(is_literal, inner.inputs)) and not inner.params
 
     def binary(self, step: Step, symbol: str) -> Text:
         left, right = step.inputs
@@ -112,7 +154,8 @@ class Printer(Values):
             if symbol in "+-":
                 return self._sum(left, right, symbol)
             if symbol in "*/":
-                return with_sign(*self.signed_step(step))
+                minus, text = self.signed_step(step)
+                return (self._below(step) if minus else None) or with_sign(minus, text)
         return join(self.operand(left), symbol, self.operand(right))
 
     def _sum(self, left: Var | Const, right: Var | Const, symbol: str) -> Text:
@@ -123,12 +166,33 @@ class Printer(Values):
             return join(second, "-", first)
         return join(with_sign(minus, first), "-" if other is (symbol == "+") else "+", second)
 
+    def _below(self, step: Step) -> Text | None:
+        """``x / -n`` where ``-x / n`` would be one array operation more."""
+        left, right = step.inputs
+        if not step.outputs[0].shape:
+            return None
+        pairs = ((left, right), (right, left)) if step.operation.name == "multiply" else ((left, right),)
+        for x, scalar in pairs:
+            if not isinstance(scalar, Const) or scalar.number >= 0 or not is_size(scalar.value):
+                continue
+            head, first, *rest = scalar.value.expression
+            if head != ("truediv" if step.operation.name == "multiply" else "mul") or list(sizes_in(first)):
+                continue
+            minus, text = self.signed(x)
+            if plain_number(first) == -1 and not minus:
+                return join(text, "/", (f"-{tight(self.static(rest[0]))}", SIGN))
+        return None
+
     def signed(self, x: Var | Const) -> tuple[bool, Text]:
         """An operand without the minus signs in front of it, which products, quotients and sums hand on exactly."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
         if step is not None and id(step) not in self.forward and len(step.outputs) == 1:
             return self.signed_step(step)
-        if isinstance(x, Const) and x.number < 0 and is_size(x.value) and x.value.expression[0] == "truediv":
+        head = x.value.expression[0] if isinstance(x, Const) and x.number < 0 and is_size(x.value) else ""
+        if isinstance(x, Const) and head == "neg":
+            minus, whole_text = self.signed(Const(x.value.expression[1]))
+            return not minus, whole_text
+        if isinstance(x, Const) and head == "truediv":
             top, bottom = x.value.expression[1:]
             if not list(sizes_in(top)):
                 number = plain_number(top)
@@ -146,14 +210,12 @@ class Printer(Values):
             return self._opposite(step.inputs[0])
         if name in ("multiply", "divide") and len(step.inputs) == 2 and not step.params:
             left, right = step.inputs
-            if name == "multiply":
-                scaled = self._scaled(left, right) or self._scaled(right, left)
-                if scaled is not None:
-                    return scaled
-            else:
-                divided = self._divided(left, right)
-                if divided is not None:
-                    return divided
+            if name == "multiply" and (vectors := outer_operands(left, right, self.folded)):
+                return False, (f"np.outer({', '.join(self.operand(x)[0] for x in vectors)})", ATOM)
+            divided = self._divided(left, right) if name == "divide" else self._scaled(left, right)
+            scaled = divided or (self._scaled(right, left) if name == "multiply" else None)
+            if scaled is not None:
+                return scaled
             minus, first = self.signed(left)
             other, second = self.signed(right)
             return minus is not other, join(first, "*" if name == "multiply" else "/", second)
@@ -164,6 +226,10 @@ class Printer(Values):
         masked = step.outputs[0].dtype.kind in "bu"
         return False, (Mask(text[0]), text[1]) if masked else text
 
+    def _is_difference(self, x: Var | Const) -> bool:
+        step = self.folded.get(x.number) if isinstance(x, Var) else None
+        return step is not None and step.operation.name == "subtract" and id(step) not in self.forward
+
     def _opposite(self, x: Var | Const) -> tuple[bool, Text]:
         """``-x``: of a difference, the difference the other way round."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
@@ -171,11 +237,18 @@ class Printer(Values):
             (minus, left), (other, right) = map(self.signed, step.inputs)
             if not minus and not other:
                 return False, join(right, "-", left)
+        if step is not None and step.operation.name == "matmul" and not step.params and id(step) not in self.forward:
+            for k in (0, 1):
+                turned = [self._opposite(x) if n == k else (False, self.operand(x)) for n, x in enumerate(step.inputs)]
+                if self._is_difference(step.inputs[k]) and not turned[k][0]:
+                    return False, join(turned[0][1], "@", turned[1][1])
         minus, text = self.signed(x)
+        if step is not None and not step.outputs[0].shape and step.operation.name in ("matmul", "dot") and not minus:
+            return True, (f"({text[0]})", ATOM)  # -a @ b negates all of a
         return not minus, text
 
     def _scaled(self, scale: Var | Const, x: Var | Const) -> tuple[bool, Text] | None:
-        """``(c / n) * x`` with a size n, as a person writes it: ``c * x / n``."""
+        """``(c / n) * x`` with a size n, without its sign: ``c / n * x``, one array operation, or ``x / n``."""
         if not isinstance(scale, Const) or scale.number >= 0 or not is_size(scale.value):
             return None
         head, *operands = scale.value.expression
@@ -189,13 +262,13 @@ class Printer(Values):
             top = None if number == 1 else self.number(number)
         else:
             top = self.size(numerator)
-        if top is not None:
-            text = join(top, "*", text)
         bottom = self.size(denominator) if is_size(denominator) else self.number(denominator)
-        return minus, join(text, "/", bottom)
+        if top is None:
+            return minus, join(text, "/", bottom)
+        return minus, join(join(top, "/", bottom), "*", text)
 
     def _divided(self, x: Var | Const, divisor: Var | Const) -> tuple[bool, Text] | None:
-        """``x / (0.5 * n)`` with a size n, as a person writes it: ``2 * x / n``; no sign stays below the line."""
+        """``x / (0.5 * n)`` with a size n, as a person writes it: ``2 / n * x``; no sign stays below the line."""
         if not isinstance(divisor, Const) or divisor.number >= 0 or not is_size(divisor.value):
             return None
         head, *operands = divisor.value.expression
@@ -207,7 +280,7 @@ class Printer(Values):
         if factor == 1:
             return minus, join(text, "/", size)
         if (1 / factor).is_integer():
-            return minus, join(join(self.number(int(1 / factor)), "*", text), "/", size)
+            return minus, join(join(self.number(int(1 / factor)), "/", size), "*", text)
         whole = int(factor) if factor == int(factor) else factor
         return minus, join(text, "/", join(self.number(whole), "*", size))
 
@@ -237,18 +310,32 @@ class Printer(Values):
         if spelling.called or rank > 4 or axes is None:
             return None
         new = {int(a) % rank for a in (axes if isinstance(axes, tuple) else (axes,))}
+        kept = self._kept(step, new)
+        if kept is not None:
+            return kept[0]
         parts = ["None" if k in new else ":" for k in range(rank)]
         return f"{tight(self.operand(step.inputs[0]))}[{', '.join(parts)}]"
+
+    def _kept(self, step: Step, new: set[int]) -> Text | None:
+        """``x.sum(axis=1)[:, None]`` as ``x.sum(axis=1, keepdims=True)``, where the new axes are those summed over."""
+        inner = self.folded.get(step.inputs[0].number) if isinstance(step.inputs[0], Var) else None
+        if inner is None or id(inner) in self.forward or inner.operation.name not in _KEEPING or not new:
+            return None
+        rank, axis = len(shape_of(inner.inputs[0])), inner.params.get("axis")
+        if axis is None or set(inner.params) != {"axis"} or {a % rank for a in np.atleast_1d(axis)} != new:
+            return None
+        params = {**inner.params, "keepdims": True}
+        return self.step(Step(inner.operation, inner.inputs, params, step.outputs, inner.position))
 
     def transposed(self, step: Step, spelling: Spelling) -> Text | None:
         operand = step.inputs[0]
         if spelling.called and not spelling.attribute:
             return None
-        if not _is_plain_transpose(step):
+        if not is_plain_transpose(step):
             return None
         inner = self.folded.get(operand.number) if isinstance(operand, Var) else None
         if inner is not None and id(step) not in self.forward:
-            if _is_plain_transpose(inner):
+            if is_plain_transpose(inner):
                 return self.operand(inner.inputs[0])
             if inner.operation.name == "matmul" and all(len(shape_of(x)) == 2 for x in inner.inputs):
                 # (A.T @ B).T is B.T @ A.
@@ -259,7 +346,7 @@ class Printer(Values):
     def _turned(self, x: Var | Const) -> Text:
         """A matrix with its axes exchanged."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
-        if step is not None and _is_plain_transpose(step):
+        if step is not None and is_plain_transpose(step):
             return self.operand(step.inputs[0])
         return f"{tight(self.operand(x))}.T", ATOM
 
@@ -275,18 +362,28 @@ class Printer(Values):
         name = operation.name
         operands = list(step.inputs)
         params = dict(step.params)
-        written = self._parameters(params, spelling)
+        if name == "copy" and params.get("order") in ("C", "K"):
+            del params["order"]  # np.copy and the method differ in what they take by themselves
+        like = operation.name.endswith("_like")  # whose second parameter is the dtype
+        written = self._parameters(params, spelling, id(step) in self.forward, like)
         receiver = operands[0] if operands else None
         method = spelling.method
         if not spelling.called and name in METHODS and isinstance(receiver, Var) and receiver.shape:
             method = METHODS[name]
-        if method and receiver is not None and not (isinstance(receiver, Const) and receiver.number < 0):
+        if method and receiver is not None and not is_literal(receiver):
+            leading = max(1, leading_operands(operation))
             rest = [self.operand(x)[0] for x in operands[1:]]
+            named = zip(operation.operands[leading:], rest[leading - 1 :], strict=False)
+            written = [*(f"{n}={t}" for n, t in named), *written]
+            rest = rest[: leading - 1] if leading < len(operation.operands) else rest
             if name == "transpose" and not spelling.called:
                 axes = next(iter(params.values()))
                 rank = len(axes)
                 swapped = tuple(a % rank for a in axes) == (*range(rank - 2), rank - 1, rank - 2)
                 method, written = ("swapaxes", ["-1", "-2"]) if swapped else (method, [str(int(a)) for a in axes])
+            elif name == "transpose" and params and not spelling.grouped:
+                axes = next(iter(params.values()))
+                written = written if axes is None else [self.static(a)[0] for a in axes]
             if name == "swapaxes" and not spelling.called:
                 written = [self.static(a)[0] for a in params.values()]
             if name == "reshape" and len(written) == 1:
@@ -295,25 +392,40 @@ class Printer(Values):
                     written = [self.static(n)[0] for n in shape]
             return f"{tight(first or self.operand(receiver))}.{method}({', '.join([*rest, *written])})"
         texts = [(first if first and k == 0 else self.operand(x))[0] for k, x in enumerate(operands)]
+        leading = leading_operands(operation)
+        written = [*(f"{n}={t}" for n, t in zip(operation.operands[leading:], texts[leading:], strict=False)), *written]
+        texts = texts[:leading] if leading < len(operation.operands) else texts
         if name == "einsum":
             subscripts = params.pop("subscripts")
             texts.insert(0, self.static(subscripts)[0])
-            written = self._parameters(params, spelling)
-        elif operation.kind == "variadic" and not _takes_separately(step):
-            texts = [f"[{', '.join(texts)}]"]
+            written = self._parameters(params, spelling, id(step) in self.forward)
+        elif operation.kind == "variadic" and not takes_separately(step):
+            inner = ", ".join(texts)
+            texts = [f"({inner})" if spelling.tupled and len(texts) > 1 else f"[{inner}]"]
         return f"{self._function(step, spelling)}({', '.join([*texts, *written])})"
 
-    def _parameters(self, params: Mapping[str, Any], spelling: Spelling) -> list[str]:
+    def _parameters(
+        self, params: Mapping[str, Any], spelling: Spelling, forward: bool, like: bool = False
+    ) -> list[str]:
         written = []
         for k, (name, value) in enumerate(params.items()):
-            text = self.static(value)[0]
-            positional = name.startswith("argument ") or k < spelling.positional or (name == "shape" and k == 0)
+            text = self.static(value)[0] if forward or name != "dtype" else self._dtype(value)
+            positional = (
+                name.startswith("argument ") or k < spelling.positional or (name == "shape" and k == 0 and not like)
+            )
             written.append(text if positional else f"{name}={text}")
         return written
 
+    def _dtype(self, value: Any) -> str:
+        """A dtype that a rule asks for: that of the arguments, so that what is written keeps float32 too."""
+        same = [x for x in self.inputs if x.number in self.names and x.dtype == value]
+        if same and len(same) == len(self.inputs):
+            return f"{self.names[same[-1].number]}.dtype"
+        return self.static(value)[0]
+
     def _function(self, step: Step, spelling: Spelling) -> str:
         operation = step.operation
-        text = spelling.function or _USUAL.get(operation.spelling, operation.spelling)
+        text = spelling.function or USUAL.get(operation.spelling, operation.spelling)
         module = text.rpartition(".")[0]
         importable = module.split(".")[0] in ("np", "scipy") and not any(p.startswith("_") for p in text.split("."))
         if not importable:
@@ -325,79 +437,3 @@ class Printer(Values):
         if module.startswith("scipy"):
             self.modules.add(module)
         return text
-
-    # Statements.
-
-    def statement(self, statement: Statement) -> list[str]:
-        """The lines of a statement."""
-        step = statement.step
-        (target, *others) = statement.targets
-        function = step.operation.function
-        if function is set_item or function is add_item:
-            return self._write(statement, step, target)
-        text = self.step(step)
-        value = f"{tight(text)}.copy()" if statement.copied else text[0]
-        return [f"{', '.join([target, *others])} = {value}"]
-
-    def _write(self, statement: Statement, step: Step, target: str) -> list[str]:
-        base, value, *arrays = step.inputs
-        lines = []
-        if not statement.in_place:
-            ranked = len(step.outputs[0].shape) > 0
-            text = self.operand(base)
-            lines.append(f"{target} = {tight(text)}.copy()" if ranked else f"{target} = np.array({text[0]})")
-        index: Index = step.params["index"]
-        key = self.index(index, tuple(arrays))
-        if step.operation.function is set_item:
-            return [*lines, f"{target}[{key}] = {self.operand(value)[0]}"]
-        repeats = any(not _once(a) for a in arrays)
-        if not repeats:
-            minus, text = self.signed(value)
-            return [*lines, f"{target}[{key}] {'-' if minus else '+'}= {text[0]}"]
-        where = key if index.single else f"({key})"
-        if any(type(p) is slice or p is Ellipsis for p in index.parts):
-            where = self._tuple_key(index, tuple(arrays))
-        return [*lines, f"np.add.at({target}, {where}, {self.operand(value)[0]})"]
-
-    def _tuple_key(self, index: Index, arrays: tuple[Var | Const, ...]) -> str:
-        remaining = iter(arrays)
-        parts = [self.operand(next(remaining))[0] if p is HOLE else self.static(p)[0] for p in index.parts]
-        return parts[0] if index.single else f"({', '.join(parts)})"
-
-
-def _once(x: Var | Const) -> bool:
-    """Whether an index names no element twice."""
-    dtype: Any = x.dtype if isinstance(x, Var) else np.asarray(x.value).dtype
-    shape = x.shape if isinstance(x, Var) else np.shape(x.value)
-    return not shape or dtype.kind == "b"
-
-
-def _is_plain_transpose(step: Step) -> bool:
-    """Whether a step turns around the order of all axes, as ``x.T`` does."""
-    values = list(step.params.values())
-    if step.operation.name == "transpose":
-        return not values or values == [None]
-    if step.operation.name not in ("swapaxes", "matrix_transpose", "linalg.matrix_transpose"):
-        return False
-    return len(shape_of(step.inputs[0])) == 2 and (not values or sorted(int(v) % 2 for v in values) == [0, 1])
-
-
-def _spelled_out(index: Index, x: Var | Const) -> Index:
-    """``x[..., None]`` of a vector as people write it: ``x[:, None]``."""
-    rank = len(shape_of(x))
-    if rank > 3 or Ellipsis not in index.parts or not index.basic:
-        return index
-    colons = rank - sum(p is not None and p is not Ellipsis for p in index.parts)
-    k = index.parts.index(Ellipsis)
-    parts = (*index.parts[:k], *(slice(None),) * colons, *index.parts[k + 1 :])
-    return Index(parts, len(parts) == 1)
-
-
-_USUAL = {"np.absolute": "np.abs", "np.conjugate": "np.conj"}
-
-
-def _takes_separately(step: Step) -> bool:
-    """Whether a variadic function is written ``f(a, b)`` and not ``f([a, b])``."""
-    operation = step.operation
-    parameter = signature(operation.function).parameters.get(operation.operands[0])
-    return parameter is None or parameter.kind is parameter.VAR_POSITIONAL

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,14 @@ import numpy as np
 from chainrule.calls import argument_names
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
+from chainrule.loops import Loop, loop_in
 from chainrule.names import Namespace
-from chainrule.trees import flatten, paths, unflatten
-from chainrule.user_source import lengths_named, literals_of, loop_of
+from chainrule.positions import Position
+from chainrule.sizes import is_size
+from chainrule.trees import flatten, lists_in, paths, unflatten
+from chainrule.user_source import bound_in_loop, lengths_named, literals_of, loop_of, node_of
 
-__all__ = ["Leaf", "Material", "constant_lines", "material_of", "result_text"]
+__all__ = ["Leaf", "Material", "constant_lines", "material_of"]
 
 _LARGEST = 64
 
@@ -52,6 +57,10 @@ class Material:
         settings: arguments that are no arrays, by name: what is written is for these values.
         program: the steps.
         function: the function itself.
+        structure: of the result of the function.
+        keywords: the parameters that are given by name only.
+        defaults: the default values of parameters, as source.
+        counts: how the lengths of lists in the arguments are written, by their numbers in sizes.
     """
 
     name: str
@@ -60,10 +69,36 @@ class Material:
     settings: dict[str, Any]
     program: Program
     function: Callable[..., Any]
+    structure: Any = field(default=None, kw_only=True)
+    keywords: tuple[str, ...] = field(default=(), kw_only=True)
+    defaults: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    counts: Mapping[int, str] = field(default_factory=dict, kw_only=True)
+
+    def head(self, *extra: str) -> str:
+        """The parameters as they are declared, with these behind the positional ones."""
+        plain = [p for p in self.parameters if p not in self.keywords]
+        ending = len(plain)
+        while not extra and ending and plain[ending - 1] in self.defaults:
+            ending -= 1
+        texts = [*plain[:ending], *(f"{p}={self.defaults[p]}" for p in plain[ending:]), *extra]
+        if self.keywords:
+            texts += ["*", *(f"{p}={self.defaults[p]}" if p in self.defaults else p for p in self.keywords)]
+        return ", ".join(texts)
+
+    def result_text(self, texts: Sequence[str]) -> str:
+        """The result of the function, with these expressions for its arrays."""
+        if self.structure is None or (len(texts) == 1 and self.structure.is_leaf()):
+            return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+        text = _tree_text(unflatten(self.structure, [_Written(t) for t in texts]))
+        return f"({', '.join(texts)})" if text is None else text
 
     def leaf_of(self, x: Var) -> Leaf:
         """The leaf that a variable is."""
-        return next(leaf for leaf in self.leaves if leaf.variable is x)
+        return next(leaf for leaf in (*self.leaves, *self.inner()) if leaf.variable is x)
+
+    def inner(self) -> Sequence[Leaf]:
+        """What is differentiated and is no argument; only scripts have that."""
+        return ()
 
     def literals(self) -> dict[float, str]:
         """How the user wrote the floats of the function."""
@@ -87,24 +122,113 @@ class Material:
         names = [name for name in code.co_names if name in world]  # the others are names of attributes
         return (*code.co_varnames, *names, *code.co_freevars, *code.co_cellvars)
 
+    def is_own(self, function: str) -> bool:
+        """Whether a place in this function is one of the code that lines are pasted into."""
+        code = getattr(self.function, "__code__", None)
+        return code is None or function == code.co_qualname
 
-def material_of(function: Callable[..., Any], args: Sequence[Any], program: Program) -> Material:
+    def path_of(self, leaf: Leaf) -> str:
+        """How an array is reached where the code runs."""
+        return leaf.source
+
+    def still_there(self, forward: Sequence[Step]) -> dict[int, str]:
+        """The variables that the user's own names refer to when the forward lines have run."""
+        return {x.number: name for name, x in self._last(forward).items() if name and x is not None}
+
+    def lost(self, forward: Sequence[Step]) -> dict[int, str]:
+        """Arguments whose name the forward lines give to something else."""
+        there = self.still_there(forward)
+        kept = set(self._last(forward))
+        return {
+            leaf.variable.number: leaf.name
+            for leaf in self.leaves
+            if leaf.name == leaf.source and leaf.variable.number not in there and leaf.name in kept
+        }
+
+    def _last(self, forward: Sequence[Step]) -> dict[str, Var | None]:
+        """What the locals of the user's function hold in the end; ``None`` where that is not known, behind a loop."""
+        code = getattr(self.function, "__code__", None)
+        names = () if code is None else (*code.co_varnames, *code.co_cellvars)
+        last: dict[str, Var | None] = {leaf.name: leaf.variable for leaf in self.leaves if leaf.name == leaf.source}
+        for step in forward:
+            if step.position is None or (code is not None and step.position.function != code.co_qualname):
+                continue
+            loop = loop_in(step)
+            if loop is not None:
+                last.update(dict.fromkeys(bound_in_loop(step.position)))
+            for k, out in enumerate(step.outputs):
+                known = loop is None or _is_last(loop, k, out.name, step.position.function)
+                if out.name is not None and known and (code is None or out.name in names):
+                    last[out.name] = out
+        return last
+
+
+def _is_last(loop: Loop, k: int, name: str | None, function: str) -> bool:
+    """Whether an output of a loop is what a local variable of a function holds when the loop has ended."""
+    last = None
+    for step in loop.program.steps[: loop.forward_steps]:
+        for out in step.outputs:
+            if out.name == name:
+                own = step.position is not None and step.position.function == function and loop_in(step) is None
+                last = out.number if own else None
+    return loop.outs[k].kind == "final" and loop.outs[k].variable == last
+
+
+def material_of(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    program: Program,
+    kwargs: Mapping[str, Any] | None = None,
+    structure: Any = None,
+) -> Material:
     """What is known about a traced call."""
     space = Namespace()
-    parameters = [space.claim(name) for name in argument_names(function, args, {})]
+    named = kwargs or {}
+    parameters = [space.claim(name) for name in (*argument_names(function, args, {}), *named)]
     inputs = iter(program.inputs)
     leaves: list[Leaf] = []
     settings: dict[str, Any] = {}
-    for position, (name, argument) in enumerate(zip(parameters, args, strict=True)):
+    for position, (name, argument) in enumerate(zip(parameters, (*args, *named.values()), strict=True)):
         for leaf, path in zip(flatten(argument)[0], paths(argument), strict=True):
             array = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub"
+            if is_size(leaf):
+                continue  # what is written is for all values of it
             if not (array or isinstance(leaf, float | complex | np.inexact)):
                 settings[name + path] = leaf
                 continue
             variable = next(inputs)
             own = name if not path else space.claim(variable.name or name + path)
             leaves.append(Leaf(variable, own, name + _quoted(path), position, leaf))
-    return Material(program.name, tuple(parameters), tuple(leaves), settings, program, function)
+    keywords = tuple(parameters[len(args) :])
+    defaults = _defaults(function, parameters)
+    counts = {number: f"len({_quoted(path)})" for number, path, _ in lists_in(parameters[: len(args)], args)}
+    return Material(
+        program.name,
+        tuple(parameters),
+        tuple(leaves),
+        settings,
+        program,
+        function,
+        structure=structure,
+        keywords=keywords,
+        defaults=defaults,
+        counts=counts,
+    )
+
+
+def _defaults(function: Callable[..., Any], names: Sequence[str]) -> dict[str, str]:
+    """The default values of these parameters that can be written down."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    values = {name: parameters[name].default for name in names if name in parameters}
+    plain = (bool, int, float, str, type(None))
+    return {name: _literal(value) for name, value in values.items() if type(value) in plain}
+
+
+def _literal(value: Any) -> str:
+    return '"' + repr(value)[1:-1].replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
 
 
 def _quoted(path: str) -> str:
@@ -138,60 +262,67 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
 def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) -> list[str]:
     """What is to be said above the code: what it is valid for."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
+    decisions: dict[Any, list[Any]] = {}
     for guard in guards:
-        text = guard.position.segment if guard.position is not None else ""
-        where = f" on line {guard.position.line}" if guard.position is not None else ""
-        if not text:
-            found.append(f"valid while {guard}")
-        elif guard.value is True or guard.value is False:
-            found.append(f"valid while `{text}`{where} is {'true' if guard.value else 'false'}")
-        else:
-            found.append(f"valid while `{text}`{where} is {guard.value!r}")
+        decisions.setdefault(guard.position, []).append(guard.value)
+    found += [f"valid while {_decided(position, values)}" for position, values in decisions.items()]
+    taken = [text for step in steps if (loop := loop_in(step)) is not None for text in loop.decided]
+    found += [f"valid while {text}" for text in taken]
     turns: dict[tuple[str, int], int] = {}
     counts: dict[Any, int] = {}
+    bodies = [s.position for step in steps if (loop := loop_in(step)) is not None for s in loop.program.steps]
+    rolled = {(p.filename, loop_of(p)) for p in bodies if p is not None}
     for step in steps:
         if step.position is not None:
             key = (step.position, step.operation)
             counts[key] = counts.get(key, 0) + 1
-            if counts[key] > 1:
-                line = loop_of(step.position)
-                if line is not None:
-                    loop = (step.position.filename, line)
-                    turns[loop] = max(turns.get(loop, 0), counts[key])
-    found += [f"the loop on line {line} is written out, {count} turns" for (_, line), count in turns.items()]
+            line = loop_of(step.position)
+            place = (step.position.filename, line)
+            # A turn in front of a loop, as the first one of it, is no reason to say so.
+            if line is not None and (counts[key] > 1 or place not in rolled):
+                turns[place[0], line] = max(turns.get((place[0], line), 0), counts[key])
+    found += [
+        f"the loop on line {line} is written out, {count} turn{'s' * (count > 1)}" for (_, line), count in turns.items()
+    ]
     return [f"# {text}" for text in dict.fromkeys(found)]
 
 
-def result_text(function: Callable[..., Any], args: Sequence[Any], texts: Sequence[str]) -> str:
-    """The result of a function that returns several arrays, with these expressions for them."""
-    copies = []
-    for argument in args:
-        leaves, structure = flatten(argument)
-        copies.append(unflatten(structure, [np.copy(x) if isinstance(x, np.ndarray) else x for x in leaves]))
-    with np.errstate(all="ignore"):
-        result = function(*copies)
-    remaining = list(texts)
-    text = _tree_text(result, remaining)
-    return text if not remaining and text is not None else f"({', '.join(texts)})"
+def _decided(position: Position | None, values: Sequence[Any]) -> str:
+    """What values decided at a place: ```x.sum() > 0` on line 12``; with how often, where that was in a loop."""
+    text = position.segment if position is not None else ""
+    if position is None or not text:
+        return f"a value is {', '.join(map(repr, values))}"
+    said = f"`{text}` on line {position.line}"
+    node = node_of(position)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "sorted"):
+        return f"{said} chooses the same as in the example"
+    runs = [(value, len(list(same))) for value, same in groupby(values)]
+    if all(value is True or value is False for value in values):
+        words = [("true" if value else "false") + (f" {count} times" if count > 1 else "") for value, count in runs]
+        return said if values == [True] else f"{said} is {', then '.join(words)}"
+    same = len({repr(v) for v in values}) == 1
+    return f"{said} is {values[0]!r}" if same else f"{said} is {', '.join(map(repr, values))} in turn"
 
 
-def _tree_text(tree: Any, remaining: list[str]) -> str | None:
+class _Written(str):
+    """The expression of an array."""
+
+
+def _tree_text(tree: Any) -> str | None:
+    if isinstance(tree, _Written):
+        return str(tree)
     if type(tree) is dict:
-        parts = {k: _tree_text(tree[k], remaining) for k in sorted(tree)}
+        parts = {k: _tree_text(v) for k, v in tree.items()}
         if None in parts.values() or not all(isinstance(k, str | int) for k in tree):
             return None
         quoted = {k: f'"{k}"' if isinstance(k, str) else repr(k) for k in tree}
         return "{" + ", ".join(f"{quoted[k]}: {parts[k]}" for k in tree) + "}"
     if type(tree) in (tuple, list):
-        texts = [_tree_text(x, remaining) for x in tree]
+        texts = [_tree_text(x) for x in tree]
         if None in texts:
             return None
         inner = ", ".join(str(t) for t in texts)
         if type(tree) is list:
             return f"[{inner}]"
         return f"({inner},)" if len(texts) == 1 else f"({inner})"
-    if tree is None:
-        return "None"
-    if not remaining or isinstance(tree, tuple | list | dict):
-        return None
-    return remaining.pop(0)
+    return "None" if tree is None else None

@@ -6,17 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.backward import Backward
-from chainrule.emit.material import Material, constant_lines, result_text
+from chainrule.emit.gathered import gathered
+from chainrule.emit.material import Material, constant_lines
 from chainrule.emit.writing import INDENT, WIDTH, Writing, words_of
 from chainrule.ir import Const, Var
+from chainrule.lengths import whole_symbols
 from chainrule.names import Namespace
 from chainrule.statements.request import Request
 
-__all__ = ["forward_source", "function_source", "layer_source", "lines_source", "pullback_source"]
+__all__ = [
+    "blocks",
+    "forward_source",
+    "function_source",
+    "layer_source",
+    "lines_source",
+    "output_names",
+    "outputs_of",
+    "page",
+    "pullback_source",
+    "returned",
+]
 
 
 def _given(material: Material, backward: Backward | None) -> dict[int, str]:
     given = {leaf.variable.number: leaf.name for leaf in material.leaves}
+    given.update(material.counts)
     taken = set(given.values()) | set(material.parameters)
     space = Namespace(taken)
     for c in material.program.constants:
@@ -38,11 +52,13 @@ def _cotangent_lines(backward: Backward, given: dict[int, str], source: str) -> 
     return [f"{', '.join(given[x.number] for x in backward.cotangents)} = {source}"]
 
 
-def _outputs(backward: Backward) -> tuple[Var | Const, ...]:
+def outputs_of(backward: Backward) -> tuple[Var | Const, ...]:
+    """The outputs of the forward pass."""
     return backward.program.outputs[: len(backward.program.outputs) - len(backward.gradients)]
 
 
-def _output_names(outputs: Sequence[Var | Const], scalar: bool) -> dict[int, str]:
+def output_names(outputs: Sequence[Var | Const], scalar: bool) -> dict[int, str]:
+    """Names for outputs that the user left unnamed."""
     bare = len(outputs) == 1
     return {
         x.number: ("loss" if scalar else "output") if bare else f"output_{k}"
@@ -57,8 +73,12 @@ class Chosen:
     def __init__(self, material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> None:
         index = {x.number: k for k, x in enumerate(backward.wrt)}
         self.pairs = [(material.leaf_of(x), backward.gradients[index[x.number]]) for x in wrt]
+        # What the forward pass holds already keeps its own name.
+        forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
         self.names = {
-            g.number: prefix + leaf.name for leaf, g in reversed(self.pairs) if isinstance(g, Var) and g.number >= 0
+            g.number: prefix + leaf.name
+            for leaf, g in reversed(self.pairs)
+            if isinstance(g, Var) and g.number >= 0 and g.number not in forward
         }
         gradients = [g for _, g in self.pairs]
         # The array itself is read at the end where its shape or dtype is needed.
@@ -71,6 +91,7 @@ def _request(material: Material, backward: Backward, chosen: Chosen, prefix: str
     wanted = {**chosen.names, **options.pop("wanted", {})}
     return Request(
         backward.program,
+        whole_symbols(backward.program, backward.likes),
         backward.forward_steps,
         options.pop("roots", chosen.roots),
         given,
@@ -82,108 +103,106 @@ def _request(material: Material, backward: Backward, chosen: Chosen, prefix: str
     )
 
 
-def function_source(
-    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
-) -> tuple[str, str]:
+def function_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> tuple[str, str]:
     """A function that returns the output and the gradients by name; and its name."""
     chosen = Chosen(material, backward, wrt, prefix)
-    outputs = _outputs(backward)
+    outputs = outputs_of(backward)
     request = _request(
         material,
         backward,
         chosen,
         prefix,
         roots=(*outputs, *chosen.roots),
-        wanted=_output_names(outputs, not backward.cotangents),
+        wanted=output_names(outputs, not backward.cotangents),
     )
     writing = Writing(material, request)
-    gradients = [f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in chosen.pairs]
-    output = _output_text(writing, outputs, args)
-    lines = [*writing.forward_lines(), "", *writing.backward_lines(), ""]
-    if not writing.forward_lines():
-        lines = lines[1:]
-    end = _return(f"{output}, ", gradients, "{", "}")
-    parameters = [*material.parameters, *([_cotangent_name(material)] if backward.cotangents else [])]
+    texts, settling = writing.settled(chosen.pairs, prefix)
+    gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
+    output = material.result_text([writing.operand(x) for x in outputs])
+    lines = blocks(writing.forward_lines(), [*writing.backward_lines(), *settling])
+    end = returned(f"{output}, ", gradients, "{", "}")
+    head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
     opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
         backward, dict(request.given), _cotangent_name(material)
     )
     name = f"{material.name}_and_grad"
     doc = f"The {'value' if not backward.cotangents else 'output'} of {material.name} and its gradients by name."
-    body = writing.finished([*opening, *lines, *end], f"{name}({', '.join(parameters)})", doc)
-    return _page(writing, body), name
+    body = writing.finished([*opening, *lines, *end], f"{name}({head})", doc)
+    return page(writing, body), name
 
 
-def _output_text(writing: Writing, outputs: Sequence[Var | Const], args: Sequence[Any]) -> str:
-    texts = [writing.operand(x) for x in outputs]
-    return texts[0] if len(texts) == 1 else result_text(writing.material.function, args, texts)
+def blocks(*parts: Sequence[str]) -> list[str]:
+    """Groups of lines with an empty line behind each that is not empty."""
+    return [line for part in parts if part for line in (*part, "")]
 
 
-def _return(start: str, items: Sequence[str], opening: str, closing: str) -> list[str]:
+def returned(start: str, items: Sequence[str], opening: str, closing: str) -> list[str]:
+    """A return statement, on several lines where one is too long."""
     line = f"return {start}{opening}{', '.join(items)}{closing}"
     if len(line) + len(INDENT) <= WIDTH:
         return [line]
     return [f"return {start}{opening}", *(f"{INDENT}{item}," for item in items), closing]
 
 
-def _page(writing: Writing, body: Sequence[str]) -> str:
+def page(writing: Writing, body: Sequence[str]) -> str:
+    """The whole text: imports, constants and remarks above the code."""
     top = writing.top(body)
     return "\n".join([*top, *(["", ""] if top else []), *writing.remarks(), *body]) + "\n"
 
 
-def pullback_source(
-    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
-) -> tuple[str, str]:
+def pullback_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> tuple[str, str]:
     """A function of the inputs and the cotangent that returns the gradients."""
     chosen = Chosen(material, backward, wrt, prefix)
     request = _request(material, backward, chosen, prefix)
     writing = Writing(material, request)
-    gradients = [writing.gradient(leaf, g) for leaf, g in chosen.pairs]
-    forward = writing.forward_lines()
-    lines = [*forward, *([""] if forward else []), *writing.backward_lines(), ""]
-    end = _return("", gradients, "(", ")") if len(gradients) > 1 else [f"return {gradients[0]}"]
+    texts, settling = writing.settled(chosen.pairs, prefix)
+    pairs = gathered(writing, chosen.pairs, texts)
+    gradients = [text for _, text in pairs]
+    lines = blocks(writing.forward_lines(), [*writing.backward_lines(), *settling])
+    end = returned("", gradients, "(", ")") if len(gradients) > 1 else [f"return {gradients[0]}"]
     if len(gradients) > 1 and len(end) == 1:
         end = [f"return {', '.join(gradients)}"]
-    parameters = [*material.parameters, *([_cotangent_name(material)] if backward.cotangents else [])]
+    head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
     opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
         backward, dict(request.given), _cotangent_name(material)
     )
-    single = len(chosen.pairs) == 1
-    name = f"{material.name}_grad_{chosen.pairs[0][0].name}" if single else f"{material.name}_backward"
-    of = chosen.pairs[0][0].name if single else ", ".join(leaf.name for leaf, _ in chosen.pairs)
+    single = len(pairs) == 1
+    name = f"{material.name}_grad_{pairs[0][0]}" if single else f"{material.name}_backward"
+    of = ", ".join(name for name, _ in pairs)
     doc = f"The gradient{'' if single else 's'} of {material.name} with respect to {of}."
-    body = writing.finished([*opening, *lines, *end], f"{name}({', '.join(parameters)})", doc)
-    return _page(writing, body), name
+    body = writing.finished([*opening, *lines, *end], f"{name}({head})", doc)
+    return page(writing, body), name
 
 
-def layer_source(
-    material: Material, backward: Backward, wrt: Sequence[Var], prefix: str, args: Sequence[Any]
-) -> tuple[str, str]:
+def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> tuple[str, str]:
     """A class with ``forward`` and ``backward``, which keeps what backward needs."""
     chosen = Chosen(material, backward, wrt, prefix)
-    outputs = _outputs(backward)
+    outputs = outputs_of(backward)
     request = _request(
         material,
         backward,
         chosen,
         prefix,
         roots=(*outputs, *chosen.roots),
-        wanted=_output_names(outputs, not backward.cotangents),
+        wanted=output_names(outputs, not backward.cotangents),
         taken=("self",),
+        kept=True,
     )
-    writing = Writing(material, request)
-    gradients = [f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in chosen.pairs]
-    forward, lines = writing.forward_lines(), writing.backward_lines()
-    end = _return("", gradients, "{", "}")
+    writing = Writing(material, request, WIDTH - 2 * len(INDENT))
+    texts, settling = writing.settled(chosen.pairs, prefix)
+    gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
+    forward, lines = writing.forward_lines(), [*writing.backward_lines(), *settling]
+    end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
-    known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of)
+    known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
     kept = [w for w in words_of([*lines, *end]) if w in known]
-    output = _output_text(writing, outputs, args)
+    output = material.result_text([writing.operand(x) for x in outputs])
     saving = [f"self.{w} = {w}" for w in kept]
     loading = [f"{w} = self.{w}" for w in kept]
     opening = writing.unpacking([*forward, output], kept)
     first = writing.finished(
         [*opening, *forward, *saving, f"return {output}"],
-        f"forward({', '.join(['self', *material.parameters])})",
+        f"forward({', '.join(['self', *([material.head()] if material.parameters else [])])})",
         f"The output of {material.name}.",
         INDENT,
     )
@@ -194,15 +213,16 @@ def layer_source(
     )
     name = "".join(part[:1].upper() + part[1:] for part in material.name.split("_")) or "Layer"
     doc = f'{INDENT}"""{material.name} with its backward pass."""'
-    return _page(writing, [f"class {name}:", doc, "", *first, "", *last]), name
+    return page(writing, [f"class {name}:", doc, "", *first, "", *last]), name
 
 
-def forward_source(material: Material, args: Sequence[Any]) -> tuple[str, str]:
+def forward_source(material: Material) -> tuple[str, str]:
     """The user's function, statement for statement."""
     program = material.program
     named = frozenset(out.number for s in program.steps for out in s.outputs if out.name is not None)
     request = Request(
         program,
+        whole_symbols(program),
         len(program.steps),
         program.outputs,
         _given(material, None),
@@ -211,25 +231,24 @@ def forward_source(material: Material, args: Sequence[Any]) -> tuple[str, str]:
         forced=named,
     )
     writing = Writing(material, request)
-    output = _output_text(writing, program.outputs, args)
+    output = material.result_text([writing.operand(x) for x in program.outputs])
     if len(program.outputs) > 1 and output.startswith("("):
         output = output[1:-1]
     lines = writing.forward_lines()
     opening = writing.unpacking([*lines, output])
     code = [*opening, *lines, f"return {output}"]
-    head = f"def {material.name}({', '.join(material.parameters)}):"
-    return _page(writing, [head, *(f"{INDENT}{line}" for line in code)]), material.name
+    head = f"def {material.name}({material.head()}):"
+    return page(writing, [head, *(f"{INDENT}{line}" for line in code)]), material.name
 
 
 def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
     """The backward lines alone, for under the user's own forward lines."""
     chosen = Chosen(material, backward, wrt, prefix)
     given = _given(material, backward)
-    lost = _lost_inputs(material, backward)
-    for number, name in _still_there(material, backward).items():
-        given[number] = name
-    for number, name in lost.items():
-        given[number] = f"{name}_given"
+    forward = backward.program.steps[: backward.forward_steps]
+    given.update(material.still_there(forward))
+    lost = material.lost(forward)
+    given.update((number, f"{name}_given") for number, name in lost.items())
     request = _request(
         material,
         backward,
@@ -241,11 +260,11 @@ def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
         late=True,
     )
     writing = Writing(material, request)
-    lines = writing.backward_lines()
+    texts, settling = writing.settled(chosen.pairs, prefix)
+    lines = [*writing.backward_lines(), *settling]
     names = writing.statements.names
-    for leaf, gradient in chosen.pairs:
-        text = writing.gradient(leaf, gradient)
-        wanted = prefix + leaf.name
+    for name, text in gathered(writing, chosen.pairs, texts):
+        wanted = prefix + name
         if text != wanted:
             if wanted in names.values():
                 wanted += "_"
@@ -262,38 +281,3 @@ def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     opening += constant_lines([(name, c) for name, c in writing.constants() if c.name is None])
     opening += writing.unpacking(lines)
     return "\n".join([*opening, *lines]) + "\n"
-
-
-def _locals(material: Material, backward: Backward) -> list[Var]:
-    """The forward variables that are locals of the user's function, in order; the arguments first."""
-    code = getattr(material.function, "__code__", None)
-    names = () if code is None else (*code.co_varnames, *code.co_cellvars)
-    bare = [leaf.variable for leaf in material.leaves if leaf.name == leaf.source]
-    made = [
-        out
-        for step in backward.program.steps[: backward.forward_steps]
-        for out in step.outputs
-        if out.name is not None
-        and step.position is not None
-        and (code is None or (step.position.function == code.co_qualname and out.name in names))
-    ]
-    return [*bare, *made]
-
-
-def _still_there(material: Material, backward: Backward) -> dict[int, str]:
-    """The variables that the user's own names refer to when the forward lines have run."""
-    last: dict[str, Var] = {}
-    for x in _locals(material, backward):
-        last[x.name or ""] = x
-    return {x.number: name for name, x in last.items() if name}
-
-
-def _lost_inputs(material: Material, backward: Backward) -> dict[int, str]:
-    """Arguments whose name the forward lines give to something else."""
-    there = _still_there(material, backward)
-    kept = set(there.values())
-    return {
-        leaf.variable.number: leaf.name
-        for leaf in material.leaves
-        if leaf.name == leaf.source and leaf.variable.number not in there and leaf.name in kept
-    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.ir import Step
-from chainrule.user_source import node_of
+from chainrule.user_source import imported_names, node_of
 
 __all__ = ["BINARY", "METHODS", "UNARY", "Spelling", "spelling_of"]
 
@@ -35,6 +35,7 @@ class Spelling:
         positional: how many static arguments were given by position.
         grouped: whether a shape was given as one tuple.
         attribute: whether it was an attribute such as ``x.T``.
+        tupled: whether a sequence of arrays was given as a tuple.
     """
 
     called: bool = False
@@ -43,6 +44,7 @@ class Spelling:
     positional: int = 0
     grouped: bool = False
     attribute: bool = False
+    tupled: bool = False
 
 
 def spelling_of(step: Step) -> Spelling:
@@ -59,13 +61,16 @@ def spelling_of(step: Step) -> Spelling:
     root: ast.expr = node.func
     while isinstance(root, ast.Attribute):
         root = root.value
-    if isinstance(root, ast.Name) and root.id in _MODULES:
+    if isinstance(root, ast.Name) and (root.id in _MODULES or root.id in imported_names(step.position)):
         statics = max(0, len(node.args) - max(1, len(step.inputs)))
         if step.operation.kind == "variadic":
             statics = len(node.args) - 1
         spelled = step.operation.spelling
         function = spelled.rpartition(".")[0] + "." + written
-        return Spelling(called=True, function=function, positional=statics)
+        tupled = bool(node.args) and isinstance(node.args[0], ast.Tuple)
+        return Spelling(called=True, function=function, positional=statics, tupled=tupled)
+    if not hasattr(np.ndarray, written):
+        return Spelling()
     statics = len(node.args) - (len(step.inputs) - 1)
     grouped = len(node.args) == 1 and isinstance(node.args[0], ast.Tuple)
     return Spelling(called=True, method=written, positional=max(0, statics), grouped=grouped)

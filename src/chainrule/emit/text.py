@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-__all__ = ["ATOM", "POWER", "PRODUCT", "SIGN", "Mask", "Text", "join", "tight", "with_sign"]
+__all__ = ["ATOM", "POWER", "PRODUCT", "SIGN", "Mask", "Text", "join", "tight", "unbracketed", "with_sign", "wrapped"]
 
 # How tightly an expression binds, as in Python's grammar.
 COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, SIGN, POWER, ATOM = range(10)
@@ -40,6 +41,68 @@ def with_sign(minus: bool, x: Text) -> Text:
     return (f"-{x[0]}", min(x[1], SIGN)) if bare else (f"-({x[0]})", SIGN)
 
 
+def wrapped(line: str, width: int) -> list[str]:
+    """A line of code on several lines where it is too long: broken inside of its last brackets, or at its operators."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if indent:
+        return [indent + part for part in wrapped(line[len(indent) :], width - len(indent))]
+    head = re.fullmatch(r"(for .* in zip\()(.*)(\):)", line)
+    if head and len(line) > width:
+        return [head[1], f"    {head[2]}", head[3]]
+    found = re.match(r"(\S+(?:, \S+)*) ([+-]?=) ", line)
+    if len(line) <= width or not found or "#" in line:
+        return [line]
+    target, equals, value = found[1], found[2], line[found.end() :]
+    depth, start, commas, operators = 0, -1, [], []
+    opening = {}
+    quoted = False
+    for k, character in enumerate(value):
+        quoted ^= character == '"'
+        if quoted:
+            continue
+        if character in "([{":
+            opening[depth] = k
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif depth == 0 and value[k - 1 : k + 2] in (" + ", " - ") and k:
+            operators.append(k)
+    if operators:
+        ends = [0, *operators, len(value)]
+        pieces = [value[a:b].strip() for a, b in pairwise(ends)]
+        if equals == "+=":
+            # x += a + b is x += a, and then x += b.
+            signs = [(piece[0], piece[2:]) if piece[:2] in ("+ ", "- ") else ("+", piece) for piece in pieces]
+            return [f"{target} {sign}= {piece}" for sign, piece in signs]
+        return [f"{target} {equals} (", *(f"    {piece}" for piece in pieces), ")"]
+    start = opening.get(0, -1)
+    if start <= 0 or value[-1] not in ")]}" or value[start] != "(":
+        return [line]
+    inner = value[start + 1 : -1]
+    for k, character in enumerate(inner):
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            commas.append(k)
+    if len(commas) and len(inner) + 4 > width:
+        ends = [-1, *commas, len(inner)]
+        pieces = [f"    {inner[a + 1 : b].strip()}," for a, b in pairwise(ends)]
+    else:
+        pieces = [f"    {inner}"]
+    return [f"{target} {equals} {value[: start + 1]}", *pieces, value[-1]]
+
+
 def tight(x: Text) -> str:
     """An expression in front of a dot or a bracket."""
     return x[0] if x[1] == ATOM and not x[0].isdigit() else f"({x[0]})"
+
+
+def unbracketed(text: str) -> str:
+    """An expression that stands alone, without brackets around all of it."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for k, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and k < len(text) - 1:
+            return text
+    return text if "," in text else text[1:-1]

@@ -11,10 +11,10 @@ import numpy as np
 from chainrule.emit.text import ATOM, SIGN, Text, join, tight
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var
-from chainrule.sizes import is_size, plain_number
+from chainrule.sizes import Size, is_size, plain_number
 from chainrule.statements.statement import Statements
 
-__all__ = ["Values", "shape_of"]
+__all__ = ["Values", "is_plain_number", "shape_of"]
 
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
@@ -22,6 +22,26 @@ _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "
 def shape_of(x: Var | Const) -> tuple[int, ...]:
     """The shape of an operand in the example."""
     return x.shape if isinstance(x, Var) else np.shape(x.value)
+
+
+def is_plain_number(c: Const) -> bool:
+    """Whether a constant is a number that rules made, which is written as a literal."""
+    return c.name is None and not np.shape(c.value) and np.asarray(c.value).dtype.kind in "fiu"
+
+
+def _has_lengths(x: Any) -> bool:
+    """Whether lengths or names are in an expression of sizes; where they are not, it is a plain number."""
+    if not is_size(x):
+        return False
+    head, *operands = x.expression
+    return head in ("length", "size", "name", "value") or any(map(_has_lengths, operands))
+
+
+def _as_written(x: Any) -> Any:
+    """``1.0`` that a backward pass began with, beside lengths, as the whole number that people write."""
+    if x.expression[0] != "number" or not isinstance(x, float) or not x.is_integer():
+        return x
+    return Size(int(x), ("number", int(x)))
 
 
 class Values:
@@ -46,6 +66,7 @@ class Values:
         self.literals = literals
         self.variables = variables
         self.lengths = lengths
+        self.lone: set[int] = set()  # arrays that nobody else reads, which a loop may write into
 
     def static(self, x: Any) -> Text:
         """A literal, a size or another static argument."""
@@ -68,6 +89,8 @@ class Values:
         if isinstance(x, list):
             return f"[{', '.join(self.static(e)[0] for e in x)}]", ATOM
         if isinstance(x, slice):
+            if x == slice(None):
+                return "slice(None)", ATOM
             return f"slice({', '.join(self.static(e)[0] for e in (x.start, x.stop, x.step))})", ATOM
         if isinstance(x, np.dtype):
             return (f"np.{x.name}_" if x.kind == "b" else f"np.{x.name}"), ATOM
@@ -102,13 +125,17 @@ class Values:
     def size(self, x: Any) -> Text:
         """A length, or an expression of lengths."""
         head, *operands = x.expression
-        if head == "number":
-            return self.number(operands[0])
+        if not _has_lengths(x):
+            return self.number(plain_number(x))
+        if head == "name":
+            return str(operands[0]), ATOM
+        if head == "value":
+            return self.names[operands[0]], ATOM
         if head == "length":
             return self.length(operands[0], operands[1])
         if head == "size":
             return self.length(operands[0], None)
-        texts = [self.size(e) if is_size(e) else self.number(e) for e in operands]
+        texts = [self.size(_as_written(e)) if is_size(e) else self.number(e) for e in operands]
         if head == "neg":
             return f"-{tight(texts[0])}", SIGN
         if head in _ARITHMETIC:

@@ -6,10 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chainrule.emit.expressions import Printer
+from chainrule.emit.assignments import StatementPrinter
+from chainrule.emit.loop_heads import Context
+from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
 from chainrule.emit.material import Leaf, Material, constant_lines, remarks
+from chainrule.emit.text import wrapped
+from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Var
-from chainrule.lengths import ONE, symbols_of
+from chainrule.lengths import ONE
+from chainrule.loops import loop_in
+from chainrule.sizes import is_size
 from chainrule.statements.request import Request, is_view
 from chainrule.statements.statement import Statement, Statements, statements_of
 from chainrule.user_source import Place
@@ -18,28 +24,67 @@ __all__ = ["INDENT", "WIDTH", "Writing", "words_of"]
 
 WIDTH = 100
 INDENT = "    "
+_MOST_ROUNDS = 40  # of dividing wide lines; each divides all that are left
 
 
 class Writing:
     """One piece of source on its way: the statements, their printer, and what surrounds them."""
 
-    def __init__(self, material: Material, request: Request) -> None:
+    def __init__(self, material: Material, request: Request, room: int = WIDTH - len(INDENT)) -> None:
+        self.room = room
         self.material = material
-        self.symbols = symbols_of(request.program)
+        self.symbols = request.symbols.of
         program = request.program
         self.variables = program.by_number()
         self.literals = material.literals()
-        for _ in range(200):
+        self._by_place: dict[Place | None, str] | None = None
+        self.named_lengths = material.lengths()
+        distinct = {s.outputs[0].number for s in program.steps if s.operation.name == "arange"}
+        for _ in range(_MOST_ROUNDS):
             self.request = request
             self.statements: Statements = statements_of(request)
-            self.printer = Printer(
-                self.statements, program.steps[: request.forward_steps], self.literals, self.variables, self._lengths()
+            self.printer = StatementPrinter(
+                self.statements,
+                program.steps[: request.forward_steps],
+                self.literals,
+                self.variables,
+                self._lengths(),
+                program.inputs,
             )
-            self.texts = [self.printer.statement(s) for s in self.statements.statements]
-            wide = self._part_of_a_wide_line()
-            if wide is None:
+            self.printer.distinct = distinct
+            self.texts = self._texts()
+            wide = self._parts_of_wide_lines()
+            if not wide:
                 break
-            request = replace(request, forced=request.forced | {wide})
+            request = replace(request, forced=request.forced.union(wide))
+        self.texts = [[part for line in lines for part in wrapped(line, self.room)] for lines in self.texts]
+
+    def _texts(self) -> list[list[str]]:
+        """The lines of each statement."""
+        request, statements = self.request, self.statements
+        if not any(loop_in(step) for step in request.program.steps):
+            self.loops = None
+            return [self.printer.statement(s) for s in statements.statements]
+        self.printer.lone = lone(statements.statements, request)
+        steps = [t for s in statements.statements for t in s.steps] + list(statements.folded.values())
+        read = {x.number for t in steps if loop_in(t) is None for x in t.inputs} | {x.number for x in request.roots}
+        leaves = {
+            leaf.name for leaf in self.material.leaves if leaf.name != leaf.source and leaf.variable.number not in read
+        }
+        split = {n for s in statements.statements for n in split_outputs(s.step)}
+        taken = {*request.taken, *(name for n, name in statements.names.items() if n not in split)} - leaves
+        self.loops = Context(
+            request.prefix, self.literals, taken, self._titled, leaves=frozenset(leaves), there=frozenset(request.given)
+        )
+        names: dict[int, str] = {}
+        for s in statements.statements:
+            names.update(split_names(s, self.loops))
+        self.statements.names.update(names)
+        self.split = names
+        return [
+            loop_lines(s, self.printer, self.loops) if loop_in(s.step) else self.printer.statement(s)
+            for s in statements.statements
+        ]
 
     def _lengths(self) -> dict[tuple[int, int | None], str]:
         """The user's names for lengths, by what they are the lengths of; notes where each is read."""
@@ -47,7 +92,7 @@ class Writing:
         users = [x for x in self.variables.values() if isinstance(x, Var) and x.name is not None]
         found: dict[tuple[int, int | None], str] = {}
         self.length_of: dict[str, tuple[int, str, int]] = {}
-        for name, (array, axis, line) in self.material.lengths().items():
+        for name, (array, axis, line) in self.named_lengths.items():
             versions = [x for x in users if x.name == array]
             if len(versions) != 1 or names.get(versions[0].number) != array or name in self.request.given.values():
                 continue
@@ -66,21 +111,22 @@ class Writing:
         words = words_of(texts)
         return [name for name in self.length_of if name in words]
 
-    def _part_of_a_wide_line(self) -> int | None:
-        """A folded variable that would be better on a line of its own."""
+    def _parts_of_wide_lines(self) -> list[int]:
+        """In each line that is too wide, the folded variable that had better be on a line of its own."""
+        found: list[int] = []
         for statement, lines in zip(self.statements.statements, self.texts, strict=True):
-            if statement.forward or max(map(len, lines)) + len(INDENT) <= WIDTH:
+            if statement.forward or loop_in(statement.step) or max(map(len, lines)) <= self.room:
                 continue
             whole = max(map(len, lines))
             parts = []
             for step in statement.steps[:-1]:
                 out = next((o for o in step.outputs if o.number in self.statements.folded), None)
-                if out is None or is_view(step) or step.operation.name == "negative":
+                if out is None or step.operation.name == "negative":
                     continue
-                parts.append((abs(whole / 2 - len(self.printer.operand(out)[0])), out.number))
+                parts.append((is_view(step), abs(whole / 2 - len(self.printer.operand(out)[0])), out.number))
             if parts:
-                return min(parts)[1]
-        return None
+                found.append(min(parts)[2])
+        return found
 
     def operand(self, x: Var | Const) -> str:
         """An output or gradient as an expression."""
@@ -107,18 +153,24 @@ class Writing:
 
     def backward_lines(self) -> list[str]:
         """The statements of the backward pass, under the statements of the user's that they belong to."""
-        result: list[str] = []
-        place: Place | None = None
         late = self.request.late
         chosen = [
             (s, lines) for s, lines in zip(self.statements.statements, self.texts, strict=True) if not s.forward or late
         ]
+        return self._titled(chosen)
+
+    def _titled(self, chosen: Sequence[tuple[Statement, list[str]]], inside: bool = False) -> list[str]:
+        """Statements of a backward pass, inside of a loop or not, under the user's statements that they belong to."""
+        result: list[str] = []
+        place: Place | None = None
         width = max((len(self._title(s)) for s, _ in chosen), default=0)
         for statement, lines in chosen:
             if statement.place is not None and statement.place != place:
                 place = statement.place
                 result.append(self._header(statement, width))
-            if statement.forward:
+            if statement.forward and loop_in(statement.step) is not None:
+                result.append("# the loop once more, which keeps what the backward pass needs")
+            elif statement.forward and not inside:
                 position = statement.step.position
                 where = "" if position is None else f" on line {position.line}"
                 lines = [*lines[:-1], f"{lines[-1]}  # without a name{where}"]
@@ -133,19 +185,16 @@ class Writing:
 
     def _forward_text(self, place: Place) -> str:
         """What stands in for the user's statement where their source is not known."""
-        texts = [
-            "; ".join(lines)
-            for s, lines in zip(self.statements.statements, self.texts, strict=True)
-            if s.forward and s.place == place
-        ]
-        return texts[-1] if texts else ""
+        if self._by_place is None:
+            pairs = zip(self.statements.statements, self.texts, strict=True)
+            self._by_place = {s.place: "; ".join(lines) for s, lines in pairs if s.forward}
+        return self._by_place.get(place, "")
 
     def _header(self, statement: Statement, width: int) -> str:
         place = statement.place
         assert place is not None
         title = self._title(statement)
-        code = getattr(self.material.function, "__code__", None)
-        own = code is None or place.function == code.co_qualname
+        own = self.material.is_own(place.function)
         where = f"line {place.line}" if own else f"line {place.line}, in {place.function.rpartition('.')[2]}"
         return f"# {title:<{width}}    {where}" if title else f"# {where}"
 
@@ -155,19 +204,59 @@ class Writing:
         if isinstance(gradient, Const) and gradient.number < 0:
             if not x.shape:
                 return self.operand(gradient)
-            if gradient.value == 0:
-                return f"np.zeros_like({leaf.name})"
-            return f"np.full_like({leaf.name}, {self.operand(gradient)})"
+            if gradient.value == 0 and not is_size(gradient.value):
+                return f"np.zeros_like({self.operand(x)})"
+            return f"np.full_like({self.operand(x)}, {self.operand(gradient)})"
         text = self.operand(gradient)
         if isinstance(gradient, Var) and not self.is_lazy(x, gradient):
             return text
-        return f"np.broadcast_to({text}, {leaf.name}.shape)"
+        return f"np.broadcast_to({text}, {self.operand(x)}.shape)"
 
     def is_lazy(self, x: Var, gradient: Var) -> bool:
         """Whether a gradient must be broadcast to be as large as what it is the gradient of."""
         if gradient.shape != x.shape:
             return True
-        return any(own == ONE for own in self.symbols.get(gradient.number, ()))
+        pairs = zip(self.symbols.get(x.number, ()), self.symbols.get(gradient.number, ()), strict=False)
+        # What the gradient has of an argument that may be stretched is as short as that.
+        stretched = {("length", *axis) for axis in self.request.symbols.ambiguous}
+        return any(mine != other and (other == ONE or other in stretched) for mine, other in pairs)
+
+    def settled(self, pairs: Sequence[tuple[Leaf, Var | Const]], prefix: str) -> tuple[list[str], list[str]]:
+        """The whole gradients as expressions; and statements for those that depend on how many rows there are."""
+        texts, lines = [], []
+        for leaf, gradient in pairs:
+            x = leaf.variable
+            axes = [k for k in range(len(x.shape)) if self.request.symbols.is_ambiguous(x, k)]
+            text = self.gradient(leaf, gradient)
+            if axes:
+                name = prefix + leaf.name
+                if name != text and name in {*self.statements.names.values(), *self.request.taken}:
+                    name += "_"
+                lines.append(f"{name} = {self._for_any_rows(leaf, gradient, axes)}")
+                text = name
+            texts.append(text)
+        return texts, lines
+
+    def _for_any_rows(self, leaf: Leaf, gradient: Var | Const, axes: Sequence[int]) -> str:
+        """A gradient that is summed over these axes if the array turns out to be stretched along them."""
+        x = leaf.variable
+        own = self.symbols.get(gradient.number, ())
+        missing = len(x.shape) - len(own)
+        summed = [k for k in axes if k >= missing and own[k - missing] != ONE]
+        text = self.operand(gradient)
+        array = self.operand(x)
+        ones = " == ".join(f"{array}.shape[{k}]" if k else f"len({array})" for k in axes)
+        total = text
+        if summed:
+            axis = tuple(k - missing for k in summed) if len(summed) > 1 else summed[0] - missing
+            total = f"{text if text.isidentifier() else f'({text})'}.sum(axis={axis}, keepdims=True)"
+        for k in axes:
+            head, *place = self.request.symbols.ambiguous[x.number, k]
+            if k not in summed and head == "length" and place[0] in self.request.given:
+                total = f"{self.request.given[place[0]]}.shape[{place[1]}] * {total}"
+        text = f"{total} if {ones} == 1 else {text}"
+        lazy = not isinstance(gradient, Var) or self.is_lazy(x, gradient)
+        return f"np.broadcast_to({text}, {array}.shape)" if lazy else text
 
     def top(self, body: Sequence[str]) -> list[str]:
         """Imports, constants and remarks."""
@@ -183,19 +272,46 @@ class Writing:
 
     def constants(self) -> list[tuple[str, Const]]:
         """The plain arrays that the statements use, with their names."""
-        used = {x.number for s in self.statements.statements for t in s.steps for x in t.inputs}
+        steps = [*(t for s in self.statements.statements for t in s.steps), *self.statements.folded.values()]
+        used = {x.number for t in steps for x in t.inputs}
         used.update(x.number for x in self.request.roots)
-        return [(self.request.given[c.number], c) for c in self.request.program.constants if c.number in used]
+        inner = self.loops.constants if self.loops is not None else []
+        return [*inner, *self._own_constants(used)]
+
+    def _own_constants(self, used: set[int]) -> list[tuple[str, Const]]:
+        constants = [c for c in self.request.program.constants if c.number in used and not is_plain_number(c)]
+        return [(self.request.given[c.number], c) for c in constants]
 
     def remarks(self) -> list[str]:
         """What the code is valid for."""
-        program = self.request.program
-        return remarks(self.material, program.steps[: self.request.forward_steps], program.guards)
+        program, links = self.request.program, self.request.links
+        written = {out.number for s in self.statements.statements for step in s.steps for out in step.outputs}
+        # A turn of a loop is written out where its values or their gradients are computed.
+        shown = written | {primal for primal, g in links.items() if type(g) is int and g in written}
+        forward = program.steps[: self.request.forward_steps]
+        steps = [step for step in forward if any(out.number in shown for out in step.outputs)]
+        return remarks(self.material, steps, program.guards)
 
     def unpacking(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[str]:
         """Lines that read the arrays out of trees of parameters, as far as ``texts`` use them."""
         words = {*words_of(texts), *names}
-        return [f"{x.name} = {x.source}" for x in self.material.leaves if x.name != x.source and x.name in words]
+        if self.loops is not None:
+            words -= self.loops.leaves
+        leaves = [x for x in self.material.leaves if x.name != x.source and x.name in words]
+        return [f"{x.name} = {self._source(x)}" for x in leaves]
+
+    def _source(self, leaf: Leaf) -> str:
+        """How an array is read from the arguments: as the last one where a loop takes all but that."""
+        for step in self.request.program.steps:
+            loop = loop_in(step)
+            for slot in loop.slots if loop is not None else ():
+                i = slot.items
+                if i is not None and loop is not None and min(i.first, i.first + i.step * (len(loop.values) - 1)) == 0:
+                    for suffix in i.suffixes if len(loop.values) == i.count - 1 else ():
+                        text = f"[{i.count - 1}]{suffix}".replace("'", '"')
+                        if leaf.source == i.path + text:
+                            return i.path + f"[-1]{suffix}".replace("'", '"')
+        return leaf.source
 
     def finished(self, body: Sequence[str], head: str, doc: str, indent: str = "") -> list[str]:
         """A function from its parts."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes
 
 __all__: list[str] = []
 
@@ -171,12 +171,12 @@ def _trapezoid_y(g: Any, out: Any, y: Any, x: Any = None, dx: Any = 1.0, axis: i
     if n == 0:
         return np.zeros_like(y)
     if x is None and np.ndim(dx) == 0:
-        weights = np.ones(n, y.dtype)
+        weights = made(np.ones, n, y.dtype)
         weights[0] -= 0.5
         weights[-1] -= 0.5
-        return _spread(g, y, axis) * dx * weights.reshape(_along(y, axis))
+        return _spread(g, y, axis) * dx * np.reshape(weights, _along(y, axis))
     if x is None:
-        steps = dx * np.ones(n - 1, y.dtype).reshape(_along(y, axis))
+        steps = dx * np.reshape(made(np.ones, n - 1, y.dtype), _along(y, axis))
     else:
         steps = np.reshape(np.diff(x), _along(y, axis)) if np.ndim(x) == 1 else np.diff(x, axis=axis)
     return _spread(g, y, axis) * (_zeros_around(steps, axis, 0, 1) + _zeros_around(steps, axis, 1, 0)) / 2

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.rules.helpers import made
+
 __all__ = ["einsum_rule", "normalise_einsum"]
 
 
@@ -77,7 +79,7 @@ def _cotangent(
         if letter in wanted:
             # A diagonal was taken: only elements with equal indices move the result.
             twin = next(unused)
-            factors.append(np.eye(np.shape(operands[position])[axis], dtype=g.dtype))
+            factors.append(made(np.eye, np.shape(operands[position])[axis], dtype=g.dtype))
             factor_terms.append(letter + twin)
             letter = twin
         wanted += letter

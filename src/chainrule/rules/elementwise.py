@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.broadcasting import unbroadcast
 from chainrule.ops import composite, constant, elementwise, structural
 from chainrule.rules.helpers import as_operand, is_literal
 
@@ -55,6 +56,8 @@ def _power_base(out: Any, x: Any, y: Any) -> Any:
         return int(y)
     if y == 2:
         return 2 * x
+    if y == -0.5:
+        return -0.5 * out**3
     return 0.5 / out if y == 0.5 else y * x ** (y - 1)
 
 
@@ -77,16 +80,26 @@ elementwise(np.log, lambda out, x: 1 / x, domain=_POSITIVE)
 elementwise(np.log2, lambda out, x: 1 / (x * math.log(2)), domain=_POSITIVE)
 elementwise(np.log10, lambda out, x: 1 / (x * math.log(10)), domain=_POSITIVE)
 elementwise(np.log1p, lambda out, x: 1 / (1 + x), domain=(-0.6, 2.0))
-# Where both operands are -inf, the logarithms of probabilities 0, neither has a share; -inf - -inf would be NaN.
+
+
+def _finite(out: Any, x: Any, y: Any) -> Any:
+    """``out``, with 0 where both operands are -inf, the logarithms of probabilities 0.
+
+    There neither has a share, and -inf - -inf would be NaN.  Beside a finite literal, as in softplus, that cannot be.
+    """
+    literal = any(isinstance(operand, int | float) and operand > -math.inf for operand in (x, y))
+    return out if literal else np.where(out == -math.inf, 0, out)
+
+
 elementwise(
     np.logaddexp,
-    lambda out, x, y: np.exp(x - np.where(out == -math.inf, 0, out)),
-    lambda out, x, y: np.exp(y - np.where(out == -math.inf, 0, out)),
+    lambda out, x, y: np.exp(x - _finite(out, x, y)),
+    lambda out, x, y: np.exp(y - _finite(out, x, y)),
 )
 elementwise(
     np.logaddexp2,
-    lambda out, x, y: np.exp2(x - np.where(out == -math.inf, 0, out)),
-    lambda out, x, y: np.exp2(y - np.where(out == -math.inf, 0, out)),
+    lambda out, x, y: np.exp2(x - _finite(out, x, y)),
+    lambda out, x, y: np.exp2(y - _finite(out, x, y)),
 )
 
 # ---- trigonometry
@@ -195,7 +208,8 @@ def _clip(g: Any, out: Any, a: Any, a_min: Any = None, a_max: Any = None, min: A
     low, high = _bounds(a_min, a_max, min, max)
     if low is None or high is None:
         return g if low is high else g * (a <= high if low is None else a >= low)
-    return g * ((a >= low) & (a <= high))
+    # What is within the bounds, they included, is what comes out as it went in.
+    return g * (a == out)
 
 
 def _clip_low(g: Any, out: Any, a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> Any:
@@ -213,9 +227,10 @@ structural(np.clip, a=_clip, a_min=_clip_low, a_max=_clip_high, min=_clip_low, m
 
 structural(
     np.where,
+    lazy=True,
     condition=None,
-    x=lambda g, out, condition, x, y: np.where(condition, g, 0),
-    y=lambda g, out, condition, x, y: np.where(condition, 0, g),
+    x=lambda g, out, condition, x, y: unbroadcast(np.where(condition, g, 0), out, x),
+    y=lambda g, out, condition, x, y: unbroadcast(np.where(condition, 0, g), out, y),
 )
 
 

@@ -6,7 +6,58 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["along_axis", "as_operand", "at_axis", "is_literal", "mt", "normalise_axes", "restore"]
+from chainrule.handlers import create
+from chainrule.sizes import is_size
+from chainrule.tape import current_tape
+from chainrule.traced import Traced
+
+__all__ = [
+    "along_axis",
+    "as_operand",
+    "at_axis",
+    "fixed_length",
+    "for_any_size",
+    "is_literal",
+    "made",
+    "mt",
+    "normalise_axes",
+    "restore",
+]
+
+
+def for_any_size() -> bool:
+    """Whether steps are written down for people, who run them for other sizes: how many must not depend on a length."""
+    tape = current_tape()
+    return tape is not None and tape.names is not None
+
+
+def fixed_length(x: Any) -> int:
+    """The length of ``x``, which decides how many steps are written down: a record says that it holds for it alone."""
+    length = int(np.shape(x)[0])
+    tape = current_tape()
+    if tape is not None and tape.names is not None and type(x) is Traced:
+        tape.guard(x, _Length(length))
+    return length
+
+
+class _Length(int):
+    """A length, as a remark says it."""
+
+    def __repr__(self) -> str:
+        return f"for length {int(self)}"
+
+
+def made(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """``np.arange(n)`` and the like: a step of its own where the record is for people, so that ``n`` stays a length.
+
+    For numbers alone it is a constant, which plans keep.
+    """
+    tape = current_tape()
+    if tape is None or tape.names is None or not any(map(is_size, (*args, *kwargs.values()))):
+        return function(*args, **kwargs)
+    if str(kwargs.get("dtype")) == "float64":
+        del kwargs["dtype"]  # which is what NumPy takes by itself
+    return create(function, args, kwargs, tape)
 
 
 def mt(x: Any) -> Any:
@@ -50,7 +101,9 @@ def along_axis(positions: Any, shape: tuple[int, ...], axis: int) -> Any:
     """
     if len(shape) == 1:
         return positions
-    index: list[Any] = list(np.indices(shape, sparse=True))
+    index: list[Any] = [
+        np.reshape(made(np.arange, n), (1,) * k + (-1,) + (1,) * (len(shape) - k - 1)) for k, n in enumerate(shape)
+    ]
     index[axis] = positions
     return tuple(index)
 

@@ -127,8 +127,8 @@ structural(
 
 def _pieces(ary: Any, cuts: list[int], axis: int) -> list[Any]:
     (place,) = normalise_axes(axis, np.ndim(ary))
-    ends = [*cuts, np.shape(ary)[axis]]
-    return [ary[at_axis(place, slice(start, stop))] for start, stop in zip([0, *cuts], ends, strict=True)]
+    ends = zip([None, *cuts], [*cuts, None], strict=True)
+    return [ary[at_axis(place, slice(start, stop))] for start, stop in ends]
 
 
 @composite(np.array_split)
@@ -139,7 +139,10 @@ def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]
     sections = int(indices_or_sections)
     if sections <= 0:
         raise ValueError("number sections must be larger than 0.")
-    each, extra = divmod(np.shape(ary)[axis], sections)
+    length = np.shape(ary)[axis]
+    each, extra = length // sections, length % sections
+    if not extra:
+        return _pieces(ary, [k * each for k in range(1, sections)], axis)
     return _pieces(ary, [k * each + min(k, extra) for k in range(1, sections)], axis)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, constant, structural
-from chainrule.rules.helpers import mt
+from chainrule.rules.helpers import for_any_size, mt
 from chainrule.rules.matrices import adjoint, conjugate, identity, mirrored, read_triangle, singular_values_rule
 
 __all__ = ["determinant_rule", "lstsq_first", "lstsq_second", "pinv_rule"]
@@ -89,17 +89,22 @@ def _cofactors(a: Any) -> Any:
     return signs * np.linalg.det(a[..., left[:, None, :, None], left[None, :, None, :]])
 
 
+def _for_matrices(x: Any, a: Any) -> Any:
+    """A number for each matrix of ``a``, to be multiplied with it."""
+    return x if np.ndim(a) == 2 else x[..., None, None]
+
+
 def determinant_rule(g: Any, out: Any, a: Any) -> Any:
     """Jacobi's formula: the derivative of the determinant is the matrix of the cofactors."""
-    g, out = g[..., None, None], out[..., None, None]
-    if a.shape[-1] <= _BY_COFACTORS:
+    g, out = _for_matrices(g, a), _for_matrices(out, a)
+    if a.shape[-1] <= _BY_COFACTORS and not for_any_size():
         return g * _cofactors(a)
     # A singular matrix has no inverse, yet it has cofactors.  A shift that is lost in the rounding of ``a`` makes it
     # regular; what is too large in the inverse and too small in the determinant cancels in their product.
     size = np.max(np.abs(a), axis=(-2, -1), keepdims=True)
     shift = (out == 0) * float(np.finfo(a.dtype).eps) * (size + (size == 0))
     regular = a + shift * identity(a)
-    return g * np.linalg.det(regular)[..., None, None] * mt(np.linalg.inv(regular))
+    return g * _for_matrices(np.linalg.det(regular), a) * mt(np.linalg.inv(regular))
 
 
 structural(np.linalg.det, a=determinant_rule)
@@ -107,10 +112,10 @@ structural(np.linalg.det, a=determinant_rule)
 
 def _slogdet(g: Any, out: Any, a: Any) -> Any:
     g_sign, g_log = g
-    factor = 0.0 if g_log is None else g_log[..., None, None]
+    factor = 0.0 if g_log is None else _for_matrices(g_log, a)
     if g_sign is not None and np.iscomplexobj(a):
         # The sign is exp(i t), where t is the imaginary part of the logarithm of the determinant.
-        factor = factor + 1j * (g_sign * out[0]).imag[..., None, None]
+        factor = factor + 1j * _for_matrices((g_sign * out[0]).imag, a)
     return factor * mt(np.linalg.inv(a))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.helpers import mt
+from chainrule.rules.helpers import made, mt
 
 __all__ = [
     "adjoint",
@@ -46,12 +46,18 @@ def real(x: Any) -> Any:
 
 def identity(x: Any) -> Any:
     """The identity matrix of the size and precision of the last axis of ``x``, real."""
-    return np.eye(x.shape[-1], dtype=np.finfo(x.dtype).dtype)
+    return made(np.eye, x.shape[-1], **_precision(x))
+
+
+def _precision(x: Any) -> dict[str, Any]:
+    """The dtype of the real and imaginary parts of ``x``, where it is not the usual one."""
+    dtype = np.finfo(x.dtype).dtype
+    return {} if dtype == np.float64 else {"dtype": dtype}
 
 
 def half_triangle(x: Any) -> Any:
     """Ones below the diagonal, halves on it and zeros above, of the size and precision of ``x``."""
-    return np.tri(x.shape[-1], dtype=np.finfo(x.dtype).dtype) - 0.5 * identity(x)
+    return made(np.tri, x.shape[-1], **_precision(x)) - 0.5 * identity(x)
 
 
 def diagonals(x: Any) -> Any:
@@ -91,7 +97,7 @@ def reciprocal_differences(x: Any) -> Any:
 
     Equal values give infinity, with NumPy's warning: vectors that belong to a repeated value have no derivative.
     """
-    ones = np.eye(x.shape[-1], dtype=np.finfo(x.dtype).dtype)
+    ones = identity(x)
     return (1 - ones) / (x[..., None, :] - x[..., :, None] + ones)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import structural
-from chainrule.rules.helpers import at_axis
+from chainrule.rules.helpers import at_axis, made
+from chainrule.sizes import is_size
 
 __all__: list[str] = []
 
@@ -23,7 +24,8 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
         for axis, width in pad_width.items():
             pairs[axis] = (width, width) if np.ndim(width) == 0 else tuple(width)
         return pairs
-    return [(int(before), int(after)) for before, after in _pairs(pad_width, ndim)]
+    pairs = _pairs(np.array(pad_width, dtype=object), ndim)  # objects, so that sizes stay sizes
+    return [tuple(n if is_size(n) else int(n) for n in pair) for pair in pairs]  # type: ignore[misc]
 
 
 def _pairs(values: Any, ndim: int) -> Any:
@@ -39,7 +41,7 @@ def _only(axis: int, widths: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _inner(widths: list[tuple[int, int]], shape: Any, first: int = 0) -> tuple[slice, ...]:
     """The slices of the original area, from axis ``first`` on; everything in the axes before."""
     return tuple(
-        slice(before, before + n) if k >= first and (before or after) else slice(None)
+        slice(before, before + n) if k >= first and (before or after or is_size(before)) else slice(None)
         for k, ((before, after), n) in enumerate(zip(widths, shape, strict=True))
     )
 
@@ -65,7 +67,7 @@ def _pad(
     if mode in ("constant", "empty") or np.size(array) == 0:
         return g[_inner(widths, shape)]
     if mode in _COPYING and reflect_type == "even":
-        sources = np.pad(np.arange(np.size(array)).reshape(shape), widths, mode=mode)
+        sources = np.pad(np.reshape(made(np.arange, np.size(array)), shape), widths, mode=mode)
         collected = np.zeros_like(np.ravel(array))
         np.add.at(collected, np.ravel(sources), np.ravel(g))
         return np.reshape(collected, shape)
@@ -88,7 +90,7 @@ def _pad_linear(
             options["stat_length"] = (stat_length[axis], (1, 1))
         if mode in ("reflect", "symmetric"):
             options["reflect_type"] = reflect_type
-        matrix = np.pad(np.eye(shape[axis]), [widths[axis], (0, 0)], mode=mode, **options).astype(g.dtype)
+        matrix = np.pad(made(np.eye, shape[axis]), [widths[axis], (0, 0)], mode=mode, **options).astype(g.dtype)
         g = np.moveaxis(np.tensordot(g, matrix, axes=(axis, 0)), -1, axis)
     return g
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import as_operand
+from chainrule.rules.helpers import as_operand, fixed_length
 
 __all__: list[str] = []
 
@@ -35,7 +35,7 @@ def _polyval_ascending(x: Any, c: Any, tensor: bool = True) -> Any:
     if tensor and np.ndim(x):
         c = np.reshape(c, (*np.shape(c), *(1,) * np.ndim(x)))
     value = c[-1] + x * 0
-    for k in range(2, np.shape(c)[0] + 1):
+    for k in range(2, fixed_length(c) + 1):
         value = c[-k] + value * x
     return value
 
@@ -74,7 +74,7 @@ def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     length = np.shape(v)[0]
     scale = 1.0 / v[0]
     quotient = []
-    for k in range(np.shape(u)[0] - length + 1):
+    for k in range(fixed_length(u) - fixed_length(v) + 1):
         factor = scale * remainder[k]
         quotient.append(factor)
         reduced = remainder[k : k + length] - factor * v
@@ -133,7 +133,7 @@ def _poly(seq_of_zeros: Any) -> Any:
         return 1.0
     coefficients = np.ones_like(roots[:1])
     nothing = np.zeros_like(roots[:1])
-    for k in range(np.shape(roots)[0]):
+    for k in range(fixed_length(roots)):
         coefficients = np.concatenate((coefficients, nothing)) - roots[k] * np.concatenate((nothing, coefficients))
     if coefficients.dtype.kind == "c" and np.array_equal(np.sort(roots), np.sort(np.conj(roots))):
         return np.real(coefficients)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, constant, structural
-from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes
+from chainrule.rules.matrices import identity
 from chainrule.traced import primitive
 
 __all__: list[str] = []
@@ -22,7 +23,7 @@ __all__: list[str] = []
 
 def _sources(a: Any, *, shape: tuple[int, ...], order: str) -> Any:
     """Where in row-major order each element of ``np.reshape(a, shape, order)`` comes from; "K" as in ``np.ravel``."""
-    numbers = np.arange(np.size(a)).reshape(np.shape(a))
+    numbers = np.reshape(made(np.arange, np.size(a)), np.shape(a))
     if order == "A":
         return np.reshape(numbers, shape, order="F" if a.flags.fnc else "C")
     laid_out = np.empty_like(a, dtype=np.intp)
@@ -189,13 +190,22 @@ def _diagonal_index(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
     return first_row + steps, first_column + steps
 
 
-def _placed(values: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
-    """Zeros of the shape of ``a`` with ``values`` on a diagonal."""
+def _placed(values: Any, a: Any, offset: int, axis1: int, axis2: int, out: Any = None) -> Any:
+    """Zeros of the shape of ``a`` with ``values`` on a diagonal, of which ``out`` is what was read from there."""
     axes = normalise_axes((axis1, axis2), np.ndim(a))
+    rows, columns = np.shape(a)[axes[0]], np.shape(a)[axes[1]]
+    if np.ndim(a) == 2 and axes == (0, 1) and rows == columns and not offset and np.shape(values) == (rows,):
+        return np.diag(values)
     trailing = axes == (np.ndim(a) - 2, np.ndim(a) - 1)
     z = np.zeros_like(a if trailing else np.moveaxis(a, axes, (-2, -1)))
     rows, columns = _diagonal_index(np.shape(z)[-2], np.shape(z)[-1], offset)
-    z[..., rows, columns] = values
+    if out is not None:
+        places = made(np.arange, np.shape(out)[-1])
+        rows, columns = (places + k if k else places for k in (max(-offset, 0), max(offset, 0)))
+        index: Any = (rows, columns) if np.ndim(z) == 2 else (Ellipsis, rows, columns)
+        np.add.at(z, index, values)
+    else:
+        z[..., rows, columns] = values
     return z if trailing else np.moveaxis(z, (-2, -1), axes)
 
 
@@ -209,13 +219,15 @@ def _diag(g: Any, out: Any, v: Any, k: int = 0) -> Any:
 def _trace(g: Any, out: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     if np.ndim(a) == 2:
         rows, columns = np.shape(a)
-        return g * np.eye(rows, columns, offset, dtype=bool)
+        if rows == columns > 1 and offset == 0:
+            return g * identity(a)
+        return g * made(np.eye, rows, columns, offset, dtype=bool)
     return _placed(np.expand_dims(g, -1), a, offset, axis1, axis2)
 
 
 structural(np.diag, v=_diag)
 structural(np.diagflat, v=lambda g, out, v, k=0: np.reshape(np.diag(g, k), np.shape(v)))
-structural(np.diagonal, a=lambda g, out, a, offset=0, axis1=0, axis2=1: _placed(g, a, offset, axis1, axis2))
+structural(np.diagonal, a=lambda g, out, a, offset=0, axis1=0, axis2=1: _placed(g, a, offset, axis1, axis2, out))
 structural(np.trace, a=_trace)
 structural(np.tril, m=lambda g, out, m, k=0: np.tril(g, k))
 structural(np.triu, m=lambda g, out, m, k=0: np.triu(g, k))
@@ -241,7 +253,7 @@ def _sliding_window_view(
     g: Any, out: Any, x: Any, window_shape: Any, axis: Any = None, subok: bool = False, writeable: bool = False
 ) -> Any:
     """Each element collects what arrived at all the windows it was seen through."""
-    numbers = np.arange(np.size(x)).reshape(np.shape(x))
+    numbers = np.reshape(made(np.arange, np.size(x)), np.shape(x))
     seen = np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis)
     collected = np.zeros_like(np.ravel(x))
     np.add.at(collected, np.ravel(seen), np.ravel(g))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, constant, structural
-from chainrule.rules.helpers import as_operand, is_literal, normalise_axes
+from chainrule.rules.helpers import as_operand, for_any_size, is_literal, made, normalise_axes
 
 __all__: list[str] = []
 
@@ -239,6 +239,12 @@ def _cumprod(g: Any, out: Any, a: Any, axis: Any = None, dtype: Any = None) -> A
     last = normalise_axes(axis, np.ndim(a)) == (np.ndim(a) - 1,)
     collected, products, factors = (x if last else np.moveaxis(x, axis, -1) for x in (g, out, a))
     before = np.concatenate((np.ones_like(products[..., :1]), products[..., :-1]), axis=-1)
+    if for_any_size():
+        # Doubling takes more steps the longer the axis; a bidiagonal system is the same recurrence for any length.
+        n = factors.shape[-1]
+        system = made(np.eye, n) - factors[..., None, :] * made(np.eye, n, k=1)
+        collected = np.linalg.solve(system, collected[..., None])[..., 0]
+        return before * collected if last else np.moveaxis(before * collected, -1, axis)
     factors = factors[..., 1:]
     reach = 1
     while reach < np.shape(before)[-1]:

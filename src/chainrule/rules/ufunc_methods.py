@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.helpers import as_operand, normalise_axes
+from chainrule.rules.helpers import as_operand, fixed_length, normalise_axes
 
 __all__ = ["FALLBACKS", "UFUNC_METHODS"]
 
@@ -50,6 +50,7 @@ def _is_reorderable(ufunc: np.ufunc) -> bool:
 
 def _in_pairs(ufunc: np.ufunc, lines: Any) -> Any:
     """The reduction along the first axis by an associative ufunc: halves against halves."""
+    fixed_length(lines)
     while (n := np.shape(lines)[0]) > 1:
         half = ufunc(lines[: n // 2], lines[n // 2 : n - n % 2])
         lines = np.concatenate((half, lines[n - 1 :])) if n % 2 else half
@@ -59,7 +60,7 @@ def _in_pairs(ufunc: np.ufunc, lines: Any) -> Any:
 def _in_turn(ufunc: np.ufunc, lines: Any, start: Any, where: Any) -> Any:
     """The reduction along the first axis, element by element; what ``where`` leaves out is passed over."""
     result = start
-    for k in range(np.shape(lines)[0]):
+    for k in range(fixed_length(lines)):
         combined = lines[k] if result is _ABSENT else ufunc(result, lines[k])
         result = combined if where is True else np.where(where[k], combined, result)
     return result
@@ -115,7 +116,7 @@ def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, o
         raise TypeError("cannot accumulate on a scalar")
     (place,) = normalise_axes(axis, np.ndim(array))
     lines = array if place == 0 else np.moveaxis(array, place, 0)
-    length = np.shape(lines)[0]
+    length = fixed_length(lines)
     if ufunc in _ASSOCIATIVE:
         reach = 1
         while reach < length:

@@ -12,8 +12,10 @@ from chainrule.calls import identity
 from chainrule.indexing import Index, add_item, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
+from chainrule.simplify.cholesky import half_of_symmetric, is_half_triangle, through_factor
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import ZERO, Coefficient, power_of, times
+from chainrule.simplify.scatters import on_diagonal, scattered, starts_from_zero
 from chainrule.simplify.values import Ref
 from chainrule.sizes import is_size
 from chainrule.writing import cast
@@ -22,6 +24,9 @@ __all__ = ["ALGEBRA"]
 
 
 def _read_multiply(reader: Reader, step: Step) -> Ref | None:
+    halved = half_of_symmetric(reader, step) if reader.symmetric_totals else None
+    if halved is not None:
+        return halved
     a, b = (reader.operand(x) for x in step.inputs)
     if any(reader.is_proved_zero(x) for x in step.inputs):
         return ZERO, reader.table.one
@@ -41,11 +46,16 @@ def _read_divide(reader: Reader, step: Step) -> Ref | None:
 
 
 def _read_add(reader: Reader, step: Step) -> Ref | None:
+    factored = through_factor(reader, step)
+    if factored is not None:
+        return factored
     a, b = (reader.operand(x) for x in step.inputs)
     return None if a is None or b is None else reader.table.add((a, b))
 
 
 def _read_subtract(reader: Reader, step: Step) -> Ref | None:
+    if is_half_triangle(reader, step.outputs[0]) and not reader.table.forward:
+        return reader.opaque_weights(step)
     a, b = (reader.operand(x) for x in step.inputs)
     if a is None or b is None:
         return None
@@ -154,7 +164,7 @@ def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
 
 def _read_view(reader: Reader, step: Step) -> Ref | None:
     x = step.inputs[0]
-    if not isinstance(x, Var) or len(step.inputs) != 1:
+    if (isinstance(x, Const) and x.number < 0) or len(step.inputs) != 1:
         return None
     ref = reader.operand(x)
     dims = reader.whole(x)
@@ -169,7 +179,7 @@ def _read_added(reader: Reader, step: Step) -> Ref | None:
         return None
     dims = reader.whole(base)
     if arrays or _index_mapping(step, dims) is None:
-        return reader.scattered(step)
+        return scattered(reader, step)
     mapping = _index_mapping(step, dims)
     a, b = reader.refs[base.number], reader.operand(amount)
     if mapping is None or b is None:
@@ -177,7 +187,12 @@ def _read_added(reader: Reader, step: Step) -> Ref | None:
     rank = len(mapping)
     inverse = [mapping.index(k) if k in mapping else None for k in range(len(dims))]
     moved = reader.table.view(b, inverse, rank)
-    return moved if reader.starts_from_zero(a) else reader.table.add((a, moved))
+    return moved if starts_from_zero(a) else reader.table.add((a, moved))
+
+
+def _read_diagonal(reader: Reader, step: Step) -> Ref | None:
+    x = step.inputs[0]
+    return on_diagonal(reader, step) if isinstance(x, Var) and len(x.shape) == 1 else None
 
 
 def _read_broadcast(reader: Reader, step: Step) -> Ref | None:
@@ -196,7 +211,43 @@ def _read_matmul(reader: Reader, step: Step) -> Ref | None:
             return times(unit[0], other[0]), other[1]
     if not (a[1].floating and b[1].floating):
         return None
+    for k, (x, other) in enumerate(((step.inputs[0], b), (step.inputs[1], a))):
+        lazy = reader.operand(x)
+        if lazy is not None and lazy[1] is reader.table.one and len(reader.whole(x)) == 1 and len(other[1].dims) == 2:
+            # A vector of equal numbers: all of them times the sum along the other side's axis.
+            axis = -2 if k == 0 else -1
+            total = reader.table.reduce(other, [axis], other[1].dims)
+            total = reader.table.view(total, [1 if k == 0 else 0], 2)
+            return times(lazy[0], total[0]), total[1]
     return reader.table.matmul(a, b, reader.lengths.dims(step.outputs[0].number))
+
+
+def _read_einsum(reader: Reader, step: Step) -> Ref | None:
+    """``np.einsum("ik,jk->ij", A, B)`` is ``A @ B.T``."""
+    left, result = step.params["subscripts"].split("->")
+    terms = left.split(",")
+    refs = [reader.fitted(x) for x in step.inputs]
+    if len(terms) != 2 or set(step.params) != {"subscripts"} or any(r is None or not r[1].floating for r in refs):
+        return None
+    first, second = terms
+    summed = [letter for letter in first if letter in second and letter not in result]
+    free = [[letter for letter in term if letter not in summed] for term in terms]
+    repeated = any(len(set(term)) < len(term) or len(term) > 2 for term in (first, second, result))
+    if repeated or len(summed) != 1 or sorted(free[0] + free[1]) != sorted(result):
+        return None
+    operands: list[Ref] = [r for r in refs if r is not None]
+    for k, (term, place) in enumerate(((first, -1), (second, 0))):
+        c, v = operands[k]
+        if len(v.dims) != len(term):
+            return None
+        if term[place] != summed[0]:
+            d, v = reader.table.turned(v)
+            operands[k] = (times(c, d), v)
+    (a, u), (b, v) = operands
+    dims = tuple(x for x in (*u.dims[:-1], *v.dims[1:]))
+    found = reader.table.matmul((a, u), (b, v), dims)
+    turned = len(result) == 2 and list(result) != free[0] + free[1]
+    return reader.table.view(found, [1, 0], 2) if turned else found
 
 
 def _read_outer(reader: Reader, step: Step) -> Ref | None:
@@ -213,4 +264,5 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
     np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
     np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, add_item: _read_added,
+    np.diag: _read_diagonal, np.einsum: _read_einsum,
 }  # fmt: skip

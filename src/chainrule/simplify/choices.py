@@ -7,35 +7,61 @@ handed on to an operand, so that one multiplication serves all that needs the pr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import get_item
+from chainrule.indexing import add_item, get_item
 from chainrule.ir import Step, Var
 from chainrule.simplify.normal_form import Table
+from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Recipe, Value
 
-__all__ = ["Choice", "Choices", "Instance", "is_free", "is_fresh", "scalars_of", "size_of"]
+__all__ = [
+    "LINEAR",
+    "Choice",
+    "Choices",
+    "Instance",
+    "is_free",
+    "is_fresh",
+    "plain_recipes",
+    "priced",
+    "scalars_of",
+    "size_of",
+]
 
 Instance = tuple[int, Coefficient]
 
 # Costs are single numbers that compare first by array operations, then by arithmetic.
 OPERATION = 1 << 40
 _MINUS = Coefficient(Fraction(-1))
-_WILD = 1 << 22  # an exponential that may overflow is a factor only where that saves an operation
-_MAXIMA = ("max", "amax")
+# An exponential that may overflow is a factor only where that saves two operations.
+_WILD = OPERATION + (OPERATION >> 13)
+_FORBIDDEN = 16 * OPERATION  # where it was tried, and made something infinite
+_SCALAR = 64  # a factor that is computed at run time, in units of arithmetic
+_LONG = 1  # a number of many digits, in units of arithmetic
+_LONGEST_FRACTION = 1 << 16
 _MOST_SCALES = 6  # of one value; beyond, a new scale is a multiplication
 
 _VIEWS = frozenset((
     np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
     np.flip, np.diagonal, np.lib.stride_tricks.sliding_window_view,
 ))  # fmt: skip
+_CUBIC = frozenset((np.linalg.solve, np.linalg.inv))
 _FRESH = frozenset("zeros_like ones_like empty_like full_like arange zeros ones empty eye full".split())
+
+# Operations that are linear in some operands: scalar factors go through them.
+LINEAR: dict[Any, tuple[int, ...]] = {
+    get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
+    np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
+    np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
+    np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
+    np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
+}  # fmt: skip
 
 
 def is_fresh(step: Step) -> bool:
@@ -79,6 +105,7 @@ def size_of(shape: Iterable[int]) -> int:
 
 
 def priced(operations: int, arithmetic: float) -> int:
+    """A cost: operations count first."""
     return operations * OPERATION + min(int(arithmetic), OPERATION // 4096)
 
 
@@ -93,18 +120,31 @@ def _coefficients(choice: Choice) -> list[Coefficient]:
         return [choice.payload[0]]
     if choice.kind == "sum":
         return list(choice.payload[1])
-    if choice.kind in ("op", "where", "scatter"):
+    if choice.kind in ("op", "where", "scatter", "subtracted", "joined", "cut"):
         return [r[0] for r in choice.payload[1] if type(r) is tuple and isinstance(r[1], Value) and r[1].kind == "one"]
     return []
+
+
+def plain_recipes(value: Value) -> tuple[Recipe, ...]:
+    """The way of computing a value that its kind says."""
+    if value.kind in ("prod", "sum", "reduce", "matmul", "view", "cut"):
+        details: Any = (value.details, None) if value.kind == "reduce" else value.details
+        return (Recipe(value.kind, UNIT, value.parts, details),)
+    if value.kind == "op":
+        return (Recipe("op", UNIT, value.parts, value.details),)
+    return ()
 
 
 class Choices:
     """The choices for each instance, made when they are first asked for."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, strict: bool = False) -> None:
         self.table = table
+        self.wild = _FORBIDDEN if strict else _WILD
         self._made: dict[Instance, list[Choice]] = {}
         self._scales: dict[int, int] = {}
+        self._wild: dict[int, bool] = {}
+        self.signed = False  # whether terms that are subtracted are made with the other sign as well
 
     def of(self, instance: Instance) -> list[Choice]:
         found = self._made.get(instance)
@@ -116,13 +156,20 @@ class Choices:
     def _with_scalars(choice: Choice) -> Choice:
         """A choice that names the run-time scalars that it needs behind its other operands."""
         scalars: dict[Instance, None] = {}
+        long = 0
         for c in _coefficients(choice):
             scalars.update(dict.fromkeys(scalars_of(c)))
-        if not scalars:
+            long += c.number.denominator > _LONGEST_FRACTION
+        if not scalars and not long:
             return choice
-        return Choice(choice.kind, choice.cost, (*choice.children, *scalars), choice.payload, choice.recipe)
+        # Scalars cost no array operation, but their powers overflow: what holds them already is better.
+        powers = sum(abs(p) for c in _coefficients(choice) for k, p in c.atoms if k[0] == "v")
+        cost = choice.cost + _SCALAR * int(powers) + _LONG * long
+        return Choice(choice.kind, cost, (*choice.children, *scalars), choice.payload, choice.recipe)
 
-    def forget(self) -> None:
+    def sign(self) -> None:
+        """From now on, let terms that are subtracted be made with the other sign as well."""
+        self.signed = True
         self._made.clear()
         self._scales.clear()
 
@@ -146,18 +193,9 @@ class Choices:
                 found.append(Choice("scale", priced(one, size), ((number, times(_MINUS, scale)),), (_MINUS, None)))
         self._scales[number] = self._scales.get(number, 0) + 1
         push = scale == UNIT or self._scales[number] <= _MOST_SCALES
-        for recipe in (*self._plain(value), *value.recipes):
+        for recipe in (*plain_recipes(value), *value.recipes):
             found += self._carry_out(value, scale, recipe, push)
         return found
-
-    @staticmethod
-    def _plain(value: Value) -> tuple[Recipe, ...]:
-        if value.kind in ("prod", "sum", "reduce", "matmul", "view"):
-            details: Any = (value.details, None) if value.kind == "reduce" else value.details
-            return (Recipe(value.kind, UNIT, value.parts, details),)
-        if value.kind == "op":
-            return (Recipe("op", UNIT, value.parts, value.details),)
-        return ()
 
     def _carry_out(self, value: Value, scale: Coefficient, recipe: Recipe, push: bool) -> list[Choice]:
         scale = times(scale, recipe.coefficient)
@@ -186,41 +224,77 @@ class Choices:
         extra = 1 if scale != UNIT and upwards else 0
         if not any(v.floating for v, _ in parts) and scale == UNIT:
             extra = 1
-        wild = sum(_WILD for v, p in parts if p > 0 and self._may_overflow(v))
-        arithmetic = size * operations + wild
-        found = [Choice("prod", priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]
+        wild = sum(self.wild for v, p in parts if p > 0 and self._is_wild(v))
+        # Among equals a product reads better than a quotient.
+        arithmetic = size * operations + sum(p < 0 for _, p in parts)
+        found = [Choice("prod", wild + priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]
         if extra and push and scale != UNIT:
             for k, (v, p) in enumerate(parts):
                 moved = power_of(scale, p) if p in (1, -1) else None
                 if moved is None or (not v.floating and not self.table.double):
                     continue  # a mask times a number would be of double precision
-                if v.kind == "leaf" and v.floating and not any(held == moved for held, _ in v.leaves):
-                    continue
                 children = (*plain[:k], (v.number, moved), *plain[k + 1 :])
-                found.append(Choice("prod", priced(operations, arithmetic), children, (UNIT, powers), recipe))
+                cost = wild + priced(operations, arithmetic)
+                found.append(Choice("prod", cost, children, (UNIT, powers), recipe))
+            found += self._divided(scale, parts, recipe, operations, arithmetic) if not wild else []
         return found
 
-    def _may_overflow(self, value: Value) -> bool:
-        """Whether a factor is an exponential of something without an upper bound, which a maximum would give."""
-        if value.kind != "op" or value.details[0] == "full" or value.details[0].function is not np.exp:
-            return False
-        exponent = value.parts[0]
-        if type(exponent) is not tuple or exponent[1].definition is None:
-            return True
-        terms = [v.parts[0][1] if v.kind == "view" else v for _, v in exponent[1].definition]
-        return not any(v.kind == "op" and v.details[0] != "full" and v.details[0].name in _MAXIMA for v in terms)
+    def _divided(
+        self, scale: Coefficient, parts: Sequence[tuple[Value, Any]], recipe: Recipe, operations: int, arithmetic: float
+    ) -> list[Choice]:
+        """A scale of which a part is in a factor that the forward pass holds: ``-(e / s) * x`` is ``(e / s) * -x``."""
+        found: list[Choice] = []
+        plain = [(v.number, UNIT) for v, _ in parts]
+        powers = tuple(p for _, p in parts)
+        for k, (v, p) in enumerate(parts):
+            for held, _ in v.leaves[:3]:
+                taken = power_of(held, p) if p in (1, -1) else None
+                below = None if taken is None or held == UNIT else power_of(taken, -1)
+                if below is None or times(scale, below) == UNIT:
+                    continue
+                rest = times(scale, below)
+                if len(rest.atoms) >= len(scale.atoms):
+                    continue
+                children = [*plain[:k], (v.number, held), *plain[k + 1 :]]
+                cost = priced(operations + 1, arithmetic)
+                found.append(Choice("prod", cost, tuple(children), (rest, powers), recipe))
+                for j, (w, q) in enumerate(parts):
+                    moved = power_of(rest, q) if q in (1, -1) and j != k and w.floating and w.kind != "leaf" else None
+                    if moved is not None:
+                        own = [*children[:j], (w.number, moved), *children[j + 1 :]]
+                        found.append(Choice("prod", priced(operations, arithmetic), tuple(own), (UNIT, powers), recipe))
+        return found
+
+    def _is_wild(self, value: Value) -> bool:
+        if value.number not in self._wild:
+            self._wild[value.number] = may_overflow(value)
+        return self._wild[value.number]
 
     def _sum(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:
+        found = [self._signed_sum(value, scale, recipe, ())]
+        if not self.signed:
+            return found
+        below = [k for k, (c, v) in enumerate(recipe.parts) if times(scale, c).number < 0 and v is not self.table.one]
+        alone = len(below) == len(recipe.parts)  # -a - b, where -a is needed elsewhere too
+        negative = [k for k in below if alone or (not recipe.parts[k][1].leaves and recipe.parts[k][1].floating)]
+        # A term that is subtracted can be made with the other sign, and be added.
+        if len(negative) < len(recipe.parts) or len(negative) > 1:
+            found += [self._signed_sum(value, scale, recipe, (k,)) for k in negative[:3]]
+            if 1 < len(negative) <= 3:
+                found.append(self._signed_sum(value, scale, recipe, negative))
+        return found
+
+    def _signed_sum(self, value: Value, scale: Coefficient, recipe: Recipe, turned: Sequence[int]) -> Choice:
         children: list[Instance] = []
         signs: list[int] = []
         constants: list[Coefficient] = []
         floating = False
-        for c, v in recipe.parts:
+        for n, (c, v) in enumerate(recipe.parts):
             k = times(scale, c)
             if v is self.table.one:
                 constants.append(k)
                 continue
-            sign = -1 if k.number < 0 else 1
+            sign = -1 if k.number < 0 and n not in turned else 1
             children.append((v.number, k if sign > 0 else times(_MINUS, k)))
             signs.append(sign)
             floating = floating or v.floating
@@ -229,12 +303,10 @@ class Choices:
             operations += 1  # a mask is cast first
         if children and max(signs) < 0 and not constants:
             operations += 1
-        size = size_of(value.shape)
-        return [
-            Choice(
-                "sum", priced(operations, size * operations), tuple(children), (tuple(signs), tuple(constants)), recipe
-            )
-        ]
+        cost = priced(operations, size_of(value.shape) * operations)
+        if constants or len(children) > 1:
+            cost += sum(self.wild for _, v in recipe.parts if self._is_wild(v))
+        return Choice("sum", cost, tuple(children), (tuple(signs), tuple(constants)), recipe)
 
     def _linear(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:
         kind = recipe.kind
@@ -245,12 +317,17 @@ class Choices:
                 0 if is_free(recipe.details[1]) or not (value.dims or any(self._has_axes(r) for r in operands)) else 1
             )
             arithmetic = float(size_of(value.shape))
+            if recipe.details[0].function is np.vdot:
+                arithmetic = 2.0 * size_of(operands[0][1].shape)
+            if recipe.details[0].function in _CUBIC:
+                order = float(operands[0][1].dims[-1].length) if type(operands[0]) is tuple else 1.0
+                arithmetic = order**3 + 2 * order * size_of(value.shape)
         else:
             linear = tuple(range(len(operands)))
-            if kind in ("where", "scatter"):
+            if kind in ("where", "scatter", "joined"):
                 return [self._jointly(value, scale, recipe)]
-            operations = 0 if kind == "view" else 1
-            arithmetic = size_of(value.shape)
+            operations = 0 if kind in ("view", "cut") else 1
+            arithmetic = 0 if kind == "cut" else 1 if kind == "view" else size_of(value.shape)
             if kind == "reduce":
                 arithmetic = size_of(operands[0][1].shape)
             elif kind == "matmul":
@@ -268,6 +345,10 @@ class Choices:
             c, v = operands[k]
             moved = [*operands]
             moved[k] = (times(c, scale), v)
+            if kind == "op" and details[0] != "full" and details[0].function is add_item and moved[k][0].number < 0:
+                moved[k] = (times(_MINUS, moved[k][0]), v)
+                found.append(self._subtracted(priced(operations, arithmetic), details, moved, recipe))
+                continue
             found.append(Choice(kind, priced(operations, arithmetic), self._instances(moved), (details, moved), recipe))
         if kind == "reduce":
             found += self._means(operands[0], scale, recipe, arithmetic)
@@ -276,18 +357,24 @@ class Choices:
     def _jointly(self, value: Value, scale: Coefficient, recipe: Recipe) -> Choice:
         """An operation that is linear in several operands together: all of them are scaled."""
         operands: list[Any] = list(recipe.parts)
-        for k in (1, 2) if recipe.kind == "where" else (0, 1):
+        scaled = {"where": (1, 2), "scatter": (0, 1)}.get(recipe.kind, tuple(range(len(operands))))
+        for k in scaled:
             c, v = operands[k]
             operands[k] = (times(c, scale), v)
         operations = 1
         if recipe.kind == "scatter":
             c, v = operands[0]
-            if not v.dims or any(held == c for held, _ in v.leaves):
-                operations = 2  # what the forward pass holds is copied first
-        size = size_of(value.shape)
-        return Choice(
-            recipe.kind, priced(operations, size), self._instances(operands), (recipe.details, operands), recipe
-        )
+            if not v.dims or any(held == c for held, _ in v.leaves) or (c == UNIT and not v.floating):
+                operations = 2  # what the forward pass holds is copied first, and a mask is cast
+        cost = priced(operations, size_of(value.shape))
+        if recipe.kind == "scatter" and operands[1][0].number < 0:
+            operands[1] = (times(_MINUS, operands[1][0]), operands[1][1])
+            return self._subtracted(cost, recipe.details, operands, recipe)
+        return Choice(recipe.kind, cost, self._instances(operands), (recipe.details, operands), recipe)
+
+    def _subtracted(self, cost: int, details: Any, operands: list[Any], recipe: Recipe) -> Choice:
+        """What is added at an index with a minus sign is subtracted there."""
+        return Choice("subtracted", cost, self._instances(operands), (details, operands), recipe)
 
     def _means(self, operand: Any, scale: Coefficient, recipe: Recipe, arithmetic: float) -> list[Choice]:
         """A sum that is divided by the number of its terms is a mean."""

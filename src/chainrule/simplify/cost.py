@@ -36,6 +36,19 @@ def operations_of(step: Step, writable: bool = False) -> int:
     return 1
 
 
+def _subtracted(backward: Backward) -> set[int]:
+    """The negatives that are only added at an index: they are written as subtractions."""
+    found: set[int] = set()
+    others = {x.number for x in backward.program.outputs}
+    for step in backward.program.steps[backward.forward_steps :]:
+        if step.operation.function is np.negative:
+            found.add(step.outputs[0].number)
+        for k, x in enumerate(step.inputs):
+            if k != 1 or step.operation.function is not add_item:
+                others.add(x.number)
+    return found - others
+
+
 def cost_of(backward: Backward) -> tuple[int, float, int]:
     """Array operations, arithmetic and bytes of the backward steps, to be compared in this order."""
     steps = backward.program.steps
@@ -45,6 +58,7 @@ def cost_of(backward: Backward) -> tuple[int, float, int]:
             last[x.number] = k
     for x in backward.program.outputs:
         last[x.number] = len(steps)
+    subtracted = _subtracted(backward)
     fresh: set[int] = set()
     operations, arithmetic, size = 0, 0.0, 0
     for k, step in enumerate(steps):
@@ -52,6 +66,8 @@ def cost_of(backward: Backward) -> tuple[int, float, int]:
             continue
         base = step.inputs[0].number if step.inputs else -1
         count = operations_of(step, base in fresh and last[base] == k)
+        if step.outputs[0].number in subtracted:
+            count = 0
         function = step.operation.function
         if count or is_fresh(step):
             fresh.update(out.number for out in step.outputs)

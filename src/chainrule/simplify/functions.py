@@ -11,29 +11,39 @@ import numpy as np
 
 from chainrule.indexing import add_item
 from chainrule.ir import Const, Step, Var
-from chainrule.ops import OPERATIONS
+from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value
+from chainrule.sizes import is_size
 
-__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "sum_of_scatter", "tied_share"]
+__all__ = ["ScatterAt", "function_of", "merge_factors", "note_share", "scatter", "sum_of_scatter", "tied_share"]
 
 
-def _function(value: Value) -> Any:
+def function_of(value: Value) -> Any:
+    """The function that a value is computed with, where it has no other structure."""
     return value.details[0].function if value.kind == "op" and value.details[0] != "full" else None
 
 
 def _argument(value: Value, k: int = 0) -> Any:
-    part = value.parts[k]
+    part = value.parts[k] if k < len(value.parts) else None
     return part if type(part) is tuple else None
 
 
 def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
     """Merge factors of a product that belong together, in place; what is returned is a further factor."""
     for value in list(powers):
-        function = _function(value)
-        if function is np.where:
-            _unguarded(value, powers)
+        function = function_of(value)
+        if value.kind == "sum":
+            _guard_added(value, powers)
+            _guarded_norm(value, powers)
+        elif function is np.sign and powers.get(value) == 1:
+            _signed_reciprocal(value, powers)
+            found = _size(table, value, powers) if value in powers else None
+            if found is not None:
+                return found
+        elif function in (np.maximum, np.minimum):
+            _masked_anyway(value, powers)
         elif function is np.sinh and powers.get(value) == 1 and not table.forward:
             _hyperbolic(table, value, powers)
         elif function is add_item and powers.get(value) == 1 and value in table.scatters:
@@ -54,6 +64,19 @@ class ScatterAt:
 
     def index_key(self) -> Any:
         return self.params, tuple((v.number, c) for c, v in self.arrays)
+
+    def is_element(self) -> bool:
+        """Whether it is a single element."""
+        parts = self.step.params["index"].parts
+        return len(parts) == len(self.zeros.dims) and all(type(p) is int or is_size(p) for p in parts)
+
+    def is_diagonal(self) -> bool:
+        """Whether it is the diagonal of a square matrix."""
+        first = self.arrays[0][1] if len(self.arrays) == 2 else None
+        named = first is not None and first.kind == "op" and isinstance(first.details[0], Operation)
+        if first is None or not named or first.details[0].name != "arange" or self.arrays[1][1] is not first:
+            return False
+        return len(first.details[1].params) == 1 and all(d.length == first.dims[0].length for d in self.zeros.dims)
 
 
 def scatter(table: Table, amount: Ref, at: ScatterAt) -> Ref:
@@ -77,8 +100,9 @@ def _into_scatter(table: Table, value: Value, powers: dict[Value, Power]) -> Ref
         for sign in (1, -1):
             wanted = {f: q * sign for f, q in source[1].factors}
             if wanted and all(powers.get(f, 0) / q >= 1 for f, q in wanted.items()):
-                scale = power_of(times(gathered[0], Coefficient(1 / source[0].number, ())), sign)
-                if scale is None or source[0].atoms:
+                below = power_of(source[0], -1)
+                scale = None if below is None else power_of(times(gathered[0], below), sign)
+                if scale is None:
                     continue
                 del powers[value]
                 for f, q in wanted.items():
@@ -95,6 +119,12 @@ def _into_scatter(table: Table, value: Value, powers: dict[Value, Power]) -> Ref
 def sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
     """The row sums of what was added at one place per row: ``rows`` counts all rows."""
     at = table.scatters.get(inner)
+    if at is not None and axes in ((0,), (1,)) and at.is_diagonal():
+        along: Ref = inner.parts[1]
+        return table.view(along, [0, None], 1) if axes == (1,) and along[1].dims else along
+    if at is not None and len(axes) == len(inner.dims) and at.is_element():
+        amount: Ref = inner.parts[1]
+        return amount if not amount[1].dims else None
     if at is None or len(inner.dims) != 2 or axes != (1,) or len(at.arrays) != 2:
         return None
     rows = at.arrays[0][1]
@@ -115,12 +145,12 @@ def tied_share(table: Table, step: Step, parts: Sequence[Any]) -> Ref | None:
     if type(parts[0]) is not tuple or type(parts[2]) is not tuple:
         return None
     equal, wins = parts[0][1], parts[2][1]
-    if _function(equal) is not np.equal or _function(wins) not in (np.greater, np.less):
+    if function_of(equal) is not np.equal or function_of(wins) not in (np.greater, np.less):
         return None
     pair = [wins.parts[0], wins.parts[1]]
-    if _function(wins) is np.less:
+    if function_of(wins) is np.less:
         pair.reverse()
-    if sorted(map(str, pair)) != sorted(map(str, equal.parts)) or any(type(p) is not tuple for p in pair):
+    if list(equal.parts) not in (pair, pair[::-1]) or any(type(p) is not tuple for p in pair):
         return None
     mine = tuple((p[1].number, p[0]) for p in pair)
     other = table.shares.get(mine[::-1])
@@ -131,35 +161,120 @@ def tied_share(table: Table, step: Step, parts: Sequence[Any]) -> Ref | None:
 
 def note_share(table: Table, value: Value) -> None:
     """Remember a share, so that its counterpart is known."""
-    if _function(value) is not np.where or len(value.parts) != 3:
+    if function_of(value) is not np.where or len(value.parts) != 3:
         return
     _, half, larger = value.parts
     if not (isinstance(half, Const) and half.value == 0.5) or type(larger) is not tuple:
         return
     wins = larger[1]
-    if _function(wins) in (np.greater, np.less) and all(type(p) is tuple for p in wins.parts):
+    if function_of(wins) in (np.greater, np.less) and all(type(p) is tuple for p in wins.parts):
         pair = [(p[1].number, p[0]) for p in wins.parts]
-        table.shares[tuple(pair if _function(wins) is np.greater else pair[::-1])] = value
+        table.shares[tuple(pair if function_of(wins) is np.greater else pair[::-1])] = value
 
 
-def _unguarded(guard: Value, powers: dict[Value, Power]) -> None:
-    """``np.where(s == 0, 1, s)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
-    if len(guard.parts) != 3 or powers.get(guard, 0) >= 0:
+def _guard_added(guard: Value, powers: dict[Value, Power]) -> None:
+    """``s + (s == 0)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
+    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
         return
-    condition, chosen, otherwise = guard.parts
-    if not isinstance(chosen, Const) or type(condition) is not tuple or type(otherwise) is not tuple:
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
+        test = _without_view(test)
+        compared = _argument(test) if function_of(test) is np.equal else None
+        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
+            zero = test.parts[1]
+            if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
+                powers[s] += powers.pop(guard)
+                return
+
+
+def _without_view(value: Value) -> Value:
+    """The array behind a view of it, or behind itself in its full shape."""
+    if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
+        inner: Value = value.parts[0][1]
+        return _without_view(inner)
+    return value
+
+
+def _is_norm_of(norm: Value, x: Value) -> bool:
+    return function_of(norm) in (np.linalg.norm, np.linalg.vector_norm) and norm.parts[0][1] is x
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, Const) and x.number < 0 and x.value == 0
+
+
+def _guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
+    """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
+    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
         return
-    test, s = condition[1], otherwise[1]
-    if _function(test) is not np.equal or otherwise[0] != UNIT or _argument(test) != (UNIT, s):
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
+        if a != UNIT or b != UNIT or powers.get(s, 0) < 1:
+            continue
+        equal = _without_view(test)
+        compared = _argument(equal)
+        if function_of(equal) is not np.equal or compared is None or not _is_zero(equal.parts[1]):
+            continue
+        norm = _without_view(s)
+        if _without_view(compared[1]) is not norm or not any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
+            continue
+        for v, change in ((s, -1), (guard, 1)):
+            powers[v] += change
+            if not powers[v]:
+                del powers[v]
         return
-    zero = test.parts[1]
-    if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
-        powers[s] += powers.pop(guard)
+
+
+def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
+    """``sign(x) * x`` is ``abs(x)``."""
+    argument = _argument(sign)
+    if argument is None or not argument[1].dims:
+        return None
+    c, x = argument
+    below = power_of(c, -1)
+    if below is None or not all(powers.get(f, 0) / q >= 1 for f, q in x.factors):
+        return None
+    del powers[sign]
+    for f, q in x.factors:
+        powers[f] -= q
+        if not powers[f]:
+            del powers[f]
+    return below, elementwise(table, np.absolute, sign)
+
+
+def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:
+    """``sign(x) / abs(x)`` is ``1 / x``."""
+    argument = _argument(sign)
+    size = next(
+        (v for v, p in powers.items() if p < 0 and function_of(v) is np.absolute and v.parts == sign.parts), None
+    )
+    if argument is None or size is None or argument[0] != UNIT or argument[1].kind == "prod":
+        return
+    x = argument[1]
+    del powers[sign]
+    for v, change in ((size, 1), (x, -1)):
+        powers[v] = powers.get(v, 0) + change
+        if not powers[v]:
+            del powers[v]
+
+
+def _masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
+    """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``."""
+    if powers.get(extremum, 0) <= 0 or len(extremum.parts) != 2:
+        return
+    zeros = [p for p in extremum.parts if isinstance(p, Const) and p.value == 0]
+    arguments = [p for p in extremum.parts if type(p) is tuple]
+    if len(zeros) != 1 or len(arguments) != 1:
+        return
+    wanted = np.greater if function_of(extremum) is np.maximum else np.less
+    for mask in list(powers):
+        if function_of(mask) is wanted and _argument(mask) == arguments[0]:
+            zero = mask.parts[1]
+            if isinstance(zero, Const) and zero.value == 0:
+                del powers[mask]
 
 
 def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:
     """``sinh(x) / cosh(x)`` is ``tanh(x)``, which does not overflow."""
-    cosh = next((v for v, p in powers.items() if p < 0 and _function(v) is np.cosh and v.parts == sinh.parts), None)
+    cosh = next((v for v, p in powers.items() if p < 0 and function_of(v) is np.cosh and v.parts == sinh.parts), None)
     if cosh is None:
         return
     del powers[sinh]

@@ -42,9 +42,24 @@ def _added_at(base: Any, amount: Any) -> Any:
     return result
 
 
+def _added_at_rows(base: Any, first: Any, others: Any) -> Any:
+    result = np.array(base)
+    result[:1] += first
+    result[1:] += others
+    return result
+
+
 def _softmax(x: Any) -> Any:
     e = np.exp(x - x.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
+
+
+def _through_factor(s: Any) -> Any:
+    """The gradient of ``sum(log(diag(L)))`` through the factor of a matrix, as the rule of ``cholesky`` has it."""
+    upper = np.linalg.cholesky(s).T
+    inner = upper @ np.diag(1 / np.diag(upper)) * (np.tri(len(s)) - 0.5 * np.eye(len(s)))
+    gradient = np.linalg.solve(upper, np.linalg.solve(upper, inner).T).T
+    return gradient + gradient.T
 
 
 IDENTITIES: tuple[Identity, ...] = (
@@ -124,6 +139,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: x.sum(1).sum(),
     ),
     Identity(
+        "sums along an axis merged", "B", "what is summed along the same axis is added first",
+        lambda x, y, s, m: x.sum(0) - y.sum(0),
+        lambda x, y, s, m: (x - y).sum(0),
+    ),
+    Identity(
         "mean", "B", "a sum divided by the number of its terms is a mean",
         lambda x, y, s, m: x.sum(0) / x.shape[0],
         lambda x, y, s, m: x.mean(0),
@@ -144,6 +164,41 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: m.T @ x.T,
     ),
     Identity(
+        "symmetric matrices", "B", "a matrix that is symmetric by how it is made is its own transpose",
+        lambda x, y, s, m: (x @ x.T + np.eye(len(x))).T @ x + (x @ x.T + np.eye(len(x))) @ x,
+        lambda x, y, s, m: 2 * (x @ x.T + np.eye(len(x))) @ x,
+    ),
+    Identity(
+        "through the factor of Cholesky", "B", "a sum of logarithms of the diagonal of a factor gives an inverse",
+        lambda x, y, s, m: _through_factor(x @ x.T + np.eye(len(x))),
+        lambda x, y, s, m: np.linalg.inv(x @ x.T + np.eye(len(x))),
+    ),
+    Identity(
+        "symmetric gradient", "B", "with a symmetric matrix, the lower triangle of X + X.T is half of X + X.T",
+        lambda x, y, s, m: ((x @ x.T) * (np.tri(len(x)) - 0.5 * np.eye(len(x))) * (y @ y.T)).sum(),
+        lambda x, y, s, m: (0.5 * (x @ x.T) * (y @ y.T)).sum(),
+    ),
+    Identity(
+        "products in another order", "B", "a matrix product that is known is used in a longer one",
+        lambda x, y, s, m: (x @ m) @ m,
+        lambda x, y, s, m: x @ (m @ m),
+    ),
+    Identity(
+        "product with an outer product", "B", "a matrix times an outer product is an outer product",
+        lambda x, y, s, m: y.T @ (s * x[0]),
+        lambda x, y, s, m: (y.T @ s[:, 0])[:, None] * x[0],
+    ),
+    Identity(
+        "trace", "B", "the sum of a matrix times the identity matrix is its trace",
+        lambda x, y, s, m: (np.eye(len(m)) * m).sum(),
+        lambda x, y, s, m: np.trace(m),
+    ),
+    Identity(
+        "solved instead of inverted", "C", "a product with an inverse is the solution of a system of equations",
+        lambda x, y, s, m: x @ np.linalg.inv(m),
+        lambda x, y, s, m: np.linalg.solve(m.T, x.T).T,
+    ),
+    Identity(
         "outer product", "A", "an outer product is a product with a column",
         lambda x, y, s, m: np.outer(s[:, 0], x[0]),
         lambda x, y, s, m: s * x[0],
@@ -152,6 +207,16 @@ IDENTITIES: tuple[Identity, ...] = (
         "added in place", "B", "what is added at an index is added onto the other terms",
         lambda x, y, s, m: x + _added_at(np.zeros_like(x), s[:, 0]),
         lambda x, y, s, m: _added_at(x, s[:, 0]),
+    ),
+    Identity(
+        "added at the same place", "B", "what is added at the same place is added up first",
+        lambda x, y, s, m: _added_at(_added_at(np.zeros_like(x), s[:, 0]), y[:, 0]),
+        lambda x, y, s, m: _added_at(np.zeros_like(x), s[:, 0] + y[:, 0]),
+    ),
+    Identity(
+        "slices that tile an array", "A", "parts that follow one another are joined",
+        lambda x, y, s, m: _added_at_rows(np.zeros_like(x), x[:1], x[1:]),
+        lambda x, y, s, m: np.concatenate([x[:1], x[1:]]),
     ),
     Identity(
         "product with what was added at an index", "B", "only what stands at the index is multiplied",
@@ -176,13 +241,63 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.tanh(x),
     ),
     Identity(
-        "guard of a divisor", "B", "the guard of a divisor by which is divided anyway",
-        lambda x, y, s, m: x / s / np.where(s == 0, 1, s),
-        lambda x, y, s, m: x / s**2,
-    ),
-    Identity(
         "logistic", "C", "1 - 1 / (1 + e) is e / (1 + e)",
         lambda x, y, s, m: 1 - 1 / (1 + s),
         lambda x, y, s, m: s / (1 + s),
+    ),
+    Identity(
+        "tie with what is clipped", "B", "a tie between a product and the clipped product, within the bounds",
+        lambda x, y, s, m: (
+            c := np.clip(y, -0.5, 0.5), a := y * s, b := c * s, t := np.where(a == b, 0.5, a < b),
+            np.where(np.isfinite(a), (y == c) * s + t * s - (y == c) * t * s, 0),
+        )[-1],
+        lambda x, y, s, m: (
+            a := y * s, np.where(np.isfinite(a), (a <= np.clip(y, -0.5, 0.5) * s) * s, 0)
+        )[-1],
+    ),
+    Identity(
+        "clipped", "A", "a value within bounds and its sign times the bound beyond them is the value clipped",
+        lambda x, y, s, m: np.where(np.abs(x) <= 1.5, x, 1.5 * np.sign(x)),
+        lambda x, y, s, m: np.clip(x, -1.5, 1.5),
+    ),
+    Identity(
+        "size", "A", "sign(x) * x is abs(x)",
+        lambda x, y, s, m: np.sign(x) * x,
+        lambda x, y, s, m: np.abs(x),
+    ),
+    Identity(
+        "signed reciprocal", "C", "sign(x) / abs(x) is 1 / x",
+        lambda x, y, s, m: np.sign(x) / np.abs(x),
+        lambda x, y, s, m: 1 / x,
+    ),
+    Identity(
+        "element of what was added", "C", "the sum of a product with what was added at one element",
+        lambda x, y, s, m: (x * (_added_at(np.zeros_like(x), 1) * (np.arange(len(x)) == 2)[:, None])).sum(),
+        lambda x, y, s, m: x[2, 2] * 1,
+    ),
+    Identity(
+        "mask of a maximum", "C", "maximum(x, 0) is zero already where x is not positive",
+        lambda x, y, s, m: np.maximum(x, 0) * (x > 0),
+        lambda x, y, s, m: np.maximum(x, 0),
+    ),
+    Identity(
+        "guard of a norm", "B", "s / (s + (s == 0)) * x is x where s is the norm of x",
+        lambda x, y, s, m: (n := np.linalg.norm(x, axis=1, keepdims=True)) / (n + (n == 0)) * x,
+        lambda x, y, s, m: x * 1,
+    ),
+    Identity(
+        "sum of a product", "B", "a sum of a product is a product of vectors or matrices",
+        lambda x, y, s, m: ((x * y).sum(), (x * s).sum(0), (x * m[0]).sum(1)),
+        lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0]),
+    ),
+    Identity(
+        "factor out of a matrix product", "B", "a factor that is constant along the sum of a matrix product comes out",
+        lambda x, y, s, m: (x * s) @ m,
+        lambda x, y, s, m: (x @ m) * s,
+    ),
+    Identity(
+        "logistic by cases", "C", "the logistic function, which is smooth at 0 although its pieces are not",
+        lambda x, y, s, m: (x > 0) - (e := np.exp(-np.abs(x))) * np.sign(x) / (1 + e),
+        lambda x, y, s, m: np.where(x > 0, 1, e := np.exp(-np.abs(x))) / (1 + e),
     ),
 )  # fmt: skip

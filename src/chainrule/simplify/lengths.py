@@ -9,18 +9,30 @@ import numpy as np
 
 from chainrule.indexing import HOLE, add_item, get_item, set_item
 from chainrule.ir import Const, Program, Step, Var
+from chainrule.lengths import ONE, Symbol, symbols_of
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.scalars import Lengths
+from chainrule.sizes import is_size
 
 __all__ = ["join_lengths"]
 
 _SAME = (np.cumsum, np.flip, np.tril, np.triu, add_item, set_item, np.roll)
+_SHAPED = frozenset("broadcast_to reshape zeros ones empty full".split())
 _LIKE = frozenset("zeros_like ones_like empty_like full_like copy".split())
 _REDUCTIONS = frozenset((np.sum, np.mean, np.max, np.min, np.amax, np.amin, np.prod, np.var, np.std, np.any, np.all))
 
 
-def join_lengths(program: Program, links: Mapping[int, Any], lengths: Lengths) -> None:
-    """Give every axis of every variable its place, and join those that must be equally long."""
+def join_lengths(
+    program: Program, links: Mapping[int, Any], lengths: Lengths, same: Mapping[int, int] | None = None
+) -> None:
+    """Give every axis of every variable its place, and join those that must be equally long.
+
+    Args:
+        program: the steps.
+        links: the cotangents of variables.
+        lengths: where the axes are joined.
+        same: for inputs that are cotangents, the output that each is as large as.
+    """
     shapes: dict[int, tuple[int, ...]] = {}
     for x in program.inputs:
         lengths.axes(x.number, x.shape)
@@ -31,7 +43,15 @@ def join_lengths(program: Program, links: Mapping[int, Any], lengths: Lengths) -
             lengths.axes(out.number, out.shape)
             shapes[out.number] = out.shape
         if len(step.outputs) == 1:
+            _join_shape(step, lengths)
             _join(step, lengths)
+    by_symbol: dict[Symbol, int] = {}
+    for number, symbols in symbols_of(program, same).items():
+        for axis, symbol in zip(lengths.axes(number, shapes.get(number, ())), symbols, strict=False):
+            if symbol == ONE:
+                lengths.set_one(axis)
+            else:
+                lengths.join(axis, by_symbol.setdefault(symbol, axis))
     for primal, cotangent in links.items():
         # A cotangent is as long as its variable wherever it is not left to broadcasting.
         if type(cotangent) is int and primal in shapes and shapes[primal] == shapes.get(cotangent):
@@ -39,6 +59,18 @@ def join_lengths(program: Program, links: Mapping[int, Any], lengths: Lengths) -
             for a, b, length in zip(own, other, shapes[primal], strict=True):
                 if length != 1:
                     lengths.join(a, b)
+
+
+def _join_shape(step: Step, lengths: Lengths) -> None:
+    """``np.broadcast_to(x, (n, d))``: the axes are as long as the arrays whose lengths are given."""
+    (out,) = step.outputs
+    shape = step.params.get("shape", step.params.get("argument 0"))
+    given = shape if isinstance(shape, tuple) else (shape,)
+    if step.operation.name not in _SHAPED or len(given) != len(out.shape):
+        return
+    for axis, n in zip(lengths.axes(out.number, out.shape), given, strict=True):
+        if is_size(n) and n.expression[0] == "length" and lengths.known(n.expression[1]):
+            lengths.join(axis, lengths.axes(n.expression[1], ())[n.expression[2]])
 
 
 def _shape(x: Var | Const) -> tuple[int, ...]:
@@ -70,6 +102,10 @@ def _join(step: Step, lengths: Lengths) -> None:
                 lengths.join(a, b)
     elif step.operation.name == "arange" and list(step.params) == ["argument 0"]:
         lengths.join_size(own[0], step.params["argument 0"])
+    elif step.operation.name in ("eye", "identity") and list(step.params) in (["argument 0"], ["argument 0", "dtype"]):
+        lengths.join(own[0], own[1])
+        if is_size(step.params["argument 0"]):
+            lengths.join_length(own[0], step.params["argument 0"])
     elif (
         function in _SAME
         or step.operation.name in _LIKE
@@ -91,6 +127,14 @@ def _join(step: Step, lengths: Lengths) -> None:
             if _shape(arrays[0])[k] == _shape(arrays[1])[k]:
                 lengths.join(own[k], left[k])
                 lengths.join(own[k], right[k])
+    elif function in (np.diagonal, np.diag) and not step.params and len(axes) == 1 and len(axes[0]) == 2:
+        lengths.join_diagonal(own[0], *axes[0])
+    elif function is np.einsum and "." not in step.params["subscripts"]:
+        left, result = step.params["subscripts"].split("->")
+        letters: dict[str, int] = dict(zip(result, own, strict=True))
+        for term, taken in zip(left.split(","), axes, strict=True):
+            for letter, axis in zip(term, taken, strict=True):
+                lengths.join(axis, letters.setdefault(letter, axis))
     elif function is np.outer and [len(a) for a in axes] == [1, 1]:
         lengths.join(own[0], axes[0][0])
         lengths.join(own[1], axes[1][0])
@@ -125,7 +169,7 @@ def _elementwise(own: Any, shape: Any, axes: Any, shapes: Any, lengths: Lengths)
             for axis, length in having:
                 if length != 1:
                     lengths.join(own[-k], axis)
-        elif len(having) == 1 or all(lengths.find(axis) == lengths.find(having[0][0]) for axis, _ in having):
+        elif having and all(lengths.find(axis) == lengths.find(having[0][0]) for axis, _ in having):
             lengths.join(own[-k], having[0][0])
         else:
             others = {lengths.find(axis) for axis, _ in having} - {0}

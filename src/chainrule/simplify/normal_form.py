@@ -15,13 +15,19 @@ from fractions import Fraction
 from typing import Any
 
 from chainrule.ir import Var
+from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
-from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, spans
+from chainrule.simplify.structure import base_terms, pulled
+from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
-__all__ = ["Table", "base_terms"]
+__all__ = ["MOST_ATOMS", "Table", "is_long"]
 
 _MOST_TERMS = 8  # of a sum that is multiplied out
 _LARGEST_SUM = 24  # terms of a sum into which further sums are merged
+_LARGEST = 24  # factors in all terms of what further arithmetic looks into
+_LARGEST_WHOLE = 16  # the same for a whole cotangent, where looking into it ends more naturally
+_MANY_STEPS = 400  # in programs of more, half as many
+MOST_ATOMS = 8  # of a scalar factor
 
 
 class Table:
@@ -31,8 +37,12 @@ class Table:
         self.values: list[Value] = []
         self.one_dim = one_dim
         self.double = True  # the program's floating dtype is double precision
+        self.steps = 0  # of the backward pass
+        self.opening = ALL  # which products over sums are multiplied out
+        self.differing: set[str] = set()  # the openings under which something is read in another way
         self.forward = True  # while the forward pass is read, its sums stay together
         self._known: dict[Any, Value] = {}
+        self._moves: dict[tuple[int, tuple[int | None, ...]], Value] = {}
         self._sums: dict[Any, Ref] = {}
         self._means: dict[Any, Ref | None] = {}
         self.products: dict[int, list[Value]] = {}  # by factor, the products that it is in
@@ -42,7 +52,10 @@ class Table:
         self.scatters: dict[Value, Any] = {}
         self.gathers: dict[Any, list[tuple[Ref, Ref]]] = {}
         self.shares: dict[Any, Value] = {}
+        self.parities: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.is_symmetric: Callable[[Table, Value], bool] = lambda table, value: False
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
+        self.special_matmul: Callable[[Table, Ref, Ref, tuple[Dim, ...]], Ref | None] = lambda table, a, b, dims: None
         self.merge_factors: Callable[[Table, dict[Value, Power]], Ref | None] = lambda table, powers: None
         self.one = self.make("one", (), None, (), ())
 
@@ -61,11 +74,26 @@ class Table:
                     self.sums.setdefault(term.number, []).append(known)
         return known
 
+    def find(self, kind: str, key: Any) -> Value | None:
+        """A value that is there already."""
+        return self._known.get((kind, key))
+
     def ref(self, coefficient: Coefficient, value: Value) -> Ref:
         """A reference; scalars that are computed at run time go into the coefficient."""
         if value.dims or value.kind == "one":
             return coefficient, value
         return times(coefficient, Coefficient(Fraction(1), ((("v", value.number), 1),))), self.one
+
+    def cut(self, ref: Ref) -> Ref:
+        """The same, as an atom: what is made of it does not look into it."""
+        coefficient, value = ref
+        if len(coefficient.atoms) > MOST_ATOMS:
+            made = self.make("cut", (value.number, coefficient), None, ((coefficient, value),), value.dims)
+            coefficient = UNIT
+        else:
+            made = self.make("cut", (value.number, UNIT), None, ((UNIT, value),), value.dims)
+        made.floating = value.floating
+        return self.ref(coefficient, made)
 
     def leaf(self, var: Var, dims: tuple[Dim, ...], floating: bool) -> Value:
         value = self.make("leaf", var.number, None, (), dims, floating)
@@ -111,7 +139,7 @@ class Table:
         left, right = a[1], b[1]
         if left is self.one or right is self.one:
             return coefficient, right if left is self.one else left
-        if not self.forward and (left.kind == "sum" or right.kind == "sum"):
+        if not self.forward and (left.kind == "sum" or right.kind == "sum") and is_multiplied_out(self, left, right):
             size = len(left.terms) * len(right.terms)
             if size <= _MOST_TERMS:
                 pairs = [(p, q) for p in left.terms for q in right.terms]
@@ -162,7 +190,10 @@ class Table:
         shared = dict(terms[0][0].atoms)
         for c, _ in terms[1:]:
             own = dict(c.atoms)
-            shared = {k: p for k, p in shared.items() if own.get(k) == p}
+            # Lengths as far as they go: g / n - h / n**2.  A scalar of run time stays where it divides in one go.
+            shared = {
+                k: s for k, p in shared.items() if (s := smaller(p, q := own.get(k, 0))) and (k[0] != "v" or p == q)
+            }
         return Coefficient(terms[0][0].number, tuple(shared.items()))
 
     def _new_sum(self, key: Any, terms: tuple[Ref, ...]) -> Ref:
@@ -253,6 +284,13 @@ class Table:
             own.pop(0)
         if own == list(range(len(value.dims))):
             return value
+        key = (value.number, tuple(own))
+        found = self._moves.get(key)
+        if found is None:
+            found = self._moves[key] = self._newly_moved(value, own)
+        return found
+
+    def _newly_moved(self, value: Value, own: list[int | None]) -> Value:
         if value.kind == "sum":
             return self.view((UNIT, value), own, len(value.dims))[1]
         if value.kind == "view":
@@ -264,12 +302,16 @@ class Table:
             if own == list(range(len(value.dims))):
                 return value
         last = len(value.dims) - 1
-        if value.kind == "matmul" and last >= 1 and own == [*range(last - 1), last, last - 1]:
+        turned = last >= 1 and own == [*range(last - 1), last, last - 1]
+        if turned and self.is_symmetric(self, value):
+            return value
+        if turned and value.kind == "matmul":
             a, b = (v for _, v in value.parts)
             if len(a.dims) == len(b.dims) == len(value.dims):
-                flipped = (self._moved(b, own, last + 1).number, self._moved(a, own, last + 1).number)
-                known = self._known.get(("matmul", flipped))
-                if known is not None:
+                (c, first), (d, second) = self.turned(b), self.turned(a)
+                known = self._known.get(("matmul", (first.number, second.number)))
+                same = len(first.dims) == len(second.dims) == len(value.dims)
+                if known is not None and same and c == d == UNIT:
                     return known
         dims = tuple(self.one_dim if a is None else value.dims[a] for a in own)
         return self.make("view", (value.number, tuple(own)), tuple(own), ((UNIT, value),), dims, value.floating)
@@ -332,37 +374,75 @@ class Table:
         key = (inner.number, tuple(axes))
         if key not in self._means:
             self._means[key] = None
-            opened = self.add(base.definition)
-            if inner.kind == "view":
-                opened = self.view(opened, inner.details, len(base.dims))
-            if opened[1].kind == "sum":
-                # What is already a value of its own stays one: only the terms are looked at.
-                found = self.add(self.reduce(t, axes, whole) for t in base_terms(self, base, inner))
-                if not found[0].number:
-                    self._means[key] = found
-                    self.notes.append(("centred values", "a mean was subtracted, so the sum is zero"))
+            # What is already a value of its own stays one: only the terms are looked at.
+            found = self.add(self.reduce(t, axes, whole) for t in base_terms(self, base, inner))
+            if not found[0].number:
+                self._means[key] = found
+                self.notes.append(("centred values", "a mean was subtracted, so the sum is zero"))
         return self._means[key]
 
     # ---- matrix products
 
     def matmul(self, a: Ref, b: Ref, dims: tuple[Dim, ...]) -> Ref:
+        if not self.forward:
+            found = self.special_matmul(self, a, b, dims)
+            if found is not None:
+                return found
         coefficient = times(a[0], b[0])
         left, right = a[1], b[1]
+        known = self._known.get(("matmul", (left.number, right.number)))
+        if known is not None:
+            return self.ref(coefficient, known)
         rank = len(dims)
+        swap = [*range(rank - 2), rank - 1, rank - 2]
         if rank >= 2 and len(left.dims) == len(right.dims) == rank:
-            swap = [*range(rank - 2), rank - 1, rank - 2]
-            if ("matmul", (left.number, right.number)) not in self._known:
-                flipped = (self._moved(right, swap, rank).number, self._moved(left, swap, rank).number)
-                known = self._known.get(("matmul", flipped))
-                if known is not None:
-                    return self.view((coefficient, known), swap, rank)
-        value = self.make("matmul", (left.number, right.number), None, ((UNIT, left), (UNIT, right)), dims)
-        return self.ref(coefficient, value)
+            (c, first), (d, second) = self.turned(right), self.turned(left)
+            same = len(first.dims) == len(second.dims) == rank
+            known = self._known.get(("matmul", (first.number, second.number))) if same else None
+            if known is None and same and not self.forward and self._plainer(((left, second), (right, first))):
+                # The transpose of a product of what is there.
+                ends = ((UNIT, first), (UNIT, second))
+                known = self.make("matmul", (first.number, second.number), None, ends, tuple(dims[k] for k in swap))
+            if known is not None:
+                return self.view((times(coefficient, times(c, d)), known), swap, rank)
+        elif {len(left.dims), len(right.dims)} <= {1, 2}:
+            # A vector has no axes to be exchanged: u @ A is A.T @ u.
+            (c, first), (d, second) = self.turned(right), self.turned(left)
+            same = (len(first.dims), len(second.dims)) == (len(right.dims), len(left.dims))
+            known = self._known.get(("matmul", (first.number, second.number))) if same else None
+            if known is not None:
+                return self.ref(times(coefficient, times(c, d)), known)
+        found = None if self.forward else pulled(self, left, right)
+        if found is not None:
+            return self.multiply((coefficient, self.one), found)
+        return self.ref(
+            coefficient,
+            self.make("matmul", (left.number, right.number), None, ((UNIT, left), (UNIT, right)), dims),
+        )
+
+    @staticmethod
+    def _plainer(operands: Sequence[tuple[Value, Value]]) -> bool:
+        """Whether matrices are there with their axes exchanged, and one of them not as it is."""
+        held = [bool(v.leaves) or v is u for u, v in operands]
+        return all(held) and any(v is not u and u.kind == "view" for u, v in operands)
+
+    def turned(self, value: Value) -> Ref:
+        """A matrix with its last two axes exchanged; a vector as it is."""
+        rank = len(value.dims)
+        if rank < 2:
+            return UNIT, value
+        return self.view((UNIT, value), [*range(rank - 2), rank - 1, rank - 2], rank)
 
 
-def base_terms(table: Table, base: Value, inner: Value) -> list[Ref]:
-    """The terms of a forward sum, seen through the view in which it appears."""
-    assert base.definition is not None
-    if inner.kind != "view":
-        return list(base.definition)
-    return [table.view(t, inner.details, len(base.dims)) for t in base.definition]
+def is_long(table: Table, ref: Ref, whole: bool) -> bool:
+    """Whether a polynomial is so long that what is made of it should not look into it.
+
+    Without an end, each step of a long program would multiply out all that came before it.
+    """
+    coefficient, value = ref
+    if len(coefficient.atoms) > MOST_ATOMS:
+        return True
+    if value.kind not in ("prod", "sum"):
+        return False
+    limit = _LARGEST_WHOLE if whole else _LARGEST
+    return sum(len(v.factors) for _, v in value.terms) > (limit // 2 if table.steps > _MANY_STEPS else limit)

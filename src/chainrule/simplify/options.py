@@ -5,21 +5,27 @@ Each option is an equality with a name.  Which of them are used is decided by co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from chainrule.simplify.normal_form import Table
+from chainrule.simplify.conditions import logistic_by_cases, merge_choices, tied_with_clipped
+from chainrule.simplify.contractions import contract
+from chainrule.simplify.linear_algebra import outer_factors, product_options
+from chainrule.simplify.making import Making, SpentError
+from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
+from chainrule.simplify.reductions import merge_reductions
+from chainrule.simplify.saturation import saturated
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
-from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
+from chainrule.simplify.slices import slice_options
+from chainrule.simplify.values import Power, Ref, Value, smaller, spans
 
 __all__ = ["add_options"]
 
-_DEPTH = 4  # of values that are made for options of values that were made for options
 _MOST_CANDIDATES = 12
 _MOST_USERS = 40
 
@@ -29,84 +35,42 @@ def add_options(reader: Reader) -> None:
     _Options(reader).run()
 
 
-def _smaller(p: Power, q: Power) -> Power:
-    """The power that two powers of the same sign have in common."""
-    if p > 0 and q > 0:
-        return min(p, q)
-    return max(p, q) if p < 0 and q < 0 else 0
-
-
-class _Options:
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self.table: Table = reader.table
-        self.depths: dict[int, int] = {}
-        self.queue: list[Value] = []
-
+class _Options(Making):
     def run(self) -> None:
-        table = self.table
-        table.forward = False
-        first = len(self.reader.forward_values)
-        self.queue = [v for v in table.values if v.number not in self.reader.forward_values]
-        del first
-        limit = 30 * len(self.queue) + 200
-        done = 0
-        while done < len(self.queue) and done < limit:
-            value = self.queue[done]
-            done += 1
-            if value.kind == "sum":
-                self._factored(value)
-                self._matmul_sides(value)
-                self._part_sums(value)
-                self._onto(value)
-                self._merged_choices(value)
-                self._summed_scalars(value)
-                self._opened(value)
-            elif value.kind == "prod":
-                self._absorbed(value)
-                self._pulled_view(value)
-                self._small_parts(value)
-                self._into_reductions(value)
-                self._opened(value)
-
-    # ---- helpers
-
-    def _enter(self, made: Iterable[Value], parent: Value) -> None:
-        """Let new values have options of their own."""
-        depth = self.depths.get(parent.number, 0) + 1
-        for value in made:
-            self.depths[value.number] = depth
-            self.reader.positions[value.number] = self.reader.positions.get(parent.number)
-            if depth <= _DEPTH:
-                self.queue.append(value)
-
-    def _making(self, parent: Value, make: Any) -> Any:
-        before = len(self.table.values)
-        result = make()
-        self._enter(self.table.values[before:], parent)
-        return result
-
-    def _recipe(self, value: Value, kind: str, coefficient: Coefficient, parts: Any, details: Any, name: str) -> None:
-        if any(type(x) is tuple and (x[0] is value or x[1] is value) for x in parts):
-            return
-        if len(value.recipes) < 40:
-            value.recipes.append(Recipe(kind, coefficient, tuple(parts), details, name))
-
-    def _same(self, value: Value, ref: Ref, name: str) -> None:
-        """``value`` is a multiple of another value."""
-        coefficient, other = ref
-        if other is value or not coefficient.number:
-            return
-        if other is self.table.one:
-            return
-        self._recipe(value, "prod", coefficient, ((other, 1),), None, name)
+        self.table.forward = False
+        ways: dict[str, tuple[Callable[[Value], None], ...]] = {
+            "sum": (
+                self._factored,
+                self._matmul_sides,
+                self._part_sums,
+                partial(slice_options, self),
+                partial(merge_reductions, self),
+                partial(merge_choices, self),
+                partial(tied_with_clipped, self),
+                partial(logistic_by_cases, self),
+                self._grouped,
+                self._summed_scalars,
+                self._view_of_sum,
+                self._opened,
+            ),
+            "prod": (
+                partial(saturated, self),
+                self.replaced,
+                self._absorbed,
+                self._pulled_view,
+                self._small_parts,
+                self._into_reductions,
+                self._opened,
+            ),
+            "reduce": (partial(contract, self),),
+            "matmul": (lambda value: product_options(self.table, value, self.reader.dtype, self.making),),
+        }
+        for value in self.queue:  # which grows
+            for way in ways.get(value.kind, ()):
+                with suppress(SpentError):
+                    way(value)
 
     # ---- sums
-
-    def _divided(self, terms: Sequence[Ref], factors: Sequence[tuple[Value, Power]]) -> Ref:
-        """The sum of the terms without a factor that all have."""
-        inverse = [(v, -p) for v, p in factors]
-        return self.table.add([self.table.product(c, (*v.factors, *inverse)) for c, v in terms])
 
     def _factored(self, value: Value) -> None:
         terms: tuple[Ref, ...] = value.parts
@@ -126,7 +90,7 @@ class _Options:
         shared: dict[Value, Power] = dict(chosen[0][1].factors)
         for _, v in chosen[1:]:
             own = dict(v.factors)
-            shared = {f: s for f, p in shared.items() if (s := _smaller(p, own.get(f, 0)))}
+            shared = {f: s for f, p in shared.items() if (s := smaller(p, own.get(f, 0)))}
         subsets = [tuple(shared.items())]
         if 1 < len(shared) <= 4:
             subsets += [(f,) for f in shared.items()]
@@ -136,51 +100,63 @@ class _Options:
             if key in seen or not factors:
                 continue
             seen.add(key)
-            coefficient, inner = self._making(value, lambda f=factors: self._divided(chosen, f))
+            coefficient, inner = self.making(value, lambda f=factors: self.divided(chosen, f))
             if not coefficient.number:
                 continue
             if len(group) == len(terms):
-                self._recipe(value, "prod", coefficient, (*factors, *inner.factors), None, "common factor")
+                parts = (*factors, *inner.factors)
+                self.recipe(value, "prod", coefficient, parts, None, "common factor")
+                if len(parts) > 2 or any(may_overflow(f) for f, _ in factors):  # some may be held as a product
+                    whole = self.making(value, lambda c=coefficient, f=parts: self.table.product(c, f))
+                    self.same(value, whole, "common factor")
+                    below = power_of(whole[0], -1)
+                    if below is not None and whole[1].kind == "prod":
+                        self.recipe(whole[1], "prod", below, ((value, 1),), None, "shared sum")
+                    saturated(self, whole[1])
                 continue
-            scale, part = self._making(value, lambda f=factors, v=inner: self.table.product(UNIT, (*f, (v, 1))))
+            scale, part = self.making(value, lambda f=factors, v=inner: self.table.product(UNIT, (*f, (v, 1))))
             rest = [t for k, t in enumerate(terms) if k not in group]
-            self._recipe(value, "sum", UNIT, (*rest, (times(coefficient, scale), part)), None, "common factor")
+            self.recipe(value, "sum", UNIT, (*rest, (times(coefficient, scale), part)), None, "common factor")
+            if len(rest) > 1 and inner.leaves:  # the rest may have common factors too
+                whole = [*rest, (times(coefficient, scale), part)]
+                self.same(value, self.making(value, lambda w=whole: self.table.add(w)), "common factor")
 
     def _matmul_sides(self, value: Value) -> None:
-        """``a @ b + a @ c`` is ``a @ (b + c)``."""
+        """``a @ b + a @ c`` is ``a @ (b + c)``, and ``a @ b @ d + c @ d`` is ``(a @ b + c) @ d``."""
         terms: tuple[Ref, ...] = value.parts
-        products: list[Any] = [
-            (k, c, v.parts[0][1], v.parts[1][1]) for k, (c, v) in enumerate(terms) if v.kind == "matmul"
-        ]
         for side in (0, 1):
-            groups: dict[int, list[Any]] = {}
-            for p in products:
-                groups.setdefault(p[2 + side].number, []).append(p)
+            groups: dict[int, list[tuple[int, Ref, Value]]] = {}  # number of the term, the rest, and what is common
+            for k, (c, v) in enumerate(terms):
+                for common, other in outer_factors(self.table, v, side) if v.kind == "matmul" else ():
+                    groups.setdefault(common.number, []).append((k, (times(c, other[0]), other[1]), common))
             for group in groups.values():
-                if len(group) < 2 or len({len(p[3 - side].dims) for p in group}) > 1:
+                if len(group) < 2 or len({len(r[1].dims) for _, r, _ in group}) > 1:
                     continue
-                kept: Value = group[0][2 + side]
-                scale, inner = self._making(value, lambda g=group, s=side: self.table.add((p[1], p[3 - s]) for p in g))
-                if inner is self.table.one or inner.shape != group[0][3 - side].shape or not scale.number:
+                kept = group[0][2]
+                scale, inner = self.making(value, lambda g=group: self.table.add(r for _, r, _ in g))
+                if inner is self.table.one or inner.shape != group[0][1][1].shape or not scale.number:
                     continue
                 ends = (kept, inner) if side == 0 else (inner, kept)
                 dims = terms[group[0][0]][1].dims
-                c, v = self._making(value, lambda e=ends, d=dims: self.table.matmul((UNIT, e[0]), (UNIT, e[1]), d))
-                used = {p[0] for p in group}
+                c, v = self.making(value, lambda e=ends, d=dims: self.table.matmul((UNIT, e[0]), (UNIT, e[1]), d))
+                used = {k for k, _, _ in group}
                 rest = [t for k, t in enumerate(terms) if k not in used]
                 if rest:
-                    self._recipe(value, "sum", UNIT, (*rest, (times(scale, c), v)), None, "common side of products")
+                    self.recipe(value, "sum", UNIT, (*rest, (times(scale, c), v)), None, "common side of products")
                 else:
-                    self._same(value, (times(scale, c), v), "common side of products")
+                    self.same(value, (times(scale, c), v), "common side of products")
 
     def _part_sums(self, value: Value) -> None:
         """Sums that exist already, taken for several terms at once."""
         terms: tuple[Ref, ...] = value.parts
         own = {(v.number, c.atoms): c.number for c, v in terms}
+        present = {v.number for _, v in terms}
         found = 0
         for _, term in terms[:6]:
-            for w in self.table.sums.get(term.number, [])[:_MOST_USERS]:
+            for w in self.sums(term, value):
                 if w is value or len(w.parts) >= len(terms) or found > 6:
+                    continue
+                if any(u.number not in present for _, u in w.parts):
                     continue
                 c0, v0 = w.parts[0]
                 for c, v in terms:
@@ -192,43 +168,26 @@ class _Options:
                     if all(own.get((u.number, k.atoms)) == k.number for k, u in scaled):
                         used = {(u.number, k.atoms) for k, u in scaled}
                         rest = [t for t in terms if (t[1].number, t[0].atoms) not in used]
-                        self._recipe(value, "sum", UNIT, (*rest, (scale, w)), None, "shared sum")
+                        self.recipe(value, "sum", UNIT, (*rest, (scale, w)), None, "shared sum")
                         found += 1
 
-    def _onto(self, value: Value) -> None:
-        """What is added at an index is added onto the other terms, not to zeros first."""
-        terms: tuple[Ref, ...] = value.parts
-        for k, (c, v) in enumerate(terms):
-            at = self.table.scatters.get(v)
-            if at is None:
+    def _grouped(self, value: Value) -> None:
+        """Terms that have the same scalar factor, which is multiplied with their sum: ``g - (a + b) / n``."""
+        groups: dict[Coefficient, list[int]] = {}
+        for k, (c, _) in enumerate(value.parts):
+            groups.setdefault(Coefficient(abs(c.number), c.atoms), []).append(k)
+        if len(groups) < 2:
+            return
+        for scale, indices in groups.items():
+            if len(indices) < 2 or scale == UNIT:
                 continue
-            rest = [t for n, t in enumerate(terms) if n != k]
-            scale, base = self._making(value, lambda r=rest: self.table.add(r))
-            if base is self.table.one or base.shape != value.shape or not base.floating:
+            below = power_of(scale, -1)
+            chosen = [value.parts[k] for k in indices]
+            if below is None:
                 continue
-            amount = v.parts[1]
-            parts = ((scale, base), (times(c, amount[0]), amount[1]), *at.arrays)
-            self._recipe(value, "scatter", UNIT, parts, at.step, "added in place")
-
-    def _merged_choices(self, value: Value) -> None:
-        """``where(m, a, 0) + where(m, 0, b)`` is ``where(m, a, b)``."""
-        terms: tuple[Ref, ...] = value.parts
-        found: dict[Any, list[tuple[int, int]]] = {}
-        for k, (_, v) in enumerate(terms):
-            if v.kind == "op" and v.details[0] != "full" and v.details[0].function is np.where and v.details[3]:
-                found.setdefault(v.parts[0][1], []).append((k, v.details[3][0]))
-        for pair in found.values():
-            if len(pair) != 2 or {side for _, side in pair} != {1, 2}:
-                continue
-            (j, _), (k, _) = sorted(pair, key=lambda e: e[1])
-            (a, u), (b, v) = terms[j], terms[k]
-            parts = (u.parts[0], (times(a, u.parts[1][0]), u.parts[1][1]), (times(b, v.parts[2][0]), v.parts[2][1]))
-            rest = [t for n, t in enumerate(terms) if n not in (j, k)]
-            if rest:
-                scale, merged = self._making(value, lambda p=(terms[j], terms[k]): self.table.add(p))
-                self._recipe(value, "sum", UNIT, (*rest, (scale, merged)), None, "choices merged")
-            elif any(x[1].floating for x in parts[1:]):
-                self._recipe(value, "where", UNIT, parts, None, "choices merged")
+            part = self.making(value, lambda b=below, t=chosen: self.table.add((times(b, c), v) for c, v in t))
+            rest = [t for k, t in enumerate(value.parts) if k not in indices]
+            self.recipe(value, "sum", UNIT, (*rest, (times(scale, part[0]), part[1])), None, "common factor")
 
     def _summed_scalars(self, value: Value) -> None:
         """``a * x + b * x`` with scalars computed at run time is ``(a + b) * x``."""
@@ -243,13 +202,13 @@ class _Options:
                 terms += [(c, v) for c in scalars]
                 continue
             opened = [t for c in scalars for t in self._scalar_terms(c)]
-            total, scalar = self._making(value, lambda o=opened: self.table.add(o))
+            total, scalar = self.making(value, lambda o=opened: self.table.add(o))
             if total.number:
                 terms.append(self.table.product(total, ((scalar, 1), (v, 1))))
         if len(terms) == 1:
-            self._same(value, terms[0], "scalars collected")
+            self.same(value, terms[0], "scalars collected")
         elif terms:
-            self._recipe(value, "sum", UNIT, terms, None, "scalars collected")
+            self.recipe(value, "sum", UNIT, terms, None, "scalars collected")
 
     def _scalar_terms(self, c: Coefficient) -> list[Ref]:
         """A scalar as a sum, where it is a sum of the forward pass."""
@@ -278,7 +237,7 @@ class _Options:
         attempts = [(e,) for e in items] + ([tuple(items)] if len(items) > 1 else [])
         attempts += [pair for pair in combinations(items, 2) if len(items) > 2]
         for attempt in attempts:
-            opened = self._making(value, lambda a=attempt: self._substituted(terms, dict(a)))
+            opened = self.making(value, lambda a=attempt: self._substituted(terms, dict(a)))
             if opened is None or not opened[0].number:
                 continue
             count = len(opened[1].terms)
@@ -287,7 +246,21 @@ class _Options:
                 or (value.kind == "prod" and count == 2 and attempt[0][0].definition is None)
                 or (count == len(terms) and value.kind == "sum")
             ):
-                self._same(value, opened, "sum of the forward pass opened")
+                self.same(value, opened, "sum of the forward pass opened")
+                if count == 1 and value.kind == "sum":
+                    self._in_products(value, opened)
+
+    def _in_products(self, value: Value, found: Ref) -> None:
+        """A sum that turned out to be a product: what it is a factor of is a product of other factors then."""
+        for product in self.table.products.get(value.number, [])[:_MOST_CANDIDATES]:
+            p = dict(product.factors)[value]
+            scale = power_of(found[0], p)
+            if scale is None:
+                continue
+            rest = [e for e in product.factors if e[0] is not value]
+            factors = (*rest, *((f, q * p) for f, q in found[1].factors))
+            whole = self.making(product, lambda c=scale, f=factors: self.table.product(c, f))
+            self.same(product, whole, "sum of the forward pass opened")
 
     def _solved(self, base: Value, v: Value, p: Power, in_sum: bool, replaced: dict[Value, tuple[Ref, ...]]) -> None:
         """A term of a forward sum by which is divided, expressed by the sum: ``e`` in ``e / (1 + e)``."""
@@ -323,8 +296,8 @@ class _Options:
 
     def _divides(self, small: Value, powers: dict[Value, Power], sign: int) -> bool:
         for f, q in small.factors:
-            p, wanted = Fraction(powers.get(f, 0)), Fraction(q) * sign
-            if not p or (p > 0) != (wanted > 0) or abs(wanted) > abs(p):
+            p, wanted = powers.get(f, 0), q * sign
+            if not (0 < wanted <= p or p <= wanted < 0):
                 return False
         return True
 
@@ -336,23 +309,22 @@ class _Options:
         powers = dict(value.factors)
         candidates: list[tuple[int, int, Value]] = []
         for f in powers:
-            users = self.table.products.get(f.number, [])
-            for w in users if len(users) <= _MOST_USERS else [w for w in users if w.leaves][:_MOST_USERS]:
+            for w in self.products(f, value):
                 if w is value or not self._known_product(w):
                     continue
                 for sign in (1, -1):
                     if self._divides(w, powers, sign):
                         weight = sum(abs(Fraction(q)) for _, q in w.factors)
                         candidates.append((-int(2 * weight) - bool(w.leaves), sign, w))
-        chosen = sorted(dict.fromkeys(candidates), key=lambda e: (e[0], e[2].number))[:_MOST_CANDIDATES]
+        chosen = sorted(dict.fromkeys(candidates), key=lambda e: (e[0], e[2].number))[: self.candidates]
         for _, sign, w in chosen:
             inverse = [(f, -q * sign) for f, q in w.factors]
-            c, rest = self._making(value, lambda i=inverse: self.table.product(UNIT, (*value.factors, *i)))
+            c, rest = self.making(value, lambda i=inverse: self.table.product(UNIT, (*value.factors, *i)))
             parts = [(w, sign)] if rest is self.table.one else [(w, sign), (rest, 1)]
             name = "product of the forward pass" if w.leaves else "shared product"
-            self._recipe(value, "prod", c, parts, None, name)
+            self.recipe(value, "prod", c, parts, None, name)
             if len(rest.factors) > 1 or (rest.kind == "prod"):
-                self._recipe(value, "prod", c, [(w, sign), *rest.factors], None, name)
+                self.recipe(value, "prod", c, [(w, sign), *rest.factors], None, name)
 
     def _pulled_view(self, value: Value) -> None:
         """A product of equal views is the view of a product."""
@@ -360,9 +332,19 @@ class _Options:
         if len(mappings) != 1 or None in mappings:
             return
         ((mapping, _),) = [m for m in mappings if m is not None]
-        c, inner = self._making(value, lambda: self.table.product(UNIT, [(f.parts[0][1], p) for f, p in value.factors]))
+        c, inner = self.making(value, lambda: self.table.product(UNIT, [(f.parts[0][1], p) for f, p in value.factors]))
         if inner is not self.table.one:
-            self._recipe(value, "view", c, ((UNIT, inner),), mapping, "view of a product")
+            self.recipe(value, "view", c, ((UNIT, inner),), mapping, "view of a product")
+
+    def _view_of_sum(self, value: Value) -> None:
+        """A sum of equal views is the view of a sum."""
+        mappings = {(v.details, len(v.parts[0][1].dims)) if v.kind == "view" else None for _, v in value.parts}
+        if len(mappings) != 1 or None in mappings:
+            return
+        ((mapping, _),) = [m for m in mappings if m is not None]
+        scale, inner = self.making(value, lambda: self.table.add((c, v.parts[0][1]) for c, v in value.parts))
+        if inner is not self.table.one and scale.number and len(inner.dims) == len(value.parts[0][1].parts[0][1].dims):
+            self.recipe(value, "view", scale, ((UNIT, inner),), mapping, "view of a product")
 
     def _small_parts(self, value: Value) -> None:
         """Factors of a smaller shape multiplied among themselves first."""
@@ -373,8 +355,8 @@ class _Options:
         for group in by_dims.values():
             if len(group) > 1 and len(group) < len(value.factors):
                 rest = [e for e in value.factors if e not in group]
-                c, part = self._making(value, lambda g=group: self.table.product(UNIT, g))
-                self._recipe(value, "prod", c, [(part, 1), *rest], None, "small factors first")
+                c, part = self.making(value, lambda g=group: self.table.product(UNIT, g))
+                self.recipe(value, "prod", c, [(part, 1), *rest], None, "small factors first")
 
     def _into_reductions(self, value: Value) -> None:
         """A factor that is constant along a reduction, moved into it where it meets a known product there."""
@@ -422,14 +404,14 @@ class _Options:
         ) or any(not powers[f] for _, (f, _) in chosen)
         if not meets:
             return
-        c, child = self._making(value, lambda: table.product(UNIT, (*inner.factors, *(m for _, m in chosen))))
+        c, child = self.making(value, lambda: table.product(UNIT, (*inner.factors, *(m for _, m in chosen))))
         if child is table.one or child.dims != inner.dims:
             return
-        scale, whole = self._making(value, lambda: table.product(UNIT, ((r, 1), *(f for f, _ in chosen))))
+        scale, whole = self.making(value, lambda: table.product(UNIT, ((r, 1), *(f for f, _ in chosen))))
         below = power_of(scale, -1)
         if below is None or whole.kind != "prod":
             return
-        self._recipe(whole, "reduce", times(c, below), ((UNIT, child),), details, "factor moved into a sum")
+        self.recipe(whole, "reduce", times(c, below), ((UNIT, child),), details, "factor moved into a sum")
         if whole is not value:
             rest = [e for e in value.factors if e[0] is not r and e not in [f for f, _ in chosen]]
-            self._recipe(value, "prod", scale, [(whole, 1), *rest], None, "factor moved into a sum")
+            self.recipe(value, "prod", scale, [(whole, 1), *rest], None, "factor moved into a sum")

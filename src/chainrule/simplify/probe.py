@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,31 +14,73 @@ from chainrule.errors import ChainruleError
 from chainrule.ir import Program, Var
 from chainrule.run import run
 
-__all__ = ["is_as_good"]
+__all__ = ["Comparison", "compare"]
 
 _LARGEST = 2_000_000  # elements that all steps together make; larger programs are not probed
+_FINITE = 9  # the first probes, whose numbers are all finite
+_MOST_SPOILED = 6  # operands that are probed with an infinite or undefined element
 _MANY_STEPS = 1_000  # beyond, one probe must do
 _ERRORS = (ChainruleError, ArithmeticError, ValueError, IndexError, TypeError, np.linalg.LinAlgError)
 
 
-def is_as_good(found: Backward, plain: Backward) -> bool:
-    """Whether the gradients agree on probes, and are finite wherever they were before.
+class Comparison(NamedTuple):
+    """How a form of a backward pass compares with the form before.
 
-    The probes are ordinary numbers, tiny and huge ones, saturated ones and zeros.  Integers, which are mostly indices,
-    are zero.  Where a program cannot be run on a probe, as it needs a definite matrix perhaps, the probe says nothing.
+    Attributes:
+        as_good: whether the gradients agree, and are finite wherever they were.
+        safer: whether they are finite in more places.
+    """
+
+    as_good: bool
+    safer: bool
+
+
+def compare(found: Backward, plain: Backward) -> Comparison:
+    """Whether the gradients agree on probes, and are finite wherever they were before, or in more places.
+
+    The probes are ordinary numbers, tiny and huge ones, saturated ones of either sign, zeros, and ordinary ones with an
+    infinite or undefined one among them.  Integers, which are mostly indices, are zero.  Where a program cannot be run
+    on a probe, as it needs a definite matrix perhaps, the probe says nothing; nor does a probe where the result itself
+    is not finite say that a gradient should be.
     """
     program = plain.program
     size = sum(math.prod(out.shape) for step in program.steps for out in step.outputs)
     if size > _LARGEST or any(x.dtype.kind == "c" for x in program.inputs):
-        return True
-    probes = list(_probes(program))
-    for number, inputs in enumerate(probes if len(program.steps) < _MANY_STEPS else probes[:1]):
+        return Comparison(True, False)
+    safer = False
+    probes = _probes(program)
+    for number, inputs in enumerate(probes if len(program.steps) < _MANY_STEPS else islice(probes, 1)):
         try:
-            before = _gradients(plain, inputs)
-            after = _gradients(found, inputs)
+            results, before = _gradients(plain, inputs)
+            _, after = _gradients(found, inputs)
         except _ERRORS:
             continue
-        if not all(_agree(a, b, number < 2) for a, b in zip(before, after, strict=True)):
+        defined = all(np.all(np.isfinite(r)) for r in results)
+        if number >= _FINITE and not defined:
+            continue
+        pairs = list(zip(before, after, strict=True))
+        safer = safer or (defined and any(np.any(np.isfinite(b) & ~np.isfinite(a)) for a, b in pairs))
+        if all(_agree(a, b, number < 2) for a, b in pairs):
+            continue
+        if number >= 2 or not _closer(plain, inputs, before, after):
+            return Comparison(False, False)
+    return Comparison(True, safer)
+
+
+def _closer(plain: Backward, inputs: list[Any], before: list[Any], after: list[Any]) -> bool:
+    """Whether the gradients differ because those before were less accurate, as quotients of differences may be."""
+    try:
+        _, exact = _gradients(plain, [np.asarray(x, np.longdouble) if x.dtype.kind == "f" else x for x in inputs])
+    except _ERRORS:
+        return False
+    if any(e.dtype != np.longdouble for e in exact):
+        return False
+    for e, a, b in zip(exact, before, after, strict=True):
+        if not np.all(np.isfinite(b) | ~np.isfinite(a)):
+            return False
+        known = np.isfinite(e) & np.isfinite(a)
+        error, earlier = (float(np.max(np.abs(x - e)[known], initial=0)) for x in (b, a))
+        if error > 8 * earlier and error > 64 * np.finfo(a.dtype).eps * float(np.max(np.abs(e)[known], initial=1)):
             return False
     return True
 
@@ -53,13 +96,24 @@ def _probes(program: Program) -> Iterator[list[Any]]:
 
     for scale, positive in ((1.0, False), (1.0, True), (1e-30, False), (1e30, False), (50.0, False), (800.0, False)):
         yield [values(x, scale, positive) for x in program.inputs]
-    yield [values(x, 0.0, False) for x in program.inputs]
+    for scale in (0.0, 800.0, -800.0):
+        yield [values(x, scale, True) for x in program.inputs]
+    for n, x in enumerate(program.inputs[:_MOST_SPOILED]):
+        for spoiled in (math.inf, math.nan) if x.dtype.kind == "f" and 0 not in x.shape else ():
+            inputs = [values(y, 1.0, False) for y in program.inputs]
+            inputs[n] = np.array(inputs[n])
+            inputs[n].flat[0] = spoiled
+            inputs[n] = inputs[n][()]
+            yield inputs
 
 
-def _gradients(backward: Backward, inputs: list[Any]) -> list[Any]:
-    results = run(backward.program, inputs)[len(backward.program.outputs) - len(backward.gradients) :]
+def _gradients(backward: Backward, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The results of the forward pass, and the gradients."""
+    results = run(backward.program, inputs)
+    count = len(results) - len(backward.gradients)
     shapes = [x.shape if isinstance(x, Var) else np.shape(x.value) for x in backward.wrt]
-    return [np.broadcast_to(np.asarray(r), shape) for r, shape in zip(results, shapes, strict=True)]
+    gradients = [np.broadcast_to(np.asarray(r), shape) for r, shape in zip(results[count:], shapes, strict=True)]
+    return [r for r in map(np.asarray, results[:count]) if r.dtype.kind == "f"], gradients
 
 
 def _agree(before: Any, after: Any, ordinary: bool) -> bool:

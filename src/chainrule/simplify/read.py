@@ -10,29 +10,21 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward
-from chainrule.indexing import add_item, get_item
+from chainrule.indexing import get_item
 from chainrule.ir import Const, Step, Var
-from chainrule.ops import Operation
 from chainrule.rules.helpers import normalise_axes
-from chainrule.simplify.choices import is_fresh
-from chainrule.simplify.functions import ScatterAt, merge_factors, note_share, scatter, sum_of_scatter, tied_share
+from chainrule.simplify.choices import LINEAR
+from chainrule.simplify.functions import merge_factors, note_share, sum_of_scatter, tied_share
 from chainrule.simplify.lengths import join_lengths
-from chainrule.simplify.normal_form import Table
+from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace, trace_of
+from chainrule.simplify.normal_form import Table, is_long
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
+from chainrule.simplify.symmetry import is_symmetric
 from chainrule.simplify.values import Recipe, Ref, Value
 from chainrule.sizes import is_size
 from chainrule.writing import cast
 
-__all__ = ["LINEAR", "Algebra", "Reader"]
-
-# Operations that are linear in some operands: scalar factors go through them.
-LINEAR: dict[Any, tuple[int, ...]] = {
-    get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
-    np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
-    np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
-    np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
-    np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
-}  # fmt: skip
+__all__ = ["Algebra", "Reader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +50,54 @@ class Reader:
         self.algebra = algebra
         self.program = program = backward.program
         self.lengths = Lengths()
-        join_lengths(self.program, backward.links, self.lengths)
+        join_lengths(self.program, backward.links, self.lengths, backward.likes)
         forward = self.program.steps[: backward.forward_steps]
         self.lengths.available.update(x.number for x in program.inputs)
         self.lengths.available.update(c.number for c in program.constants)
         self.lengths.available.update(out.number for step in forward for out in step.outputs)
         self.table = Table(self.lengths.one)
         self.table.merge_factors = merge_factors
-        self.table.special_sum = sum_of_scatter
+        self.table.is_symmetric = is_symmetric
+        self.table.special_matmul = product_with_vectors
+        self.table.special_sum = self._special_sum
         self.refs: dict[int, Ref] = {}
         self.variables: dict[int, Var] = {}
         self.scalars: dict[Coefficient, Var] = {}  # held by variables of the forward pass
         self.positions: dict[int, Any] = {}  # by value, where it was first needed
         self.forward_values: set[int] = set()
+        self.written: set[int] = set(backward.added_up)
         self.zeros: set[int] = set()  # variables of the backward pass that are proved to be zero
         self.unit_matrices: set[int] = set()
+        self.producers: dict[int, Step] = {out.number: s for s in self.program.steps for out in s.outputs}
+        self.primals: dict[int, Var] = {}  # by cotangent
+        variables = self.program.by_number()
+        for v, shares in (*backward.contributions.items(), *((v, ((0, g),)) for v, g in backward.links.items())):
+            primal = variables.get(v)
+            for _, g in shares:
+                if type(g) is int and isinstance(primal, Var):
+                    self.primals.setdefault(g, primal)
+        self.symmetric_totals: set[int] = set()
+        self.diagonals: dict[int, Ref] = {}  # matrices of which the diagonal is taken, times the identity matrix
         self.zero_positions: dict[int, Any] = {}
+        self.wholes = {g for g in backward.links.values() if type(g) is int}
         self.made_by: dict[int, int] = {}  # by value, the backward step that makes it
         dtypes = {
             x.dtype
             for x in (*self.program.inputs, *(o for s in self.program.steps for o in s.outputs))
             if x.dtype.kind in "fc" and x.shape
         }
-        self.dtype: Any = next(iter(dtypes)) if len(dtypes) == 1 else None
+        # What is complex has no structure here, as functions of it are not polynomials of it alone.
+        real = [dtype for dtype in dtypes if dtype.kind == "f"]
+        self.dtype: Any = real[0] if len(real) == 1 else None
         if self.dtype is not None and self.dtype.char not in "fd":
             self.dtype = None
+        self.table.steps = len(self.program.steps) - len(forward)
         self.table.double = self.dtype is not None and self.dtype.char == "d"
+
+    def _special_sum(self, table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
+        if table.forward:
+            return None
+        return sum_of_scatter(table, inner, axes) or trace_of(table, inner, axes, self.dtype)
 
     def read(self) -> None:
         for x in self.program.inputs:
@@ -124,6 +138,9 @@ class Reader:
             self.variables[out.number] = out
             ref = found if found is not None else self._opaque(step, k)
             value = ref[1]
+            if value.kind != "sum" and is_long(self.table, ref, True):
+                self._bind_leaf(out)  # a product of many factors is an atom, as sums are
+                continue
             if value.kind == "sum":
                 leaf = self.table.leaf(out, self.lengths.dims(out.number), out.dtype == self.dtype)
                 ref = self.table.define_sum(ref, leaf)
@@ -153,6 +170,7 @@ class Reader:
         """Note that a forward variable holds a value."""
         coefficient, value = ref
         if value.dims != self.lengths.dims(out.number) and value.shape != out.shape:
+            self._hold_kept(ref, out)
             return
         if value.floating == (out.dtype == self.dtype):
             value.leaves.append((coefficient, out))
@@ -164,12 +182,24 @@ class Reader:
                 base = value.parts[0][1]
                 base.recipes.append(Recipe("view", UNIT, ((UNIT, value),), tuple(inverse), "view of the forward pass"))
 
+    def _hold_kept(self, ref: Ref, out: Var) -> None:
+        """Note that a forward variable holds a scalar with its axes kept."""
+        coefficient, value = ref
+        atoms = [(k, p) for k, p in coefficient.atoms if k[0] == "v"]
+        if value is not self.table.one or len(atoms) != 1 or atoms[0][1] != 1 or out.dtype != self.dtype:
+            return
+        below = power_of(times(coefficient, Coefficient(Fraction(1), ((atoms[0][0], -1),))), -1)
+        scalar = self.table.values[atoms[0][0][1]]
+        if below is not None and not scalar.leaves:
+            leaf = self.table.leaf(out, self.lengths.dims(out.number), True)
+            scalar.recipes.append(Recipe("view", below, ((UNIT, leaf),), (), "view of the forward pass"))
+
     def _backward(self, number: int, step: Step) -> None:
         found = self._algebra(step)
         for k, out in enumerate(step.outputs):
             self.variables[out.number] = out
             ref = found if found is not None else self._opaque(step, k)
-            self.refs[out.number] = ref
+            self.refs[out.number] = self.table.cut(ref) if is_long(self.table, ref, out.number in self.wholes) else ref
             if not ref[0].number and step.inputs:
                 self.zeros.add(out.number)
                 self.zero_positions[out.number] = step.position
@@ -205,10 +235,19 @@ class Reader:
     def leaf_of(self, x: Var) -> Ref:
         """A variable as it is, made by its own step."""
         dims = self.lengths.dims(x.number)
-        _, value = self.refs[x.number]
-        key = ("full", x.number)
+        coefficient, value = self.refs[x.number]
+        key = ("full", value.number, coefficient, tuple(d.number for d in dims), x.dtype == self.dtype)
         made = self.table.make("op", key, ("full", None, 0, ()), (self.refs[x.number],), dims, x.dtype == self.dtype)
         return UNIT, made
+
+    def opaque_weights(self, step: Step) -> Ref | None:
+        """What a step computes, as something that products are not multiplied out over."""
+        a, b = (self.operand(x) for x in step.inputs)
+        if a is None or b is None:
+            return None
+        whole = self.table.add((a, (Coefficient(b[0].number * -1, b[0].atoms), b[1])))
+        dims = self.lengths.dims(step.outputs[0].number)
+        return UNIT, self.table.make("op", ("full", whole[1].number), ("full", None, 0, ()), (whole,), dims)
 
     def _algebra(self, step: Step) -> Ref | None:
         """What a step computes, where it is arithmetic in the program's one floating dtype."""
@@ -224,7 +263,7 @@ class Reader:
     def is_unit_matrix(self, value: Value) -> bool:
         if value.kind == "op" and value.details[0] != "full" and value.details[0].function is cast:
             value = value.parts[0][1]
-        return value.number in self.unit_matrices
+        return value.number in self.unit_matrices or is_identity(value)
 
     def whole(self, x: Var | Const) -> Any:
         return self.lengths.dims(x.number)
@@ -253,6 +292,12 @@ class Reader:
             else:
                 refs.append(ref)
         if function is np.where and len(refs) == 3 and out.dtype == self.dtype:
+            for n in (1, 2):
+                number = self.operand(step.inputs[n]) if refs[3 - n] == _ZERO_LITERAL else None
+                if number is not None and number[1] is self.table.one and number[0].number:
+                    refs[n] = number
+            if type(refs[1]) is tuple and refs[1][1] is self.table.one and not refs[0][1].floating:
+                return self.table.multiply(refs[1], refs[0])
             linear = tuple(n for n in (1, 2) if refs[3 - n] == _ZERO_LITERAL and type(refs[n]) is tuple)
             for n in linear:
                 c, v = refs[n]
@@ -260,7 +305,7 @@ class Reader:
             found = tied_share(self.table, step, refs)
             if found is not None:
                 return found
-        params = tuple((name, self._frozen(p)) for name, p in step.params.items())
+        params = tuple((name, self.frozen(p)) for name, p in step.params.items())
         key = (id(step.operation), k, params, tuple((r[1].number, r[0]) if type(r) is tuple else r for r in refs))
         kept = [
             r if type(r) is tuple else (x if isinstance(x, Const) else r)
@@ -276,54 +321,20 @@ class Reader:
         note_share(self.table, value)
         return self.table.ref(coefficient, value)
 
-    def scattered(self, step: Step) -> Ref | None:
-        """What is added at an index of an array: the array and the same added to zeros."""
-        base, amount, *arrays = step.inputs
-        start, value = self.refs[base.number], self.operand(amount)
-        picked = [self.fitted(x) for x in arrays]
-        if value is None or any(p is None for p in picked) or self.variables[base.number].dtype != self.dtype:
-            return None
-        if self.starts_from_zero(start):
-            zeros = start[1]
-        else:
-            found = self._zeros_in(start)
-            if found is None:
-                return None
-            zeros = found
-        params = tuple((name, self._frozen(p)) for name, p in step.params.items())
-        ref = scatter(self.table, value, ScatterAt(step, params, zeros, tuple(p for p in picked if p is not None)))
-        return ref if self.starts_from_zero(start) else self.table.add((start, ref))
-
-    def _zeros_in(self, ref: Ref) -> Value | None:
-        """The array of zeros that something was added to before."""
-        for _, v in ref[1].terms:
-            for f, _ in v.factors:
-                added = f.kind == "op" and isinstance(f.details[0], Operation) and len(f.parts) > 1
-                if added and f.details[0].function is add_item and self.starts_from_zero(f.parts[0]):
-                    start: Value = f.parts[0][1]
-                    return start
-        return None
-
-    def starts_from_zero(self, ref: Any) -> bool:
-        if type(ref) is not tuple or ref[1].kind != "op":
-            return False
-        operation, step, *_ = ref[1].details
-        return operation != "full" and operation.name == "zeros_like" and is_fresh(step)
-
     def _raw(self, x: Var | Const) -> Any:
         """An operand that has no reference, as something that can be compared."""
         if isinstance(x, Const) and x.number < 0:
-            return _Literal(type(x.value), self._frozen(x.value))
+            return _Literal(type(x.value), self.frozen(x.value))
         return self.refs[x.number]
 
-    def _frozen(self, p: Any) -> Any:
+    def frozen(self, p: Any) -> Any:
         if is_size(p):
             found = self.lengths.coefficient(p)
             return ("size", found) if found is not None else ("size", id(p))
         if isinstance(p, tuple | list):
-            return (type(p).__name__, *(self._frozen(e) for e in p))
+            return (type(p).__name__, *(self.frozen(e) for e in p))
         if isinstance(p, slice):
-            return ("slice", self._frozen(p.start), self._frozen(p.stop), self._frozen(p.step))
+            return ("slice", self.frozen(p.start), self.frozen(p.stop), self.frozen(p.step))
         if isinstance(p, float) and p != p:
             return "nan"
         try:
@@ -347,11 +358,21 @@ class Reader:
         if inverse is None or len(value.recipes) > 12:
             return
         function = step.operation.function
+        if function in (np.matmul, np.dot) and value.kind != "matmul":
+            sides = [self.fitted(x) for x in step.inputs]
+            if all(r is not None and r[1].dims and r[1].floating for r in sides):
+                (a, u), (b, v) = (r for r in sides if r is not None)
+                value.recipes.append(Recipe("matmul", times(inverse, times(a, b)), ((UNIT, u), (UNIT, v)), None, ""))
+            return
         refs = [self.operand(x) for x in step.inputs]
         if any(r is None or r[1] is value for r in refs):
             return
         known: list[Ref] = [r for r in refs if r is not None]
         recipe: Recipe | None = None
+        if function is np.multiply and len(value.dims) == 2:
+            for (_, v), (c, other) in (known, known[::-1]):
+                if is_identity(v) and other.shape == value.shape:
+                    self.diagonals[step.outputs[0].number] = (c, other)
         if function in (np.multiply, np.divide):
             if any(v is self.table.one for _, v in known):
                 return
@@ -369,14 +390,33 @@ class Reader:
             recipe = Recipe("sum", inverse, ((a, u), (times(sign, b), v)), None, "")
         elif function in (np.sum, np.mean) and set(step.params) <= {"axis", "keepdims"}:
             recipe = self._mechanical_sum(step, known[0], inverse)
+            product = self.producers.get(step.inputs[0].number)
+            if function is np.sum and not step.outputs[0].shape and product is not None:
+                value.recipes += self._inner_product(product, inverse)
         if recipe is not None:
             value.recipes.append(recipe)
+
+    def _inner_product(self, product: Step, inverse: Coefficient) -> list[Recipe]:
+        """The sum of all elements of a product of two arrays as their inner product."""
+        shape = product.outputs[0].shape
+        if product.operation.function is not np.multiply or not shape:
+            return []
+        refs = [self.operand(x) for x in product.inputs]
+        (a, u), (b, v) = ((UNIT, self.table.one) if r is None else r for r in refs)
+        if any(r is None for r in refs) or any(x.shape != shape or not x.floating for x in (u, v)):
+            return []
+        return [Recipe(*inner_product(self.table, (times(inverse, times(a, b)), u), v, self.dtype), "sum of a product")]
 
     def _mechanical_sum(self, step: Step, operand: Ref, inverse: Coefficient) -> Recipe | None:
         x = step.inputs[0]
         coefficient, value = operand
         whole = self.whole(x)
         axes = normalise_axes(step.params.get("axis"), len(whole))
+        masked = self.diagonals.get(x.number)
+        if masked is not None and axes == (0, 1) and step.operation.function is np.sum and not step.outputs[0].shape:
+            c, matrix = masked
+            made = trace(self.table, matrix, self.dtype)
+            return Recipe("prod", times(inverse, c), ((made, 1),), None, "trace")
         if value is self.table.one or value.shape != tuple(d.length for d in whole):
             return None
         if any(value.dims[a] is not whole[a] and whole[a].length == 1 for a in axes):
@@ -394,6 +434,3 @@ class Reader:
                 mapping.pop(0)
         scale = times(inverse, coefficient)
         return Recipe("reduce", scale, ((UNIT, value),), (tuple(sorted(axes)), mapping), "")
-
-
-# ---- how arithmetic is read

@@ -15,7 +15,7 @@ from chainrule.simplify.read import Reader
 from chainrule.simplify.repeats import frozen
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, power_of, times
 from chainrule.simplify.values import Value
-from chainrule.sizes import is_size
+from chainrule.sizes import is_size, plain_number
 from chainrule.writing import cast
 
 __all__ = ["Emitter"]
@@ -29,6 +29,7 @@ class Emitter:
 
     def __init__(self, reader: Reader, names: Mapping[Instance, Var], first_number: int) -> None:
         self.reader = reader
+        self._several: dict[Any, list[Var]] = {}  # the outputs of operations that have several
         self.steps: list[Step] = []
         self.made: dict[Instance, Var] = {}
         self._names = names
@@ -146,11 +147,14 @@ class Emitter:
         whole = [kept.index(k) if k in kept else None for k in range(rank)]
         while whole and whole[0] is None:
             whole.pop(0)
-        if mapping is not None and list(mapping) == whole:
+        # Leading axes are not kept: the value has none of length 1.
+        if mapping is not None and list(mapping) == whole and len(whole) == rank:
             params["keepdims"] = True
-            mapping = [None] * (rank - len(mapping)) + list(mapping)
-            result = self._step(np.mean if mean else np.sum, (x,), params)
-            return result
+            if x.dtype.kind in "bi":
+                params["dtype"] = self.reader.dtype
+            return self._step(np.mean if mean else np.sum, (x,), params)
+        if mapping is not None and list(mapping) == list(range(len(kept))):
+            mapping = None
         if x.dtype.kind in "bi":
             params["dtype"] = self.reader.dtype
         result = self._step(np.mean if mean else np.sum, (x,), params)
@@ -167,6 +171,13 @@ class Emitter:
             mapping = [None if a is None else a + missing for a in mapping]
         return self._viewed(x, mapping)
 
+    def _emit_cut(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        _, operands = choice.payload
+        (x,) = self._operands(operands, children)
+        if not isinstance(x, Var):
+            raise NoFormError("a number in place of an array")
+        return x
+
     def _emit_where(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         _, operands = choice.payload
         return self._step(np.where, tuple(self._operands(operands, children)))
@@ -174,10 +185,46 @@ class Emitter:
     def _emit_scatter(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         step, operands = choice.payload
         base, *others = self._operands(operands, children)
-        if isinstance(base, Var) and base.shape != value.shape:
-            base = self._full(value, operands[0], [base])
+        base = self._start(value, operands, base)
         out = self._new(value.shape, self.reader.dtype)
         self.steps.append(Step(step.operation, (base, *others), step.params, (out,), self._position))
+        self._last = None
+        return out
+
+    def _start(self, value: Value, operands: Sequence[Any], base: Operand) -> Operand:
+        """The array that something is added to, in its full shape and dtype."""
+        if not isinstance(base, Var):
+            return base
+        if base.shape != value.shape:
+            return self._full(value, operands[0], [base])
+        return base if base.dtype == self.reader.dtype else self._step(cast, (base,), {"dtype": self.reader.dtype})
+
+    def _emit_subtracted(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        """A scatter of minus an amount, which is written as a subtraction in place."""
+        details, operands = choice.payload
+        step = details[1] if isinstance(details, tuple) else details
+        base, amount, *arrays = self._operands(operands, children)
+        base = self._start(value, operands, base)
+        if isinstance(amount, Var):
+            if amount.dtype.kind in "bi":
+                amount = self._step(cast, (amount,), {"dtype": self.reader.dtype})
+            # Never shared: each is the sign of its own subtraction.
+            minus = self._new(amount.shape, amount.dtype)
+            self.steps.append(Step(OPERATIONS[np.negative], (amount,), {}, (minus,), self._position))
+            amount = minus
+        else:
+            amount = Const(-amount.value)
+        out = self._new(value.shape, self.reader.dtype)
+        self.steps.append(Step(step.operation, (base, amount, *arrays), step.params, (out,), self._position))
+        self._last = None
+        return out
+
+    def _emit_joined(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        """Arrays side by side, each in its full shape."""
+        axis, operands = choice.payload
+        parts = tuple(self._operands(operands, children))
+        out = self._new(value.shape, self.reader.dtype)
+        self.steps.append(Step(OPERATIONS[np.concatenate], parts, {"axis": axis}, (out,), self._position))
         self._last = None
         return out
 
@@ -185,9 +232,16 @@ class Emitter:
         details, operands = choice.payload
         operation, step, k, _ = details
         if operation == "full":
-            return self._full(value, operands[0], children)
+            lazy = operands[0][1].kind == "one"
+            return self._full(value, operands[0], [] if lazy else children)
         inputs = tuple(self._operands(operands, children))
+        key = (id(step), tuple(x.number if isinstance(x, Var) or x.number >= 0 else repr(x.value) for x in inputs))
+        if key in self._several:
+            known: Var = self._several[key][k]
+            return known
         outputs: list[Var] = [self._new(out.shape, out.dtype) for out in step.outputs]
+        if len(outputs) > 1:
+            self._several[key] = outputs
         params = {name: self.reader.lengths.rewritten(p) for name, p in step.params.items()}
         self.steps.append(Step(operation, inputs, params, tuple(outputs), self._position))
         self._last = None
@@ -201,6 +255,8 @@ class Emitter:
         shape = tuple(self._length(d) for d in value.dims)
         if value.floating and isinstance(x, Var) and x.dtype != self.reader.dtype:
             x = self._step(cast, (x,), {"dtype": self.reader.dtype})
+        if value.floating and not isinstance(x, Var) and not isinstance(plain_number(x.value), float):
+            x = Const(1.0 * x.value if is_size(x.value) else float(x.value))
         if isinstance(x, Var) and x.shape == value.shape:
             return x
         return self._step(np.broadcast_to, (x,), {"shape": shape}, value.shape)
@@ -208,10 +264,7 @@ class Emitter:
     def _length(self, dim: Any) -> Any:
         if dim.one:
             return 1
-        try:
-            return self.reader.lengths.number(dim.count(), True)
-        except NoFormError:
-            return dim.length  # as in the step that it stands for
+        return self.reader.lengths.number(dim.count(), True)
 
     def _operands(self, operands: Sequence[Any], children: Sequence[Var]) -> list[Operand]:
         arrays = iter(children)
@@ -244,6 +297,15 @@ class Emitter:
         if inserted:
             result = self._step(np.expand_dims, (result,), {"axis": inserted[0] if len(inserted) == 1 else inserted})
         return result
+
+    def aligned(self, x: Var, rank: int) -> Var:
+        """An array with leading axes of length 1 added or dropped."""
+        more = rank - len(x.shape)
+        if more > 0 and x.shape:
+            return self._step(np.expand_dims, (x,), {"axis": tuple(range(more)) if more > 1 else 0})
+        if more < 0 and all(n == 1 for n in x.shape[:-rank]) and rank:
+            return self._step(np.squeeze, (x,), {"axis": tuple(range(-more)) if more < -1 else 0})
+        return x
 
     def scaled(self, scale: Coefficient, x: Var) -> Var:
         """``scale * x``; divided by a length or a whole number where that is what it is."""
@@ -278,18 +340,21 @@ class Emitter:
         number = self.reader.lengths.number(fixed, self.reader.dtype is not None and self.reader.dtype.char == "d")
         if not runtime:
             return Const(number)
-        above = [self._root(self.made[n, UNIT], p) for n, p in runtime if p > 0]
-        below = [self._root(self.made[n, UNIT], p) for n, p in runtime if p < 0]
-        result: Operand | None = None if fixed == UNIT and above else Const(number)
+        above = [x for n, p in runtime if p > 0 for x in self._repeated(self.made[n, UNIT], p)]
+        below = [x for n, p in runtime if p < 0 for x in self._repeated(self.made[n, UNIT], -p)]
+        result: Operand | None = None if fixed in (UNIT, _MINUS) and above else Const(number)
         for x in above:
             result = x if result is None else self._step(np.multiply, (result, x))
         assert result is not None
         for x in below:
             result = self._step(np.divide, (result, x))
-        return result
+        return self._step(np.negative, (result,)) if fixed == _MINUS and above else result
 
-    def _root(self, x: Var, p: Any) -> Var:
-        return x if abs(p) == 1 else self._raised(x, abs(p))
+    def _repeated(self, x: Var, p: Any) -> list[Var]:
+        """The factors of a power: small ones one after another, as a square overflows where its root does not."""
+        if p in (1, 2, 3):
+            return [x] * int(p)
+        return [self._raised(x, p)]
 
     def _new(self, shape: tuple[int, ...], dtype: Any) -> Var:
         self._next += 1

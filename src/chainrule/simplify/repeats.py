@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.calls import identity
+from chainrule.indexing import add_item, get_item, set_item
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.ops import Operation
 from chainrule.simplify.scalars import renumbered, variables_in
@@ -16,6 +17,7 @@ from chainrule.sizes import is_size
 __all__ = ["frozen", "without_repeats"]
 
 _UNREPEATABLE = frozenset((np.empty_like,))
+_WRITTEN = frozenset("zeros_like ones_like full_like zeros ones full".split())
 
 
 def frozen(p: Any) -> Any:
@@ -42,6 +44,7 @@ def without_repeats(backward: Backward) -> Backward:
     moved: dict[int, int] = {}  # the same, by number
     known: dict[Any, tuple[Var, ...]] = {}
     steps: list[Step] = []
+    made_by: dict[int, Step] = {}  # the backward steps
 
     def operand(x: Var | Const) -> Var | Const:
         if isinstance(x, Var):
@@ -64,8 +67,16 @@ def without_repeats(backward: Backward) -> Backward:
                 replaced[step.outputs[0].number] = inputs[0]
                 moved[step.outputs[0].number] = inputs[0].number
                 continue
+            restored = _put_back(step, inputs, made_by)
+            if restored is not None:
+                replaced[step.outputs[0].number] = restored
+                moved[step.outputs[0].number] = restored.number
+                continue
             step = Step(step.operation, inputs, step.params, step.outputs, step.position)
-        if step.operation.function not in _UNREPEATABLE:
+            made_by[step.outputs[0].number] = step
+        # The user's np.zeros_like is for them to write into.
+        written = k < backward.forward_steps and step.operation.name in _WRITTEN
+        if step.operation.function not in _UNREPEATABLE and not written:
             known.setdefault(key, step.outputs)
         steps.append(step)
     outputs = tuple(operand(x) for x in program.outputs)
@@ -100,7 +111,28 @@ def without_repeats(backward: Backward) -> Backward:
         backward.cotangents,
         links,
         {v: shares for v, shares in contributions.items() if shares},
+        backward.likes,
+        backward.structure,
+        backward.added_up,
     )
+
+
+def _put_back(step: Step, inputs: tuple[Var | Const, ...], made_by: dict[int, Step]) -> Var | None:
+    """The array of which a part was set to zero, where that part is added to it again.
+
+    ``y[1:] += v`` reads, adds and writes: the cotangent of y goes through the write, where it is zero, and the reading.
+    """
+    if step.operation.function is not add_item or len(inputs) != 2 or not isinstance(inputs[0], Var):
+        return None
+    cleared, part = made_by.get(inputs[0].number), made_by.get(inputs[1].number)
+    if cleared is None or cleared.operation.function is not set_item:
+        return None
+    if part is None or part.operation.function is not get_item:
+        return None
+    base, nothing = cleared.inputs[:2]
+    zero = isinstance(nothing, Const) and nothing.number < 0 and nothing.value == 0
+    same = cleared.params["index"] == step.params["index"] == part.params["index"]
+    return base if zero and same and isinstance(base, Var) and part.inputs == (base,) else None
 
 
 def _key(operation: Operation, inputs: tuple[Var | Const, ...], params: Any) -> Any:

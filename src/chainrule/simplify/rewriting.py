@@ -8,28 +8,35 @@ steps as they were are among the ways, and the result is never more expensive th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from chainrule.backward import Backward
+from chainrule.dispatch import load_families
 from chainrule.ir import Const, Program, Var
 from chainrule.positions import Position
 from chainrule.simplify.algebra import ALGEBRA
 from chainrule.simplify.choices import Choices, Instance, scalars_of
 from chainrule.simplify.cost import cost_of
+from chainrule.simplify.estimates import Estimates
 from chainrule.simplify.identities import IDENTITIES
+from chainrule.simplify.openings import ALL, BUT_CONSTANTS, NONE
 from chainrule.simplify.options import add_options
-from chainrule.simplify.probe import is_as_good
+from chainrule.simplify.perturb import perturb
+from chainrule.simplify.probe import compare
 from chainrule.simplify.read import Reader
 from chainrule.simplify.realise import Emitter
 from chainrule.simplify.repeats import without_repeats
-from chainrule.simplify.scalars import NoFormError
-from chainrule.simplify.select import Selection
+from chainrule.simplify.scalars import NoFormError, times
+from chainrule.simplify.select import Selection, StuckError
 from chainrule.simplify.values import Ref
 from chainrule.verify import verify
 
 __all__ = ["Rewrite", "Simplified", "rewritten", "simplify"]
+
+_MOST_STEPS = 150  # of a backward pass that is read in several ways
+_MOST_ATTEMPTS = 6  # at a selection, where values turn out to need each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +80,63 @@ def simplify(backward: Backward) -> Simplified:
         **{f.name: getattr(shorter, f.name) for f in fields(Backward)},
         rewrites=(*earlier, Rewrite("repeated", None, text)) if removed else earlier,
     )
-    try:
-        found = rewritten(plain)
-    except NoFormError:
-        return plain  # something in it has no form here
-    return found if cost_of(found) < cost_of(plain) and is_as_good(found, plain) else plain
+    best, safer = plain, False
+    for found, is_safer in _attempts(plain):
+        cost, least = cost_of(found), cost_of(best)
+        if (cost < least and is_safer >= safer) or (is_safer and not safer and cost[0] <= least[0] + 1):
+            best, safer = found, is_safer
+    return best
 
 
-def rewritten(backward: Simplified) -> Simplified:
-    """The cheapest form that was found, which may be worse than what was given.
+def _is_long(backward: Backward) -> bool:
+    return len(backward.program.steps) - backward.forward_steps > _MOST_STEPS
+
+
+def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, bool]]:
+    """The cheapest forms under each way to read sums, and whether each is finite where the given form is not.
+
+    Multiplied out, terms cancel; as they are, they are shared.  Where a form is not as good as the given one, another
+    is found that keeps exponentials that may overflow out of products.
+    """
+    openings = [ALL]
+    for opening in openings:
+        differing: Collection[str] = ()
+        for strict in (False, True):
+            rewriting = _Rewriting(plain, opening, strict)
+            try:
+                found = rewriting.run()
+            except NoFormError:
+                break  # something in it has no form here
+            differing = rewriting.table.differing
+            if cost_of(found)[0] > cost_of(plain)[0] + 1:
+                break
+            comparison = compare(found, plain)
+            if comparison.as_good:
+                yield found, comparison.safer
+                break
+        if opening == ALL and not _is_long(plain):
+            openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
+
+
+def rewritten(backward: Simplified, strict: bool = False) -> Simplified:
+    """The cheapest form that was found with sums multiplied out, which may be worse than what was given.
+
+    ``strict`` keeps exponentials that may overflow out of products wherever there is another form.
 
     Raises:
         NoFormError: where there is none.
     """
-    return _Rewriting(backward).run()
+    return _Rewriting(backward, ALL, strict).run()
 
 
 class _Rewriting:
-    def __init__(self, backward: Simplified) -> None:
+    def __init__(self, backward: Simplified, opening: str, strict: bool) -> None:
+        load_families()  # identities name operations that the program does not have
         self.backward = backward
+        self.strict = strict
         self.reader = Reader(backward, ALGEBRA)
         self.table = self.reader.table
+        self.table.opening = opening
 
     def run(self) -> Simplified:
         self.reader.read()
@@ -110,12 +153,26 @@ class _Rewriting:
 
     def _selected(self, wanted: Sequence[Instance], names: Mapping[Instance, Var]) -> Selection:
         """The better of two ways to start: scaling late, and scaling where the steps did."""
-        choices = Choices(self.table)
-        selections = [Selection(choices, wanted, names, scale_early) for scale_early in (False, True)]
-        for selection in selections:
-            selection.start()
-            selection.improve()
-        return min(selections, key=lambda s: s.total)
+        exact = False
+        for attempt in range(_MOST_ATTEMPTS):
+            estimates = Estimates(Choices(self.table, self.strict))
+            try:
+                selections = [Selection(estimates, wanted, names, scale_early, exact) for scale_early in (False, True)]
+                for selection in selections:
+                    selection.start()
+                    selection.improve()
+                # With signs moved about, a first choice is poor more often than good.
+                estimates.choices.sign()
+                for selection in selections:
+                    perturb(selection)
+            except StuckError as stuck:
+                estimates.untie(stuck.number if attempt + 2 < _MOST_ATTEMPTS else None)
+                continue
+            best = min(selections, key=lambda s: s.total)
+            if exact or best.is_ordered():
+                return best
+            exact = True
+        raise NoFormError("values need each other")
 
     # ---- what is needed
 
@@ -137,9 +194,16 @@ class _Rewriting:
             for out in step.outputs:
                 coefficient, value = self.reader.refs[out.number]
                 key = (value.number, coefficient)
-                if value is not self.table.one and (key not in names or names[key].name is None):
-                    names[key] = out
+                keys = [key] if value.kind != "cut" else [key, self._inside(key)]
+                for key in keys:
+                    if value is not self.table.one and (key not in names or names[key].name is None):
+                        names[key] = out
         return names
+
+    def _inside(self, cut: Instance) -> Instance:
+        """What an atom that is not looked into stands for."""
+        scale, inner = self.table.values[cut[0]].parts[0]
+        return inner.number, times(cut[1], scale)
 
     def _result(self, x: Var | Const, root: Ref | Const, emitter: Emitter) -> Var | Const:
         if isinstance(root, Const):
@@ -147,6 +211,8 @@ class _Rewriting:
         coefficient, value = root
         scalar = value is self.table.one
         result = emitter.scalar(coefficient) if scalar else emitter.made[value.number, coefficient]
+        if isinstance(x, Var) and isinstance(result, Var):
+            result = emitter.aligned(result, len(x.shape))
         if isinstance(x, Var) and isinstance(result, Var) and (x.shape != result.shape or x.dtype != result.dtype):
             raise NoFormError("a gradient would change its shape or dtype")
         return result
@@ -171,7 +237,7 @@ class _Rewriting:
             gradients=results,
             links=links,
             contributions={v: shares for v, shares in contributions.items() if shares},
-            rewrites=(*old.rewrites, *log),
+            rewrites=tuple(dict.fromkeys((*old.rewrites, *log))),
         )
 
     def _linked(self, g: Any, emitter: Emitter) -> Any:

@@ -10,7 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -30,17 +32,31 @@ class NoFormError(Exception):
     """Something in a backward pass has no form here; the pass stays as it is."""
 
 
-@dataclass(frozen=True, slots=True)
 class Coefficient:
     """A scalar: an exact number times powers of lengths and of scalars that are computed at run time.
 
-    An atom is ``("n", axis)``, ``("s", size)`` or ``("v", value)`` by number.
+    An atom is ``("n", axis)``, ``("s", size)`` or ``("v", value)`` by number.  Equal scalars are the same object, since
+    they are compared and looked up all the time.
     """
 
+    __slots__ = ("__weakref__", "atoms", "number")
     number: Fraction
-    atoms: tuple[Atom, ...] = ()
+    atoms: tuple[Atom, ...]
+
+    def __new__(cls, number: Fraction, atoms: tuple[Atom, ...] = ()) -> Coefficient:
+        key = (number.numerator, number.denominator, atoms)
+        found = _COEFFICIENTS.get(key)
+        if found is None:
+            found = _COEFFICIENTS[key] = super().__new__(cls)
+            found.number = number
+            found.atoms = atoms
+        return found
+
+    def __repr__(self) -> str:
+        return f"Coefficient({self.number}, {self.atoms})"
 
 
+_COEFFICIENTS: WeakValueDictionary[Any, Coefficient] = WeakValueDictionary()
 UNIT = Coefficient(Fraction(1))
 ZERO = Coefficient(Fraction(0))
 
@@ -57,6 +73,11 @@ def times(a: Coefficient, b: Coefficient) -> Coefficient:
         return b
     if b is UNIT:
         return a
+    return _product(a, b)
+
+
+@lru_cache(maxsize=1 << 16)
+def _product(a: Coefficient, b: Coefficient) -> Coefficient:
     number = _rounded(a.number * b.number)
     if not a.atoms or not b.atoms:
         return Coefficient(number, a.atoms or b.atoms)
@@ -67,12 +88,20 @@ def times(a: Coefficient, b: Coefficient) -> Coefficient:
 
 
 def power_of(a: Coefficient, p: Any) -> Coefficient | None:
-    """A power; a root only of lengths, which are positive."""
+    """A power; a root only of lengths, which are positive, and of one other size as it stands."""
     if p == 1 or a is UNIT:
         return a
+    return _power(a, p)
+
+
+@lru_cache(maxsize=1 << 16)
+def _power(a: Coefficient, p: Any) -> Coefficient | None:
     whole = Fraction(p).denominator == 1
-    if not whole and (a.number != 1 or any(k[0] == "v" for k, _ in a.atoms)):
-        return None
+    if not whole:
+        # A number that is known by its name, or a difference, may be negative: the root of its square is not itself.
+        others = [(k, q) for k, q in a.atoms if k[0] != "n"]
+        if a.number != 1 or len(others) > 1 or any(k[0] == "v" or q != 1 for k, q in others):
+            return None
     if not a.number and p < 0:
         return None
     number = _rounded(a.number ** int(p)) if whole else a.number
@@ -111,6 +140,7 @@ class Lengths:
         self._wholes: dict[Any, Any] = {}  # sizes written for products of lengths: Y.size
         self._sizes: list[Any] = []
         self._counts: set[int] = set()
+        self._diagonals: dict[tuple[int, int], int] = {}
         self._size_keys: dict[Any, int] = {}
         self._places: dict[int, tuple[int, int]] = {}
         self.available: set[int] = set()  # variables that sizes may refer to
@@ -148,8 +178,17 @@ class Lengths:
     def join_size(self, axis: int, x: Any) -> None:
         """Say that an axis is of a given size, and counts the places along it, as ``np.arange`` does."""
         self._counts.add(axis)
+        self.join_length(axis, x)
+
+    def join_length(self, axis: int, x: Any) -> None:
+        """Say that an axis is of a given size."""
         if is_size(x) and x.expression[0] == "length" and x.expression[1] in self._axes:
             self.join(axis, self._axes[x.expression[1]][x.expression[2]])
+
+    def join_diagonal(self, axis: int, rows: int, columns: int) -> None:
+        """Say that an axis is as long as the diagonal of a matrix."""
+        key = (self.find(rows), self.find(columns))
+        self.join(axis, self._diagonals.setdefault(key, key[0] if key[0] == key[1] else axis))
 
     def counts(self, axis: int) -> bool:
         return axis in self._counts
@@ -181,6 +220,8 @@ class Lengths:
         head, *operands = x.expression
         if head == "number":
             return self.coefficient(operands[0])
+        if head == "name":
+            return self._whole_size(x, tuple(x.expression))
         if head in ("length", "size"):
             if operands[0] not in self._axes:
                 return self._whole_size(x, (head, *operands))

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.ir import Var
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim
 
-__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "spans"]
+__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "smaller", "spans"]
 
 Power = int | Fraction
 
@@ -20,7 +20,8 @@ class Recipe:
     """One way of computing a value: ``coefficient`` times an operation on other values.
 
     Attributes:
-        kind: ``"prod"``, ``"sum"``, ``"reduce"``, ``"matmul"``, ``"view"``, ``"where"`` or ``"op"``.
+        kind: ``"prod"``, ``"sum"``, ``"reduce"``, ``"matmul"``, ``"view"``, ``"cut"``, ``"where"`` or
+            ``"op"``.
         coefficient: what the result is multiplied with.
         parts: pairs of a value and its power, for a product; else references.
         details: what the kind needs beyond that.
@@ -40,7 +41,8 @@ class Value:
 
     Attributes:
         number: its place in the table.
-        kind: ``"one"``, ``"leaf"``, ``"prod"``, ``"sum"``, ``"view"``, ``"reduce"``, ``"matmul"`` or ``"op"``.
+        kind: ``"one"``, ``"leaf"``, ``"prod"``, ``"sum"``, ``"view"``, ``"cut"``, ``"reduce"``, ``"matmul"`` or
+            ``"op"``.
         parts: for a product pairs of value and power; else references; what the kind is made of.
         details: axes, the mapping of a view, or operation and parameters.
         dims: its axes.
@@ -90,6 +92,13 @@ def broadcast(parts: Iterable[tuple[Dim, ...]]) -> tuple[Dim, ...]:
             elif result[-k].length == 1 and (dims[-k].length != 1 or (result[-k].one and not dims[-k].one)):
                 result[-k] = dims[-k]
     return tuple(result)
+
+
+def smaller(p: Power, q: Power) -> Power:
+    """The power that two powers of the same sign have in common."""
+    if p > 0 and q > 0:
+        return min(p, q)
+    return max(p, q) if p < 0 and q < 0 else 0
 
 
 def spans(value: Value, axis: int, whole: Dim) -> bool:

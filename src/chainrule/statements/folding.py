@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 from chainrule import user_source
 from chainrule.ir import Const, Step, Var
-from chainrule.lengths import ONE, Symbol, symbols_of
-from chainrule.statements.request import Request, is_element, is_view, is_write, sizes_of
+from chainrule.lengths import ONE, Symbol
+from chainrule.loops import loop_in
+from chainrule.statements.request import Request, is_element, is_view, is_write, kept_starts, sizes_in, sizes_of
 from chainrule.user_source import Place
 
 __all__ = ["Folding"]
+
+_DEEPEST = 32  # operations in each other; beyond, nobody can read an expression
 
 
 class Folding:
@@ -38,7 +41,7 @@ class Folding:
         self.steps = program.steps
         self.producer: dict[int, int] = {out.number: k for k, s in enumerate(self.steps) for out in s.outputs}
         self.variables = program.by_number()
-        self.symbols = symbols_of(program)
+        self.symbols = request.symbols.of
         # For each variable, the last of the user's steps that reads it.
         self.readers = {x.number: k for k, s in enumerate(self.steps[: request.forward_steps]) for x in s.inputs}
         self.primals: dict[int, list[int]] = {}
@@ -46,6 +49,12 @@ class Folding:
             if type(gradient) is int:
                 self.primals.setdefault(gradient, []).append(primal)
         self.forced = set(forced)
+        self.read: set[int] = set()  # what loops read by its name
+        for step in self.steps:
+            loop = loop_in(step)
+            if loop is not None:
+                read = [step.inputs[slot.place].number for slot in loop.slots if slot.kind in ("fixed", "row")]
+                self.read.update(read, kept_starts(step))
         self.gradient_of = self._gradient_names()
         while True:
             self._live()
@@ -92,16 +101,22 @@ class Folding:
         bases: set[int] = set()
         self.divisors: set[int] = set()
         self.folded: dict[int, Step] = {}
+        levels: dict[int, int] = {}  # how deep in an expression a variable would be written
         for k in reversed(self.live):
             step = self.steps[k]
             wanted = [out for out in step.outputs if out.number in self.needed and out.number not in request.given]
-            weight = 1
-            if len(wanted) == 1 and self._foldable(step, wanted[0], k, uses.get(wanted[0].number, 0), roots, bases):
+            weight, level = 1, 0
+            if (
+                len(wanted) == 1
+                and levels.get(wanted[0].number, 0) <= _DEEPEST
+                and self._foldable(step, wanted[0], k, uses.get(wanted[0].number, 0), roots, bases)
+            ):
                 self.folded[wanted[0].number] = step
-                weight = uses[wanted[0].number]
+                weight, level = uses[wanted[0].number], levels.get(wanted[0].number, 0)
             for position, x in enumerate(step.inputs):
                 if isinstance(x, Var):
                     uses[x.number] = uses.get(x.number, 0) + weight
+                    levels[x.number] = max(levels.get(x.number, 0), level + 1)
                     if position == 0 and is_write(step):
                         bases.add(x.number)
                     if position == 1 and step.operation.name == "divide":
@@ -109,7 +124,13 @@ class Folding:
 
     def _foldable(self, step: Step, out: Var, k: int, uses: int, roots: set[int], bases: set[int]) -> bool:
         number = out.number
-        if number in self.forced or is_write(step) or (number in bases and not (is_view(step) and uses == 1)):
+        if (
+            number in self.forced
+            or number in self.read
+            or loop_in(step) is not None
+            or is_write(step)
+            or (number in bases and not (is_view(step) and uses == 1))
+        ):
             return False
         if number in roots and not (self.request.fold_roots and uses == 1):
             return False
@@ -132,16 +153,17 @@ class Folding:
                 if symbol != ONE:
                     by_symbol.setdefault(symbol, []).append((number, axis))
             by_shape.setdefault(own, []).append(number)
-        for k in self.live:
-            latest = self.steps[k].outputs[0].number
-            for key in sizes_of(self.steps[k]):
-                if key in self.stand_ins:
-                    continue
-                found = self._stand_in(*key, named, by_symbol, by_shape, latest)
-                if found is None:
-                    self.forced.add(key[0])
-                else:
-                    self.stand_ins[key] = found
+        mentioned = [(self.steps[k].outputs[0].number, key) for k in self.live for key in sizes_of(self.steps[k])]
+        lengths = [x.value for x in self.request.roots if isinstance(x, Const) and x.number < 0]
+        mentioned += [(max(live, default=0), key) for key in sizes_in(lengths)]
+        for latest, key in mentioned:
+            if key in self.stand_ins:
+                continue
+            found = self._stand_in(*key, named, by_symbol, by_shape, latest)
+            if found is None:
+                self.forced.add(key[0])
+            else:
+                self.stand_ins[key] = found
         return len(self.forced) > before
 
     def _stand_in(
@@ -169,14 +191,14 @@ class Folding:
     ) -> tuple[tuple[int, int | None], ...] | None:
         """Where to read the length of an axis, or the size, of an array whose axes have these symbols."""
         if axis is None:
-            same = [n for n in by_shape.get(own, []) if n <= latest]
+            same = [n for n in by_shape.get(own, []) if n <= latest or n in self.request.alike]
             if same:
                 return ((max(same, key=self._nearness), None),)
         result = []
         for symbol in own if axis is None else (own[axis],):
             if symbol == ONE:
                 continue
-            candidates = [c for c in by_symbol.get(symbol, []) if c[0] <= latest]
+            candidates = [c for c in by_symbol.get(symbol, []) if c[0] <= latest or c[0] in self.request.alike]
             if not candidates:
                 return None
             result.append(max(candidates, key=lambda c: (*self._nearness(c[0]), -c[1])))

@@ -8,7 +8,7 @@ from chainrule.indexing import Index, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.statements.folding import Folding
 from chainrule.statements.order import Order
-from chainrule.statements.request import apart, is_element, is_view, is_write
+from chainrule.statements.request import apart, is_element, is_view, is_write, kept_starts
 
 __all__ = ["Memory"]
 
@@ -60,6 +60,10 @@ class Memory:
             for number, part in self._windows(k):
                 self.windows.setdefault(number, []).append((place, part))
         end = len(self.order.lines)
+        for k in self.order.lines:
+            for number in kept_starts(self.folding.steps[k]):
+                # It stands in a list from then on.
+                self.windows.setdefault(number, []).append((end, None))
         for x in self.folding.request.roots:
             if isinstance(x, Var):
                 step = self.folding.folded.get(x.number)
@@ -80,7 +84,7 @@ class Memory:
     def _write_in_place(self) -> None:
         """Decide which writes go into the array itself: where nobody reads what it held before."""
         storage: dict[int, int] = {number: number for number in self.folding.request.given}
-        owned: set[int] = set()
+        owned: set[int] = set(self.folding.request.owned)
         members: dict[int, dict[int, Index | None]] = {number: {number: None} for number in self.folding.request.given}
         for place, k in enumerate(self.order.lines):
             step = self.folding.steps[k]
@@ -88,8 +92,13 @@ class Memory:
                 if is_write(step):
                     base = self._storage_operand(step.inputs[0])
                     home = storage.get(base, -1) if base is not None else -1
-                    free = home in owned and not any(
-                        self._reads_what(m, window, step.params["index"], place) for m, window in members[home].items()
+                    free = (
+                        home in owned
+                        and not self._is_kept(home, k)
+                        and not any(
+                            self._reads_what(m, window, step.params["index"], place)
+                            for m, window in members[home].items()
+                        )
                     )
                     if base is not None and free and self.chain.get(base, base) == home == self._first(base, step):
                         self.chain[out.number] = self.chain.get(base, base)
@@ -112,6 +121,12 @@ class Memory:
                 if out.shape or is_write(step):
                     owned.add(out.number)
 
+    def _is_kept(self, home: int, k: int) -> bool:
+        """Whether a backward step would write into what the forward pass keeps for the next backward pass too."""
+        request = self.folding.request
+        made_forward = self.folding.producer.get(home, -1) < request.forward_steps
+        return request.kept and k >= request.forward_steps and made_forward
+
     def _reads_what(self, member: int, window: Index | None, written: Index, place: int) -> bool:
         """Whether what is written at a place is read behind it through an array in the same memory."""
         for when, part in self.windows.get(member, []):
@@ -122,6 +137,18 @@ class Memory:
 
     def _read_first(self, arrays: set[int], written: Index, place: int) -> None:
         """Give parts of these arrays that are read behind a write a statement of their own, in front of it."""
+        for k in self.order.lines[:place]:
+            step = self.folding.steps[k]
+            if step.operation.function is get_item and not is_element(step):
+                number = step.outputs[0].number
+                direct = isinstance(step.inputs[0], Var) and step.inputs[0].number in arrays
+                if (
+                    direct
+                    and step.params["index"].basic
+                    and any(when > place for when, _ in self.windows.get(number, []))
+                ):
+                    self.first.add(number)
+                    self.copied.add(number)
         for number, step in self.folding.folded.items():
             if step.operation.function is not get_item or self.last_use.get(number, -1) <= place:
                 continue

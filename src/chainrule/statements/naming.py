@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.indexing import get_item
 from chainrule.ir import Const, Var
+from chainrule.loops import loop_in
 from chainrule.names import Namespace
 from chainrule.statements.folding import Folding
 from chainrule.statements.memory import Memory
@@ -37,6 +38,8 @@ class Naming:
         if not request.fixed:
             for number, name in request.given.items():
                 self.holders.setdefault((name, True), []).append(number)
+        for number in sorted(request.handed):
+            self.holders.setdefault((request.given[number], not request.late), []).append(number)
         self.class_members: dict[int, list[int]] = {}
         for version, head in memory.chain.items():
             self.class_members.setdefault(head, [head]).append(version)
@@ -52,7 +55,12 @@ class Naming:
     def _give_name(self, out: Var, position: int, k: int, place: int) -> None:
         head = self.memory.chain.get(out.number, out.number)
         versions = self.class_members.get(head, [head])
+        if head in self.folding.request.given:
+            # Written into what is given.
+            self.names.update(dict.fromkeys(versions, self.folding.request.given[head]))
+            return
         wanted, own = self._wanted(versions, k, position)
+        wanted = self.folding.request.renamed.get(wanted, wanted)
         forward = k < self.folding.request.forward_steps
         name = self._claim(wanted, forward, head, place) if own else self.space.claim(wanted)
         for version in versions:
@@ -74,6 +82,10 @@ class Naming:
             if number in request.wanted:
                 return request.wanted[number], False
         step = self.folding.steps[k]
+        loop = loop_in(step)
+        if loop is not None and loop.backward:
+            primal_name = loop.named()[position]
+            return f"{request.prefix}{primal_name}" if primal_name else "gradient", False
         if len(step.outputs) > 1:
             return several_names(step)[position], False
         for number in reversed(versions):
@@ -93,7 +105,11 @@ class Naming:
     def _gradient_name(self, primal: int) -> str:
         own = self.folding.variables[primal].name
         name = self.names.get(primal) or own
-        if name is None:
+        if name is not None and not name.isidentifier():
+            name = own  # net.z1 is written so, and its gradient is dz1; or it is read from a list
+        if name is None and primal not in self.folding.producer:
+            name = "value"
+        elif name is None:
             step = self.folding.steps[self.folding.producer[primal]]
             name = invented_name(step, self._phrase, primal in self.folding.divisors)
         # d_one_minus_p is read more easily than done_minus_p.
@@ -104,8 +120,10 @@ class Naming:
         """A short description of an operand: its name, or what computes it."""
         if isinstance(x, Const):
             return self.names.get(x.number, "") if x.number >= 0 else ""
-        if x.number in self.names:
+        if x.number in self.names and self.names[x.number].isidentifier():
             return self.names[x.number]
+        if x.number in self.folding.request.given:
+            return str(x.name or "")
         if x.name is not None and self.folding.producer.get(x.number, 0) < self.folding.request.forward_steps:
             return str(x.name)
         k = self.folding.producer.get(x.number)

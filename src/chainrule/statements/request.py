@@ -9,9 +9,11 @@ from typing import Any
 from chainrule.dispatch import VIEWS
 from chainrule.indexing import Index, add_item, get_item, set_item
 from chainrule.ir import Const, Program, Step, Var
+from chainrule.lengths import Symbols
+from chainrule.loops import loop_in
 from chainrule.sizes import is_size
 
-__all__ = ["Request", "apart", "is_element", "is_view", "is_write", "sizes_in", "sizes_of"]
+__all__ = ["Request", "apart", "is_element", "is_view", "is_write", "kept_starts", "sizes_in", "sizes_of"]
 
 _SPLITS = frozenset("split array_split hsplit vsplit dsplit unstack broadcast_arrays".split())
 
@@ -22,6 +24,7 @@ class Request:
 
     Attributes:
         program: the steps.
+        symbols: which axes are equally long.
         forward_steps: how many of them are the user's.
         roots: the values that must be there at the end.
         given: variables that exist under a name and need not be computed.
@@ -31,11 +34,17 @@ class Request:
         taken: names that must not be used for anything else.
         fixed: given names that must keep their value.
         fold_roots: whether a root may be written where it is returned.
+        kept: whether forward values stay as they are, because the backward pass may run more than once.
         late: whether forward values are computed where they are first used, and not in front.
         forced: variables that must have a statement of their own.
+        owned: given arrays that may be written into.
+        handed: given variables that something else takes the place and the name of, though given names are fixed.
+        alike: given variables with another variable each that has the same shape, whatever the sizes.
+        renamed: what stands in the place of a name, because that is taken.
     """
 
     program: Program
+    symbols: Symbols
     forward_steps: int
     roots: tuple[Var | Const, ...]
     given: Mapping[int, str]
@@ -45,8 +54,13 @@ class Request:
     taken: tuple[str, ...] = ()
     fixed: bool = False
     fold_roots: bool = False
+    kept: bool = False
     late: bool = False
     forced: frozenset[int] = frozenset()
+    owned: frozenset[int] = frozenset()
+    handed: frozenset[int] = frozenset()
+    alike: Mapping[int, int] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def sizes_in(x: Any) -> Iterable[tuple[int, int | None]]:
@@ -57,7 +71,7 @@ def sizes_in(x: Any) -> Iterable[tuple[int, int | None]]:
             yield operands[0], operands[1]
         elif head == "size":
             yield operands[0], None
-        elif head != "number":
+        elif head not in ("number", "name", "turn", "value"):
             for e in operands:
                 yield from sizes_in(e)
     elif isinstance(x, tuple | list):
@@ -72,7 +86,22 @@ def sizes_in(x: Any) -> Iterable[tuple[int, int | None]]:
 def sizes_of(step: Step) -> list[tuple[int, int | None]]:
     """The axes ``(variable, axis)`` and sizes ``(variable, None)`` that a step mentions."""
     found = [s for x in step.inputs if isinstance(x, Const) and x.number < 0 for s in sizes_in(x.value)]
+    loop = loop_in(step)
+    if loop is not None:
+        found += sizes_in(loop.header.counted)
+        found += sizes_in(loop.header.count)
     return found + [s for value in step.params.values() for s in sizes_in(value)]
+
+
+def kept_starts(step: Step) -> list[int]:
+    """What a loop begins with and keeps in a list with what turns leave."""
+    loop = loop_in(step)
+    if loop is None:
+        return []
+    kept = {out.variable for out in loop.outs if type(out.variable) is int}
+    kept |= {out.variable.variable for out in loop.outs if out.kind in ("trail", "whole")}
+    starts = [step.inputs[slot.place] for slot in loop.slots if slot.kind == "carried" and slot.variable in kept]
+    return [x.number for x in starts if isinstance(x, Var)]
 
 
 def is_view(step: Step) -> bool:

@@ -56,7 +56,7 @@ class Statements:
     """
 
     statements: tuple[Statement, ...]
-    names: Mapping[int, str]
+    names: dict[int, str]
     folded: Mapping[int, Step]
     stand_ins: Mapping[tuple[int, int | None], tuple[tuple[int, int | None], ...]]
 

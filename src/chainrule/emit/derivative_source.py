@@ -1,0 +1,108 @@
+"""Forward mode and products with Hessians as NumPy source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.backward import Backward
+from chainrule.emit.material import Leaf, Material
+from chainrule.emit.numpy_source import blocks, output_names, outputs_of, page, returned
+from chainrule.emit.writing import Writing
+from chainrule.ir import Const, Var
+from chainrule.lengths import whole_symbols
+from chainrule.names import Namespace
+from chainrule.statements.request import Request
+
+__all__ = ["hessian_source", "tangent_source"]
+
+
+def _leaves(material: Material, backward: Backward) -> list[Leaf]:
+    """The leaves whose tangents or vectors are given, in the order of ``backward.cotangents``."""
+    by_number = {leaf.variable.number: leaf for leaf in material.leaves}
+    return [by_number[backward.likes[x.number]] for x in backward.cotangents]
+
+
+def _written(
+    material: Material, backward: Backward, prefix: str, given_names: Sequence[str], wanted: dict[int, str], whole: bool
+) -> tuple[Writing, Sequence[Var | Const]]:
+    """The statements that compute the outputs and what is wanted, with names for what is given beside the arguments."""
+    outputs = outputs_of(backward)
+    given = {leaf.variable.number: leaf.name for leaf in material.leaves}
+    space = Namespace({*given.values(), *material.parameters, *given_names})
+    given.update((c.number, space.claim(c.name or "constant")) for c in material.program.constants)
+    given.update((x.number, name) for x, name in zip(backward.cotangents, given_names, strict=True))
+    request = Request(
+        backward.program,
+        whole_symbols(backward.program, backward.likes),
+        backward.forward_steps,
+        (*outputs, *backward.gradients) if whole else backward.gradients,
+        given,
+        backward.links,
+        {n: name for n, name in {**output_names(outputs, False), **wanted}.items() if n not in given},
+        prefix,
+        taken=(*material.parameters, *material.lengths()),
+    )
+    return Writing(material, request), outputs
+
+
+def _names(material: Material, leaves: Sequence[Leaf], start: str) -> list[str]:
+    space = Namespace([*material.parameters, *(leaf.name for leaf in material.leaves)])
+    return [space.claim(start + leaf.name) for leaf in leaves]
+
+
+def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
+    """A function of the arguments and their tangents that returns the output and its tangent; and its name."""
+    leaves = _leaves(material, backward)
+    names = _names(material, leaves, prefix)
+    forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
+    labels = {x.number: x.name or "output" for x in backward.wrt}
+    wanted = {
+        g.number: prefix + labels[x.number]
+        for x, g in zip(backward.wrt, backward.gradients, strict=True)
+        if isinstance(g, Var) and g.number >= 0 and g.number not in forward
+    }
+    writing, outputs = _written(material, backward, prefix, names, wanted, True)
+    tangents = {x.number: _whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)}
+    texts = [writing.operand(x) for x in outputs]
+    pushed = [
+        tangents.get(x.number, f"np.zeros_like({text})") if isinstance(x, Var) else "0.0"
+        for x, text in zip(outputs, texts, strict=True)
+    ]
+    end = [f"return {material.result_text(texts)}, {material.result_text(pushed)}"]
+    body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
+    name = f"{material.name}_jvp"
+    doc = f"The output of {material.name} and its tangent, from those of {', '.join(x.name for x in leaves)}."
+    opening = writing.unpacking(body)
+    return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+
+
+def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
+    """A function of the arguments and a vector for each that returns products with the Hessian; and its name."""
+    leaves = _leaves(material, backward)
+    names = _names(material, leaves, "v_")
+    space = Namespace([*material.parameters, *names])
+    wanted = {
+        g.number: space.claim("Hv" if len(leaves) == 1 else f"Hv_{leaf.name}")
+        for leaf, g in zip(leaves, backward.gradients, strict=True)
+        if isinstance(g, Var) and g.number >= 0
+    }
+    writing, _ = _written(material, backward, prefix, names, wanted, False)
+    products = [
+        f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in zip(leaves, backward.gradients, strict=True)
+    ]
+    end = returned("", products, "{", "}")
+    body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
+    name = f"{material.name}_hvp"
+    doc = f"The Hessian of {material.name} times vectors for {', '.join(x.name for x in leaves)}."
+    opening = writing.unpacking(body)
+    return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+
+
+def _whole(writing: Writing, x: Var, tangent: Var | Const) -> str:
+    """A whole tangent as an expression, from one that may be lazy."""
+    if isinstance(tangent, Const) and tangent.number < 0:
+        filled = f"np.full_like({writing.operand(x)}, {writing.operand(tangent)})"
+        return writing.operand(tangent) if not x.shape else filled
+    text = writing.operand(tangent)
+    lazy = isinstance(tangent, Var) and writing.is_lazy(x, tangent)
+    return f"np.broadcast_to({text}, {writing.operand(x)}.shape)" if lazy else text

@@ -1,0 +1,313 @@
+"""What a loop is given in each turn, and the line that it begins with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.emit.assignments import StatementPrinter
+from chainrule.emit.text import tight
+from chainrule.ir import Const, Var
+from chainrule.loops import Loop, Out, Slot, singular
+from chainrule.names import Namespace
+from chainrule.sizes import is_size
+from chainrule.statements.request import is_view
+from chainrule.statements.statement import Statement
+from chainrule.user_source import iterated
+
+__all__ = ["Context", "Heads", "Titles"]
+
+Titles = Callable[[Sequence[tuple[Statement, list[str]]], bool], list[str]]
+
+
+@dataclass(slots=True, eq=False)
+class Context:
+    """What the loops of one piece of source have in common.
+
+    Attributes:
+        prefix: what stands in front of a variable's name in the name of its gradient.
+        literals: how the user wrote floats.
+        taken: the names that are in use around the loops.
+        titled: puts backward statements under the user's statements that they belong to.
+        constants: takes the plain arrays that the bodies use, with their names.
+        lists: the names of lists of gradients, by the loop and the output.
+        leaves: names of arrays in lists of the arguments that only loops read, which stand for all of them.
+        own: arrays that the loop around adds up, and nobody else refers to.
+        there: variables that need not be computed, as the user's own lines have done that.
+    """
+
+    prefix: str
+    literals: Mapping[float, str]
+    taken: set[str]
+    titled: Titles
+    constants: list[tuple[str, Const]] = field(default_factory=list)
+    lists: dict[tuple[int, int], str] = field(default_factory=dict)
+    leaves: frozenset[str] = frozenset()
+    own: frozenset[int] = frozenset()
+    there: frozenset[int] = frozenset()
+
+
+class Heads:
+    """The names of what a loop is given, and what it runs over."""
+
+    def __init__(self, loop: Loop, statement: Statement, printer: StatementPrinter, context: Context) -> None:
+        self.loop = loop
+        self.step = statement.step
+        self.targets = list(statement.targets)
+        self.printer = printer
+        self.context = context
+        self.program = loop.program
+        self.variables = loop.program.by_number()
+        self.space = Namespace(context.taken)
+        self.given: dict[int, str] = {}
+        self.heads: list[tuple[str, str]] = []  # targets of the loop, with what they run over
+        self.outs: list[tuple[int, Out, str]] = []  # with their targets
+        self.needed: set[int] = set()
+        self.before: list[str] = []
+        self.after: list[str] = []
+
+    def _operand(self, slot: Slot) -> Any:
+        return self.step.inputs[slot.place]
+
+    def _carried(self) -> None:
+        loop, prefix = self.loop, self.context.prefix
+        self.slots: list[tuple[Slot, str]] = []
+        self.renamed: dict[str, str] = {}
+        finals = {out.variable: target for _, out, target in self.outs if out.kind == "final" and target != "_"}
+        nexts = {id(out.variable): (target, out) for _, out, target in self.outs if out.kind == "next"}
+        ends: list[str] = []
+        for slot in loop.slots:
+            if slot.kind != "carried" or slot.variable not in self.needed:
+                continue
+            x = self.variables[slot.variable]
+            own = x.name or "value"
+            target = finals.pop(slot.following, "_")
+            if loop.backward:
+                target, out = nexts.get(id(slot), ("_", None))
+                primal = out.primal if out is not None else ""
+                own = prefix + (primal or self._belongs(slot.variable))
+                if target != "_" and target != own and own not in self.context.taken:
+                    # It is the cotangent of what turns are given; behind the loop, of what the first one was given.
+                    ends.append(f"{target} = {own}")
+                    target = "_"
+            name = target if target != "_" else self.space.claim(own)
+            self.given[slot.variable] = name
+            self.slots.append((slot, name))
+            self.renamed.setdefault(own, name)
+            start = self.printer.operand(self._operand(slot))
+            if slot.written and not self._is_fresh(self._operand(slot)):
+                self.before.append(f"{name} = {tight(start)}.copy()")
+            elif start[0] != name:
+                self.before.append(f"{name} = {self._plain(start[0], slot)}")
+        self.finals = finals
+        self.after += ends
+
+    def _plain(self, text: str, slot: Slot) -> str:
+        """Zeros for one number are written as that."""
+        x = self.variables[slot.variable]
+        return "0.0" if text.startswith("np.zeros_like(") and isinstance(x, Var) and not x.shape else text
+
+    def _called(self, variable: int) -> str:
+        x = self.variables.get(variable)
+        return (x.name if x is not None else None) or ""
+
+    def _belongs(self, variable: int) -> str:
+        """What a cotangent is of."""
+        for slot, following in ((s, s.following) for s in self.loop.slots if s.variable == variable):
+            for primal, cotangent in self.loop.links.items():
+                x = self.variables.get(primal)
+                if cotangent == following and x is not None and x.name and slot.kind == "carried":
+                    return str(x.name)
+        for primal, cotangent in self.loop.links.items():
+            x = self.variables.get(primal)
+            if cotangent == variable and x is not None and x.name:
+                return str(x.name)
+        return "value"
+
+    def _is_fresh(self, x: Any) -> bool:
+        """Whether an array is nobody else's: it was made for this, or is not used again."""
+        if not isinstance(x, Var):
+            return True
+        step = self.printer.folded.get(x.number)
+        if step is not None:
+            return not is_view(step)
+        return x.number in self.printer.lone or x.number in self.context.own
+
+    def _is_lone_sum(self, slot: Slot) -> bool:
+        """Whether what is handed on is an array of the loop's own, which is read once in a turn."""
+        reads = [x.number for step in self.program.steps for x in step.inputs]
+        kept = [out.variable for out in self.loop.outs if type(out.variable) is int]
+        alone = reads.count(slot.variable) == 1 and slot.following not in (*reads, *kept)
+        start = self._operand(slot)
+        same = isinstance(start, Var) and start.shape == getattr(self.variables[slot.following], "shape", None)
+        return alone and same and self._is_fresh(start)
+
+    def _counter(self) -> None:
+        header = self.loop.header
+        name = header.name if header.name not in ("", "_") else "k"
+        self.counter = self.space.claim(name) if name in self.context.taken else name
+        self.given[self.loop.turn] = self.counter
+
+    def _index(self, first: int, step: int, last: int | None) -> str:
+        """The place, in a list, of what the turn at hand takes, by the counter of a loop over a range."""
+        start, _, stride = self.loop.header.counted or (0, 0, 1)
+        if is_size(start) or step * int(stride) not in (1, -1):
+            # Counting down from a length: the places count down from the end.
+            return f"-1 - {self.counter}" if last == first and step == -1 else self._far(start, first, step, stride)
+        offset = first - start * step * stride
+        sign = step * stride
+        if sign == 1:
+            return self.counter + (f" + {offset}" if offset > 0 else f" - {-offset}" if offset else "")
+        if last == first and start == 0:
+            return f"-1 - {self.counter}"
+        return f"{offset} - {self.counter}"
+
+    def _far(self, start: Any, first: int, step: int, stride: int) -> str:
+        text = self.printer.static(start)[0]
+        if stride == -1 and step == 1:
+            return f"{text} - {self.counter}" + (f" + {first}" if first else "")
+        if stride == 1 and step == 1:
+            return f"{self.counter} - {text if text.isidentifier() else f'({text})'}" + (f" + {first}" if first else "")
+        # A list that is taken from its end by a counter that counts down from its length.
+        return self.counter
+
+    def _fixed(self) -> None:
+        loop, ranged = self.loop, self.loop.header.counted is not None
+        groups: dict[Any, list[Slot]] = {}
+        for slot in loop.slots:
+            if slot.kind == "fixed":
+                self.given[slot.variable] = tight(self.printer.operand(self._operand(slot)))
+            elif slot.kind == "item" and slot.items is not None:
+                i = slot.items
+                if ranged:
+                    place = self._index(i.first, i.step, i.count - 1)
+                    self.given[slot.variable] = f"{i.path}[{place}]{_quoted(i.suffix)}"
+                else:
+                    groups.setdefault((i.path, i.first, i.step), []).append(slot)
+            elif slot.kind == "row":
+                name = self.printer.operand(self._operand(slot))[0]
+                if ranged:
+                    self.given[slot.variable] = f"{name}[{self._index(slot.first, 1, None)}]"
+                else:
+                    groups.setdefault(("row", slot.variable), []).append(slot)
+        for slots in groups.values():
+            self._iterated(slots)
+
+    def _local(self, x: Any, wanted: str = "") -> str:
+        return self.space.claim(wanted or x.name or "item")
+
+    def _iterated(self, slots: list[Slot]) -> None:
+        """What the loop runs over, item by item."""
+        turns = len(self.loop.values)
+        slot = slots[0]
+        if slot.kind == "row":
+            name = self.printer.operand(self._operand(slot))[0]
+            x = self.variables[slot.variable]
+            own = self._local(x, "" if x.name else singular(name))
+            self.given[slot.variable] = own
+            listed = self._rows_of(slot)
+            text = name if listed == turns else f"{name}[{slot.first}:]" if slot.first else f"{name}[:-1]"
+            self.heads.append((own, f"reversed({text})" if self.loop.backward else text))
+            return
+        i = slot.items
+        assert i is not None
+        low = i.first if i.step == 1 else i.first - turns + 1
+        text = i.path + self._part(low, low + turns, i.count)
+        if (i.step == 1) is self.loop.backward:
+            text = f"reversed({text})"
+        by_suffix = {s.items.suffix: s for s in slots if s.items is not None}
+        places = [f"[{k}]" for k in range(len(i.suffixes))]
+        if i.suffixes == ("",):
+            self.given[slot.variable] = self._item_name(slot)
+            self.heads.append((self.given[slot.variable], text))
+        elif list(i.suffixes) == places and len(places) > 1:
+            names = []
+            for suffix in places:
+                if suffix in by_suffix:
+                    self.given[by_suffix[suffix].variable] = self._item_name(by_suffix[suffix])
+                names.append(self.given[by_suffix[suffix].variable] if suffix in by_suffix else "_")
+            self.heads.append((f"({', '.join(names)})", text))
+        else:
+            name = self.space.claim(singular(i.path))
+            for s in slots:
+                assert s.items is not None
+                self.given[s.variable] = name + _quoted(s.items.suffix)
+            self.heads.append((name, text))
+
+    def _part(self, low: int, high: int, count: int) -> str:
+        """The part of a list that the loop takes, counted from the end where the user did so."""
+        if (low, high) == (0, count):
+            return ""
+        start, stop = str(low or ""), "" if high == count else str(high)
+        if high == count - 1 and ":-1]" in iterated(self.loop.header.position):
+            stop = "-1"
+        return f"[{start}:{stop}]"
+
+    def _item_name(self, slot: Slot) -> str:
+        """The name of an item: the user's, which the first item of the list may have been given already."""
+        name = self.variables[slot.variable].name or "item"
+        return name if name in self.context.leaves else self.space.claim(name)
+
+    def _rows_of(self, slot: Slot) -> int:
+        x = self._operand(slot)
+        shape = x.shape if isinstance(x, Var) else ()
+        return int(shape[0]) if shape else 0
+
+    def _header(self, body: Sequence[str]) -> str:
+        header = self.loop.header
+        words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(line.partition("#")[0] for line in body)))
+        counted = self.counter in words
+        if header.counted is not None:
+            start, stop, stride = header.counted
+            turned = header.turned
+            if turned:
+                start, stop, stride = _plus(stop, 1), _plus(start, 1), 1
+            args = [self.printer.static(x)[0] for x in (start, stop)]
+            if stride != 1:
+                args.append(self.printer.static(stride)[0])
+            elif args[0] == "0":
+                args.pop(0)
+            text = f"range({', '.join(args)})"
+            if turned is not self.loop.backward:
+                text = f"reversed({text})"
+            return f"for {self.counter if counted else '_'} in {text}:"
+        heads = [(target, text) for target, text in self.heads if words & set(re.findall(r"[A-Za-z_]\w*", target))]
+        heads = heads or self.heads[:1]
+        if not heads:
+            text = f"range({self.printer.static(header.count)[0]})"
+            if self.loop.backward and counted:
+                text = f"reversed({text})"
+            return f"for {self.counter if counted else '_'} in {text}:"
+        if len(heads) == 1:
+            target, text = heads[0]
+        else:
+            target, text = ", ".join(t for t, _ in heads), f"zip({', '.join(x for _, x in heads)})"
+        if counted:
+            if self.loop.backward:
+                texts = [
+                    f"range({self.printer.static(header.count)[0]})"
+                    if is_size(header.count)
+                    else f"range(len({self._first_list()}))"
+                ]
+                texts = [f"reversed({texts[0]})", *(x for _, x in heads)]
+                return f"for {self.counter}, {', '.join(t for t, _ in heads)} in zip({', '.join(texts)}):"
+            inner = f"({target})" if len(heads) > 1 else target
+            return f"for {self.counter}, {inner} in enumerate({text}):"
+        return f"for {target.removeprefix('(').removesuffix(')') if len(heads) == 1 else target} in {text}:"
+
+    def _first_list(self) -> str:
+        text = self.heads[0][1]
+        return text.removeprefix("reversed(").removesuffix(")") if text.startswith("reversed(") else text
+
+
+def _plus(x: Any, n: int) -> Any:
+    """``x + n``, where x may be a size less that already."""
+    if is_size(x) and x.expression[0] == "sub" and x.expression[2] == n:
+        return x.expression[1]
+    return x + n
+
+
+def _quoted(path: str) -> str:
+    return path.replace("'", '"')

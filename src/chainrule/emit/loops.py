@@ -1,0 +1,257 @@
+"""Loops as source: a ``for`` as the user wrote it, what it keeps, and the ``for`` that runs backwards over that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chainrule.emit.assignments import StatementPrinter
+from chainrule.emit.loop_heads import Context, Heads
+from chainrule.emit.text import tight
+from chainrule.indexing import add_item, set_item
+from chainrule.ir import Step, Var
+from chainrule.lengths import whole_symbols
+from chainrule.loops import loop_in, plural, singular
+from chainrule.names import Namespace
+from chainrule.statements.request import Request, is_element, is_view
+from chainrule.statements.statement import Statement, statements_of
+
+__all__ = ["lone", "loop_lines", "split_names", "split_outputs"]
+
+INDENT = "    "
+
+
+def split_names(statement: Statement, context: Context) -> dict[int, str]:
+    """Names for the gradients of items of lists, by number: ``dWs[0]``."""
+    loop = loop_in(statement.step)
+    found: dict[int, str] = {}
+    if loop is None:
+        return found
+    at = 0
+    for n, out in enumerate(loop.outs):
+        if out.kind != "split":
+            at += 1
+            continue
+        space = Namespace(context.taken)
+        name = space.claim(context.prefix + plural(out.primal or "item"))
+        context.taken.add(name)
+        context.lists[id(loop), n] = name
+        for k in range(len(loop.values)):
+            found[statement.step.outputs[at + k].number] = f"{name}[{k}]"
+        at += len(loop.values)
+    return found
+
+
+def split_outputs(step: Step) -> list[int]:
+    """The outputs of a loop that are gradients of items of lists."""
+    loop = loop_in(step)
+    if loop is None:
+        return []
+    kinds = [kind for out in loop.outs for kind in [out.kind] * (len(loop.values) if out.kind == "split" else 1)]
+    return [o.number for o, kind in zip(step.outputs, kinds, strict=True) if kind == "split"]
+
+
+def loop_lines(statement: Statement, printer: StatementPrinter, context: Context) -> list[str]:
+    """The lines of a loop."""
+    loop = loop_in(statement.step)
+    assert loop is not None
+    return _Lines(loop, statement, printer, context).run()
+
+
+class _Lines(Heads):
+    def run(self) -> list[str]:
+        loop = self.loop
+        at = 0
+        for n, out in enumerate(loop.outs):
+            several = out.kind == "split"
+            target = self.context.lists[id(loop), n] if several else self.targets[at]
+            if self.step.outputs[at].number in self.context.there:
+                target = "_"
+            self.outs.append((n, out, target))
+            at += len(loop.values) if several else 1
+        self.needed = self._needed()
+        self._carried()
+        self._counter()
+        self._fixed()
+        self._collected()
+        body = self._body()
+        head = self._header(body)
+        return [*self.before, head, *(INDENT + line for line in body), *self.after]
+
+    def _needed(self) -> set[int]:
+        """The variables of the body that what is used of the loop depends on."""
+        roots = {out.variable if type(out.variable) is int else out.variable.variable
+                 for _, out, target in self.outs if target != "_"}  # fmt: skip
+        given = self.loop.given()
+        carried = {s.variable: s.following for s in self.loop.slots if s.kind == "carried"}
+        found: set[int] = set()
+        made = {o.number: s for s in self.program.steps for o in s.outputs}
+        pending = list(roots)
+        while pending:
+            v = pending.pop()
+            if v in found:
+                continue
+            found.add(v)
+            if v in carried:
+                pending.append(carried[v])
+            elif v not in given and v in made:
+                pending += [x.number for x in made[v].inputs if isinstance(x, Var)]
+        return found
+
+    def _collected(self) -> None:
+        """Lists to which each turn appends something."""
+        self.first: list[str] = []  # at the beginning of a turn
+        self.appended: list[tuple[str, int]] = []
+        for _, out, target in self.outs:
+            if target == "_" or out.kind in ("final", "next"):
+                continue
+            if out.kind in ("trail", "whole"):
+                slot = out.variable
+                name = self.given[slot.variable]
+                self.before.append(f"{target} = [{name}{'.copy()' if slot.written else ''}]")
+                self.appended.append((target, slot.following))
+                if out.kind == "whole":
+                    self.after.append(f"{target} = np.stack({target})")
+                continue
+            self.before.append(f"{target} = []")
+            if out.variable in self.given:
+                copied = any(s.written and s.variable == out.variable for s in self.loop.slots)
+                self.first.append(f"{target}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
+            else:
+                self.appended.append((target, out.variable))
+            if out.kind == "stack":
+                turned = f"{target}[::-1]" if self.loop.backward else target
+                self.after.append(f"{target} = np.stack({turned})")
+            elif self.loop.backward:
+                self.after.append(f"{target}.reverse()")
+
+    def _body(self) -> list[str]:
+        loop, context = self.loop, self.context
+        names = {c.number: self.space.claim(c.name or "constant") for c in self.program.constants}
+        outside = {n: text for n, text in self.printer.names.items() if n < -1}  # lengths of lists
+        given = {**outside, **self.given, **names}
+        if loop.backward:
+            for slot, name in self.slots:
+                for primal in [p for p, g in loop.links.items() if g == slot.following]:
+                    called = given.get(primal, "")
+                    self.renamed[context.prefix + (called if called.isidentifier() else self._called(primal))] = name
+        wanted: dict[int, str] = {}
+        followings = [slot.following for slot, _ in self.slots]
+        roots = [*followings, *(v for _, v in self.appended), *self.finals]
+        for v, target in self.finals.items():
+            wanted[v] = target
+        for target, v in self.appended:
+            if v not in self.given:
+                wanted.setdefault(v, singular(target))
+        request = Request(
+            self.program,
+            whole_symbols(self.program, loop.alike),
+            loop.forward_steps,
+            tuple(self.variables[v] for v in dict.fromkeys(roots)),
+            given,
+            loop.links,
+            {v: name for v, name in wanted.items() if v not in given},
+            context.prefix,
+            taken=tuple(context.taken | {target for _, _, target in self.outs}),
+            late=loop.backward,
+            owned=frozenset(slot.variable for slot, _ in self.slots if slot.written),
+            renamed=self.renamed,
+            alike={v: other for v, other in loop.alike.items() if v in given},
+            handed=frozenset(slot.variable for slot, _ in self.slots),
+            fixed=True,
+        )
+        statements = statements_of(request)
+        forward = self.program.steps[: loop.forward_steps]
+        printer = StatementPrinter(statements, forward, context.literals, self.variables, {})
+        printer.lone = lone(statements.statements, request)
+        own = frozenset(slot.variable for slot, _ in self.slots if loop.backward and self._is_lone_sum(slot))
+        inner = replace(context, taken=context.taken | set(statements.names.values()), own=own)
+        override: dict[int, str] = {}
+        for st in statements.statements:
+            override.update(split_names(st, inner))
+        statements.names.update(override)
+        pairs: list[tuple[Statement, list[str]]] = []
+        for s in statements.statements:
+            pairs.append(
+                (s, loop_lines(s, printer, inner) if loop_in(s.step) else self._summed(printer.statement(s), s))
+            )
+        self.printer.modules |= printer.modules
+        used = {x.number for s in statements.statements for t in s.steps for x in t.inputs}
+        context.constants += [(names[c.number], c) for c in self.program.constants if c.number in used]
+        lines = context.titled(pairs, True) if loop.backward else [line for _, own in pairs for line in own]
+        lines = [*self.first, *lines]
+        changing = {s.step.outputs[0].number for s in statements.statements if _writes(s.step)}
+        changing |= {slot.variable for slot, _ in self.slots if slot.written}
+        for target, v in self.appended:
+            copied = self._shares(v, changing)
+            text = printer.operand(self.variables[v])
+            lines.append(f"{target}.append({tight(text) + '.copy()' if copied else text[0]})")
+        moves = []
+        for slot, name in self.slots:
+            following = printer.operand(self.variables[slot.following])[0]
+            if following != name:
+                moves.append((name, following))
+        moves += [
+            (target, t) for v, target in self.finals.items() if (t := printer.operand(self.variables[v])[0]) != target
+        ]
+        if moves:
+            lines.append(f"{', '.join(n for n, _ in moves)} = {', '.join(t for _, t in moves)}")
+        self.names = statements.names
+        return lines or ["pass"]
+
+    def _summed(self, lines: list[str], statement: Statement) -> list[str]:
+        """``dW = dW + x`` as ``dW += x``, where the array is the loop's own."""
+        target = statement.targets[0]
+        slots = [slot for slot, name in self.slots if name == target]
+        if len(lines) != 1 or not slots or not self.loop.backward:
+            return lines
+        slot = slots[0]
+        if statement.step.outputs[0].number != slot.following or statement.step.operation.name not in (
+            "add",
+            "subtract",
+        ):
+            return lines
+        if not any(out.kind == "next" and out.variable is slot for out in self.loop.outs):
+            return lines
+        value = lines[0].removeprefix(f"{target} = ")
+        if statement.step.operation.name == "add" and value.endswith(f" + {target}"):
+            value = f"{target} + {value.removesuffix(f' + {target}')}"
+        found = re.fullmatch(rf"{re.escape(target)} ([+-]) (.*)", value)
+        if found is None or not self._is_lone_sum(slot):
+            return lines
+        sign, rest = found[1], found[2]
+        if sign == "-" and re.search(r" [+-] ", rest):
+            return lines
+        return [f"{target} {sign}= {rest}"]
+
+    def _shares(self, v: int, changing: set[int]) -> bool:
+        """Whether a variable of the body lies in memory that turns write into."""
+        made = {o.number: s for s in self.program.steps for o in s.outputs}
+        while v not in changing:
+            step = made.get(v)
+            if step is None or not is_view(step) or is_element(step) or not step.inputs:
+                return False
+            v = step.inputs[0].number
+        return bool(getattr(self.variables[v], "shape", ()))
+
+
+def _writes(step: Step) -> bool:
+    return step.operation.function is set_item or step.operation.function is add_item
+
+
+def lone(statements: Sequence[Statement], request: Request) -> set[int]:
+    """Variables with a statement of their own that are read once, and no view of another array."""
+    reads: dict[int, int] = {}
+    for x in request.roots:
+        reads[x.number] = reads.get(x.number, 0) + 1
+    for s in statements:
+        for step in s.steps:
+            for x in {x.number: x for x in step.inputs}.values():
+                reads[x.number] = reads.get(x.number, 0) + 1
+    return {
+        out.number
+        for s in statements
+        for out in s.step.outputs
+        if reads.get(out.number, 0) <= 1 and not is_view(s.step) and (loop_in(s.step) is None)
+    }

@@ -1,0 +1,401 @@
+"""The backward pass of a loop: a loop that runs from the last turn to the first, over what the forward one kept.
+
+Its body is the backward pass of the forward body, simplified once.  What flows back from turn to turn is carried; the
+cotangents of what is the same in all turns are added up in variables that are carried too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.differentiate import differentiate
+from chainrule.errors import NotDifferentiableError
+from chainrule.indexing import add_item, set_item
+from chainrule.loop_activity import active_in
+from chainrule.loop_kept import kept_of
+from chainrule.loop_sums import sums_begun
+from chainrule.loops import Loop, Out, Slot, plural
+from chainrule.ops import Operation
+from chainrule.protocol import apply
+from chainrule.simplify.rewriting import simplify
+from chainrule.sizes import is_size, plain_number
+from chainrule.tape import Tape, record
+from chainrule.trace import Recorded, program_of
+from chainrule.traced import Traced
+from chainrule.wording import invented_name
+
+__all__ = ["loop_rule"]
+
+
+def loop_rule(loop: Loop, operation: Operation) -> Callable[..., Any]:
+    """The derivative rule of a loop."""
+
+    def rule(g: Any, out: Any, *operands: Any) -> list[Any]:
+        return _Reversed(loop, operation, g if type(g) is tuple else (g,), out, operands).run()
+
+    return rule
+
+
+class _Reversed:
+    """The backward pass of one loop on a tape."""
+
+    def __init__(self, loop: Loop, operation: Operation, g: tuple[Any, ...], out: Any, operands: Sequence[Any]) -> None:
+        self.loop = loop
+        self.left = loop  # with what it leaves for this
+        self.operation = operation
+        self.outputs = out if type(out) is tuple else (out,)
+        self.g = g
+        self.fixed: dict[Any, Any] = {}
+        self.operands = operands
+        self.tape: Tape = self.outputs[0].tape
+
+    def run(self) -> list[Any]:
+        loop = self.loop
+        self.active = active_in(loop)
+        self.slots = [slot for slot in loop.slots if slot.variable in self.active]
+        fixed = self.fixed  # cotangents that are the same in all turns
+        while True:
+            self._differentiate(fixed)
+            same = self._unchanged()
+            if not same:
+                break
+            fixed.update(same)
+        return self._written()
+
+    # ---- the body
+
+    def _finals(self) -> dict[int, Any]:
+        """Per variable of the body that is left at the end, its cotangent there."""
+        found: dict[int, Any] = {}
+        for out, g in zip(self.loop.outs, self.g, strict=True):
+            if out.kind == "final" and g is not None:
+                found[out.variable] = g
+        return found
+
+    def _ends(self) -> list[tuple[tuple[str, int], int]]:
+        """What has a cotangent at the end of a turn: what the next turn is given, and what is left behind the loop."""
+        handed = [s for s in self.slots if s.kind == "carried" and s.following in self.active]
+        ends = [(("slot", s.variable), s.following) for s in handed]
+        taken = {s.following for s in handed}
+        return ends + [(("final", v), v) for v in self._finals() if v in self.active and v not in taken]
+
+    def _starts(self) -> dict[tuple[str, int], Any]:
+        """The cotangents that there are before the last turn is gone through."""
+        remaining = self._finals()
+        return {key: remaining.pop(v) for key, v in self._ends() if v in remaining}
+
+    def _differentiate(self, fixed: Mapping[Any, Any]) -> None:
+        """Write down the backward pass of the body.
+
+        ``fixed`` holds cotangents that need not be carried, by the variable that is left: plain numbers, or ``None``.
+        """
+        loop = self.loop
+        body = Tape(names=True)
+        body.values, body.steps = list(loop.tape.values), list(loop.tape.steps)
+        body.inputs, body.leaves = list(loop.tape.inputs), list(loop.tape.leaves)
+        body.names, body.removed = dict(loop.tape.names), set(loop.tape.removed)
+        body.constants = dict(loop.tape.constants)
+        body.origin = (None, 0)
+        forward_steps = len(body.steps)
+        # The cotangents from the turn behind, by what they belong to at the end of a turn.
+        self.carried: dict[tuple[str, int], Any] = {}
+        self.sums: dict[int, Any] = {}  # by slot variable, the sum so far
+        self.rows: dict[int, Any] = {}  # by output, the row of the cotangent
+        seeds: dict[int, Any] = {}
+
+        def seed(variable: int, value: Any) -> None:
+            seeds[variable] = seeds[variable] + value if variable in seeds else value
+
+        with body:
+            for key, variable in self._ends():
+                if key in fixed:
+                    if fixed[key] is not None:
+                        seed(variable, fixed[key])
+                    continue
+                self.carried[key] = body.input(np.ones_like(body.values[variable])[()], active=True)
+                seed(variable, self.carried[key])
+            for slot in self.slots:
+                if slot.kind == "fixed":
+                    self.sums[slot.variable] = body.input(np.ones_like(body.values[slot.variable])[()], active=True)
+                    seed(slot.variable, self.sums[slot.variable])
+            for n, (out, g) in enumerate(zip(loop.outs, self.g, strict=True)):
+                variable = out.variable.following if out.kind == "whole" else out.variable
+                if out.kind in ("stack", "whole") and g is not None and variable in self.active:
+                    self.rows[n] = body.input(np.ones_like(body.values[variable])[()], active=True)
+                    seed(variable, self.rows[n])
+            links: dict[int, Any] = {}
+            contributions: dict[int, list[tuple[int, Any]]] = {}
+
+            def note(variable: int, step: int, contribution: Any, whole: Any) -> None:
+                contributions.setdefault(variable, []).append((step, _number(contribution)))
+                links[variable] = _number(whole)
+
+            wrt = [slot.variable for slot in self.slots]
+            found = differentiate(body, seeds, wrt, on_contribution=note)
+            self.found: dict[Any, Any] = {v: self._whole(body, found.get(v), v) for v in wrt}
+            # What nothing hands on has no cotangent but in the last turn.
+            lone = [v for kind, v in self.carried if kind == "final"]
+            self.found.update((("final", v), self._whole(body, None, v)) for v in lone)
+            stand_ins = [Traced(body, v, body.values[v], False) for v in loop.roots() if type(v) is int]
+            program = program_of(Recorded(None, body, stand_ins), forward_steps, links)
+        variables: dict[int, Any] = dict(program.by_number())
+        gradients = tuple(variables[x.variable] for x in self.found.values())
+        for v in wrt:
+            links[v] = self.found[v].variable
+        self.body = Backward(
+            replace(program, outputs=(*program.outputs, *gradients)),
+            forward_steps,
+            tuple(variables[v] for v in (*wrt, *lone)),
+            gradients,
+            tuple(variables[x.variable] for x in (*self.carried.values(), *self.sums.values(), *self.rows.values())),
+            links,
+            {v: tuple(shares) for v, shares in contributions.items()},
+            added_up=frozenset(x.variable for x in (*self.carried.values(), *self.sums.values())),
+        )
+
+    @staticmethod
+    def _whole(tape: Tape, g: Any, variable: int) -> Any:
+        """A cotangent of the shape of its variable."""
+        like = Traced(tape, variable, tape.values[variable], False)
+        if not isinstance(like.value, np.ndarray | np.generic):
+            like.value = np.asarray(like.value)[()]
+        if g is None:
+            return apply(np.zeros_like, like)
+        if type(g) is not Traced:
+            return _filled(like, g)
+        if np.shape(g.value) != np.shape(like.value):
+            if not np.shape(g.value) and g.variable in tape.leaves and g.variable not in tape.inputs:
+                return _filled(like, np.asarray(g.value).item())
+            return apply(np.broadcast_to, g, like.shape)
+        return g
+
+    def _unchanged(self) -> dict[Any, Any]:
+        """The carried cotangents that every turn hands on as they are, and that are plain numbers or nothing at all."""
+        finals = self._starts()
+        same: dict[Any, Any] = {}
+        for key, own in self.carried.items():
+            kind, variable = key
+            if kind == "final" or self.found[variable].variable != own.variable:
+                continue
+            g = finals.get(key)
+            # What a turn hands on is the cotangent of what it was given; that is the same variable's, a turn earlier.
+            if g is None:
+                same[key] = None
+            elif type(g) is not Traced and not (is_size(g) and _lengths(g)):
+                same[key] = g
+        return same
+
+    # ---- the loop
+
+    def _written(self) -> list[Any]:
+        loop, tape = self.loop, self.tape
+        simplified = sums_begun(simplify(self.body))
+        gradients = dict(zip(self.found, simplified.gradients, strict=True))
+        starts, ends = self._starts(), dict(self._ends())
+        slots: list[Slot] = []
+        inputs: list[Any] = []
+
+        def slot(kind: str, variable: int, sources: Sequence[Any], **details: Any) -> Slot:
+            slots.append(Slot(kind, variable, len(inputs), **details))
+            inputs.extend(sources)
+            return slots[-1]
+
+        outs: list[Out] = []
+        owners: list[Any] = []  # per output, the operand that it is the cotangent of
+        passed: dict[int, Any] = {}
+        begun: list[tuple[int, Any]] = []  # cotangents of what is stacked in front of what turns leave
+        for key, own in self.carried.items():
+            kind, variable = key
+            following = gradients[variable if kind == "slot" else key].number
+            start = self._start(starts.get(key), ends[key])
+            if following == own.variable:
+                # Every turn hands it on as it is.
+                slot("fixed", own.variable, [start])
+                passed[next(s.place for s in self.slots if s.variable == variable)] = start
+                continue
+            made = slot("carried", own.variable, [start], following=following)
+            if kind == "slot":
+                outs.append(Out("next", made, self._named(variable)))
+                owners.append(next(s.place for s in self.slots if s.variable == variable))
+        for variable, own in self.sums.items():
+            source = next(s for s in loop.slots if s.variable == variable)
+            zero = apply(np.zeros_like, self.operands[source.place])
+            made = slot("carried", own.variable, [zero], following=gradients[variable].number)
+            outs.append(Out("next", made, self._named(variable)))
+            owners.append(source.place)
+        for n, own in self.rows.items():
+            g = self.g[n]
+            if type(g) is not Traced or g.value.shape != self.outputs[n].value.shape:
+                g = self._whole(tape, g, self.outputs[n].variable)
+            whole = loop.outs[n].kind == "whole"
+            slot("row", own.variable, [g], first=int(whole))
+            if whole and loop.outs[n].variable.variable in self.active:
+                begun.append((loop.outs[n].variable.place, g))
+        for s in self.slots:
+            if s.kind == "item":
+                outs.append(Out("split", gradients[s.variable].number, self._named(s.variable)))
+                owners.append(("item", s.place))
+            elif s.kind == "row":
+                outs.append(Out("stack", gradients[s.variable].number, self._named(s.variable)))
+                owners.append(("row", s.place, s.first))
+        backward = Loop(
+            simplified.program, simplified.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
+            dict(simplified.links), backward=True, alike=self._alike(),
+        )  # fmt: skip
+        self._keep(backward, slot)
+        written = {
+            s.inputs[0].number
+            for s in simplified.program.steps[simplified.forward_steps :]
+            if s.operation.function is set_item or s.operation.function is add_item
+        }
+        for s in slots:
+            s.written = s.variable in written
+        operation_ = Operation("loop", backward, "variadic", ("arrays",), (_refuse,), lazy=True, spelling="loop")
+        # Where every turn hands on what it is given, there is nothing to run.
+        results = record(operation_, tuple(inputs), {}, backward) if outs else ()
+        found = self._contributions(results if type(results) is tuple else (results,), outs, owners)
+        for place, g in passed.items():
+            found[place] = g
+        for g_slot, place in self._constant():
+            found[place] = g_slot
+        for place, g in begun:
+            found[place] = g[0] if found[place] is None else g[0] + found[place]
+        return found
+
+    def _constant(self) -> list[tuple[Any, int]]:
+        """Cotangents that are plain numbers and go through all turns as they are, with whose they are."""
+        return [(g, next(s.place for s in self.slots if s.variable == variable))
+                for (kind, variable), g in self.fixed.items() if kind == "slot" and g is not None]  # fmt: skip
+
+    def _alike(self) -> dict[int, int]:
+        """What a turn of the backward loop is given, with the variables that it is the cotangent of."""
+        ends = dict(self._ends())
+        found = {own.variable: ends[key] for key, own in self.carried.items()}
+        found.update((own.variable, v) for v, own in self.sums.items())
+        return found
+
+    def _named(self, variable: int) -> str:
+        x = self.loop.program.by_number().get(variable)
+        return (x.name if x is not None else None) or ""
+
+    def _start(self, g: Any, variable: int) -> Any:
+        """The cotangent with which the last turn begins."""
+        for out, x in zip(self.loop.outs, self.outputs, strict=True):
+            if out.kind == "final" and out.variable == variable:
+                return self._whole(self.tape, g, x.variable)
+        # Nothing behind the loop uses it: it begins as zeros.
+        x = self.loop.tape.values[variable]
+        if not np.shape(x):
+            return 0.0
+        (left,) = self._leave([Out("final", variable)])
+        return apply(np.zeros_like, left)
+
+    def _contributions(self, results: Sequence[Any], outs: Sequence[Out], owners: Sequence[Any]) -> list[Any]:
+        found: list[Any] = [None] * len(self.operands)
+        count = len(self.loop.values)
+        at = 0
+        for out, owner in zip(outs, owners, strict=True):
+            if out.kind == "split":
+                found[owner[1] : owner[1] + count] = results[at : at + count]
+                at += count
+                continue
+            result = results[at]
+            at += 1
+            if type(owner) is tuple:
+                _, place, first = owner
+                operand = self.operands[place]
+                if operand.value.shape != result.value.shape:
+                    whole = apply(np.zeros_like, operand)
+                    length = operand.value.shape[0]
+                    whole[first : None if first + count == length else first + count] = result
+                    result = whole
+                found[place] = result if found[place] is None else found[place] + result
+            else:
+                found[owner] = result
+        return found
+
+    def _keep(self, backward: Loop, slot: Callable[..., Slot]) -> None:
+        """Give the backward loop what it needs of the forward one: as it is where it is at hand, else kept."""
+        loop = self.loop
+        at_hand, kept = kept_of(loop, backward)
+        for s in at_hand:
+            count = len(loop.values) if s.kind == "item" else 1
+            slot(s.kind, s.variable, self.operands[s.place : s.place + count], items=s.items, first=s.first)
+        # What a turn is given and what it leaves are one list, with what the loop began with in front.
+        stacks = {o.variable: x for o, x in zip(loop.outs, self.outputs, strict=True) if o.kind == "stack"}
+        for out, x in zip(loop.outs, self.outputs, strict=True):
+            if out.kind == "whole":
+                for n, v in enumerate((out.variable.variable, out.variable.following)):
+                    if v in kept:
+                        slot("row", v, [x], first=n)
+                        kept.discard(v)
+        for v in sorted(kept & stacks.keys()):
+            slot("row", v, [stacks[v]])
+            kept.discard(v)
+        trails = {s.variable: s for s in loop.slots if s.kind == "carried" and {s.variable, s.following} <= kept}
+        lists = [v for v in sorted(kept) if not any(s.following == v for s in trails.values())]
+        outs = [Out("trail", trails[v]) if v in trails else Out("list", v) for v in lists]
+        for v, held in zip(lists, self._leave(outs) if outs else (), strict=True):
+            slot("row", v, [held])
+            if v in trails:
+                slot("row", trails[v].following, [held], first=1)
+
+    def _leave(self, kept: Sequence[Out]) -> list[Any]:
+        """Let the forward loop leave the values of variables of its body in all turns."""
+        tape = self.tape
+        number = next(n for n, step in enumerate(tape.steps) if step[0] is self.operation)
+        _, inputs, params, outputs, code, offset = tape.steps[number]
+        program = self.body.program
+        steps = program.steps[: self.body.forward_steps]
+        whole = replace(self.left, program=replace(program, steps=steps, outputs=()), forward_steps=len(steps))
+        whole.outs = [*self.left.outs, *kept]
+        variables = whole.program.by_number()
+        whole.program = replace(whole.program, outputs=tuple(variables[v] for v in whole.roots() if type(v) is int))
+        lists = replace(whole, outs=list(kept))
+        values = lists(*[x.value if type(x) is Traced else x for x in self.operands])
+        numbers = range(len(tape.values), len(tape.values) + len(kept))
+        tape.values += [values] if len(kept) == 1 else values
+        for out, number_of in zip(kept, numbers, strict=True):
+            name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
+            made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
+            if name is None and made is not None:
+                name = invented_name(made, lambda x: x.name or "")
+            if name and tape.names is not None:
+                tape.names[number_of] = name if out.kind == "final" else plural(name)
+        operation = self.operation = replace(self.operation, function=whole)
+        self.left = whole
+        tape.steps[number] = (operation, inputs, params, (*outputs, *numbers), code, offset)
+        return [Traced(tape, n, tape.values[n], False) for n in numbers]
+
+
+def _filled(like: Any, g: Any) -> Any:
+    """An array of the shape of another, filled with a number."""
+    ones = apply(np.ones_like, like)
+    if is_size(g) and not _lengths(g):
+        g = plain_number(g)
+    return ones if not is_size(g) and g == 1 else ones * g
+
+
+def _refuse(*_: Any, **__: Any) -> Any:
+    raise NotDifferentiableError(
+        "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
+    )
+
+
+def _lengths(size: Any) -> bool:
+    head, *operands = size.expression
+    return head in ("length", "size", "turn", "value") or any(is_size(e) and _lengths(e) for e in operands)
+
+
+def _number(x: Any) -> Any:
+    """The number of a stand-in's variable; a plain number as it is."""
+    if type(x) is Traced:
+        return x.variable
+    if is_size(x):
+        return x
+    return complex(x) if isinstance(x, complex) else float(x)

@@ -1,0 +1,264 @@
+"""Finds the loops of a trace: turns that are the same steps become one step, with a body that is written once.
+
+Turns are told apart by what :mod:`chainrule.turns` noted while the user's ``for`` ran.  They are the same if their
+steps are, up to what each turn was given: what the turn before left, the next item of a list, its place.  Where they
+differ, as under an ``if`` that took another branch, the steps stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.calls import TracedCall
+from chainrule.decided import decided
+from chainrule.indexing import Index, get_item
+from chainrule.loop_activity import activate
+from chainrule.loop_backward import loop_rule
+from chainrule.loops import Loop, plural
+from chainrule.ops import OPERATIONS, Operation
+from chainrule.same_turns import DifferentError, Found, Matching, bounds_of, outputs_of
+from chainrule.sizes import is_size, plain_number, rebuilt
+from chainrule.statics import mentioned_in, moved
+from chainrule.tape import Tape
+from chainrule.trace import bound_to, input_names
+from chainrule.traced import Traced
+from chainrule.turns import Turns
+
+__all__ = ["reroll", "rolled"]
+
+
+def reroll(
+    tape: Tape,
+    outputs: Sequence[int],
+    paths: dict[int, str],
+    function: Any,
+    rule: Callable[[Loop, Operation], Any],
+) -> None:
+    """Replace the turns of loops by loops, on the tape.
+
+    Args:
+        tape: where a function was traced, with its loops.
+        outputs: the variables that the function returns.
+        paths: how the inputs are reached from the arguments.
+        function: the traced function.
+        rule: makes the derivative rule of a loop.
+    """
+    excluded: set[int] = set()
+    while True:
+        pass_ = _Pass(tape, outputs, paths, function, rule, excluded)
+        failed = pass_.run()
+        if not failed:
+            break
+        excluded |= failed
+    pass_.note_decisions()
+    pass_.replace()
+
+
+class _Pass:
+    def __init__(
+        self, tape: Tape, outputs: Sequence[int], paths: dict[int, str], function: Any, rule: Any, excluded: set[int]
+    ) -> None:
+        self.tape = tape
+        self.outputs = set(outputs)
+        self.paths = paths
+        self.function = function
+        self.rule = rule
+        self.excluded = excluded
+        self.records: list[Turns] = tape.loops or []
+        self.children: dict[int | None, list[Turns]] = {}
+        for record in self.records:
+            self.children.setdefault(None if record.parent is None else record.parent[0], []).append(record)
+        self.found: list[Found] = []
+        self.stacks: dict[int, list[Any]] = {}  # steps that are written in place of others
+        self.needs: dict[int, set[int]] = {}  # loops that must be found because others leave a series to them
+        self.users: dict[int, list[int]] = {}
+        steps: list[Any] = tape.steps
+        for k, (_, inputs, params, _, _, _) in enumerate(steps):
+            for x in inputs:
+                if type(x) is int:
+                    self.users.setdefault(x, []).append(k)
+                elif is_size(x[0]):
+                    self._mention(x[0], k)
+            if params:
+                self._mention(tuple(params.values()), k)
+        self.values = list(tape.values)
+        self.names: dict[int, str] = {}
+        self.bound: dict[int, str] = {}
+
+    def _mention(self, x: Any, k: int) -> None:
+        for number in mentioned_in(x):
+            self.users.setdefault(number, []).append(k)
+
+    # ---- which loops
+
+    def run(self) -> set[int]:
+        """Look at all loops; those that must not be rolled, so that one has to begin again."""
+        self._look(self.children.get(None, []))
+        rolled = {f.record.number for f in self.found}
+        return {giver for taker, givers in self.needs.items() if taker not in rolled for giver in givers & rolled}
+
+    def _look(self, records: Sequence[Turns]) -> None:
+        for record in records:
+            found = None if record.number in self.excluded else self._attempt(record)
+            if found is None:
+                self._look(self.children.get(record.number, []))
+            else:
+                self.found.append(found)
+
+    def _attempt(self, record: Turns) -> Found | None:
+        count = len(record.starts)
+        if record.stop is None or not count or record.stop == record.starts[0]:
+            return None
+        ends = ((0, 0), (1, 0), (0, 1), (1, 1)) if record.counted is not None and _plainly(record) else ((0, 0), (1, 0))
+        for first, dropped in ends:
+            if count - first - dropped >= 2:
+                try:
+                    return Matching(self, record, first, count - dropped).run()
+                except DifferentError:
+                    continue
+        return None
+
+    # ---- what becomes of the tape
+
+    def replace(self) -> None:
+        """Write the loops in the place of their turns."""
+        tape = self.tape
+        removed: dict[int, Found] = {}
+        for f in self.found:
+            start, stop = bounds_of(f.record, f.turns[0])[0], bounds_of(f.record, f.turns[-1])[1]
+            removed.update(dict.fromkeys(range(start, stop), f))
+        gone: set[int] = set()
+        steps: list[Any] = []
+        done: set[int] = set()
+        for k, step in enumerate(tape.steps):
+            found = removed.get(k)
+            if found is None:
+                steps += [self._unturned(s) for s in self.stacks.get(k, [step])]
+                continue
+            gone.update(outputs_of(step))
+            if id(found) not in done:
+                done.add(id(found))
+                operation = Operation("loop", found.loop, "variadic", ("arrays",), (), lazy=True, spelling="loop")
+                object.__setattr__(operation, "rules", (self.rule(found.loop, operation),))
+                inputs = tuple(x if type(x) is int else self._unturned_literal(x) for x in found.inputs)
+                steps.append((operation, inputs, {}, tuple(found.outputs), *found.record.code))
+        tape.steps[:] = steps
+        made = {v for step in steps for v in outputs_of(step)}
+        tape.values[:] = self.values
+        tape.removed |= gone - made
+        assert tape.names is not None
+        tape.names.update(self.names)
+        tape.loops = []
+
+    def note_decisions(self) -> None:
+        """Give the loops what their counters decided, and those of the loops in them."""
+        owners = {f.record.number: f for f in self.found}
+        for record in self.records:
+            around: Turns | None = record
+            while around is not None and around.number not in owners:
+                around = None if around.parent is None else self.records[around.parent[0]]
+            if around is not None and record.decisions:
+                loop = owners[around.number].loop
+                loop.decided = tuple(dict.fromkeys((*loop.decided, *decided(record))))
+
+    def inner(self, tape: Tape, outputs: Sequence[int]) -> None:
+        """Roll the loops of a body."""
+        reroll(tape, outputs, {}, self.function, self.rule)
+
+    def add(self, value: Any, name: str) -> int:
+        """A new variable."""
+        self.values.append(value)
+        self.names[len(self.values) - 1] = name
+        return len(self.values) - 1
+
+    def name(self, variable: int) -> str | None:
+        """What the user calls a variable."""
+        if not self.bound:
+            for _, _, _, outputs, code, offset in self.tape.steps:
+                if type(outputs) is int and code is not None and offset >= 0:
+                    found = bound_to(code, offset)
+                    if found:
+                        self.bound[outputs] = found[0]
+        names = self.tape.names or {}
+        return self.bound.get(variable) or names.get(variable)
+
+    def stacked(self, k: int, run: list[int]) -> int:
+        """The variable for a stack of what all turns made, in the place of a step that stacks them."""
+        step: Any = self.tape.steps[k]
+        operation, inputs, params, output, code, offset = step
+        if list(inputs) == run[::-1] and len(run) > 1:
+            whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
+            index = Index((slice(None, None, -1),), True)
+            self.stacks[k] = [(OPERATIONS[get_item], (whole,), {"index": index}, output, code, offset)]
+            return whole
+        if list(inputs) == run:
+            self.stacks[k] = []
+            self.names[output] = self.name(output) or plural(self.name(run[-1]) or "value")
+            return int(output)
+        n = next(n for n in range(len(inputs)) if list(inputs[n : n + len(run)]) == run)
+        whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
+        steps: list[Any] = []
+        parts: list[int] = []
+        for part in (inputs[:n], [whole], inputs[n + len(run) :]):
+            if part and part != [whole]:
+                self.values.append(np.stack([self.values[v] for v in part]))
+                steps.append(
+                    (operation, tuple(part), {}, len(self.values) - 1, code, ~offset if offset >= 0 else offset)
+                )
+                parts.append(len(self.values) - 1)
+            elif part:
+                parts.append(whole)
+        steps.append((OPERATIONS[np.concatenate], tuple(parts), {}, output, code, offset))
+        self.stacks[k] = steps
+        return whole
+
+    def _unturned_literal(self, x: Any) -> Any:
+        return (self._fold(x[0]), x[1]) if is_size(x[0]) else x
+
+    def _fold(self, x: Any) -> Any:
+        """A static argument with the counters of loops that are written out as the numbers that they were."""
+        if is_size(x):
+            return rebuilt(x, lambda size, e: self._counter(size, e[1]) if e[0] == "turn" else e)
+        return moved(x, self._fold)
+
+    def _counter(self, size: Any, number: int) -> Any:
+        record = self.records[number]
+        if record.counted is not None and any(f.record is record for f in self.found):
+            start, stop, step = record.counted
+            if int(size) == int(start):
+                return start
+            if int(size) == record.values()[-1] and type(step) is int and step == 1:
+                return stop - 1
+        return plain_number(size)
+
+    def _unturned(self, step: Any) -> Any:
+        operation, inputs, params, outputs, code, offset = step
+        if not any(type(x) is not int and is_size(x[0]) for x in inputs) and not params:
+            return step
+        inputs = tuple(x if type(x) is int else self._unturned_literal(x) for x in inputs)
+        return operation, inputs, {k: self._fold(v) for k, v in params.items()}, outputs, code, offset
+
+
+def _plainly(record: Turns) -> bool:
+    """Whether a loop runs over a range and nothing else."""
+    return record.part.kind in ("range", "reversed")
+
+
+def rolled(call: TracedCall, paths: Mapping[int, str] | None = None) -> None:
+    """Make the loops of a traced call steps of it.
+
+    Args:
+        call: the call.
+        paths: how arrays are reached, by variable; the inputs from the arguments, if not given.
+    """
+    tape = call.tape
+    if not tape.loops:
+        return
+    outputs = [x.variable for x in call.outputs if type(x) is Traced]
+    if paths is None:
+        paths = dict(zip(tape.inputs, input_names(call), strict=False))
+    reroll(tape, outputs, dict(paths), call.function, loop_rule)
+    activate(tape, call.wrt)

@@ -1,0 +1,76 @@
+"""Options for sums of products: as products of vectors and matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.ir import Step, Var
+from chainrule.ops import OPERATIONS
+from chainrule.simplify.making import Making
+from chainrule.simplify.scalars import UNIT, times
+from chainrule.simplify.values import Power, Recipe, Value, spans
+
+__all__ = ["contract"]
+
+
+def contract(options: Making, value: Value) -> None:
+    """A sum of a product as a product of vectors or matrices."""
+    inner: Value = value.parts[0][1]
+    rank = len(inner.dims)
+    if inner.kind != "prod" or inner.leaves or any(not f.floating for f, _ in inner.factors):
+        return
+    if len(value.details) == rank:
+        _inner_product(options, value, inner)
+    elif rank == 2 and len(value.details) == 1:
+        _vector_product(options, value, inner, value.details[0])
+
+
+def _inner_product(options: Making, value: Value, inner: Value) -> None:
+    """``(a * b).sum()`` is the inner product of a and b."""
+    whole = [(f, p) for f, p in inner.factors if f.dims == inner.dims]
+    for f, p in whole:
+        if p not in (1, 2):
+            continue
+        rest = [(g, q - (g is f)) for g, q in inner.factors if q != (g is f)]
+        c, other = options.making(value, lambda r=rest: options.table.product(UNIT, r))
+        if other.dims != inner.dims or (other.kind == "prod" and not _known(options, other) and len(whole) > 2):
+            continue
+        if len(inner.dims) == 1:
+            recipe = Recipe("matmul", c, ((UNIT, f), (UNIT, other)), None, "sum of a product")
+        else:
+            operation = OPERATIONS[np.vdot]
+            step = Step(operation, (), {}, (Var((), options.reader.dtype, None, 0),), None)
+            recipe = Recipe("op", c, ((UNIT, f), (UNIT, other)), (operation, step, 0, (0, 1)), "sum of a product")
+        if len(value.recipes) < 40:
+            value.recipes.append(recipe)
+
+
+def _known(options: Making, value: Value) -> bool:
+    return bool(value.leaves) or value.number in options.reader.made_by or value.number in options.depths
+
+
+def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:
+    """``(x * v[:, None]).sum(0)`` is ``v @ x``, and ``(x * v).sum(1)`` is ``x @ v``."""
+    table = options.table
+    along, matrix = _divided_by_axis(inner, axis)
+    if not along or not matrix:
+        return
+    c, v = options.making(value, lambda: table.product(UNIT, along))
+    k, m = options.making(value, lambda: table.product(UNIT, matrix))
+    if m.shape != inner.shape or v is table.one:
+        return
+    flat = options.making(value, lambda: table.view((UNIT, v), [axis + len(v.dims) - 2], len(v.dims)))
+    if len(flat[1].dims) != 1 or flat[1].shape[0] != inner.shape[axis]:
+        return
+    pair = (flat, (UNIT, m)) if axis == 0 else ((UNIT, m), flat)
+    value.recipes.append(Recipe("matmul", times(c, k), pair, None, "sum of a product"))
+
+
+def _divided_by_axis(inner: Value, axis: int) -> tuple[list[tuple[Value, Power]], list[tuple[Value, Power]]]:
+    """The factors that vary along one axis only, and the others."""
+    along: list[tuple[Value, Power]] = []
+    others: list[tuple[Value, Power]] = []
+    for f, p in inner.factors:
+        only = spans(f, axis - 2, inner.dims[axis]) and not spans(f, -1 - axis, inner.dims[1 - axis])
+        (along if only else others).append((f, p))
+    return along, others

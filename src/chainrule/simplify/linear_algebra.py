@@ -1,0 +1,246 @@
+"""Identities of matrix products: with vectors in them, inverses, traces, and in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import Step, Var
+from chainrule.ops import OPERATIONS, Operation
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.scalars import UNIT, Coefficient, times
+from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
+
+__all__ = [
+    "function_of",
+    "inner_product",
+    "is_identity",
+    "known_product",
+    "operation",
+    "outer_factors",
+    "product_options",
+    "product_with_vectors",
+    "trace",
+    "trace_of",
+]
+
+Making = Callable[[Value, Callable[[], Any]], Any]
+
+
+def function_of(value: Value) -> Any:
+    """The function that an operation without structure applies."""
+    return value.details[0].function if value.kind == "op" and isinstance(value.details[0], Operation) else None
+
+
+def operation(
+    table: Table, function: Any, operands: Sequence[Ref], dims: tuple[Any, ...], linear: tuple[int, ...], dtype: Any
+) -> Value:
+    """An operation on values, the same as where a step applies it."""
+    row = OPERATIONS[function]
+    shape = tuple(d.length for d in dims)
+    step = Step(row, (), {}, (Var(shape, dtype, None, 0),), None)
+    key = (id(row), 0, (), tuple((v.number, c) for c, v in operands))
+    return table.make("op", key, (row, step, 0, linear), tuple(operands), dims)
+
+
+# ---- products with vectors in them
+
+
+def _split(value: Value, whole: tuple[Any, ...]) -> tuple[list[Any], list[Any], list[Any]]:
+    """The factors of a matrix that depend on the row only, on the column only, and on both."""
+    rows: list[tuple[Value, Power]] = []
+    columns: list[tuple[Value, Power]] = []
+    both: list[tuple[Value, Power]] = []
+    for f, p in value.factors:
+        row, column = spans(f, -2, whole[-2]), spans(f, -1, whole[-1])
+        (both if row and column else rows if row else columns).append((f, p))
+    return rows, columns, both
+
+
+def product_with_vectors(table: Table, left: Ref, right: Ref, dims: tuple[Any, ...]) -> Ref | None:
+    """``A @ (u * v.T)`` is ``(A @ u) * v.T``: an outer product is taken apart."""
+    (a, u), (b, v) = left, right
+    if not 1 <= len(u.dims) <= 2 or not 1 <= len(v.dims) <= 2:
+        return None
+    outside: list[tuple[Value, Power]] = []
+    ends: list[Value] = []
+    scale = times(a, b)
+    flat = False
+    for x, summed in ((u, -1), (v, -2)):
+        c, inside, whole = UNIT, x, x.dims
+        if x.kind == "op" and x.details[0] == "full":
+            c, inside = x.parts[0]
+        rows, columns, both = _split(inside, whole) if len(whole) == 2 and inside.dims else ([], [], [(x, 1)])
+        kept, inner = (rows, columns) if summed == -1 else (columns, rows)
+        if both or not inner or (inside is x and (x.kind != "prod" or not kept)):
+            ends.append(x)
+            continue
+        flat = True
+        if len(dims) == 2:
+            outside += kept
+        else:
+            axis = 0 if summed == -1 else -1
+            outside += [(table.view((UNIT, f), [axis % len(f.dims)], len(f.dims))[1], p) for f, p in kept]
+        d, vector = table.product(UNIT, inner)
+        e, vector = table.view((d, vector), [len(vector.dims) - 1 if summed == -1 else 0], len(vector.dims))
+        scale = times(scale, times(c, e))
+        ends.append(vector)
+    if not flat:
+        return None
+    first, second = ends
+    rank = [len(x.dims) for x in ends]
+    if rank == [1, 1]:
+        total = table.matmul((UNIT, first), (UNIT, second), ())
+    elif rank == [2, 1]:
+        total = table.matmul((UNIT, first), (UNIT, second), first.dims[:1])
+        if len(dims) == 2:
+            total = table.view(total, [0, None], 1)
+    else:
+        total = table.matmul((UNIT, first), (UNIT, second), second.dims[1:])
+    return table.multiply((times(scale, total[0]), total[1]), table.product(UNIT, outside))
+
+
+def known_product(table: Table, left: Value, right: Value) -> Ref | None:
+    """The product of two matrices or vectors that is there already, in either order."""
+    found = table.find("matmul", (left.number, right.number))
+    if found is not None or len(left.dims) > 2 or len(right.dims) > 2:
+        return None if found is None else (UNIT, found)
+    (c, first), (d, second) = table.turned(right), table.turned(left)
+    same = len(first.dims) == len(right.dims) and len(second.dims) == len(left.dims)
+    flipped = table.find("matmul", (first.number, second.number)) if same else None
+    if flipped is None:
+        return None
+    b, result = table.turned(flipped)
+    return times(b, times(c, d)), result
+
+
+# ---- traces
+
+
+def trace(table: Table, matrix: Value, dtype: Any) -> Value:
+    """The trace of a matrix."""
+    return operation(table, np.trace, ((UNIT, matrix),), (), (0,), dtype)
+
+
+def trace_of(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -> Ref | None:
+    """The sum of all elements of a matrix times the identity matrix."""
+    if len(inner.dims) != 2 or axes != (0, 1) or inner.kind != "prod":
+        return None
+    unit = next((f for f, p in inner.factors if is_identity(f)), None)
+    if unit is None:
+        return None
+    rest = [(f, p) for f, p in inner.factors if f is not unit]
+    rows, columns, both = _split(table.product(UNIT, rest)[1], inner.dims)
+    if not both:
+        down, across = (table.product(UNIT, side)[1] for side in (rows, columns))
+        if down is table.one or across is table.one:
+            return None
+        first, second = (
+            table.view((UNIT, down), [0], 2)[1],
+            table.view((UNIT, across), [len(across.dims) - 1], len(across.dims))[1],
+        )
+        return table.matmul((UNIT, first), (UNIT, second), ())
+    c, matrix = table.product(UNIT, rest)
+    if matrix.shape != inner.shape:
+        return None
+    return table.ref(c, trace(table, matrix, dtype))
+
+
+def is_identity(value: Value) -> bool:
+    """Whether a value is ``np.eye(n)``."""
+    if value.kind != "op" or not isinstance(value.details[0], Operation):
+        return False
+    row, step = value.details[:2]
+    named = row.kind == "constant" and row.name in ("eye", "identity")
+    return named and list(step.params) in (["argument 0"], ["argument 0", "dtype"])
+
+
+def outer_factors(table: Table, value: Value, side: int) -> Iterator[tuple[Value, Ref]]:
+    """The first (``side`` 0) or last matrix of a product, and the product of the rest."""
+    first: Value = value.parts[side][1]
+    other: Value = value.parts[1 - side][1]
+    yield first, (UNIT, other)
+    if len(value.dims) == 2 and first.kind == "matmul" and len(first.dims) == 2:
+        end, inner = first.parts[side][1], first.parts[1 - side][1]
+        if len(end.dims) == len(inner.dims) == 2:
+            ends = (inner, other) if side == 0 else (other, inner)
+            yield end, table.matmul((UNIT, ends[0]), (UNIT, ends[1]), (ends[0].dims[0], ends[1].dims[1]))
+
+
+# ---- options
+
+
+def product_options(table: Table, value: Value, dtype: Any, making: Making) -> None:
+    """Further ways of computing a matrix product."""
+    (_, left), (_, right) = value.parts
+    if len(left.dims) > 2 or len(right.dims) > 2:
+        return
+    _by_solving(table, value, left, right, dtype, making)
+    if left.kind == "matmul":
+        _, inner = left.parts[1]
+        found = known_product(table, inner, right) if _fits(inner, right) else None
+        if found is not None:
+            _offer(value, Recipe("matmul", UNIT, (left.parts[0], found), None, "products in another order"))
+    if right.kind == "matmul":
+        _, inner = right.parts[0]
+        found = known_product(table, left, inner) if _fits(left, inner) else None
+        if found is not None:
+            _offer(value, Recipe("matmul", UNIT, (found, right.parts[1]), None, "products in another order"))
+
+
+def inner_product(
+    table: Table, first: Ref, second: Value, dtype: Any
+) -> tuple[str, Coefficient, tuple[Any, ...], None]:
+    """How the sum of all elements of a product is computed: kind, coefficient, parts and details of a recipe."""
+    c, u = first
+    if len(u.dims) == 1:
+        return "matmul", c, ((UNIT, u), (UNIT, second)), None
+    made = operation(table, np.vdot, ((UNIT, u), (UNIT, second)), (), (0, 1), dtype)
+    return "prod", c, ((made, 1),), None
+
+
+def _fits(left: Value, right: Value) -> bool:
+    return bool(left.dims) and bool(right.dims) and left.dims[-1].length == right.dims[0].length
+
+
+def _offer(value: Value, recipe: Recipe) -> None:
+    if len(value.recipes) < 40 and not any(x[1] is value for x in recipe.parts):
+        value.recipes.append(recipe)
+
+
+def _by_solving(table: Table, value: Value, left: Value, right: Value, dtype: Any, making: Making) -> None:
+    """``inv(A) @ B`` is ``solve(A, B)``."""
+    if function_of(left) is np.linalg.inv or (left.kind == "view" and function_of(left.parts[0][1]) is np.linalg.inv):
+        inverted = _inverted(table, left)
+        made = making(
+            value, lambda: operation(table, np.linalg.solve, (inverted, (UNIT, right)), value.dims, (1,), dtype)
+        )
+        _offer(value, Recipe("prod", UNIT, ((made, 1),), None, "solved instead of inverted"))
+    elif function_of(right) is np.linalg.inv or (
+        right.kind == "view" and function_of(right.parts[0][1]) is np.linalg.inv
+    ):
+        c, matrix = _inverted(table, right)
+        d, flipped = table.turned(matrix)
+        e, other = table.turned(left)
+        if len(flipped.dims) != 2 or len(other.dims) != len(left.dims):
+            return
+        dims = value.dims[::-1]
+        ends = ((times(c, d), flipped), (UNIT, other))
+        made = making(value, lambda: operation(table, np.linalg.solve, ends, dims, (1,), dtype))
+        if len(dims) == 2:
+            _offer(value, Recipe("view", e, ((UNIT, made),), (1, 0), "solved instead of inverted"))
+        else:
+            _offer(value, Recipe("prod", e, ((made, 1),), None, "solved instead of inverted"))
+
+
+def _inverted(table: Table, value: Value) -> Ref:
+    """The matrix whose inverse a value is."""
+    inverse: Value = value.parts[0][1] if value.kind == "view" else value
+    coefficient: Coefficient = inverse.parts[0][0]
+    matrix: Value = inverse.parts[0][1]
+    if value.kind != "view":
+        return coefficient, matrix
+    c, flipped = table.turned(matrix)
+    return times(coefficient, c), flipped

@@ -1,0 +1,134 @@
+"""What is added at slices of an array: joined where the slices tile it, added once where they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from chainrule.indexing import Index
+from chainrule.simplify.functions import ScatterAt, scatter
+from chainrule.simplify.making import Making
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.read import Reader
+from chainrule.simplify.scalars import UNIT, Coefficient, Lengths, times
+from chainrule.simplify.values import Recipe, Ref, Value
+
+__all__ = ["slice_options"]
+
+_WHOLE = (None, None, None)
+_START = Coefficient(Fraction(0))
+
+
+def slice_options(options: Making, value: Value) -> None:
+    """Further ways of computing a sum with terms that were added at an index."""
+    table: Table = options.table
+    added = [(k, c, v, table.scatters[v]) for k, (c, v) in enumerate(value.parts) if v in table.scatters]
+    found: list[Recipe] = []
+    for k, c, v, at in added:
+        found += _onto(options, value, k, (c, v), at)
+    if len(added) > 1:
+        found += _at_the_same_place(options, value, added)
+        if len(added) == len(value.parts):
+            found += _tiled(options.reader, value, added)
+    for recipe in found:
+        options.recipe(value, recipe.kind, recipe.coefficient, recipe.parts, recipe.details, recipe.identity)
+
+
+def _onto(options: Making, value: Value, k: int, term: Ref, at: ScatterAt) -> list[Recipe]:
+    """What is added at an index is added onto the other terms, not to zeros first."""
+    c, v = term
+    rest = [t for n, t in enumerate(value.parts) if n != k]
+    scale, base = options.making(value, lambda: options.table.add(rest))
+    if base is options.table.one or base.shape != value.shape:
+        return []
+    amount = v.parts[1]
+    parts = ((scale, base), (times(c, amount[0]), amount[1]), *at.arrays)
+    return [Recipe("scatter", UNIT, parts, at.step, "added in place")]
+
+
+def _at_the_same_place(options: Making, value: Value, added: Sequence[Any]) -> list[Recipe]:
+    """What is added at the same index several times is added up first."""
+    groups: dict[Any, list[Any]] = {}
+    for entry in added:
+        groups.setdefault(entry[3].index_key(), []).append(entry)
+    found: list[Recipe] = []
+    for group in groups.values():
+        at = group[0][3]
+        amounts = [(times(c, v.parts[1][0]), v.parts[1][1]) for _, c, v, _ in group]
+        if len(group) < 2 or len({v.shape for _, v in amounts}) > 1:
+            continue
+        total = options.making(value, partial(_added, options.table, amounts, at))
+        if not total[0].number:
+            continue
+        used = {k for k, *_ in group}
+        rest = [t for k, t in enumerate(value.parts) if k not in used]
+        if rest:
+            found.append(Recipe("sum", UNIT, (*rest, total), None, "added at the same place"))
+        elif total[1] is not value:
+            found.append(Recipe("prod", total[0], ((total[1], 1),), None, "added at the same place"))
+    return found
+
+
+def _added(table: Table, amounts: Sequence[Ref], at: ScatterAt) -> Ref:
+    return scatter(table, table.add(amounts), at)
+
+
+def _tiled(reader: Reader, value: Value, added: Sequence[Any]) -> list[Recipe]:
+    """Parts that were added at slices that follow one another, from the first element to the last, are joined."""
+    dims = value.dims
+    pieces: dict[Coefficient, tuple[Coefficient | None, Ref]] = {}
+    axis: int | None = None
+    for _, c, v, at in added:
+        where = _place(at.step.params["index"], dims, reader.lengths)
+        amount = v.parts[1]
+        if where is None or at.arrays or (axis is not None and where[0] != axis) or where[1] in pieces:
+            return []
+        axis = where[0]
+        shape = [d.length for d in dims]
+        shape[axis] = len(range(shape[axis])[_plain(at.step.params["index"], axis, len(dims))])
+        if amount[1].shape != tuple(shape) or not amount[1].floating:
+            return []
+        pieces[where[1]] = (where[2], (times(c, amount[0]), amount[1]))
+    start: Coefficient | None = _START
+    parts: list[Ref] = []
+    while start is not None:
+        if start not in pieces:
+            return []
+        start, part = pieces.pop(start)
+        parts.append(part)
+    return [] if pieces else [Recipe("joined", UNIT, tuple(parts), axis, "slices that tile an array")]
+
+
+def _parts(index: Index, rank: int) -> list[Any] | None:
+    """The slices of an index, one per axis."""
+    parts = list(index.parts)
+    if Ellipsis in parts:
+        k = parts.index(Ellipsis)
+        parts[k : k + 1] = [slice(None)] * (rank - len(parts) + 1)
+    parts += [slice(None)] * (rank - len(parts))
+    return parts if len(parts) == rank and all(type(p) is slice for p in parts) else None
+
+
+def _plain(index: Index, axis: int, rank: int) -> slice:
+    parts = _parts(index, rank)
+    assert parts is not None
+    return slice(*(None if e is None else int(e) for e in (parts[axis].start, parts[axis].stop)))
+
+
+def _place(index: Index, dims: Sequence[Any], lengths: Lengths) -> tuple[int, Coefficient, Coefficient | None] | None:
+    """The one axis of which a part is taken, where that begins, and where it ends unless at the end."""
+    parts = _parts(index, len(dims))
+    if parts is None:
+        return None
+    cut = [k for k, p in enumerate(parts) if (p.start, p.stop, p.step) != _WHOLE]
+    if len(cut) != 1 or parts[cut[0]].step is not None:
+        return None
+    (axis,) = cut
+    start, stop = parts[axis].start, parts[axis].stop
+    first = _START if start is None else lengths.coefficient(start)
+    last = None if stop is None else lengths.coefficient(stop)
+    if first is None or (stop is not None and last is None):
+        return None
+    return axis, first, None if last == dims[axis].count() else last

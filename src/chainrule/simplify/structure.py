@@ -1,0 +1,60 @@
+"""Factors that a matrix product hands out, and the terms of a sum seen through a view.
+
+A table of values is asked here; it is :class:`chainrule.simplify.normal_form.Table`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.simplify.scalars import UNIT
+from chainrule.simplify.values import Power, Ref, Value, spans
+
+__all__ = ["base_terms", "pulled"]
+
+
+def pulled(table: Any, left: Value, right: Value) -> Ref | None:
+    """A matrix product without the factors that are constant along the axis of its sum: ``u * (x @ y)``."""
+    sides = [left, right]
+    if any(len(v.dims) not in (1, 2) for v in sides):
+        return None
+    outside: list[tuple[Value, Power]] = []
+    inside: list[Value] = []
+    for k, v in enumerate(sides):
+        axis = -1 if k == 0 or len(v.dims) == 1 else -2
+        kept = [(f, p) for f, p in v.factors if spans(f, axis, v.dims[axis])]
+        out = [(f, p) for f, p in v.factors if not spans(f, axis, v.dims[axis])]
+        if not kept or (out and len(v.dims) == 1):
+            return None
+        c, inner = table.product(UNIT, kept)
+        if c != UNIT or not inner.floating:
+            return None
+        if out and len(inner.dims) == 2 and not spans(inner, -3 - axis, v.dims[-3 - axis]):
+            c, inner = table.view((UNIT, inner), [2 + axis], 2)
+        if c != UNIT or len(inner.dims) != (2 if len(v.dims) == 2 and inner.shape == v.shape else 1):
+            return None
+        inside.append(inner)
+        other = sides[1 - k]
+        for f, p in out:
+            if k == 0 and len(other.dims) == 1:
+                c, f = table.view((UNIT, f), [len(f.dims) - 2], len(f.dims))
+                if c != UNIT:
+                    return None
+            outside.append((f, p))
+    if not outside:
+        return None
+    a, b = inside
+    rows, columns = a.dims[:-1], b.dims[1:]
+    found = table.matmul((UNIT, a), (UNIT, b), (*rows, *columns))
+    if len(left.dims) == 2 and len(right.dims) == 2 and rows and not columns:
+        found = table.view(found, [0, None], 1)
+    result: Ref = table.multiply(found, table.product(UNIT, outside))
+    return result
+
+
+def base_terms(table: Any, base: Value, inner: Value) -> list[Ref]:
+    """The terms of a forward sum, seen through the view in which it appears."""
+    assert base.definition is not None
+    if inner.kind != "view":
+        return list(base.definition)
+    return [table.view(t, inner.details, len(base.dims)) for t in base.definition]

@@ -1,0 +1,167 @@
+"""Which values are the same with their axes permuted, as ``A @ A.T`` is: by how they are made, never by their numbers.
+
+A matrix is symmetric where the user's code makes it so: a Gram matrix, a sum, inverse or power of symmetric matrices,
+an elementwise function of them, an identity matrix, an outer product of a vector with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops import Operation
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.scalars import UNIT, Coefficient
+from chainrule.simplify.values import Value
+
+__all__ = ["is_symmetric", "matrix_factors", "parity"]
+
+_MATRIX_FUNCTIONS = (np.linalg.inv, np.linalg.matrix_power)
+_ELEMENTWISE = (np.where, np.clip)
+
+
+def is_symmetric(table: Table, value: Value) -> bool:
+    """Whether exchanging the last two axes of a value gives the same value."""
+    rank = len(value.dims)
+    return rank >= 2 and parity(table, value, (*range(rank - 2), rank - 1, rank - 2)) == 1
+
+
+def parity(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    """1 where a value stays the same if its axes are permuted, -1 where its sign changes, and 0 otherwise."""
+    if not value.dims:
+        return 1
+    if any(value.dims[a].length != d.length for a, d in zip(mapping, value.dims, strict=True)):
+        return 0
+    key = (value.number, mapping)
+    known = table.parities.get(key)
+    if known is None:
+        table.parities[key] = 0  # while it is looked for
+        known = table.parities[key] = _parity(table, value, mapping)
+    return known
+
+
+def _parity(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    if value.kind == "one":
+        return 1
+    if value.definition is not None:
+        return _of_terms(table, value.definition, mapping)
+    if value.kind == "sum":
+        return _of_terms(table, value.parts, mapping)
+    if value.kind == "prod":
+        return _of_factors(table, value, mapping)
+    if value.kind == "reduce":
+        return _of_sum(table, value, mapping)
+    if value.kind == "matmul":
+        return _of_product(table, value, mapping)
+    if value.kind == "op":
+        return _of_operation(table, value, mapping)
+    return 0
+
+
+def _seen(table: Table, value: Value, mapping: tuple[int, ...]) -> tuple[Coefficient, Value]:
+    """A value that is broadcast to the rank of the mapping, with the axes permuted."""
+    rank = len(mapping)
+    missing = rank - len(value.dims)
+    if not missing:
+        sign = parity(table, value, mapping)
+        if sign:
+            return Coefficient(UNIT.number * sign), value
+    return table.view((UNIT, value), mapping, rank)
+
+
+def _of_terms(table: Table, terms: Sequence[Any], mapping: tuple[int, ...]) -> int:
+    if len(terms) > 8:
+        return 0
+    own = {(v.number, c.atoms): c.number for c, v in terms}
+    for sign in (1, -1):
+        left = dict(own)
+        for c, v in terms:
+            k, moved = _seen(table, v, mapping)
+            if k.atoms or left.pop((moved.number, c.atoms), None) != c.number * k.number * sign:
+                break
+        else:
+            return sign
+    return 0
+
+
+def _of_factors(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    own = dict(value.factors)
+    sign = 1
+    for f, p in value.factors:
+        k, moved = _seen(table, f, mapping)
+        if k.atoms or abs(k.number) != 1 or own.pop(moved, None) != p:
+            return 0
+        if k.number < 0:
+            if p not in (1, -1, 2, -2, 3, -3, 4, -4):
+                return 0
+            sign *= -1 if int(p) % 2 else 1
+    return sign
+
+
+def _of_sum(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    inner: Value = value.parts[0][1]
+    kept = [k for k in range(len(inner.dims)) if k not in value.details]
+    whole = list(range(len(inner.dims)))
+    for to, source in zip(kept, mapping, strict=True):
+        whole[to] = kept[source]
+    return parity(table, inner, tuple(whole))
+
+
+def matrix_factors(value: Value) -> list[Value] | None:
+    """The matrices whose product a value is; ``None`` where there are vectors or stacks among them."""
+    if value.kind != "matmul":
+        return [value] if len(value.dims) == 2 else None
+    left, right = (matrix_factors(v) for _, v in value.parts)
+    return None if left is None or right is None else left + right
+
+
+def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    factors = matrix_factors(value)
+    if factors is None or mapping != (1, 0) or len(factors) > 8:
+        return 0
+    sign = 1
+    for k, (own, other) in enumerate(zip(factors, factors[::-1], strict=True)):
+        if 2 * k + 1 > len(factors):
+            break
+        found = parity(table, own, mapping) if own is other else 0
+        if not found and own is other:
+            return 0
+        if own is not other:
+            c, moved = _seen(table, other, mapping)
+            if moved is not own or c != UNIT:
+                return 0
+        elif 2 * k + 1 == len(factors):
+            sign = found
+        elif found < 0:
+            return 0
+    return sign
+
+
+def _of_operation(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    operation, step, _, _ = value.details
+    if not isinstance(operation, Operation):
+        if not value.parts:
+            return 0
+        c, inner = value.parts[0]
+        return 1 if len(inner.dims) == len(mapping) and parity(table, inner, mapping) == 1 else 0
+    function: Any = operation.function
+    swap = mapping == (*range(len(mapping) - 2), len(mapping) - 1, len(mapping) - 2)
+    if operation.kind == "constant" and operation.name in ("eye", "identity"):
+        return int(swap and list(step.params) in (["argument 0"], ["argument 0", "dtype"]))
+    if function is np.diag and not step.params:
+        return int(swap and len(value.dims) == 2)
+    if function in _MATRIX_FUNCTIONS:
+        first = value.parts[0]
+        return int(swap and type(first) is tuple and parity(table, first[1], mapping) == 1)
+    if function in _ELEMENTWISE or (isinstance(function, np.ufunc) and function.signature is None):
+        for part in value.parts:
+            if type(part) is tuple and isinstance(part[1], Value) and part[1].dims:
+                c, moved = _seen(table, part[1], mapping)
+                if moved is not part[1] or c != UNIT:
+                    return 0
+            elif type(part) is not tuple and getattr(part, "number", -1) >= 0 and np.shape(part.value):
+                return 0
+        return 1
+    return 0

@@ -1,0 +1,85 @@
+"""Matrices, slices and diagonals: what is rewritten holds for any input that the forward pass allows."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+_cholesky = np.linalg.cholesky
+
+
+def _plain(shape):
+    return lambda random, n: random.standard_normal(tuple(n + k for k in shape))
+
+
+def _definite(random, n):
+    a = random.standard_normal((n, n))
+    return a @ a.T + np.eye(n) + np.triu(random.standard_normal((n, n)), 1)  # the upper triangle is not the mirror
+
+
+def _weights(x):
+    return np.cos(np.arange(x.size)).reshape(x.shape)
+
+
+FUNCTIONS = {
+    # Not symmetric, though they look like it.
+    "two factors": (lambda A, B: np.sum((A @ B.T) ** 2 * _weights(A @ B.T)), (_plain((0, 1)), _plain((0, 1)))),
+    "weights": (lambda A: np.sum((A @ A.T) * np.tril(A @ A.T)), (_plain((0, 1)),)),
+    "inverse": (lambda A: np.sum(np.linalg.inv(A + 9 * np.eye(len(A))) @ A), (_plain((0, 0)),)),
+    "antisymmetric": (lambda A: np.sum(np.exp(A - A.T) @ A), (_plain((0, 0)),)),
+    # Symmetric by how they are made.
+    "gram": (lambda A: np.sum(np.exp(-(A @ A.T)) ** 2), (_plain((0, 1)),)),
+    "distances": (lambda x: np.sum(np.exp(-((x[:, None] - x[None]) ** 2)) @ x), (_plain((0,)),)),
+    "log-determinant": (lambda A: np.linalg.slogdet(A.T @ A + np.eye(A.shape[1]))[1], (_plain((0, 1)),)),
+    "quadratic": (
+        lambda A, y: y @ np.linalg.solve(A @ A.T + np.eye(len(y)), y),
+        (_plain((0, 1)), _plain((0,))),
+    ),
+    # NumPy reads the lower triangle.
+    "factor": (lambda S: np.sum(np.log(np.diag(_cholesky(S)))), (_definite,)),
+    "factor, weighted": (lambda S: np.sum(np.sin(_cholesky(S))), (_definite,)),
+    "factor of a Gram matrix": (
+        lambda A: np.sum(np.sin(_cholesky(A @ A.T + np.eye(len(A))))),
+        (_plain((0, 1)),),
+    ),
+    "likelihood": (
+        lambda A, r: (
+            np.sum(np.linalg.solve(_cholesky(A @ A.T + np.eye(len(r))), r) ** 2)
+            + np.sum(np.log(np.diag(_cholesky(A @ A.T + np.eye(len(r))))))
+        ),
+        (_plain((0, 1)), _plain((0,))),
+    ),
+    "likelihood of a triangle": (
+        lambda S, r: np.sum(np.linalg.solve(_cholesky(S), r) ** 2) + np.sum(np.log(np.diag(_cholesky(S)))),
+        (_definite, _plain((0,))),
+    ),
+    # Slices that tile an array, and slices that do not.
+    "halves": (lambda x: np.sum(np.sin(x[:2]) ** 2) + np.sum(np.exp(x[2:])), (_plain((0, 1)),)),
+    "last": (lambda x: np.sum(np.sin(x[:, :-1]) ** 2) + np.sum(np.exp(x[:, -1:])), (_plain((0, 1)),)),
+    "gap": (lambda x: np.sum(np.sin(x[:1]) ** 2) + np.sum(np.exp(x[2:])), (_plain((0, 1)),)),
+    "overlap": (lambda x: np.sum(np.sin(x[:3]) ** 2) + np.sum(np.exp(x[2:])), (_plain((0, 1)),)),
+    "both axes": (lambda x: np.sum(np.sin(x[:2]) ** 2) + np.sum(np.exp(x[:, 2:])), (_plain((0, 1)),)),
+    "differences": (lambda x: np.sum(np.abs(x[1:] - x[:-1])) + np.sum(x**2), (_plain((0,)),)),
+    "split": (lambda x: np.sum(np.sin(np.split(x, 2)[0]) * np.split(x, 2)[1]), (lambda r, n: _plain((n,))(r, n),)),
+    # Diagonals.
+    "diagonal": (lambda A: np.sum(np.log1p(np.exp(A @ A.T))) - np.sum(np.diag(A @ A.T)), (_plain((0, 1)),)),
+    "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),
+    # Products in other notations.
+    "einsum": (lambda A, B: np.sum(np.sin(np.einsum("ki,jk->ji", A, B))), (_plain((0, 1)), _plain((2, 0)))),
+    "einsum of vectors": (lambda A, b: np.sum(np.sin(np.einsum("ki,k->i", A, b))), (_plain((0, 1)), _plain((0,)))),
+    "outer": (lambda A, u, v: np.sum(np.sin(A @ np.outer(u, v) @ A)), (_plain((0, 0)), _plain((0,)), _plain((0,)))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_matrices_and_slices_have_their_gradients(name):
+    f, makers = FUNCTIONS[name]
+    random = np.random.default_rng(3)
+    written = cr.write(f, *(make(random, 4) for make in makers)).function
+    for n in (4, 6):
+        values = [make(random, n) for make in makers]
+        _, found = written(*values)
+        expected = cr.grad(f, tuple(range(len(values))))(*values)
+        for g, e in zip(found.values(), expected if isinstance(expected, tuple) else (expected,), strict=True):
+            assert g.shape == e.shape
+            np.testing.assert_allclose(g, e, rtol=1e-8, atol=1e-9)

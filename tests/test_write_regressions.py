@@ -1,0 +1,195 @@
+"""What random programs found: written code that was wrong for other arguments, or could not be written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.trees import flatten
+
+rng = np.random.default_rng(0)
+normal = rng.standard_normal
+
+
+def column_sums_in_a_loop(X, w):
+    total = X
+    for j in range(w.size):
+        total = total + X[:, j].sum() * w[j] * 0.9
+    return total
+
+
+def centred_in_a_loop(X, v, w):
+    h = w
+    for i in range(len(X)):
+        h = np.tanh(h + X[i] @ w) + v[i] * (h - h.mean())
+    return h.sum()
+
+
+def handed_on(v):
+    for _ in range(2):
+        v = v + 1.5
+    return v
+
+
+def set_where_negative(X):
+    t = X * 1.0
+    t[t < 0] = 2.0
+    return t.sum()
+
+
+def scaled_rows(X, w):
+    t = X * 1.0
+    t[0] *= w
+    t[-1] *= 0.5
+    return t.sum()
+
+
+def summed_backwards(X):
+    return np.subtract(X, X.cumsum(axis=0)).sum()
+
+
+def flipped_mean(X):
+    return (np.flip(X, axis=0) / X.shape[0]).sum()
+
+
+def squares_of_sums(U):
+    t = U.T @ U + (U.T @ U).T
+    return t.sum()
+
+
+def same_either_way(X):
+    return np.where(X > 0, X, X).sum() + np.where(X > 0, 2 * X, X).sum()
+
+
+def trace_of_a_rectangle(X):
+    return X / np.log(3 + np.trace(X) ** 2)
+
+
+def diagonal_above(A):
+    return np.trace(A, 1) * np.trace(A)
+
+
+def traces(A):
+    return np.trace(A @ A) * np.trace(A.T @ A) + np.trace(A)
+
+
+def mean_of_copies(X, v, w):
+    return np.mean(np.broadcast_to(w, (X.shape[1], v.size, w.size)), 0).sum()
+
+
+def odd_or_even(x, y):
+    return x.sum() * (len(x) % 2) + y.sum() * (len(x) // 2)
+
+
+# Arguments to trace, and others to run with.
+CASES: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
+    (column_sums_in_a_loop, (normal((4, 3)), normal(3)), (normal((2, 5)), normal(5))),
+    (centred_in_a_loop, (normal((4, 3)), normal(4), normal(3)), (normal((2, 5)), normal(2), normal(5))),
+    (handed_on, (normal(3),), (normal(5),)),
+    (set_where_negative, (normal((4, 3)),), (normal((2, 5)),)),
+    (scaled_rows, (normal((4, 3)), normal(3)), (normal((2, 5)), normal(5))),
+    (summed_backwards, (normal((4, 3)),), (normal((2, 5)),)),
+    (flipped_mean, (normal((4, 3)),), (normal((2, 5)),)),
+    (squares_of_sums, (normal((4, 3)),), (normal((2, 5)),)),
+    (same_either_way, (normal((4, 3)),), (normal((2, 5)),)),
+    (trace_of_a_rectangle, (normal((4, 3)),), (normal((2, 5)),)),
+    (trace_of_a_rectangle, (normal((1, 1)),), (normal((3, 1)),)),
+    (diagonal_above, (normal((3, 3)),), (normal((5, 5)),)),
+    (traces, (normal((3, 3)),), (normal((5, 5)),)),
+    (mean_of_copies, (normal((4, 3)), normal(4), normal(3)), (normal((2, 5)), normal(2), normal(5))),
+    (odd_or_even, (normal(4), normal(4)), (normal(5), normal(5))),
+]
+
+
+def same(function, f, args):
+    """The written function gives the value and gradients of ``f``, in the same precision."""
+    value, pullback = cr.vjp(f, *args)
+    g = np.ones(np.shape(value), np.asarray(value).dtype)
+    output, named = function(*args, *([g] if np.ndim(value) else []))
+    tolerance = 1e-4 if args[0].dtype == np.float32 else 1e-9
+    for found, expected in zip((output, *named.values()), (value, *flatten(pullback(g))[0]), strict=True):
+        assert (np.shape(found), np.asarray(found).dtype) == (np.shape(expected), np.asarray(expected).dtype)
+        assert np.allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("f", "args", "others"), CASES, ids=[c[0].__name__ for c in CASES])
+def test_written_code_gives_the_gradients_for_other_arguments_too(f, args, others, dtype):
+    args, others = (tuple(a.astype(dtype) for a in arrays) for arrays in (args, others))
+    function = cr.write(f, *args).function
+    same(function, f, args)
+    same(function, f, others)
+
+
+def larger_than_three(x, y):
+    n = len(x)
+    return x.sum() * n if n > 3 else y.sum()
+
+
+def not_less_than_three(x, y):
+    return x.sum() / max(len(x), 3) + y.sum()
+
+
+def shorter_of_two(x, y):
+    return x[: min(len(x), len(y))].sum() * y.sum()
+
+
+def pairwise_logarithms(x, y):
+    return np.logaddexp.reduce(x) * y.sum()
+
+
+def each_once(x, y):
+    for _ in range(len(x)):
+        y = y + x * y
+    return y.sum()
+
+
+def above_the_diagonal(x, y):
+    square = np.outer(x, y)
+    square[np.triu_indices(len(x), 1)] = 0
+    return square.sum()
+
+
+REMARKS = {
+    above_the_diagonal: (4, "is that for the lengths of the example"),
+    larger_than_three: (4, "# valid while `n > 3` on line"),
+    not_less_than_three: (4, "# valid while `max(len(x), 3)` on line"),
+    shorter_of_two: (4, "# valid while `min(len(x), len(y))` on line"),
+    pairwise_logarithms: (4, "is for length 4"),
+    each_once: (1, "is written out, 1 turn\n"),
+}
+
+
+@pytest.mark.parametrize("f", REMARKS)
+def test_what_a_length_decided_is_said(f):
+    length, remark = REMARKS[f]
+    assert remark in str(cr.write(f, normal(length), normal(length)))
+
+
+def first_turn_apart(X, w):
+    h, loss = w, 0
+    for t in range(len(X)):
+        h = np.tanh(h + X[t])
+        if t > 0:
+            loss = loss + h.sum()
+    return loss
+
+
+def test_a_loop_that_is_written_with_its_first_turn_apart_is_not_called_written_out():
+    assert "written out" not in str(cr.write(first_turn_apart, normal((4, 2)), normal(2)))
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["np.sqrt(k**2)", "(k**2) ** 0.5", "np.sqrt(k * k)", "1 / np.sqrt(k**2)", "np.sqrt((k - 5) ** 2)", "np.sqrt(k**4)"],
+)
+def test_the_root_of_the_square_of_a_length_less_another_is_not_that_number(size):
+    source = f"def f(x, y):\n    k = len(x) - len(y)\n    return np.sum(x) * {size} * np.sum(y)\n"
+    namespace: dict[str, Any] = {"np": np}
+    exec(source, namespace)
+    f = namespace["f"]
+    function = cr.write(f, normal(5), normal(3)).function
+    same(function, f, (normal(3), normal(5)))
