@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 .PHONY: help demo test peers test-peers bench lint format clean
 
 help:
-	@echo 'make demo        the gradients of three small networks, checked against differences'
+	@echo 'make demo        the backward lines of a network, pasted, run and compared'
 	@echo 'make test        the tests; those against other libraries skip unless `make peers` was run'
 	@echo 'make test-peers  the tests, with those against JAX, PyTorch and autograd'
 	@echo 'make bench       speed against the other libraries, as ratios measured in one run'

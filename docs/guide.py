@@ -1,4 +1,4 @@
-"""Runs the examples of docs/guide.md and writes what they print below them: ``python -m docs.guide``.
+"""Runs the examples of the pages listed below and writes what they print under each: ``python -m docs.guide``.
 
 Each block marked ``python`` is run as a file of its own, all of them on the same variables; a block marked
 ``text`` after it holds what it printed.  ``tests/test_docs.py`` fails where the page shows anything else.
@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).with_name("guide.md")
+_FOLDER = Path(__file__).parent
+PAGES = [_FOLDER.parent / "README.md", _FOLDER / "guide.md", _FOLDER / "write.md", _FOLDER / "layers.md"]
 _EXAMPLE = re.compile(r"```python\n(?P<source>.*?)```\n(?P<printed>\n```text\n.*?```\n)?", re.DOTALL)
 
 
@@ -38,5 +39,6 @@ def refreshed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"wrote {PAGE}")
+    for page in PAGES:
+        page.write_text(refreshed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"wrote {page}")

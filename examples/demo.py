@@ -1,95 +1,93 @@
-"""The gradients of the three networks of this folder, each checked against central differences.
+"""The backward pass of ``network.py`` in this folder, and the proof that it is right.
 
-Run with ``make demo`` or ``python -m examples.demo``.
+The lines are written by chainrule, pasted below the script's own and executed; then each gradient is compared
+with a complex step and with central differences of the forward lines. Run with ``make demo`` or
+``python -m examples.demo``.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.syntax import Syntax
 from rich.table import Table
 
-from examples import dense, matmul, mlp
+from chainrule.script_source import write_script
 
-# A central difference of step h is wrong by about h**2 from curvature and eps / h from rounding.
-STEP = 1e-5
-TOLERANCE = 1e-8
+SCRIPT = Path(__file__).with_name("network.py")
+NAMES = ["W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4"]
+# A complex step is exact to rounding; a central difference of step h is wrong by about h**2 and eps / h.
+TINY, STEP = 1e-150, 1e-5
+EXACT, NEAR = 1e-12, 1e-8
 
 
-def central_differences(loss, x):
-    """The gradient of the scalar ``loss`` at ``x``, one element at a time."""
-    gradient = np.zeros_like(x)
+def backward_lines():
+    """The backward lines of the script, as ``chainrule write`` prints them."""
+    source, _ = write_script(str(SCRIPT), "err", NAMES)
+    return str(source)
+
+
+def executed(*sources):
+    """The variables of a script after its lines have run."""
+    variables = {}
+    exec(compile("\n".join(sources), str(SCRIPT), "exec"), variables)
+    return variables
+
+
+def forward(text):
+    """The forward lines of the script as a function of its arrays, which returns ``err``."""
+    lines = compile(text[text.index("Z1 = ") :], str(SCRIPT), "exec")
+
+    def err(variables):
+        held = dict(variables)
+        exec(lines, held)
+        return held["err"]
+
+    return err
+
+
+def numeric(err, variables, name):
+    """The gradient of ``err`` by complex steps and by central differences, one element at a time."""
+    x = variables[name]
+    exact, near = np.zeros_like(x), np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        step = np.zeros_like(x)
-        step[index] = STEP
-        gradient[index] = (loss(x + step) - loss(x - step)) / (2 * STEP)
-    return gradient
-
-
-def dense_layer():
-    """The gradients of the dense layer, and the loss whose gradient arrives as ``grad_output``."""
-    values = {"x_input": dense.x_input, "W": dense.W, "b": dense.b}
-    rules = {"x_input": dense.dense_grad_input, "W": dense.dense_grad_W, "b": dense.dense_grad_b}
-    gradients = {name: rule(dense.x_input, dense.grad_output, dense.W, dense.b) for name, rule in rules.items()}
-
-    def loss(x_input, W, b):
-        return (dense.grad_output * dense.dense_forward(x_input, W, b)).sum()
-
-    return "dense layer: x_input.dot(W) + b", values, gradients, loss
-
-
-def matrix_product():
-    """The gradients of the matrix product, given ``grad_Y``."""
-    values = {"X": matmul.X, "W": matmul.W}
-    gradients = dict(zip(values, matmul.MatMul(matmul.X, matmul.W).backward(matmul.grad_Y), strict=True))
-
-    def loss(X, W):
-        return (matmul.grad_Y * matmul.MatMul(X, W).forward()).sum()
-
-    return "matrix product: np.dot(X, W)", values, gradients, loss
-
-
-def four_layers():
-    """The gradients of the network of four layers."""
-    gradients = mlp.gradients()
-    return "four layers: ((Y - T) ** 2).mean()", {name: getattr(mlp, name) for name in gradients}, gradients, mlp.error
-
-
-def differences(values, gradients, loss):
-    """For each gradient its name and its worst difference from central differences."""
-    for name, gradient in gradients.items():
-
-        def loss_of_one(x, name=name):
-            return loss(**{**values, name: x})
-
-        yield name, np.abs(gradient - central_differences(loss_of_one, values[name])).max()
+        unit = np.zeros_like(x)
+        unit[index] = 1.0
+        exact[index] = err({**variables, name: x + 1j * TINY * unit}).imag / TINY
+        above, below = (err({**variables, name: x + step * unit}) for step in (STEP, -STEP))
+        near[index] = (above - below) / (2 * STEP)
+    return exact, near
 
 
 def main():
-    """Print one table per network and a closing line; return 1 where a gradient is wrong."""
+    """Print the lines, a table of comparisons and a closing line; return 1 where a gradient is wrong."""
     console = Console(highlight=False)
-    unicode = (console.encoding or "").lower().startswith("utf")
-    right, wrong = ("✓ right", "✗ wrong") if unicode else ("right", "WRONG")
-    verdicts, worst = [], 0.0
-    for title, values, gradients, loss in (dense_layer(), matrix_product(), four_layers()):
-        table = Table("gradient", "shape", title=title, title_justify="left", title_style="bold")
-        for heading in ("norm", "worst difference"):
-            table.add_column(heading, justify="right")
-        table.add_column("verdict")
-        for name, difference in differences(values, gradients, loss):
-            verdicts.append(difference < TOLERANCE)
-            worst = max(worst, difference)
-            gradient = gradients[name]
-            verdict = f"[green]{right}[/]" if verdicts[-1] else f"[red]{wrong}[/]"
-            table.add_row(
-                "d" + name, str(gradient.shape), f"{np.linalg.norm(gradient):.6f}", f"{difference:.1e}", verdict
-            )
-        console.print(table)
-        console.print()
-    console.print(
-        f"{sum(verdicts)} of {len(verdicts)} gradients agree with central differences; the worst is {worst:.1e} apart."
-    )
-    return int(not all(verdicts))
+    lines = backward_lines()
+    console.print(f"[bold]$ chainrule write examples/network.py --of err --wrt {','.join(NAMES)}[/]")
+    if console.is_terminal:
+        console.print(Syntax(lines, "python", theme="ansi_dark", background_color="default"))
+    else:
+        console.print(lines, markup=False, soft_wrap=True)
+    text = SCRIPT.read_text(encoding="utf-8")
+    variables = executed(text, lines)
+    err = forward(text)
+    console.print("[bold]Pasted below the script and executed. The largest differences from[/]")
+    table = Table("gradient", "shape", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("norm", "complex step", "central differences"):
+        table.add_column(heading, justify="right")
+    right, worst = [], 0.0
+    for name in NAMES:
+        gradient = variables["d" + name]
+        exact, near = (float(np.abs(gradient - g).max()) for g in numeric(err, variables, name))
+        right.append(gradient.shape == variables[name].shape and exact < EXACT and near < NEAR)
+        worst = max(worst, exact)
+        style = None if right[-1] else "red"
+        norm = f"{np.linalg.norm(gradient):.6f}"
+        table.add_row("d" + name, "x".join(map(str, gradient.shape)), norm, f"{exact:.1e}", f"{near:.1e}", style=style)
+    console.print(table)
+    console.print(f"\n{sum(right)} of {len(right)} gradients are right: at most {worst:.1e} from the complex step.")
+    return int(not all(right))
 
 
 if __name__ == "__main__":

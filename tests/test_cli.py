@@ -560,6 +560,7 @@ def with_output(page: str) -> str:
     return re.sub(r"```console\n\$ (chainrule .*)\n(?:.*\n)*?```\n", printed, page)
 
 
-def test_the_page_shows_what_is_printed():
-    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["command-line.md", "write.md"])
+def test_the_page_shows_what_is_printed(name):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert with_output(page) == page

@@ -35,11 +35,14 @@ def test_the_list_of_functions_is_that_of_the_tables():
     assert page == written, "run `python -m docs.functions`"
 
 
-def test_the_guide_prints_what_it_says():
+@pytest.mark.parametrize(("name", "examples"), [("guide.md", 20), ("write.md", 9), ("layers.md", 5)])
+def test_the_examples_print_what_stands_below_them(name, examples):
     pytest.importorskip("scipy")
-    written = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    assert written.count("```python") > 20
-    page = output_of("from docs import guide; print(guide.refreshed(guide.PAGE.read_text(encoding='utf-8')), end='')")
+    path = ROOT / "docs" / name
+    written = path.read_text(encoding="utf-8")
+    assert written.count("```python") > examples
+    read = f"pathlib.Path({str(path)!r}).read_text(encoding='utf-8')"
+    page = output_of(f"import pathlib; from docs import guide; print(guide.refreshed({read}), end='')")
     assert page == written, "run `python -m docs.guide` and read what has changed"
 
 

@@ -1,26 +1,29 @@
-"""The command line: ``chainrule grad script.py --of err``, ``chainrule trace layers.py::dense --shapes x=5x18``."""
+"""The command line: ``chainrule write script.py --of err``, ``chainrule grad layers.py::dense --shapes x=5x18``."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
-from chainrule.script import Followed, ScriptError, trace_function, trace_script
+from chainrule.script import Followed, ScriptError, has_parameters, trace_function, trace_script
+from chainrule.script_source import write_function, write_script
 
 try:
     import typer
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.syntax import Syntax
     from rich.table import Table
     from rich.text import Text
 except ImportError as missing:
@@ -92,7 +95,7 @@ def grad(
     console = Console(highlight=False)
     console.print(_heading(followed), soft_wrap=True)
     _print_whole(_table(gradients, console.width, full), console)
-    _print_notes(followed, console)
+    _print_notes(followed.notes, console)
 
 
 @app.command()
@@ -111,11 +114,65 @@ def trace(
     followed = _followed(target, of, wrt, shapes, of_index, updates)
     console = Console(highlight=False)
     console.print(Text(_fitted(str(followed.program()), console.width)), soft_wrap=True)
-    _print_notes(followed, console)
+    _print_notes(followed.notes, console)
+
+
+@app.command()
+def write(
+    target: Target,
+    of: Of = None,
+    wrt: Wrt = None,
+    shapes: Shapes = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="lines, function, layer or pullback; lines for a script, function for a function."),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="What gradients are named with: d, D or grad_.")] = "d",
+    what: Annotated[str, typer.Option(help="backward or forward; for a function also jvp or hvp.")] = "backward",
+    output: Annotated[str | None, typer.Option(metavar="FILE", help="Where to write; - for the screen.")] = None,
+    of_index: OfIndex = None,
+    updates: UpdatesOption = None,
+) -> None:
+    """Print the backward pass of a script's result, or of a function, as NumPy source.
+
+    For a script these are lines to paste below its own. The standard output is the code and nothing else.
+
+    Example: chainrule write mlp.py --of err --wrt W1,B1
+    """
+    names, index = _names(wrt), _index(of_index)
+    _check_updates(updates)
+    options: Any = {"prefix": prefix, "what": what}
+    with _failing(), redirect_stdout(sys.stderr):
+        if _is_function(target, of) or has_parameters(target):
+            if index is not None or updates is not None:
+                raise RequestError("--of-index and --updates are for scripts, and for grad and trace.")
+            sizes, values = _read_shapes(shapes or "")
+            options["of"] = int(of) if of is not None and of.isdecimal() else of
+            source, notes = write_function(target, sizes, values, names, style=style or "function", **options)  # type: ignore[arg-type]
+        else:
+            if shapes:
+                raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+            options |= {"index": index, "updates": updates}
+            source, notes = write_script(target, of, names, style=style or "lines", **options)  # type: ignore[arg-type]
+    errors = Console(stderr=True, highlight=False)
+    if output not in (None, "-"):
+        try:
+            source.save(str(output))
+        except OSError as error:
+            _fail(f"--output {output} cannot be written: {error.strerror}.", _USAGE)
+        errors.print(Text(f"Wrote {output}."), soft_wrap=True)
+    elif sys.stdout.isatty():
+        console = Console(highlight=False)
+        code = Syntax(str(source).rstrip("\n"), "python", theme="ansi_dark", background_color="default")
+        console.print(code.highlight(code.code), soft_wrap=True, end="")
+    else:
+        print(source, end="")
+    _print_notes(notes, errors)
 
 
 def main() -> None:
     """The entry point of the command ``chainrule``."""
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a script's plots open no windows, which would wait to be closed
     app()
 
 
@@ -133,23 +190,43 @@ def _followed(
 
     With ``quiet`` what the script prints goes to the standard error.
     """
-    names = None if wrt is None else [n for n in (part.strip() for part in _split(wrt)) if n]
+    names, index = _names(wrt), _index(of_index)
+    _check_updates(updates)
+    with _failing(), redirect_stdout(sys.stderr) if quiet else nullcontext():
+        if _is_function(target, of):
+            sizes, values = _read_shapes(shapes or "")
+            return trace_function(target, sizes, values, of=int(of or 0), wrt=names, index=index)
+        if shapes:
+            raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+        return trace_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]
+
+
+def _is_function(target: str, of: str | None) -> bool:
+    """Whether a function's result is meant, and not a variable of a script or of its ``main()``."""
+    return "::" in target and (of is None or of.isdecimal())
+
+
+def _names(wrt: str | None) -> list[str] | None:
+    return None if wrt is None else [n for n in (part.strip() for part in _split(wrt)) if n]
+
+
+def _index(of_index: str | None) -> tuple[int, ...] | None:
     try:
-        index = None if of_index is None else tuple(int(k) for k in of_index.split(","))
+        return None if of_index is None else tuple(int(k) for k in of_index.split(","))
     except ValueError:
         _fail(f"--of-index {of_index} is no element: write --of-index 0,2.", _USAGE)
+
+
+def _check_updates(updates: str | None) -> None:
     if updates not in (None, "fixed", "followed"):
         _fail(f"--updates {updates}: choose fixed or followed.", _USAGE)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """End the program with a message where what was asked for fails."""
     try:
-        with redirect_stdout(sys.stderr) if quiet else nullcontext():
-            if "::" in target:
-                if of is not None and not of.isdecimal():
-                    raise RequestError(f"--of {of}: for a function it is the number of the result, from 0.")
-                sizes, values = _read_shapes(shapes or "")
-                return trace_function(target, sizes, values, of=int(of or 0), wrt=names, index=index)
-            if shapes:
-                raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
-            return trace_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]
+        yield
     except RequestError as error:
         _fail(str(error), _USAGE)
     except ScriptError as error:
@@ -242,8 +319,8 @@ def _fitted(program: str, width: int) -> str:
     return f"{first}\n{rest}"
 
 
-def _print_notes(followed: Followed, console: Console) -> None:
-    for note in followed.notes:
+def _print_notes(notes: Sequence[str], console: Console) -> None:
+    for note in notes:
         console.print(Text(_broken(f"Note: {note}.", console.width)), soft_wrap=True)
 
 

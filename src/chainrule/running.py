@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import linecache
 import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -20,14 +23,18 @@ from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.follow import HOOKS
 from chainrule.history import History, RequestError
-from chainrule.positions import adopt
+from chainrule.positions import adopt, user_frame
 from chainrule.rewrite import routed_module
+from chainrule.sizes import named_number
 from chainrule.tape import sync
 from chainrule.traced import Traced
 
 __all__ = ["Names", "ScriptError", "as_main", "failure", "is_asked_for", "parsed", "run_script"]
 
-_PACKAGE = os.path.dirname(__file__)
+_OURS = (os.path.dirname(__file__) + os.sep, inspect.__file__)
+# Packages that scripts import, by the name that they are installed under.
+_PACKAGES = {name: name for name in "matplotlib scipy pandas seaborn tqdm autograd jax torch sympy h5py".split()}
+_PACKAGES |= {"sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow", "skimage": "scikit-image"}
 _FEW = 64  # longer lists are searched for arrays once, at the end
 _SCAN = "__chainrule_scan__"
 _MOST_STEPS = 300_000
@@ -65,8 +72,17 @@ def is_asked_for(name: str, wanted: frozenset[str] | None) -> bool:
 class Names(MutableMapping[str, Any]):
     """The script's names as its top level sees them: what is bound is noted, and is followed from then on."""
 
-    def __init__(self, held: dict[str, Any], history: History, wanted: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        held: dict[str, Any],
+        history: History,
+        wanted: Sequence[str] | None,
+        numbers: frozenset[str] = frozenset(),
+    ) -> None:
         self.held = held
+        self.numbers = numbers  # names whose numbers keep them, for code that is to be written
+        self.here: dict[str, int] = {}  # what the names reached when the result was computed last
+        self.counted = self.line = 0
         self.history = history
         self.wanted = None if wanted is None else frozenset(wanted)
         self.measured = self.bytes = self.searched = 0
@@ -95,10 +111,20 @@ class Names(MutableMapping[str, Any]):
         elif kind in (float, np.float64, np.float32) and self.wanted and name in self.wanted:
             variable = tape.constant(np.asarray(value))
             value = Traced(tape, variable, tape.values[variable][()], False)
+        elif name in self.numbers and kind in (int, float, np.float64):
+            value = named_number(value, name)
         if name == self.history.result or self.history.result.startswith((name + "[", name + ".")):
             self.scan_all()  # what was written into in the meantime was so before the result was computed
         self.held[name] = value
-        self.scan(name, value, sys._getframe(1).f_lineno, _FEW)
+        line = sys._getframe(1).f_lineno
+        self.scan(name, value, line, _FEW)
+        if self.counted == len(self.history.evaluations) and line == self.line:
+            # err, h = step(h): where lines are pasted, below this one, h is the new one.
+            self.here = {path: v for path, v in self.here.items() if not is_asked_for(path, frozenset([name]))}
+            self.here |= self._parts(name, value)
+        elif self.counted < len(self.history.evaluations):
+            self.line = line
+        self._look_around()
         self._measure()
 
     def find(self, path: str) -> Any:
@@ -130,6 +156,29 @@ class Names(MutableMapping[str, Any]):
         for name, value in list(self.held.items()):
             if not name.startswith("__"):
                 self.scan(name, value, 0, limit)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """Note what all names reach, where the result has just been computed."""
+        if self.counted == len(self.history.evaluations):
+            return
+        self.counted = len(self.history.evaluations)
+        self.here = self.reached()
+
+    def reached(self) -> dict[str, int]:
+        """The variable that each name reaches, and each part of what a name holds."""
+        found: dict[str, int] = {}
+        for name, value in list(self.held.items()):
+            if not name.startswith("__"):
+                found |= self._parts(name, value)
+        return found
+
+    @staticmethod
+    def _parts(name: str, value: Any) -> dict[str, int]:
+        found = dict(_arrays_in(name, value, _FEW))
+        for x in found.values():
+            sync(x)
+        return {path: x.variable for path, x in found.items()}
 
     def _measure(self) -> None:
         """Stop before the memory is full: every intermediate array is kept."""
@@ -181,13 +230,19 @@ def _own_traceback(error: BaseException) -> str:
     while pending:
         part = pending.pop()
         if part is not None:
-            part.stack[:] = [f for f in part.stack if not f.filename.startswith(_PACKAGE + os.sep)]
+            part.stack[:] = [f for f in part.stack if not f.filename.startswith(_OURS)]
             pending += [part.__cause__, part.__context__]
     return "".join(report.format()).rstrip()
 
 
 def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> list[str]:
     """What to write, where the cause of a failure is plain."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+        return [f"pip install {_PACKAGES[error.name]}, or put a # in front of the lines that use {error.name}"]
+    if isinstance(error, FileNotFoundError):
+        return _missing_file(error, str(held.get("__file__", "")))
+    if isinstance(error, AttributeError) and error.name and isinstance(error.obj, ModuleType | Traced | np.ndarray):
+        return [f"did you mean .{name}?" for name in get_close_matches(error.name, dir(error.obj), 1)]
     if type(error) is not NameError or not error.name:
         return []
     usual = {"np": "numpy", "numpy": "numpy", "math": "math", "random": "random", "scipy": "scipy"}
@@ -208,7 +263,27 @@ def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> l
         defined.add(name)
         hints.append(f"{ast.unparse(node)} is used, but only {family} are defined: add {name} = [{family}]")
     first = [h for h in hints if h.startswith(f"{error.name}[")]
-    return first + [h for h in hints if h not in first] if first else []
+    if first:
+        return first + [h for h in hints if h not in first]
+    names = [name for name in (*held, *dir(builtins)) if not name.startswith("__")]
+    return [f"did you mean {name}?" for name in get_close_matches(error.name, names, 1)]
+
+
+def _missing_file(error: FileNotFoundError, script: str) -> list[str]:
+    """Where a file is that was looked for in another folder."""
+    folder = os.path.dirname(os.path.abspath(script))
+    missing = error.filename or str(error).removesuffix(" not found.")
+    if not isinstance(missing, str) or not os.path.exists(os.path.join(folder, missing)):
+        return []
+    return [f"{missing} is beside the script; it is looked for in the current folder: cd {folder} first"]
+
+
+def _warn(message: Any, category: type, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    """A warning at the user's own line: NumPy was called on its behalf."""
+    if filename.startswith(_OURS):
+        frame = user_frame(2)
+        filename, lineno = frame.f_code.co_filename, frame.f_lineno
+    print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)
 
 
 def failure(error: BaseException, tree: ast.Module | None = None, held: Mapping[str, Any] | None = None) -> ScriptError:
@@ -262,7 +337,8 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
     code = routed_module(_with_scans(tree), path)
     result = names.history.result
     try:
-        with as_main(path, module):
+        with as_main(path, module), warnings.catch_warnings():
+            warnings.showwarning = _warn
             exec(code, names.held, names)
     except SystemExit as end:
         if end.code not in (None, 0):

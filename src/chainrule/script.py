@@ -17,14 +17,25 @@ import numpy as np
 from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
-from chainrule.history import Chosen, History, RequestError, Updates, descendants
+from chainrule.history import Chosen, History, RequestError, Updates, changing_step, descendants
 from chainrule.linear import is_floating
 from chainrule.running import Names, ScriptError, as_main, failure, is_asked_for, parsed, run_script
 from chainrule.stretch import Followed, element, stretch
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 
-__all__ = ["Followed", "Loaded", "RequestError", "ScriptError", "load_function", "trace_function", "trace_script"]
+__all__ = [
+    "Followed",
+    "Loaded",
+    "RequestError",
+    "ScriptError",
+    "has_parameters",
+    "load_function",
+    "parameters_asked_for",
+    "script_tree",
+    "trace_function",
+    "trace_script",
+]
 
 _SEED = 0
 # Methods that make plain numbers of an array that is not followed yet, and leave no trace of it.
@@ -38,27 +49,31 @@ def trace_script(
     *,
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
+    keep_numbers: bool = False,
 ) -> Followed:
     """Run a script and find what its result was computed from.
 
     Args:
-        path: the file.
+        path: the file; or ``"script.py::main"`` for what a function without arguments computes in its variables.
         of: the name of the result, which must be one real number, or an array with ``index``.
         wrt: the names to differentiate with respect to; if not given, every float array that the script
             defines, that the result depends on and that is not computed from another.
         index: the element of the result that is meant.
         updates: what arrays that change between evaluations of the result stand for: ``"fixed"``, their
             values as used for the last one, or ``"followed"``, with the derivative through all changes.
+        keep_numbers: whether numbers that the script gives a name once, such as ``reg = 1e-3``, keep it in
+            the record.
 
     Raises:
         ScriptError: where the script fails; the message is its own traceback.
         RequestError: where a name is not there or has more than one reading.
         ChainruleError: where something cannot be followed.
     """
-    tree = parsed(path)
-    with Tape(names=True) as tape:
+    tree = script_tree(path)
+    path = path.partition("::")[0]
+    with Tape(names=True, loops=keep_numbers) as tape:
         history = History(tape, of or "")
-        names = Names({}, history, wrt)
+        names = Names({}, history, wrt, _bound_once(tree) if keep_numbers else frozenset())
         try:
             notes = run_script(tree, path, names)
         except (LinkLostError, NotDifferentiableError) as error:
@@ -76,7 +91,91 @@ def trace_script(
         _check_losses(tape, chosen, of or "", [] if not _TEXTUAL & _attributes(tree) else sorted(names.late))
         chosen.notes[:0] = notes
     stem = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
-    return stretch(stem, title, tape, output, chosen)
+    steps = tape.steps
+    followed = stretch(stem, title, tape, output, chosen)
+    followed.changing = changing_step(
+        steps, history.evaluations, tape.steps, set(names.here.values()), followed.variables
+    )
+    followed.here, followed.later, followed.held = dict(names.here), names.reached(), names.held
+    followed.owners = history.owners
+    followed.line = history.bindings[of or ""][-1].line
+    return followed
+
+
+def script_tree(path: str) -> ast.Module:
+    """The syntax tree of a script; for ``"script.py::main"`` with the lines of that function at its end.
+
+    Raises:
+        RequestError: where there is no such function, or its lines cannot stand alone.
+    """
+    path, _, name = path.partition("::")
+    tree = parsed(path)
+    if not name:
+        return tree
+    function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
+    if function is None:
+        own = ", ".join(s.name for s in tree.body if isinstance(s, ast.FunctionDef))
+        raise RequestError(f"{path} defines no function {name}; it defines {own or 'none'}.")
+    given = function.args
+    parameters = [*given.posonlyargs, *given.args]
+    defaults = dict(
+        zip([p.arg for p in parameters[len(parameters) - len(given.defaults) :]], given.defaults, strict=True)
+    )
+    if len(defaults) < len(parameters) or given.kwonlyargs or given.vararg or given.kwarg:
+        raise RequestError(
+            f"{name} has arguments, and --of names one of its variables: that is for functions without arguments.\n"
+            f"  Leave --of out to get the gradient of what {name} returns."
+        )
+    *body, last = function.body
+    if isinstance(last, ast.Return):
+        last = ast.copy_location(ast.Expr(last.value or ast.Constant(None)), last)
+    if any(isinstance(n, ast.Return) for s in (*body, last) for n in ast.walk(s) if not isinstance(s, ast.FunctionDef)):
+        raise RequestError(f"{name} has a return before its end, so that its lines cannot be followed one by one.")
+
+    def runs(statement: ast.stmt) -> bool:
+        guard = isinstance(statement, ast.If) and any(
+            isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(statement.test)
+        )
+        called = [n for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id == name]
+        return not guard and not (isinstance(statement, ast.Expr) and called)
+
+    before = [s for s in tree.body if runs(s)]
+    settings: list[ast.stmt] = [ast.Assign([ast.Name(p, ast.Store())], value) for p, value in defaults.items()]
+    for setting in settings:
+        ast.fix_missing_locations(ast.copy_location(setting, function))
+    return ast.Module([*before, *settings, *body, last], [])
+
+
+def has_parameters(path_and_name: str) -> bool:
+    """Whether a function of a file, as ``"layers.py::dense"``, takes arguments that have no defaults."""
+    path, _, name = path_and_name.partition("::")
+    if not name:
+        return False
+    function = next((s for s in parsed(path).body if isinstance(s, ast.FunctionDef) and s.name == name), None)
+    if function is None:
+        return False
+    given = function.args
+    return len(given.posonlyargs) + len(given.args) > len(given.defaults)
+
+
+def _bound_once(tree: ast.Module) -> frozenset[str]:
+    """The names that the script binds at one place, at its top level and outside of loops."""
+    counts: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            counts[node.id] = counts.get(node.id, 0) + 1
+        elif isinstance(node, ast.Global):
+            counts.update(dict.fromkeys(node.names, 2))
+    found: set[str] = set()
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            inside = (n for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            found.update(n.id for n in inside if counts[n.id] == 1)
+        elif isinstance(statement, ast.If):
+            pending += [*statement.body, *statement.orelse]
+    return frozenset(found)
 
 
 def _home(tree: ast.Module, path: str, of: str | None) -> str:
@@ -85,7 +184,7 @@ def _home(tree: ast.Module, path: str, of: str | None) -> str:
         if isinstance(node, ast.FunctionDef):
             inside = (n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
             if any(n.id == of for n in inside):
-                return f"; it is a variable of {node.name}(): ask for {path}::{node.name}"
+                return f"; it is a variable of {node.name}(): ask for --of {of} of {path}::{node.name}"
     return ""
 
 
@@ -168,12 +267,14 @@ class Loaded:
         args: its positional arguments.
         kwargs: its keyword arguments.
         notes: where the arguments come from.
+        default: the parameters that hold floats, without numbers that are their defaults (``eps=1e-5``).
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    default: tuple[str, ...] = ()
 
 
 def load_function(
@@ -226,7 +327,7 @@ def _with_arguments(
         raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(_named(parameters))}.")
     generator = np.random.default_rng(_SEED)
     given: dict[str, Any] = {}
-    missing, own, drawn = [], [], []
+    missing, own, drawn, preset = [], [], [], []
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
@@ -238,6 +339,7 @@ def _with_arguments(
             given[p.name] = values[p.name]
         elif p.default is not p.empty:
             given[p.name] = p.default
+            preset += [p.name] if isinstance(p.default, float | complex) else []
         elif p.name in held:
             given[p.name] = held[p.name]
             own.append(p.name)
@@ -251,12 +353,29 @@ def _with_arguments(
     notes = [f"{', '.join(drawn)}: normal random numbers from a fixed seed"] if drawn else []
     notes += [f"{', '.join(own)}: as the file defines them"] if own else []
     by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    args = tuple(x for n, x in given.items() if n not in by_name)
-    return Loaded(function, args, {n: x for n, x in given.items() if n in by_name}, notes)
+    args = {n: x for n, x in given.items() if n not in by_name}
+    default = tuple(n for n, x in args.items() if is_floating(x) and n not in preset)
+    return Loaded(function, tuple(args.values()), {n: x for n, x in given.items() if n in by_name}, notes, default)
 
 
 def _named(parameters: Any) -> list[str]:
     return [p.name for p in parameters]
+
+
+def parameters_asked_for(loaded: Loaded, name: str, wrt: Sequence[str] | None) -> tuple[str, ...]:
+    """The parameters to differentiate with respect to.
+
+    Raises:
+        RequestError: where there is none, or no such parameter.
+    """
+    parameters = argument_names(loaded.function, loaded.args, {})
+    unknown = [n for n in wrt or () if n not in parameters]
+    if unknown:
+        raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(parameters)}.")
+    asked = tuple(wrt) if wrt else loaded.default
+    if not asked:
+        raise RequestError(f"no parameter of {name} holds floats.")
+    return asked
 
 
 def trace_function(
@@ -278,18 +397,15 @@ def trace_function(
         shapes: as in :func:`load_function`.
         values: as in :func:`load_function`.
         of: which of several results is meant, counted from 0.
-        wrt: the parameters to differentiate with respect to; all that hold floats if not given.
+        wrt: the parameters to differentiate with respect to; if not given all that hold floats, except numbers that
+            are their defaults.
         index: the element of the result that is meant.
     """
     loaded = load_function(path_and_name, shapes, values)
     name = path_and_name.partition("::")[2]
     parameters = argument_names(loaded.function, loaded.args, {})
-    unknown = [n for n in wrt or () if n not in parameters]
-    if unknown:
-        raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(parameters)}.")
-    positions = [k for k, p in enumerate(parameters) if (p in wrt if wrt else is_floating(loaded.args[k]))]
-    if not positions:
-        raise RequestError(f"no parameter of {name} holds floats.")
+    asked = parameters_asked_for(loaded, name, wrt)
+    positions = [k for k, p in enumerate(parameters) if p in asked]
     notes = list(loaded.notes)
     with Tape(names=True) as tape:
         try:
