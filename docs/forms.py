@@ -32,8 +32,8 @@ free, and so is what the forward pass holds already. Each form below is a forwar
 *chainrule* the source that `write` prints, executed; *mechanical* the source of the same backward pass without
 simplification, which is what reverse mode executes. Each is compared with the expert's gradients.
 
-The forms that are *held out* were written by somebody who did not know the simplifier, and were not looked at while it
-was made.
+The forms that are *held out* were written by somebody who did not know the simplifier, which was made without reading
+them.
 """
 
 
