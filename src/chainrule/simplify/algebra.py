@@ -77,13 +77,18 @@ def _read_cast(reader: Reader, step: Step) -> Ref | None:
 
 def _read_power(reader: Reader, step: Step) -> Ref | None:
     base, exponent = step.inputs
-    if not (isinstance(exponent, Const) and exponent.number < 0 and type(exponent.value) in (int, float)):
-        return None
     a = reader.operand(base)
-    p = exponent.value
-    if a is None or p == 0 or p != int(p) or abs(p) > 8:
+    if a is None:
         return None
-    return reader.table.power(a, int(p))
+    p = exponent.value if isinstance(exponent, Const) and exponent.number < 0 else None
+    if type(p) in (int, float) and p and p == int(p) and abs(p) <= 8:
+        return reader.table.power(a, int(p))
+    return reader.powers.power(reader.table, a, exponent)
+
+
+def _read_exponential(reader: Reader, step: Step) -> Ref | None:
+    a = reader.operand(step.inputs[0])
+    return None if a is None else reader.powers.exponential(reader.table, a)
 
 
 def _read_fixed_power(p: int) -> Callable[[Reader, Step], Ref | None]:
@@ -261,6 +266,7 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.multiply: _read_multiply, np.divide: _read_divide, np.add: _read_add, np.subtract: _read_subtract,
     np.negative: _read_negative, np.positive: _read_same, identity: _read_same, cast: _read_cast,
     np.power: _read_power, np.square: _read_fixed_power(2), np.reciprocal: _read_fixed_power(-1),
+    np.exp: _read_exponential,
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
     np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
     np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, add_item: _read_added,

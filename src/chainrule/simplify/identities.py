@@ -241,6 +241,26 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.tanh(x),
     ),
     Identity(
+        "softmax by its logarithm", "B", "exp(x - log(s)) is exp(x) / s",
+        lambda x, y, s, m: np.exp(x - np.log(s)),
+        lambda x, y, s, m: np.exp(x) / s,
+    ),
+    Identity(
+        "power of a power", "B", "a power of a power that the forward pass holds",
+        lambda x, y, s, m: s**-1.5,
+        lambda x, y, s, m: (s**-0.5) ** 3,
+    ),
+    Identity(
+        "power taken up", "C", "x * x**(p - 1) is x**p",
+        lambda x, y, s, m: s * s ** (1.7 - 1),
+        lambda x, y, s, m: s**1.7,
+    ),
+    Identity(
+        "logistic without overflow", "C", "e / (1 + e)**2 is s * (1 - s)",
+        lambda x, y, s, m: s / (1 + s) ** 2,
+        lambda x, y, s, m: (p := 1 / (1 + s)) * (1 - p),
+    ),
+    Identity(
         "logistic", "C", "1 - 1 / (1 + e) is e / (1 + e)",
         lambda x, y, s, m: 1 - 1 / (1 + s),
         lambda x, y, s, m: s / (1 + s),

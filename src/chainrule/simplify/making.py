@@ -72,15 +72,15 @@ class Making:
         self._recipes: set[Any] = set()
         self._equal: dict[int, list[Ref]] = {}  # by value, what it is a multiple of
 
-    def making(self, parent: Value, make: Any) -> Any:
+    def making(self, parent: Value, make: Any, needed: bool = False) -> Any:
         """What ``make`` returns; the values that are new let have options of their own.
 
         Raises:
-            SpentError: where enough has been made already.
+            SpentError: where enough has been made already, unless it is ``needed`` for what is made to be finite.
         """
         origin = self._origins.get(parent.number, parent.number)
         count = self._counts.get(origin, 0)
-        if count > self._share:
+        if count > self._share and not needed:
             raise SpentError("enough has been made for this value")
         before = len(self.table.values)
         result = make()

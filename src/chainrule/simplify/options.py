@@ -19,7 +19,7 @@ from chainrule.simplify.making import Making, SpentError
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
 from chainrule.simplify.reductions import merge_reductions
-from chainrule.simplify.saturation import saturated
+from chainrule.simplify.saturation import saturated, saturated_sum
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.values import Power, Ref, Value, smaller, spans
@@ -40,6 +40,7 @@ class _Options(Making):
         self.table.forward = False
         ways: dict[str, tuple[Callable[[Value], None], ...]] = {
             "sum": (
+                partial(saturated_sum, self),
                 self._factored,
                 self._matmul_sides,
                 self._part_sums,

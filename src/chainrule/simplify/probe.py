@@ -18,6 +18,7 @@ __all__ = ["Comparison", "compare"]
 
 _LARGEST = 2_000_000  # elements that all steps together make; larger programs are not probed
 _FINITE = 9  # the first probes, whose numbers are all finite
+_HUGE = 3  # the probe of huge numbers, where most of what is not finite is no exponential
 _MOST_SPOILED = 6  # operands that are probed with an infinite or undefined element
 _MANY_STEPS = 1_000  # beyond, one probe must do
 _ERRORS = (ChainruleError, ArithmeticError, ValueError, IndexError, TypeError, np.linalg.LinAlgError)
@@ -28,11 +29,11 @@ class Comparison(NamedTuple):
 
     Attributes:
         as_good: whether the gradients agree, and are finite wherever they were.
-        safer: whether they are finite in more places.
+        safer: in how many places more they are finite, where operands are saturated and the results are finite.
     """
 
     as_good: bool
-    safer: bool
+    safer: int
 
 
 def compare(found: Backward, plain: Backward) -> Comparison:
@@ -46,8 +47,8 @@ def compare(found: Backward, plain: Backward) -> Comparison:
     program = plain.program
     size = sum(math.prod(out.shape) for step in program.steps for out in step.outputs)
     if size > _LARGEST or any(x.dtype.kind == "c" for x in program.inputs):
-        return Comparison(True, False)
-    safer = False
+        return Comparison(True, 0)
+    safer = 0
     probes = _probes(program)
     for number, inputs in enumerate(probes if len(program.steps) < _MANY_STEPS else islice(probes, 1)):
         try:
@@ -59,11 +60,12 @@ def compare(found: Backward, plain: Backward) -> Comparison:
         if number >= _FINITE and not defined:
             continue
         pairs = list(zip(before, after, strict=True))
-        safer = safer or (defined and any(np.any(np.isfinite(b) & ~np.isfinite(a)) for a, b in pairs))
+        if defined and number != _HUGE:
+            safer += sum(int(np.sum(np.isfinite(b) & ~np.isfinite(a))) for a, b in pairs)
         if all(_agree(a, b, number < 2) for a, b in pairs):
             continue
         if number >= 2 or not _closer(plain, inputs, before, after):
-            return Comparison(False, False)
+            return Comparison(False, 0)
     return Comparison(True, safer)
 
 

@@ -18,9 +18,10 @@ from chainrule.simplify.functions import merge_factors, note_share, sum_of_scatt
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace, trace_of
 from chainrule.simplify.normal_form import Table, is_long
+from chainrule.simplify.powers import Powers
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
 from chainrule.simplify.symmetry import is_symmetric
-from chainrule.simplify.values import Recipe, Ref, Value
+from chainrule.simplify.values import Power, Recipe, Ref, Value
 from chainrule.sizes import is_size
 from chainrule.writing import cast
 
@@ -56,7 +57,7 @@ class Reader:
         self.lengths.available.update(c.number for c in program.constants)
         self.lengths.available.update(out.number for step in forward for out in step.outputs)
         self.table = Table(self.lengths.one)
-        self.table.merge_factors = merge_factors
+        self.table.merge_factors = self._merge_factors
         self.table.is_symmetric = is_symmetric
         self.table.special_matmul = product_with_vectors
         self.table.special_sum = self._special_sum
@@ -69,6 +70,7 @@ class Reader:
         self.zeros: set[int] = set()  # variables of the backward pass that are proved to be zero
         self.unit_matrices: set[int] = set()
         self.producers: dict[int, Step] = {out.number: s for s in self.program.steps for out in s.outputs}
+        self.powers = Powers(producers=self.producers)
         self.primals: dict[int, Var] = {}  # by cotangent
         variables = self.program.by_number()
         for v, shares in (*backward.contributions.items(), *((v, ((0, g),)) for v, g in backward.links.items())):
@@ -93,6 +95,9 @@ class Reader:
             self.dtype = None
         self.table.steps = len(self.program.steps) - len(forward)
         self.table.double = self.dtype is not None and self.dtype.char == "d"
+
+    def _merge_factors(self, table: Table, powers: dict[Value, Power]) -> Ref | None:
+        return self.powers.merge(powers) or merge_factors(table, powers)
 
     def _special_sum(self, table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
         if table.forward:
@@ -319,6 +324,8 @@ class Reader:
             gathered = self.table.gathers.setdefault((params, key[3][1:]), [])
             gathered.append((self.refs[step.inputs[0].number], (coefficient, value)))
         note_share(self.table, value)
+        if function in (np.exp, np.power):
+            self.powers.note(step, self.operand(step.inputs[0]), (coefficient, value), self.table.forward)
         return self.table.ref(coefficient, value)
 
     def _raw(self, x: Var | Const) -> Any:

@@ -80,11 +80,11 @@ def simplify(backward: Backward) -> Simplified:
         **{f.name: getattr(shorter, f.name) for f in fields(Backward)},
         rewrites=(*earlier, Rewrite("repeated", None, text)) if removed else earlier,
     )
-    best, safer = plain, False
-    for found, is_safer in _attempts(plain):
+    best, safer = plain, 0
+    for found, gained in _attempts(plain):
         cost, least = cost_of(found), cost_of(best)
-        if (cost < least and is_safer >= safer) or (is_safer and not safer and cost[0] <= least[0] + 1):
-            best, safer = found, is_safer
+        if (cost < least and gained >= safer) or (gained > safer and cost[0] <= least[0] + 1):
+            best, safer = found, gained
     return best
 
 
@@ -92,8 +92,8 @@ def _is_long(backward: Backward) -> bool:
     return len(backward.program.steps) - backward.forward_steps > _MOST_STEPS
 
 
-def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, bool]]:
-    """The cheapest forms under each way to read sums, and whether each is finite where the given form is not.
+def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
+    """The cheapest forms under each way to read sums, and in how many places more than the given form each is finite.
 
     Multiplied out, terms cancel; as they are, they are shared.  Where a form is not as good as the given one, another
     is found that keeps exponentials that may overflow out of products.

@@ -10,7 +10,7 @@ from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value
 
-__all__ = ["saturated"]
+__all__ = ["saturated", "saturated_sum"]
 
 _MINUS = Coefficient(Fraction(-1))
 
@@ -26,7 +26,7 @@ def saturated(options: Making, value: Value) -> None:
             if powers.get(u, 0) <= -1:
                 _replace(options, value, (e, u, c, k), (UNIT, rest))
             else:
-                found = options.making(value, lambda r=rest, u=u: _multiplied(options, r, u))
+                found = options.making(value, lambda r=rest, u=u: _multiplied(options, r, u), True)
                 if found is not None:
                     factors = [*found[1].factors, (u, -2)]
                     _replace(options, value, (e, u, c, k), (found[0], factors))
@@ -53,17 +53,44 @@ def _replace(options: Making, value: Value, base: Any, rest: tuple[Coefficient, 
     below = power_of(c, -1)
     if below is None:
         return
-
     minus_k = times(times(_MINUS, k), below)
-    inverse = table.product(UNIT, ((u, -1),))[1]
-    # Kept as a sum: 1 - 1 / u would be read as e / u again.
-    share = options.making(value, lambda: table.product(UNIT, ((e, 1), (u, -1))))[1]
-    options.recipe(share, "sum", UNIT, ((below, table.one), (minus_k, inverse)), None, "logistic")
-    other = options.making(value, lambda: table.product(rest[0], (*rest[1], (u, 1))))
+    share = _share(options, value, e, u, (below, minus_k))
+    other = options.making(value, lambda: table.product(rest[0], (*rest[1], (u, 1))), True)
     options.recipe(value, "prod", other[0], ((share, 1), (other[1], 1)), None, "logistic")
-    whole = options.making(value, lambda: table.product(rest[0], rest[1]))
+    whole = options.making(value, lambda: table.product(rest[0], rest[1]), True)
     terms = ((times(other[0], below), other[1]), (times(whole[0], minus_k), whole[1]))
     options.recipe(value, "sum", UNIT, terms, None, "logistic")
+
+
+def _share(options: Making, value: Value, e: Value, u: Value, scales: tuple[Coefficient, Coefficient]) -> Value:
+    """``e / u`` as ``1 - 1 / u``."""
+    table = options.table
+    inverse = table.product(UNIT, ((u, -1),))[1]
+    share: Value = options.making(value, lambda: table.product(UNIT, ((e, 1), (u, -1))), True)[1]
+    # Kept as a sum: 1 - 1 / u would be read as e / u again.
+    options.recipe(share, "sum", UNIT, ((scales[0], table.one), (scales[1], inverse)), None, "logistic")
+    return share
+
+
+def saturated_sum(options: Making, value: Value) -> None:
+    """A sum of such products, all with ``e / u``, which is taken out of the sum."""
+    terms = value.terms
+    table = options.table
+    for e, p in terms[0][1].factors:
+        if p != 1 or not may_overflow(e) or any(dict(v.factors).get(e) != 1 for _, v in terms):
+            continue
+        for u, (c, k) in _one_plus(options, e):
+            below = power_of(c, -1)
+            if below is None or any(dict(v.factors).get(u, 0) > -1 for _, v in terms):
+                continue
+            share = _share(options, value, e, u, (below, times(times(_MINUS, k), below)))
+            other = options.making(
+                value,
+                lambda e=e, u=u: table.add(table.product(c, (*v.factors, (e, -1), (u, 1))) for c, v in terms),
+                True,
+            )
+            if other[0].number:
+                options.recipe(value, "prod", other[0], ((share, 1), (other[1], 1)), None, "logistic")
 
 
 def _multiplied(options: Making, factors: list[tuple[Value, Power]], u: Value) -> Ref | None:
