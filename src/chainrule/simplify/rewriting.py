@@ -33,7 +33,7 @@ from chainrule.simplify.select import Selection, StuckError
 from chainrule.simplify.values import Ref
 from chainrule.verify import verify
 
-__all__ = ["Rewrite", "Simplified", "rewritten", "simplify"]
+__all__ = ["Rewrite", "Simplified", "simplify"]
 
 _MOST_STEPS = 150  # of a backward pass that is read in several ways
 _MOST_ATTEMPTS = 6  # at a selection, where values turn out to need each other
@@ -116,17 +116,6 @@ def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
                 break
         if opening == ALL and not _is_long(plain):
             openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
-
-
-def rewritten(backward: Simplified, strict: bool = False) -> Simplified:
-    """The cheapest form that was found with sums multiplied out, which may be worse than what was given.
-
-    ``strict`` keeps exponentials that may overflow out of products wherever there is another form.
-
-    Raises:
-        NoFormError: where there is none.
-    """
-    return _Rewriting(backward, ALL, strict).run()
 
 
 class _Rewriting:

@@ -1,0 +1,86 @@
+"""What a candidate is to the checker, in whatever style it was written: it answers with gradients by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["Answer", "Candidate", "Seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A value that a candidate computed on its way, as a variable of its own.
+
+    Attributes:
+        name: of the variable: ``dZ2``.
+        line: the line of the candidate's source that assigned it, counted in its file.
+        value: a copy of what it was.
+        text: the source of that line.
+    """
+
+    name: str
+    line: int
+    value: Any
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a candidate gave for one set of arguments and one cotangent.
+
+    Attributes:
+        gradients: what it gave, by the name of the forward function's argument; raw, of whatever shape and dtype.
+        seen: its own variables in the order in which they were assigned, where they can be seen.
+        error: what it raised, with its line; nothing where it did not.
+        error_line: that line.
+        changed: the names of the arguments that it wrote into; ``"grad_output"`` for the cotangent.
+        notes: what the adapter noticed: random numbers drawn, an array returned under two names.
+    """
+
+    gradients: Mapping[str, Any] = field(default_factory=dict)
+    seen: Sequence[Seen] = ()
+    error: BaseException | None = None
+    error_line: int | None = None
+    changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Candidate(Protocol):
+    """A backward pass that someone wrote by hand, made callable in one way.
+
+    Attributes:
+        name: what it is called in the report.
+        style: ``"function"``, ``"family"``, ``"class"``, ``"torch"``, ``"jax"`` or ``"script"``.
+        wrt: the arguments of the forward function that it gives gradients for, in the order in which it does.
+        file: the file of its source; empty where there is none.
+        source: its source; empty where there is none.
+        first_line: the line of the file on which the source begins.
+        resizable: whether it can be run on other sizes than those of the example.
+    """
+
+    name: str
+    style: str
+    wrt: tuple[str, ...]
+    file: str
+    source: str
+    first_line: int
+    resizable: bool
+
+    def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
+        """Run the candidate on copies of the arguments.
+
+        A failure of the candidate is part of the answer and never raised.  A class that keeps state is made anew for
+        each call, unless :meth:`again` is used.
+
+        Args:
+            arguments: the arguments of the forward function by name.
+            cotangent: of its result; 1.0 for a scalar loss; a tuple for several results.
+            look: whether the candidate's own variables are wanted, which is slower.
+        """
+        ...
+
+    def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:
+        """Two answers for the same arguments on the same state, to see what leaks from one call to the next."""
+        ...

@@ -1,0 +1,7 @@
+"""``python -m chainrule.cli``."""
+
+from __future__ import annotations
+
+from chainrule.cli import main
+
+main()

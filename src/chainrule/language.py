@@ -1,0 +1,117 @@
+"""The language of messages: what ``explain`` and ``check`` say is looked up in gettext catalogues when it is read.
+
+A :class:`Message` holds the English sentence and what stands in its gaps, and becomes text in the language of the
+moment.  So a report is made once and can be read in each of the four languages.
+"""
+
+from __future__ import annotations
+
+import gettext
+import locale
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ChainruleError
+
+__all__ = ["LANGUAGES", "Message", "current_language", "in_language", "language_named", "message", "plural"]
+
+LANGUAGES = ("en", "fr", "ja", "zh")
+_FOLDER = Path(__file__).with_name("locale")
+_DOMAIN = "chainrule"
+_current: ContextVar[str | None] = ContextVar("chainrule_language", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence that is put into a language when it is read.
+
+    Attributes:
+        template: the English sentence, with ``{name}`` for each gap; what the catalogues are searched for.
+        values: what stands in the gaps; messages among them are put into the same language.
+        plural_template: the sentence for several things.
+        count: how many things there are, where there is a sentence for several.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    plural_template: str | None = None
+    count: int = 1
+
+    def __str__(self) -> str:
+        catalogue = _catalogue(current_language())
+        if self.plural_template is None:
+            template = catalogue.gettext(self.template)
+        else:
+            template = catalogue.ngettext(self.template, self.plural_template, self.count)
+        return template.format(**self.values)
+
+    def text(self, language: str) -> str:
+        """The sentence in a language."""
+        with in_language(language):
+            return str(self)
+
+
+def message(template: str, /, **values: Any) -> Message:
+    """A sentence with gaps, and what stands in them: ``message("line {line} is right", line=3)``.
+
+    The template must be a literal, so that it is found by what collects the catalogues.
+    """
+    return Message(template, values)
+
+
+def plural(one: str, several: str, count: int, /, **values: Any) -> Message:
+    """A sentence about one thing or several: ``plural("{count} gradient", "{count} gradients", 2)``."""
+    return Message(one, {"count": count, **values}, several, count)
+
+
+def current_language() -> str:
+    """The language in which messages are read: the one chosen by :func:`in_language`, or the locale's."""
+    return _current.get() or _of_locale()
+
+
+@contextmanager
+def in_language(language: str | None) -> Iterator[None]:
+    """Read messages in a language; in that of the locale if ``None``.
+
+    Raises:
+        ChainruleError: where there are no messages in that language.
+    """
+    token = _current.set(None if language is None else language_named(language))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def language_named(name: str) -> str:
+    """The language of a name such as ``fr``, ``fr_CA.UTF-8`` or ``zh-Hans``.
+
+    Raises:
+        ChainruleError: where there are no messages in that language.
+    """
+    short = name.replace("-", "_").partition(".")[0].partition("_")[0].lower()
+    if short not in LANGUAGES:
+        raise ChainruleError(f"there are no messages in the language {name!r}; there are: {', '.join(LANGUAGES)}.")
+    return short
+
+
+def _of_locale() -> str:
+    names = [os.environ.get(name) for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
+    chosen = next((name for name in names if name), None) or locale.getlocale()[0] or "en"
+    try:
+        return language_named(chosen.partition(":")[0])
+    except ChainruleError:
+        return "en"
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation(_DOMAIN, _FOLDER, [language], fallback=True)
