@@ -1,0 +1,118 @@
+"""Messages in four languages: nothing is missing, no gap is lost, and what is compiled is what is written."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+
+import pytest
+
+pytest.importorskip("babel")
+
+from babel.messages.catalog import Catalog
+
+from chainrule.errors import ChainruleError
+from chainrule.language import Message, current_language, in_language, language_named, message, plural
+from docs import catalogues
+
+
+@pytest.mark.parametrize("language", catalogues.TRANSLATED)
+def test_what_is_compiled_is_what_is_written(language):
+    with catalogues.po_path(language).with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for entry in catalogues.translated(language):
+        if entry.id:
+            one = entry.id if isinstance(entry.id, str) else entry.id[0]
+            strings = (entry.string,) if isinstance(entry.string, str) else entry.string
+            found = compiled.gettext(one) if isinstance(entry.id, str) else compiled.ngettext(*entry.id, 1)
+            assert found == strings[0], "run `python -m docs.catalogues`"
+
+
+@pytest.mark.parametrize(
+    ("english", "translation", "complaint"),
+    [
+        ("{name} is right", "{name} est juste", None),
+        ("{name} is right", "est juste", "other gaps"),
+        ("{name} is right", "{nom} est juste", "other gaps"),
+        ("{name} is right", "", "not translated"),
+        ("{{a}} is a set", "{{a}} est un ensemble", None),
+        (("{count} d{name}", "{count} d{name}s"), ("un d{name}", "{count} d{name}"), None),
+        (("{count} d{name}", "{count} d{name}s"), ("un gradient", "{count} d{name}"), "other gaps"),
+        (("{count} gradient", "{count} gradients"), ("un gradient", ""), "not translated"),
+    ],
+)  # fmt: skip
+def test_the_check_of_catalogues_finds_what_is_wrong(english, translation, complaint):
+    catalogue = Catalog("fr")
+    catalogue.add(english, translation)
+    found = list(catalogues.missing(catalogue))
+    assert len(found) == (complaint is not None)
+    assert not found or found[0].startswith(complaint)
+
+
+def templates_that_are_computed(source: str) -> list[int]:
+    """The lines on which a message is made whose template is no literal: it would never be collected."""
+    return [
+        call.lineno
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("message", "plural")
+        and not all(
+            isinstance(template, ast.Constant) and isinstance(template.value, str)
+            for template in call.args[: 1 if call.func.id == "message" else 2]
+        )
+    ]
+
+
+def test_templates_are_literals():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in catalogues.PACKAGE.rglob("*.py")}
+    importing = {name: s for name, s in sources.items() if "chainrule.language import" in s}
+    assert {name: found for name, s in importing.items() if (found := templates_that_are_computed(s))} == {}
+    assert templates_that_are_computed('message(text)\nmessage("a" "b")\nplural("a", several, 2)') == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("fr", "fr"), ("fr_CA.UTF-8", "fr"), ("zh-Hans", "zh"), ("ja_JP", "ja"), ("EN", "en")]
+)
+def test_languages_have_several_names(name, language):
+    assert language_named(name) == language
+
+
+def test_a_language_without_messages_is_refused_with_those_that_there_are():
+    with pytest.raises(ChainruleError, match="en, fr, ja, zh"):
+        language_named("tlh")
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "fr_FR"}, "fr"),
+        ({"LANGUAGE": "zh:fr", "LANG": "ja_JP"}, "zh"),
+        ({"LANG": "C"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_locale_chooses_the_language(variables, language, monkeypatch):
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert current_language() == language
+
+
+def test_a_message_is_read_in_the_language_of_the_moment():
+    text = message("{name} has {number} rows", name="X", number=3)
+    with in_language("en"):
+        assert str(text) == "X has 3 rows"
+        assert str(plural("{count} row", "{count} rows", 2)) == "2 rows"
+        assert str(plural("{count} row", "{count} rows", 1)) == "1 row"
+
+
+def test_messages_within_messages_are_put_into_the_same_language(monkeypatch):
+    catalogue = gettext.NullTranslations()
+    catalogue.gettext = {"{a} and {b}": "{a} et {b}", "one": "un"}.get
+    monkeypatch.setattr("chainrule.language._catalogue", lambda language: catalogue)
+    outer = message("{a} and {b}", a=message("one"), b=2)
+    assert outer.text("fr") == "un et 2"
+    assert isinstance(outer.values["a"], Message)
