@@ -14,12 +14,14 @@ GAPS = set("statement gradients operand wrong right factor count axis condition 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_each_kind_is_described(kind):
-    assert str(kind.meaning).endswith(".") and "{" not in str(kind.meaning)
+    assert str(kind.meaning).endswith(".")
+    assert "{" not in str(kind.meaning)
     assert "?" in str(kind.hint)
     assert kind.details, "a kind says where it sits"
     for sentence in kind.details:
         gaps = {name for _, name, _, _ in string.Formatter().parse(sentence.template) if name}
-        assert gaps <= GAPS and not sentence.values
+        assert gaps <= GAPS
+        assert not sentence.values
     assert set(kind.near) <= set(KINDS)
     hint = str(kind.hint).lower()
     for word in (kind.name, *kind.synonyms):
@@ -44,4 +46,6 @@ def test_an_explanation_says_as_much_as_is_known():
     assert "derivative of the ReLU is left out" in str(explanation("missing_relu_mask", statement=where, factor=None))
     assert str(explanation("missing_relu_mask")) == str(KINDS["missing_relu_mask"].meaning)
     found = suspect("bias_sum_missing", step="Z1", gradients=("b",))
-    assert found.kind == "bias_not_summed" and "`Z1`" in str(found.explanation) and found.hint is not None
+    assert found.kind == "bias_not_summed"
+    assert "`Z1`" in str(found.explanation)
+    assert found.hint is not None
