@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Answer", "Candidate", "Seen"]
+from chainrule.errors import ChainruleError
+from chainrule.language import Message
+
+__all__ = ["Answer", "Candidate", "CandidateError", "Seen"]
+
+
+class CandidateError(ChainruleError, ValueError):
+    """What a candidate takes or gives cannot be read: the message says what was understood, and how to say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Answer:
         error_line: that line.
         changed: the names of the arguments that it wrote into; ``"grad_output"`` for the cotangent.
         notes: what the adapter noticed: random numbers drawn, an array returned under two names.
+        output: what the candidate's own forward pass gave, where it has one.
     """
 
     gradients: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +52,8 @@ class Answer:
     error: BaseException | None = None
     error_line: int | None = None
     changed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
+    output: Any = None
 
 
 class Candidate(Protocol):
@@ -58,6 +67,11 @@ class Candidate(Protocol):
         source: its source; empty where there is none.
         first_line: the line of the file on which the source begins.
         resizable: whether it can be run on other sizes than those of the example.
+        of: which part of what the forward function returns the cotangent belongs to, where the rest is a cache;
+            ``None`` for all of it.
+        takes_cotangent: whether it takes the gradient with respect to the output; else it is for a result that is one
+            number, or its sum.
+        notes: what was understood where there was more than one way to understand it.
     """
 
     name: str
@@ -67,6 +81,9 @@ class Candidate(Protocol):
     source: str
     first_line: int
     resizable: bool
+    of: int | None
+    takes_cotangent: bool
+    notes: tuple[Message, ...]
 
     def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
         """Run the candidate on copies of the arguments.

@@ -1,0 +1,187 @@
+"""Runs a piece of somebody's code and sees what it does: its variables, its failures, the random numbers it draws."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FrameType, ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.adapters.forwards import fresh
+from chainrule.check.candidate import Seen
+from chainrule.language import Message, message
+
+__all__ = ["Observed", "observe", "same"]
+
+_LARGEST = 1 << 16  # elements of an array that is copied
+_MOST_SEEN = 4000
+_MOST_PARTS = 64
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a call did.
+
+    Attributes:
+        result: what it returned.
+        error: what it raised.
+        error_line: the line of the candidate's source that raised it.
+        seen: the variables it assigned.
+        notes: what else was noticed.
+    """
+
+    result: Any = None
+    error: BaseException | None = None
+    error_line: int | None = None
+    seen: tuple[Seen, ...] = ()
+    notes: tuple[Message, ...] = ()
+
+
+def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Observed:
+    """Call something; a failure is part of what is observed.
+
+    Args:
+        call: what to call.
+        files: the files of the candidate's source.
+        look: whether its variables are wanted.
+    """
+    found = Observed()
+    watcher = _Watcher(files) if look else None
+    drawn = _random_state()
+    before = sys.gettrace()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            if watcher is not None:
+                sys.settrace(watcher.enter)
+            try:
+                found.result = call()
+            finally:
+                sys.settrace(before)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit in a candidate is a failure of the candidate
+        found.error, found.error_line = error, _line_in(error.__traceback__, files)
+        found.error.__traceback__ = None  # it would keep every array of the candidate alive
+    if watcher is not None:
+        found.seen = tuple(watcher.seen)
+    if not same(drawn, _random_state()):
+        found.notes = (message("It draws random numbers: each call may give something else."),)
+    return found
+
+
+def _random_state() -> Any:
+    state: Any = np.random.get_state()
+    return state[1], state[2], state[3], random.getstate()
+
+
+def _line_in(traceback: TracebackType | None, files: frozenset[str]) -> int | None:
+    line = None
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename in files:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two arrays, or trees of them, are equal bit by bit; other things where they are the same or equal."""
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
+        left, right = np.asarray(one), np.asarray(other)
+        if left.shape != right.shape or left.dtype != right.dtype:
+            return False
+        return left.dtype.kind == "O" or left.tobytes() == right.tobytes()
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(x, other[k]) for k, x in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    try:
+        return bool(one == other) or (one != one and other != other)
+    except Exception:  # the comparison of somebody's own objects may do anything
+        return True
+
+
+class _Watcher:
+    """A trace function that notes what the variables of the candidate's frames are bound to, line by line."""
+
+    def __init__(self, files: frozenset[str]) -> None:
+        self.files = files
+        self.seen: list[Seen] = []
+        self.known: dict[int, dict[str, tuple[Any, Any]]] = {}
+        self.lines: dict[int, int] = {}
+
+    def enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename not in self.files or len(self.seen) >= _MOST_SEEN:
+            return None
+        self.known[id(frame)] = {path: (x, _copied(x)) for path, x in _variables(frame)}
+        self.lines[id(frame)] = frame.f_lineno
+        return self.step
+
+    def step(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if event in ("line", "return", "exception"):
+            self._compare(frame)
+            self.lines[id(frame)] = frame.f_lineno
+        if event == "return":
+            self.known.pop(id(frame), None)
+        return self.step if len(self.seen) < _MOST_SEEN else None
+
+    def _compare(self, frame: FrameType) -> None:
+        known = self.known.setdefault(id(frame), {})
+        line = self.lines.get(id(frame), frame.f_lineno)
+        for path, value in _variables(frame):
+            held = known.get(path)
+            if held is not None and held[0] is value and same(held[1], value if held[1] is not None else None):
+                continue
+            copy = _copied(value)
+            known[path] = (value, copy)
+            if copy is not None:
+                text = linecache.getline(frame.f_code.co_filename, line).strip()
+                self.seen.append(Seen(path.removeprefix("self."), line, copy, text))
+
+
+def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """The arrays and numbers that the frame's variables reach."""
+    module = frame.f_code.co_name == "<module>"
+    for name, value in list(frame.f_locals.items()):
+        if module and name.startswith("__"):
+            continue
+        yield from _parts(name, value, 2)
+
+
+def _parts(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, np.ndarray | np.generic | float | complex):
+        yield path, value
+        return
+    if isinstance(value, bool | int | str | bytes | type | ModuleType) or value is None or callable(value) or not depth:
+        return
+    if isinstance(value, Mapping):
+        parts = [(f"{path}[{_quoted(k)}]", x) for k, x in list(value.items())[:_MOST_PARTS]]
+    elif isinstance(value, list | tuple):
+        parts = [(f"{path}[{k}]", x) for k, x in enumerate(value[:_MOST_PARTS])]
+    elif hasattr(value, "__dict__"):
+        parts = [(f"{path}.{k}", x) for k, x in list(vars(value).items())[:_MOST_PARTS]]
+    else:
+        return
+    for inner, part in parts:
+        yield from _parts(inner, part, depth - 1)
+
+
+def _quoted(key: Any) -> str:
+    return f'"{key}"' if isinstance(key, str) else repr(key)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of an array or number that is small enough to be kept."""
+    if isinstance(value, np.ndarray):
+        return fresh(value) if value.size <= _LARGEST and value.dtype.kind in "fciub" else None
+    return value

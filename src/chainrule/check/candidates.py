@@ -1,0 +1,100 @@
+"""``candidate_of``: whatever was handed over as a backward pass, called in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule.check.adapters.adapter import Adapter, Task
+from chainrule.check.adapters.forwards import Forward, ForwardValues
+from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
+from chainrule.check.candidate import Answer, Candidate, CandidateError
+from chainrule.language import Message
+
+__all__ = ["candidate_of"]
+
+
+def candidate_of(
+    candidate: Any,
+    forward: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Any],
+    wrt: str | Sequence[str] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Candidate:
+    """A backward pass in any style, made callable in one way.
+
+    Args:
+        candidate: a function of the inputs and the incoming gradient, or what else is described in ``docs/check.md``.
+        forward: the forward function.
+        args: an example of its arguments, by name or in order.
+        wrt: the arguments whose gradients are asked for; those that the candidate gives, if not given.
+        names: what the candidate's own names stand for, where that cannot be told from them: an argument or variable
+            of ``forward``, ``"grad_output"``, ``"output"`` or ``"cache"``.
+
+    Raises:
+        CandidateError: where it cannot be told how the candidate is meant.
+    """
+    run = Forward(forward, args, _expects_cache(candidate))
+    wanted = _wanted(wrt, run)
+    task = Task(run.facts, run.example, wanted, dict(names or {}))
+    return AdaptedCandidate(adapter_of(candidate, task), run)
+
+
+def adapter_of(candidate: Any, task: Task) -> Adapter:
+    """The adapter for a candidate of any style.
+
+    Raises:
+        CandidateError: where there is none.
+    """
+    if callable(candidate):
+        return FunctionAdapter(candidate, task)
+    raise CandidateError(f"a candidate of type {type(candidate).__name__} cannot be called.")
+
+
+class AdaptedCandidate:
+    """A candidate in this process.
+
+    Args:
+        adapter: what calls it.
+        forward: the forward function.
+    """
+
+    def __init__(self, adapter: Adapter, forward: Forward) -> None:
+        self.adapter = adapter
+        self.forward = forward
+        self.name, self.style, self.wrt = adapter.name, adapter.style, adapter.wrt
+        self.file, self.source = adapter.origin.file, adapter.origin.source
+        self.first_line = adapter.origin.first_line
+        self.resizable = True
+        self.of = forward.facts.of
+        self.takes_cotangent = adapter.takes_cotangent
+        self.notes: tuple[Message, ...] = adapter.notes
+
+    def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
+        """Run the candidate on copies of the arguments."""
+        return self.adapter.answer(self._values(arguments), cotangent, look)
+
+    def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:
+        """Two answers for the same arguments on the same state."""
+        return self.adapter.again(self._values(arguments), cotangent)
+
+    def _values(self, arguments: Mapping[str, Any]) -> ForwardValues:
+        return self.forward.values(arguments) if self.adapter.needs_forward else self.forward.given(arguments)
+
+
+def _wanted(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, ...] | None:
+    if wrt is None:
+        return None
+    wanted = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    unknown = [n for n in wanted if n not in forward.facts.floats]
+    if unknown:
+        raise CandidateError(
+            f"wrt={', '.join(unknown)}: {forward.facts.name} has no such argument that holds floats; it has "
+            f"{', '.join(forward.facts.floats) or 'none'}."
+        )
+    return wanted
+
+
+def _expects_cache(candidate: Any) -> bool:
+    return callable(candidate) and wants_cache(candidate)

@@ -1,0 +1,230 @@
+"""Backward passes in every style that people write them in are understood: who is who, and what comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.check.candidate import CandidateError
+from chainrule.check.candidates import candidate_of
+
+N, D, M = 5, 3, 4
+GENERATOR = np.random.default_rng(7)
+ARGS = {"x": GENERATOR.normal(size=(N, D)), "W": GENERATOR.normal(size=(D, M)), "b": GENERATOR.normal(size=M)}
+G = GENERATOR.normal(size=(N, M))
+
+
+def dense(x, W, b):
+    Z = x @ W + b
+    A = np.maximum(0, Z)
+    return A
+
+
+def dense_with_cache(x, W, b):
+    Z = x @ W + b
+    return np.maximum(0, Z), (x, W, Z)
+
+
+def exact() -> dict[str, Any]:
+    x, W, b = ARGS["x"], ARGS["W"], ARGS["b"]
+    dZ = G * (x @ W + b > 0)
+    return {"x": dZ @ W.T, "W": x.T @ dZ, "b": dZ.sum(axis=0)}
+
+
+def _gradients(x, W, Z, g):
+    dZ = g * (Z > 0)
+    return dZ @ W.T, x.T @ dZ, dZ.sum(axis=0)
+
+
+# ---- functions
+def in_order(x, W, b, g):
+    return _gradients(x, W, x @ W + b, g)
+
+
+def upstream_first(grad_output, x, W, b):
+    return _gradients(x, W, x @ W + b, grad_output)
+
+
+def other_words(dout, x_input, weights, bias):
+    return _gradients(x_input, weights, x_input @ weights + bias, dout)
+
+
+def after_the_output(dA, X, w, B):
+    return list(_gradients(X, w, X @ w + B, dA))
+
+
+def by_elimination(x, W, b, whatever):
+    return _gradients(x, W, x @ W + b, whatever)
+
+
+def with_intermediate(dA, Z, x, W):
+    return _gradients(x, W, Z, dA)
+
+
+def with_output(dA, A, x, W):
+    return _gradients(x, W, A, dA)
+
+
+def with_unpacked_cache(dout, cache):
+    x, W, Z = cache
+    return _gradients(x, W, Z, dout)
+
+
+def with_dict_cache(dout, cache):
+    return _gradients(cache["x"], cache["W"], cache["Z"], dout)
+
+
+def as_dict(x, W, b, g):
+    return dict(zip(["dX", "grad_w", "db"], _gradients(x, W, x @ W + b, g), strict=True))
+
+
+def own_order(W, b, x, g):
+    dx, dW, db = _gradients(x, W, x @ W + b, g)
+    return dW, db, dx
+
+
+def with_the_output(x, W, b, g):
+    return dense(x, W, b), as_dict(x, W, b, g)
+
+
+def output_first(x, W, b, g):
+    dx, dW, db = _gradients(x, W, x @ W + b, g)
+    return dense(x, W, b), dx, dW, db
+
+
+def with_settings(x, W, b, g, eps=1e-9, *, keep=None):
+    return _gradients(x, W, x @ W + b, g)
+
+
+def keyword_only(*, g, b, W, x):
+    return _gradients(x, W, x @ W + b, g)
+
+
+def collecting(g, *inputs):
+    x, W, b = inputs
+    return _gradients(x, W, x @ W + b, g)
+
+
+FUNCTIONS = [in_order, upstream_first, other_words, after_the_output, by_elimination, with_intermediate, with_output,
+             with_unpacked_cache, with_dict_cache, as_dict, own_order, with_the_output, output_first, with_settings,
+             keyword_only, collecting]  # fmt: skip
+
+
+def close(answer: Any, wanted: dict[str, Any]) -> bool:
+    assert answer.error is None, answer.error
+    assert set(answer.gradients) == set(wanted)
+    return all(np.allclose(answer.gradients[n], wanted[n], rtol=1e-12) for n in wanted)
+
+
+@pytest.mark.parametrize("candidate", FUNCTIONS, ids=lambda f: f.__name__)
+def test_functions(candidate):
+    found = candidate_of(candidate, dense, ARGS)
+    assert found.wrt == ("x", "W", "b")
+    assert found.style == "function"
+    assert close(found.answer(ARGS, G), exact())
+    assert found.answer(ARGS, G).changed == ()
+
+
+def test_the_cache_of_the_forward_function():
+    found = candidate_of(with_unpacked_cache, dense_with_cache, ARGS)
+    assert found.of == 0
+    assert close(found.answer(ARGS, G), exact())
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wrt"),
+    [
+        (lambda g, x, W, b: x.T @ (g * (x @ W + b > 0)), "W"),
+        (lambda g, x, W, b: (x.T @ (g * (x @ W + b > 0)), (g * (x @ W + b > 0)).sum(0)), ("W", "b")),
+        (lambda g, x, W, b: {"W_grad": x.T @ (g * (x @ W + b > 0))}, None),
+    ],
+)
+def test_some_of_the_gradients(candidate, wrt):
+    found = candidate_of(candidate, dense, ARGS, wrt)
+    wanted = {n: exact()[n] for n in found.wrt}
+    assert close(found.answer(ARGS, G), wanted)
+
+
+def test_the_name_of_the_function_says_what_it_gives():
+    def dense_grad_W(x_input, grad_output, W, b):
+        return x_input.T @ (grad_output * (x_input @ W + b > 0))
+
+    found = candidate_of(dense_grad_W, dense, ARGS)
+    assert found.wrt == ("W",)
+    assert close(found.answer(ARGS, G), {"W": exact()["W"]})
+
+
+def test_a_loss_needs_no_incoming_gradient():
+    def loss(p, t):
+        return ((p - t) ** 2).mean()
+
+    args = {"p": GENERATOR.normal(size=6), "t": GENERATOR.normal(size=6)}
+    found = candidate_of(lambda p, t: 2 * (p - t) / p.size, loss, args)
+    assert (found.wrt, found.takes_cotangent) == (("p",), False)
+    assert close(found.answer(args, 1.0), {"p": 2 * (args["p"] - args["t"]) / 6})
+
+
+def test_names_can_be_told():
+    def odd(one, two, three, four):
+        return _gradients(two, one, two @ one + three, four)
+
+    with pytest.raises(CandidateError, match=r"names=\{\"one\": \"…\", \"two\": \"…\""):
+        candidate_of(odd, dense, ARGS)
+    names = {"one": "W", "two": "x", "three": "b", "four": "grad_output"}
+    assert close(candidate_of(odd, dense, ARGS, names=names).answer(ARGS, G), exact())
+
+
+def test_what_a_candidate_does_is_seen():
+    def untidy(g, x, W, b):
+        Z = x @ W + b
+        g[Z <= 0] = 0
+        x *= 1
+        total = np.zeros(M)
+        for row in g:
+            total += row
+        return g @ W.T, x.T @ g, total
+
+    answer = candidate_of(untidy, dense, ARGS).answer(ARGS, G, look=True)
+    assert close(answer, exact())
+    assert answer.changed == ("grad_output",)  # x *= 1 changes nothing
+    first = untidy.__code__.co_firstlineno
+    totals = [s for s in answer.seen if s.name == "total"]
+    assert (totals[0].line - first, totals[0].text) == (4, "total = np.zeros(M)")
+    assert {(s.line - first, s.text) for s in totals[1:]} == {(6, "total += row")}
+    assert np.allclose(totals[-1].value, exact()["b"])
+    assert "Z" in {s.name for s in answer.seen}
+
+
+def test_failures_are_part_of_the_answer():
+    def failing(g, x, W, b):
+        return g @ W
+
+    def leaving(g, x, W, b):
+        raise SystemExit(3)
+
+    answer = candidate_of(failing, dense, ARGS).answer(ARGS, G)
+    assert isinstance(answer.error, ValueError)
+    assert answer.error_line == failing.__code__.co_firstlineno + 1
+    assert isinstance(candidate_of(leaving, dense, ARGS).answer(ARGS, G).error, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "text"),
+    [
+        (lambda g, x, W, b: None, "returned nothing"),
+        (lambda g, x, W, b: (g, g), "returned 2 values"),
+        (lambda g, x, W, b: {"p": g}, "the keys p"),
+        (lambda g, x, W, b: "no", "type str"),
+    ],
+)
+def test_what_cannot_be_read_is_described(candidate, text):
+    answer = candidate_of(candidate, dense, ARGS).answer(ARGS, G)
+    assert isinstance(answer.error, CandidateError)
+    assert text in str(answer.error)
+
+
+def test_random_numbers_are_noticed():
+    answer = candidate_of(lambda g, x, W, b: (g @ W.T, np.random.rand(D, M), G[0]), dense, ARGS).answer(ARGS, G)
+    assert any("random" in str(note) for note in answer.notes)
