@@ -8,10 +8,12 @@ __all__ = [
     "LinkLostError",
     "NanError",
     "NotDifferentiableError",
+    "NotJudgedError",
     "ShapeError",
     "TreeError",
     "UnknownAttributeError",
     "UnusedInputWarning",
+    "WrongGradientError",
 ]
 
 
@@ -49,3 +51,11 @@ class NanError(ChainruleError, FloatingPointError):
 
 class UnusedInputWarning(UserWarning):
     """The output does not depend on an input; its gradient is zero."""
+
+
+class WrongGradientError(ChainruleError, AssertionError):
+    """A gradient written by hand is wrong; the message is the report."""
+
+
+class NotJudgedError(ChainruleError):
+    """A gradient written by hand could not be judged; the message says why."""

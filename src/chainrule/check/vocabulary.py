@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.check.kinds import activations, constants, linear, structure
 from chainrule.check.kinds.kind import Kind
-from chainrule.check.report import Suspect
+from chainrule.check.verdicts import Suspect
 from chainrule.errors import ChainruleError
 from chainrule.language import Message, message
 
@@ -127,4 +127,5 @@ def suspect(
         candidate_line,
         proof,
         rank,
+        source,
     )
