@@ -1,0 +1,36 @@
+"""The exhibits of all rooms."""
+
+from __future__ import annotations
+
+from tests.museum import (
+    activations,
+    attention,
+    convolution,
+    dense,
+    losses,
+    normalisation,
+    numerics,
+    pairs,
+    recurrence,
+    right,
+    softmax,
+)
+
+__all__ = ["EXHIBITS", "RIGHT", "WRONG"]
+
+ROOMS = [
+    dense.room,
+    activations.room,
+    softmax.room,
+    losses.room,
+    normalisation.room,
+    convolution.room,
+    recurrence.room,
+    attention.room,
+    numerics.room,
+    pairs.room,
+    right.room,
+]
+EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}
+WRONG = {name: exhibit for name, exhibit in EXHIBITS.items() if exhibit.kinds}
+RIGHT = {name: exhibit for name, exhibit in EXHIBITS.items() if not exhibit.kinds}
