@@ -1,0 +1,127 @@
+"""How a candidate behaves beyond its numbers: what it writes into, what it keeps, what it does not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.candidate import Answer
+from chainrule.check.draws import Draw, cotangent_for
+from chainrule.check.findings import Finding
+from chainrule.check.judging import Trial, gradients_in
+from chainrule.check.seeding import seeded
+from chainrule.check.trials import Trials
+
+__all__ = ["behaviour", "ignores_cotangent", "is_random", "is_unstable"]
+
+
+def behaviour(trials: Trials) -> list[Finding]:
+    """What is wrong besides the numbers."""
+    found: list[Finding] = []
+    everything = tuple(leaf.name for leaf in trials.done[0].exact.leaves)
+    changed = {name: t for t in trials.done for name in t.answer.changed}
+    upstream = [n for n in changed if n.startswith("grad_output")]
+    if upstream:
+        found.append(Finding("mutates_upstream", everything, relation="grad_output differs after the call"))
+    for name in changed:
+        if name not in upstream:
+            found.append(
+                Finding("mutates_input", (), details={"operand": name}, relation=f"{name} differs after the call")
+            )
+    leak = _leaks(trials)
+    if leak is not None:
+        found.append(leak)
+    return found
+
+
+def _leaks(trials: Trials) -> Finding | None:
+    """Whether a second call on the same state gives something else."""
+    trial = next((t for t in trials.done if t.answer.error is None), None)
+    again = getattr(trials.candidate, "again", None)
+    if trial is None or again is None:
+        return None
+    draw = trial.exact.draw
+    with seeded(draw.seed):
+        first, second = again(draw.arguments, draw.cotangent)
+    if first.error is not None or second.error is not None:
+        return None
+    one, two = (gradients_in(a, trial.exact.leaves) for a in (first, second))
+    return _difference(one, two)
+
+
+def _difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> Finding | None:
+    names = []
+    doubled = True
+    for name, a in one.items():
+        b = two.get(name)
+        if b is None or np.shape(a) != np.shape(b) or a.dtype.kind not in "fc":
+            continue
+        size = float(np.max(np.abs(a), initial=0.0))
+        if not np.allclose(a, b, rtol=0, atol=1e-9 * size, equal_nan=True):
+            names.append(name)
+            doubled = doubled and np.allclose(2 * a, b, rtol=1e-9, atol=0)
+    if not names:
+        return None
+    details = {"factor": "2"} if doubled else {}
+    relation = "second call == 2 * first" if doubled else "second call != first"
+    return Finding("state_leak", tuple(names), details=details, relation=relation, draws=1)
+
+
+def ignores_cotangent(trials: Trials, trial: Trial) -> list[str]:
+    """The gradients that do not depend on the cotangent, though the exact ones do."""
+    draw = trial.exact.draw
+    if not trial.exact.backward.cotangents or not getattr(trials.candidate, "takes_cotangent", True):
+        return []
+    with seeded(draw.seed):
+        result = trials.forward(draw.arguments)
+    other = Draw(draw.arguments, cotangent_for(result, np.random.default_rng(91)), draw.label, draw.seed)
+    answer = _answer(trials, other)
+    if answer.error is not None:
+        return []
+    given = gradients_in(answer, trial.exact.leaves)
+    return [
+        n
+        for n in trial.wrong
+        if n in given and n in trial.gradients and np.any(given[n]) and np.array_equal(given[n], trial.gradients[n])
+    ]
+
+
+def is_random(trials: Trials, draw: Draw) -> tuple[bool, bool]:
+    """Whether the forward function draws random numbers, and whether the candidate does."""
+    results, answers = [], []
+    for seed in (draw.seed, draw.seed + 1):
+        with seeded(seed):
+            results.append(trials.forward(draw.arguments))
+        answers.append(_answer(trials, Draw(draw.arguments, draw.cotangent, draw.label, seed)))
+    leaves = trials.done[0].exact.leaves
+    one, two = (gradients_in(a, leaves) for a in answers)
+    differ = any(n in two and not np.array_equal(one[n], two[n], equal_nan=one[n].dtype.kind in "fc") for n in one)
+    return not _same(*results), differ
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple | list):
+        return all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return all(_same(a[k], b[k]) for k in a)
+    try:
+        return bool(np.array_equal(a, b, equal_nan=True))
+    except TypeError:
+        return True
+
+
+def is_unstable(trials: Trials) -> Trial | None:
+    """A trial on large numbers in which the result and the exact gradients are finite, and the candidate's are not."""
+    with np.errstate(all="ignore"):
+        trial = trials.fresh("large", 77, "large")
+    if trial is None or trial.answer.error is not None:
+        return None
+    bad = [n for n, g in trial.gradients.items() if not np.all(np.isfinite(np.asarray(g, dtype=complex)))]
+    return trial if bad else None
+
+
+def _answer(trials: Trials, draw: Draw) -> Answer:
+    with seeded(draw.seed):
+        return trials.candidate.answer(draw.arguments, draw.cotangent)

@@ -1,0 +1,192 @@
+"""``check``: the verdict on a backward pass that someone wrote by hand, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.behaviour import behaviour, ignores_cotangent, is_random, is_unstable
+from chainrule.check.candidate import Candidate
+from chainrule.check.candidates import candidate_of
+from chainrule.check.diagnosing import Diagnosis, diagnose
+from chainrule.check.findings import Finding, suspect_of
+from chainrule.check.forward import Forward
+from chainrule.check.report import Feedback, GradientVerdict, Report
+from chainrule.check.trials import Trials
+from chainrule.check.weighing import Verdicts
+from chainrule.errors import ChainruleError
+from chainrule.language import Message, message
+
+__all__ = ["check", "judge"]
+
+
+def check(
+    candidate: Any,
+    forward: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Any],
+    wrt: str | Sequence[str] | None = None,
+    *,
+    feedback: Feedback = "fix",
+    seed: int = 0,
+    convention: str | None = None,
+    points: Mapping[str, float] | None = None,
+) -> Report:
+    """Check a backward pass that was written by hand, and say what is wrong with it.
+
+    Args:
+        candidate: the backward pass, in any of the styles of ``docs/check.md``: a function of the inputs and the
+            incoming gradient, a class with ``forward`` and ``backward``, one function per gradient.
+        forward: the forward function, in plain NumPy.
+        args: an example of its arguments: by name, or in order.
+        wrt: the arguments whose gradients are judged; those that the candidate gives, if not given.
+        feedback: how much the report says: ``"verdict"``, ``"hint"``, ``"fault"`` or ``"fix"``.
+        seed: of the data that is drawn.
+        convention: a convention of the course that is no fault: ``"layer mean"`` for gradients averaged over the batch.
+        points: what each gradient is worth.
+
+    Returns:
+        A :class:`chainrule.check.report.Report`: ``print`` it.
+
+    Raises:
+        ChainruleError: where it cannot be told how the candidate is meant.
+    """
+    return judge(_held(candidate, forward, args, wrt), forward, args, wrt, feedback, seed, convention, points)
+
+
+def judge(
+    candidate: Candidate,
+    forward: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Any],
+    wrt: str | Sequence[str] | None = None,
+    feedback: Feedback = "fix",
+    seed: int = 0,
+    convention: str | None = None,
+    points: Mapping[str, float] | None = None,
+) -> Report:
+    """As :func:`check`, for a candidate that has been made callable."""
+    held = Forward(forward, args)
+    held.of = getattr(candidate, "of", None)
+    wanted = tuple(candidate.wrt if wrt is None else (wrt,) if isinstance(wrt, str) else wrt)
+    try:
+        trials = Trials.begun(candidate, held, wanted, seed)
+    except ChainruleError as error:
+        note = message("The forward function could not be followed: {error}", error=str(error))
+        return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
+    return _Judge(trials, convention, points or {}, feedback).report()
+
+
+class _Judge:
+    """The parts of a report, put together."""
+
+    def __init__(self, trials: Trials, convention: str | None, points: Mapping[str, float], feedback: Feedback) -> None:
+        self.trials = trials
+        self.convention = convention
+        self.points = points
+        self.feedback = feedback
+        self.notes: list[Message] = list(getattr(trials.candidate, "notes", ()))
+        self.findings: list[Finding] = []
+
+    def report(self) -> Report:
+        trials = self.trials
+        trials.usual()
+        random_forward, random_candidate = is_random(trials, trials.done[0].exact.draw)
+        if random_forward:
+            self.notes.append(
+                message("The forward function draws random numbers; they were the same in every comparison.")
+            )
+        if not any(t.wrong for t in trials.done):
+            trials.resized(5, "kinks", "whole") or trials.fresh("kinks", 5, "whole")
+        verdicts = Verdicts(trials)
+        self.notes += verdicts.notes
+        wrong = verdicts.wrong()
+        diagnosis = Diagnosis([], ())
+        if random_candidate and not random_forward:
+            self.findings.append(Finding("resampled_mask", tuple(wrong), relation="two calls differ", draws=1))
+        elif random_forward and wrong:
+            self.findings.append(Finding("resampled_mask", tuple(wrong), draws=1, cost=2.0))
+        if verdicts.raised is not None:
+            self._raised(verdicts)
+        elif wrong:
+            diagnosis = diagnose(trials, wrong)
+            self.findings += self._without_upstream(wrong)
+        self.findings += behaviour(trials)
+        if not wrong and verdicts.raised is None:
+            self._stability()
+        findings = sorted([*self.findings, *verdicts.findings, *diagnosis.findings], key=lambda f: f.rank)
+        suspects = tuple(suspect_of(f, trials.done) for f in findings)
+        gradients = {n: self._verdict(n, verdicts) for n in verdicts.names}
+        ok = all(g.ok for g in gradients.values()) and not suspects and verdicts.raised is None
+        return Report(
+            trials.candidate.name,
+            trials.forward.name,
+            ok,
+            gradients=gradients,
+            suspects=suspects,
+            bound=self._bound(diagnosis),
+            notes=tuple(self.notes),
+            remarks=tuple(verdicts.remarks),
+            feedback=self.feedback,
+        )
+
+    def _verdict(self, name: str, verdicts: Verdicts) -> GradientVerdict:
+        worst = verdicts.worst(name)
+        element = None
+        if worst.worst is not None and worst.given is not None and not worst.ok:
+            given = np.asarray(worst.given)
+            shaped = given.reshape(worst.exact.shape) if given.size == worst.exact.size else given
+            element = (worst.worst, shaped[worst.worst], worst.exact[worst.worst])
+        example = self.trials.done[0].compared[name]
+        return GradientVerdict(
+            name,
+            name not in verdicts.wrong(),
+            worst.error,
+            worst.tolerance,
+            None if example.given is None else np.shape(example.given),
+            np.shape(example.exact),
+            element,
+            verdicts.conventions.get(name),
+            self.points.get(name, 1.0),
+        )
+
+    def _raised(self, verdicts: Verdicts) -> None:
+        assert verdicts.raised is not None
+        answer = verdicts.raised
+        details = {"error": f"{type(answer.error).__name__}: {answer.error}", "candidate_line": answer.error_line}
+        self.findings.append(Finding("raises_error", tuple(verdicts.names), details=details))
+
+    def _without_upstream(self, wrong: Sequence[str]) -> list[Finding]:
+        trial = next((t for t in self.trials.done if t.wrong and t.answer.error is None), None)
+        if trial is None:
+            return []
+        names = [n for n in ignores_cotangent(self.trials, trial) if n in wrong]
+        if not names:
+            return []
+        return [
+            Finding(
+                "missing_upstream", tuple(names), relation="candidate is the same for another grad_output", cost=-3.0
+            )
+        ]
+
+    def _stability(self) -> None:
+        trial = is_unstable(self.trials)
+        if trial is None:
+            return
+        names = tuple(n for n, g in trial.gradients.items() if not np.all(np.isfinite(np.asarray(g, dtype=complex))))
+        self.findings.append(Finding("overflow_unstable", names, relation="candidate is not finite, exact is", draws=1))
+
+    def _bound(self, diagnosis: Diagnosis) -> Message | None:
+        if not diagnosis.unexplained:
+            return None
+        return message(
+            "No single mistake was found that explains {gradients}.", gradients=", ".join(diagnosis.unexplained)
+        )
+
+
+def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any) -> Candidate:
+    """A candidate that has been made callable already, or one that is made so here."""
+    if callable(getattr(candidate, "answer", None)) and hasattr(candidate, "wrt"):
+        found: Candidate = candidate
+        return found
+    return candidate_of(candidate, forward, args, wrt)

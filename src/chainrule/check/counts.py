@@ -1,0 +1,86 @@
+"""Names for a factor between a gradient and the exact one: a count of the data, or a plain number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Factor", "factor_between", "named_factor"]
+
+_CLOSE = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """What a gradient is multiplied by.
+
+    Attributes:
+        text: as it is said: ``"2"``, ``"X.shape[0]"``, ``"1 / X.shape[0]"``.
+        constant: the number, where it is the same on all draws.
+        above: the names of the lengths that it is multiplied by.
+        below: the names of those that it is divided by.
+    """
+
+    text: str
+    constant: float | None = None
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+def factor_between(given: np.ndarray, exact: np.ndarray, tolerance: float = _CLOSE) -> float | None:
+    """The number ``c`` with ``given == c * exact``, where there is one other than 0."""
+    if given.size != exact.size:
+        return None
+    a, b = np.ravel(given), np.ravel(exact)
+    square = float(np.real(np.vdot(b, b)))
+    if square <= 0 or not np.isfinite(square):
+        return None
+    c = float(np.real(np.vdot(b, a))) / square
+    if not np.isfinite(c) or abs(c) < 1e-12:
+        return None
+    if float(np.max(np.abs(a - c * b))) > tolerance * float(np.max(np.abs(a))):
+        return None
+    return c
+
+
+_PLAIN = {-1.0: "-1", 2.0: "2", 0.5: "1 / 2", -2.0: "-2", -0.5: "-1 / 2", 4.0: "4", 0.25: "1 / 4", 3.0: "3"}
+
+
+def named_factor(factors: Sequence[float], lengths: Sequence[Mapping[str, int]]) -> Factor | None:
+    """What a factor is, given what it is on several draws and how long the axes are there.
+
+    A factor that changes from draw to draw must be a count; one that does not is a number.
+    """
+    first = factors[0]
+    if all(abs(c - first) <= _CLOSE * abs(first) for c in factors):
+        known = [n for n in _lengths_equal(factors, lengths) if len({d[n] for d in lengths}) > 1]
+        if not known:
+            near = next((t for c, t in _PLAIN.items() if abs(c - first) <= _CLOSE), f"{first:.6g}")
+            return Factor(near, first)
+    names = list(lengths[0])
+    logs = {n: np.log([d[n] for d in lengths]) for n in names}
+    options: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((n,), ()) for n in names] + [((), (n,)) for n in names]
+    options += [((n,), (m,)) for n in names for m in names if n != m]
+    options += [((n, m), ()) for k, n in enumerate(names) for m in names[k:]]
+    options += [((), (n, m)) for k, n in enumerate(names) for m in names[k:]]
+    target = np.log(np.abs(factors))
+    sign = np.sign(factors)
+    if len(set(sign.tolist())) > 1:
+        return None
+    for constant, text in ((1.0, ""), (2.0, "2 * "), (0.5, "1 / 2 * ")):
+        for above, below in options:
+            value = sum((logs[n] for n in above), np.zeros(len(factors))) - sum(
+                (logs[n] for n in below), np.zeros(len(factors))
+            )
+            if np.all(np.abs(value + np.log(constant) - target) <= _CLOSE):
+                spelled = (" * ".join(above) or "1") + (" / " + " / ".join(below) if below else "")
+                c = constant * float(sign[0])
+                minus = "-" if sign[0] < 0 else ""
+                return Factor(f"{minus}{text}{spelled}", None if c == 1 else c, above, below)
+    return None
+
+
+def _lengths_equal(factors: Sequence[float], lengths: Sequence[Mapping[str, int]]) -> list[str]:
+    return [n for n in lengths[0] if all(abs(c - d[n]) <= _CLOSE * d[n] for c, d in zip(factors, lengths, strict=True))]

@@ -1,0 +1,104 @@
+"""What explains a wrong candidate: relations to the exact gradients, and edits of the exact backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chainrule.check.exact import Exact
+from chainrule.check.findings import Finding, Place, place_of
+from chainrule.check.judging import Trial
+from chainrule.check.relations import related, swapped
+from chainrule.check.trials import Trials
+
+__all__ = ["Diagnosis", "diagnose"]
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        findings: the explanations, likeliest first.
+        unexplained: the wrong gradients that none of them explains.
+    """
+
+    findings: list[Finding]
+    unexplained: tuple[str, ...]
+
+
+def diagnose(trials: Trials, wrong: Sequence[str]) -> Diagnosis:
+    """Explain the gradients that are wrong.
+
+    Args:
+        trials: what the candidate gave on draws.
+        wrong: the names of the gradients that are wrong, in backward order.
+    """
+    usable = evidence(trials.done, wrong)
+    findings: list[Finding] = []
+    if usable:
+        lengths = [trials.drawing.named_lengths(t.exact.draw) for t in usable]
+        batch = batch_of(lengths)
+        for name in wrong:
+            if all(name in t.gradients for t in usable):
+                findings += related(name, usable, lengths, batch)
+        findings += swapped(usable, wrong)
+    findings = _together([_placed(f, usable[0].exact) for f in findings])
+    explained = {n for f in findings for n in f.gradients}
+    return Diagnosis(sorted(findings, key=lambda f: f.rank), tuple(n for n in wrong if n not in explained))
+
+
+def evidence(done: Sequence[Trial], wrong: Sequence[str]) -> list[Trial]:
+    """The trials that explanations are tested on: with the candidate's numbers, on data without special values."""
+    usable = [t for t in done if t.answer.error is None and t.label in ("fresh", "sizes") and t.wrong]
+    finite = [
+        t for t in usable if all(np.all(np.isfinite(np.asarray(t.gradients[n]))) for n in wrong if n in t.gradients)
+    ]
+    if finite:
+        return finite
+    return [t for t in done if t.answer.error is None and t.label == "example"]
+
+
+def batch_of(lengths: Sequence[Mapping[str, int]]) -> str:
+    """What the size of the batch is written as: the first axis of the first array."""
+    return next(iter(lengths[0]), "")
+
+
+def _placed(finding: Finding, exact: Exact) -> Finding:
+    """A finding about a gradient alone belongs to the statement that reads the array."""
+    if finding.place.step is not None or finding.place.line is not None:
+        return finding
+    return replace(finding, place=place_of_use(exact, finding.gradients[0]))
+
+
+def place_of_use(exact: Exact, name: str) -> Place:
+    """The first statement that reads an argument."""
+    program = exact.backward.program
+    place = next((k for k, leaf in enumerate(exact.leaves) if leaf.name == name), None)
+    if place is None:
+        return Place()
+    number = exact.backward.wrt[place].number
+    for k, step in enumerate(program.steps[: exact.backward.forward_steps]):
+        if any(x.number == number for x in step.inputs):
+            return place_of(program, exact.backward.forward_steps, k)
+    return Place()
+
+
+def _together(findings: Sequence[Finding]) -> list[Finding]:
+    """The same mistake in several gradients is one finding."""
+    found: dict[tuple[str, str], Finding] = {}
+    for f in findings:
+        key = (f.kind, str(f.details.get("factor", "")))
+        if key in found:
+            first = found[key]
+            found[key] = replace(
+                first,
+                gradients=tuple(dict.fromkeys((*first.gradients, *f.gradients))),
+                error=max(first.error, f.error),
+                cost=min(first.cost, f.cost),
+            )
+        else:
+            found[key] = f
+    return list(found.values())

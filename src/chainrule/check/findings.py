@@ -1,0 +1,108 @@
+"""What was found out about a wrong candidate, before it is put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.check.judging import Trial
+from chainrule.check.report import Suspect
+from chainrule.check.vocabulary import KINDS, kind_named, suspect
+from chainrule.ir import Program, Step
+from chainrule.language import Message, message
+
+__all__ = ["Finding", "Place", "place_of", "suspect_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the forward code: the name that it assigns, its line, and its text."""
+
+    step: str | None = None
+    line: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An explanation that reproduces what the candidate gave.
+
+    Attributes:
+        kind: a word of the vocabulary.
+        gradients: those that it explains.
+        place: where in the forward code.
+        details: what fills the gaps of the kind's sentences.
+        relation: what was compared: ``"candidate == exact.T"``.
+        error: how well it holds: the largest relative difference.
+        draws: on how many draws it was tested.
+        cost: how far-fetched it is; smaller is likelier.
+        breaks: gradients that are right and would not be with it.
+    """
+
+    kind: str
+    gradients: tuple[str, ...]
+    place: Place = Place()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    relation: str = ""
+    error: float = 0.0
+    draws: int = 0
+    cost: float = 0.0
+    breaks: tuple[str, ...] = ()
+
+    @property
+    def rank(self) -> float:
+        """How unlikely it is: simple edits that are often met come first."""
+        often = kind_named(self.kind).often if self.kind in KINDS else 1
+        return self.cost - 0.5 * often + 1.5 * bool(self.breaks) - 0.4 * len(self.gradients)
+
+
+def place_of(program: Program, forward_steps: int, step: int) -> Place:
+    """The statement of the forward code that a step belongs to: what it assigns, and its line."""
+    steps = program.steps[:forward_steps]
+    if not 0 <= step < len(steps):
+        return Place()
+    position = steps[step].position
+    if position is None:
+        return Place(_named(steps[step]))
+    # The last step of the statement is what it assigns.
+    name = None
+    for later in steps[step:]:
+        if later.position is None or _where(later) != _where(steps[step]):
+            continue
+        found = _named(later)
+        name = found or name
+        if found:
+            break
+    return Place(name, position.line, position.text)
+
+
+def _where(step: Step) -> Any:
+    position = step.position
+    return None if position is None else (position.filename, position.function, position.line)
+
+
+def _named(step: Step) -> str | None:
+    return next((out.name for out in step.outputs if out.name is not None), None)
+
+
+def suspect_of(finding: Finding, trials: Sequence[Trial]) -> Suspect:
+    """A finding in words."""
+    proof: Message | None = None
+    if finding.relation:
+        proof = message(
+            "{relation}, to {error} on {draws} draws",
+            relation=finding.relation,
+            error=f"{max(finding.error, 1e-16):.0e}",
+            draws=finding.draws or len(trials),
+        )
+    return suspect(
+        finding.kind,
+        step=finding.place.step,
+        line=finding.place.line,
+        source=finding.place.source,
+        gradients=finding.gradients,
+        proof=proof,
+        rank=finding.rank,
+        **{k: v for k, v in finding.details.items() if v is not None},
+    )

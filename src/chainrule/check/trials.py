@@ -1,0 +1,103 @@
+"""Runs a candidate on draws, next to the exact gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chainrule.check.candidate import Candidate
+from chainrule.check.draws import Draw, Drawing, example_of
+from chainrule.check.exact import Exact, exact_on
+from chainrule.check.forward import Forward
+from chainrule.check.judging import Trial, compare_all, gradients_in
+from chainrule.check.seeding import seeded
+from chainrule.errors import ChainruleError
+
+__all__ = ["Trials"]
+
+_ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
+
+
+@dataclass(slots=True)
+class Trials:
+    """A candidate, a forward function, and what both gave on draws.
+
+    Attributes:
+        candidate: the candidate.
+        forward: the forward function.
+        wrt: the arguments that are judged.
+        seed: of the draws.
+        drawing: makes them.
+        done: the trials.
+    """
+
+    candidate: Candidate
+    forward: Forward
+    wrt: tuple[str, ...]
+    seed: int
+    drawing: Drawing
+    done: list[Trial] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, candidate: Candidate, forward: Forward, wrt: Sequence[str], seed: int) -> Trials:
+        """The first trial: on the user's own example."""
+        takes = getattr(candidate, "takes_cotangent", True)
+        with seeded(seed):
+            example = example_of(forward, takes, seed)
+            exact = exact_on(forward, example, wrt)
+        names = frozenset(leaf.name for leaf in exact.leaves)
+        drawing = Drawing(forward, exact.backward.program, names, takes_cotangent=takes)
+        trials = cls(candidate, forward, tuple(wrt), seed, drawing)
+        trials.add(exact)
+        return trials
+
+    def add(self, exact: Exact) -> Trial:
+        """The candidate's answer where the exact gradients are known."""
+        with seeded(exact.draw.seed):
+            answer = self.candidate.answer(exact.draw.arguments, exact.draw.cotangent)
+        trial = compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
+        self.done.append(trial)
+        return trial
+
+    def on(self, draw: Draw | None) -> Trial | None:
+        """A trial on a draw; ``None`` where there are no exact gradients on it."""
+        if draw is None:
+            return None
+        exact = self.exact(draw)
+        return None if exact is None else self.add(exact)
+
+    def exact(self, draw: Draw) -> Exact | None:
+        """The exact gradients on a draw; ``None`` where there are none, or they are not finite."""
+        try:
+            with seeded(draw.seed):
+                exact = exact_on(self.forward, draw, self.wrt)
+        except ChainruleError:
+            return None
+        return exact if all(np.all(np.isfinite(g)) for g in exact.gradients.values()) else None
+
+    def usual(self) -> None:
+        """The draws that every candidate is tried on."""
+        size = sum(np.size(leaf.value) for leaf in self.forward.leaves)
+        if size <= _ENOUGH:
+            self.fresh("fresh", 1)
+        if getattr(self.candidate, "resizable", True):
+            self.resized(2)
+            self.resized(3)
+        elif size <= _ENOUGH:
+            self.fresh("fresh", 4)
+
+    def fresh(self, label: str, number: int, how: str = "") -> Trial | None:
+        """A trial on other values of the same sizes."""
+        with seeded(self.seed + number):
+            draw = self.drawing.draw(label, None, self.seed * 100 + number, how)
+        return self.on(draw)
+
+    def resized(self, number: int, label: str = "sizes", how: str = "") -> Trial | None:
+        """A trial on other sizes."""
+        seed = self.seed * 100 + number
+        with seeded(self.seed + number):
+            lengths = self.drawing.other_lengths(seed)
+            draw = None if lengths is None else self.drawing.draw(label, lengths, seed, how)
+        return self.on(draw)

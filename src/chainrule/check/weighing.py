@@ -1,0 +1,132 @@
+"""Which gradients are right, over all trials; conventions are told from mistakes here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.check.candidate import Answer
+from chainrule.check.findings import Finding
+from chainrule.check.judging import Compared, Trial
+from chainrule.check.kinks import kink_place, subgradient
+from chainrule.check.trials import Trials
+from chainrule.language import Message, message
+
+__all__ = ["Verdicts"]
+
+
+class Verdicts:
+    """The verdict on each gradient.
+
+    Attributes:
+        names: of the gradients.
+        conventions: what a gradient differs in without being wrong.
+        findings: mistakes that show at kinks and ties only, or on other sizes only.
+        notes: what else is to be said.
+        remarks: what else is to be said, and points to the fault.
+        raised: the answer of a candidate that fails on the user's own example; ``None`` otherwise.
+    """
+
+    def __init__(self, trials: Trials) -> None:
+        self.trials = trials
+        self.names = [leaf.name for leaf in trials.done[0].exact.leaves]
+        self.conventions: dict[str, Message] = {}
+        self.findings: list[Finding] = []
+        self.notes: list[Message] = []
+        self.remarks: list[Message] = []
+        self.raised: Answer | None = None
+        self._excused: set[tuple[int, str]] = set()
+        self._errors()
+        for number, trial in enumerate(self._counted()):
+            for name in trial.wrong:
+                self._at_kink(number, trial, name)
+        self._only_elsewhere()
+
+    def wrong(self) -> list[str]:
+        """The names of the gradients that are wrong."""
+        if self.raised is not None:
+            return list(self.names)
+        trials = self._counted()
+        return [
+            n for n in self.names if any(n in t.wrong and (k, n) not in self._excused for k, t in enumerate(trials))
+        ]
+
+    def worst(self, name: str) -> Compared:
+        """The worst comparison of a gradient."""
+        trials = self._counted() or self.trials.done[:1]
+        found = [(t.compared[name], (k, name) in self._excused) for k, t in enumerate(trials) if name in t.compared]
+        return max(found, key=lambda pair: (not pair[0].ok and not pair[1], not pair[1], pair[0].error))[0]
+
+    def _counted(self) -> list[Trial]:
+        return [t for t in self.trials.done if t.answer.error is None]
+
+    def _errors(self) -> None:
+        failed = [t for t in self.trials.done if t.answer.error is not None]
+        if not failed:
+            return
+        own = [t for t in failed if t.label in ("example", "fresh")]
+        if own:
+            self.raised = own[0].answer
+            return
+        error = failed[0].answer.error
+        self.notes.append(
+            message(
+                "The candidate runs on arrays of your sizes only: on others it raises {error}.",
+                error=f"{type(error).__name__}: {error}",
+            )
+        )
+
+    def _at_kink(self, number: int, trial: Trial, name: str) -> None:
+        compared = trial.compared[name]
+        if compared.given is None or trial.label == "large":
+            return
+        operation, place = kink_place(trial.exact)
+        if not operation:
+            return
+        kink = subgradient(self.trials.forward, trial.exact, name, compared.given)
+        if kink.valid and kink.count:
+            self._excused.add((number, name))
+            where = place.source or place.step or operation
+            self.conventions[name] = message(
+                "differs only in {count} elements that sit on a kink or a tie of `{source}`, by a choice as good",
+                count=kink.count,
+                source=where,
+            )
+        elif kink.local and trial.label == "kinks":
+            operation, place = kink_place(trial.exact, ties=True)
+            kind = "tie_double_count" if operation else "wrong_local_derivative"
+            self.findings.append(
+                Finding(
+                    kind,
+                    (name,),
+                    place,
+                    relation="differs only at kinks and ties, outside of the subgradients",
+                    draws=1,
+                )
+            )
+
+    def _only_elsewhere(self) -> None:
+        """Say when the user's own example, or its sizes, could not have shown the fault."""
+        trials = self._counted()
+        own = [k for k, t in enumerate(trials) if t.label == "example"]
+        same = [k for k, t in enumerate(trials) if t.label in ("example", "fresh")]
+        wrong = self.wrong()
+        if not wrong or self.raised is not None:
+            return
+        seen = {n for k in own for n in trials[k].wrong if (k, n) not in self._excused}
+        at_sizes = {n for k in same for n in trials[k].wrong if (k, n) not in self._excused}
+        hidden = [n for n in wrong if n not in seen]
+        fixed = [n for n in wrong if n not in at_sizes]
+        if fixed:
+            text = ", ".join(fixed)
+            self.remarks.append(
+                message("With arrays of your own sizes {gradients} is right; with others it is not.", gradients=text)
+            )
+        elif hidden:
+            self.remarks.append(
+                message("Your own example could not have shown that {gradients} is wrong.", gradients=", ".join(hidden))
+            )
+
+
+def is_finite(x: object) -> bool:
+    """Whether an array holds numbers alone."""
+    return bool(np.all(np.isfinite(np.asarray(x))))
