@@ -1,0 +1,264 @@
+"""The first wrong step of a candidate, by its own intermediate values: a witness beside the search for what was edited.
+
+Each variable of the candidate is compared, on fresh draws, with what is known: the values of the forward pass, their
+exact gradients, and constant multiples and transposes of them.  Where the line stands that makes the first wrong value
+out of right ones, it goes wrong.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.candidate import Candidate
+from chainrule.check.evaluating import NoValueError, evaluated, path_of
+from chainrule.check.exact import Exact
+from chainrule.check.findings import Place, place_of
+from chainrule.check.judging import gradients_in
+from chainrule.check.matching import Known, Match, References, references_of
+from chainrule.check.seeding import seeded
+from chainrule.check.traced_lines import Entry, Lines, lines_of_candidate
+
+__all__ = ["Location", "Witness", "witness_of"]
+
+_DEEPEST = 6  # lines that are read into each other
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a candidate goes wrong first, on the way to some of its gradients.
+
+    Attributes:
+        gradients: the wrong gradients that come after it.
+        line: of the candidate's file; 0 where that is not known.
+        text: that line.
+        name: the variable that it assigns.
+        place: the statement of the forward pass through which the gradient is passed there.
+        until: a statement further back that it may as well be, where a line passes several; the same as ``place`` if
+            there is but one.
+        number: the forward variable whose gradient the line must compute; -1 where that is not known.
+        relation: how the wrong value relates to the right one, where it is a multiple of it or its transpose.
+        certain: whether everything that the line reads is known to be right.
+    """
+
+    gradients: tuple[str, ...]
+    line: int
+    text: str
+    name: str
+    place: Place
+    until: Place
+    number: int = -1
+    relation: Match | None = None
+    certain: bool = True
+
+
+def witness_of(candidate: Candidate, exacts: Sequence[Exact]) -> Witness | None:
+    """What the candidate's own variables show, on draws for which the exact values are known.
+
+    Args:
+        candidate: the candidate; it is run once more on each draw.
+        exacts: two draws of the same sizes, with general values; of more, the first two are used.
+
+    Returns:
+        ``None`` where its variables cannot be seen.
+    """
+    first, *others = exacts
+    steps = len(first.backward.program.steps)
+    alike = [e for e in others if len(e.backward.program.steps) == steps and _sizes(e) == _sizes(first)]
+    used = [first, *alike[:1]]
+    answers = []
+    for exact in used:
+        with seeded(exact.draw.seed):
+            answers.append(candidate.answer(exact.draw.arguments, exact.draw.cotangent, look=True))
+    if any(a.error is not None for a in answers) or not any(a.seen or a.gradients for a in answers):
+        return None
+    references = references_of(first.backward, [e.values for e in used])
+    gradients = [gradients_in(a, e.leaves) for a, e in zip(answers, used, strict=True)]
+    return Witness(lines_of_candidate(candidate, answers, references, gradients), used)
+
+
+def _sizes(exact: Exact) -> list[tuple[int, ...]]:
+    return [np.shape(g) for g in exact.gradients.values()]
+
+
+class Witness:
+    """The candidate's own variables, next to the exact values."""
+
+    def __init__(self, lines: Lines, exacts: Sequence[Exact]) -> None:
+        self.lines = lines
+        self.exacts = exacts
+        self.references: References = lines.references
+        self.backward = exacts[0].backward
+        self.producer = {
+            out.number: k
+            for k, step in enumerate(self.backward.program.steps[: self.backward.forward_steps])
+            for out in step.outputs
+        }
+        # Variables whose gradients are passed on further back.
+        self.passed_on = self.producer.keys() | set(self.backward.likes.values())
+
+    def locate(self, wrong: Iterable[str]) -> list[Location]:
+        """Where each of these gradients goes wrong first; one record for those that go wrong at the same place."""
+        found: dict[tuple[int, str], Location] = {}
+        for name in wrong:
+            location = self._locate(name)
+            if location is None:
+                continue
+            key = (location.line, location.name)
+            if key in found:
+                names = (*found[key].gradients, name)
+                found[key] = Location(names, *(getattr(found[key], f) for f in _FIELDS[1:]))
+            else:
+                found[key] = location
+        return list(found.values())
+
+    def _locate(self, name: str) -> Location | None:
+        final = self.lines.last.get(f"gradient of {name}")
+        known = self._gradient_of(name)
+        if final is None or known is None:
+            return None
+        end = self.references.relation(final.values, known)
+        chain = self.lines.ancestors(final)
+        suspicious = [e for e in chain if e is final or self._deviates(e, end)]
+        first = suspicious[0]
+        number = known.number if first is final else first.meant
+        relation = end if first is final else first.match
+        unknown = self._unknown_before(first)
+        operands = self._right_operands(first)
+        places = [self.place(o) for o, _ in operands]
+        targets = self._uses(number)
+        shared = [p for p in places if p in targets]
+        place = (shared or places or targets or [Place()])[-1]
+        until = place if shared or not targets else targets[0]
+        at = first
+        if places and not shared and targets:
+            # A statement was passed over: the line that should have passed it is that of the value read here.
+            held = [e for _, e in operands if e is not None and not e.parameter]
+            at = held[-1] if held else first
+            number = self._input_of(operands[-1][0])
+        if unknown:
+            at = unknown[0]
+        right = relation if relation is not None and number == relation.known.number else None
+        return Location(
+            (name,), at.line, at.text, at.name, place, until, -1 if number is None else number, right, not unknown
+        )
+
+    def _gradient_of(self, name: str) -> Known | None:
+        leaves = [leaf.name for leaf in self.exacts[0].leaves]
+        if name not in leaves:
+            return None
+        return self.references.gradients.get(self.backward.wrt[leaves.index(name)].number)
+
+    def _deviates(self, e: Entry, end: Match | None) -> bool:
+        """Whether an entry is off in the way in which the gradient in the end is.
+
+        A factor that is not there in the end was a convention on the way.
+        """
+        if e.right or e.match is None:
+            return e.right is False
+        if e.meant is not None and e.match.known.number != e.meant:
+            return True
+        if end is None or end.exact:
+            return False
+        if end.transposed:
+            return e.match.transposed
+        return bool(abs(e.match.factor / end.factor - 1.0) < 1e-6)
+
+    def _unknown_before(self, entry: Entry) -> list[Entry]:
+        """What an entry is made of and is not known to be right or wrong, but depends on a gradient."""
+        found: dict[int, Entry] = {}
+        pending = list(entry.sources)
+        while pending:
+            e = pending.pop()
+            if e.match is None and e.right is None and e.index not in found and self._has_gradient(e):
+                found[e.index] = e
+                pending += e.sources
+        return [found[k] for k in sorted(found)]
+
+    def _has_gradient(self, e: Entry) -> bool:
+        return any(a.match is not None and a.match.known.role != "value" for a in self.lines.ancestors(e))
+
+    def _right_operands(self, entry: Entry) -> list[tuple[int, Entry | None]]:
+        """The gradients that an entry is computed from, as they come: of which variables, and in which entry."""
+        found: list[tuple[int, Entry | None]] = []
+        self._collect(entry, found, 0)
+        order = {number: self.producer.get(number, -1) for number, _ in found}
+        return sorted(dict(found).items(), key=lambda pair: -order[pair[0]])
+
+    def _collect(self, entry: Entry, found: list[tuple[int, Entry | None]], depth: int) -> None:
+        if depth > _DEEPEST:
+            return
+        values = [self._values(entry, k) for k in range(len(entry.values))]
+
+        def visit(node: ast.expr) -> None:
+            path = path_of(node)
+            held = next((e for e in entry.sources if e.name == path), None)
+            whole = node is entry.expression and held is None
+            match = held.match if held is not None else None if whole else self._matched(node, values)
+            if match is not None and match.known.role == "gradient" and match.known.number in self.passed_on:
+                found.append((match.known.number, held))
+                return
+            if held is not None:
+                if held.match is None and not held.parameter:
+                    self._collect(held, found, depth + 1)
+                return
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    visit(child)
+
+        if entry.expression is not None:
+            visit(entry.expression)
+            return
+        for e in entry.sources:
+            if e.match is not None and e.match.known.role == "gradient" and e.match.known.number in self.passed_on:
+                found.append((e.match.known.number, e))
+            elif e.match is None and not e.parameter:
+                self._collect(e, found, depth + 1)
+
+    def _matched(self, node: ast.expr, values: Sequence[dict[str, Any]]) -> Match | None:
+        if isinstance(node, ast.Constant):
+            return None
+        try:
+            results = [np.asarray(evaluated(node, v)) for v in values]
+        except NoValueError:
+            return None
+        if any(r.dtype.kind not in "fc" or not r.shape for r in results):
+            return None
+        return self.references.match(results)
+
+    def _values(self, entry: Entry, draw: int) -> dict[str, Any]:
+        known: dict[str, Any] = {**self.exacts[draw].draw.arguments}
+        known.update({name: e.values[draw] for name, e in self.lines.before(entry).items()})
+        return known
+
+    # ---- the forward pass
+    def place(self, number: int) -> Place:
+        """The statement that computes a forward variable."""
+        return place_of(self.backward.program, self.backward.forward_steps, self.producer.get(number, -1))
+
+    def _uses(self, number: int | None) -> list[Place]:
+        """The statements that a gradient comes through on its way to a variable, the last one first."""
+        shares = self.backward.contributions.get(number, ()) if number is not None else ()
+        steps = sorted({step for step, _ in shares}, reverse=True)
+        return list(dict.fromkeys(place_of(self.backward.program, self.backward.forward_steps, step) for step in steps))
+
+    def _input_of(self, number: int) -> int | None:
+        """The named forward variable that a statement with one of them passes the gradient on to."""
+        place = self.place(number)
+        steps = self.backward.program.steps[: self.backward.forward_steps]
+        inside = [k for k in range(len(steps)) if place_of(self.backward.program, len(steps), k) == place]
+        made = {out.number for k in inside for out in steps[k].outputs}
+        read = {
+            x.number
+            for k in inside
+            for x in steps[k].inputs
+            if x.number not in made and x.number in self.backward.links
+        }
+        return next(iter(read)) if len(read) == 1 else None
+
+
+_FIELDS = tuple(Location.__dataclass_fields__)

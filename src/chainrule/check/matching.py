@@ -1,0 +1,200 @@
+"""What an array of the candidate's is: a value of the forward pass, or the exact gradient of one, or a known multiple.
+
+Values decide, on several draws; names only say what a value was meant to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.ir import Const, Var
+
+__all__ = ["Known", "Match", "References", "is_close", "references_of"]
+
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that is known, on each draw.
+
+    Attributes:
+        role: ``"value"`` of the forward pass, ``"gradient"`` of one, or ``"share"`` of the backward pass on its way.
+        number: of the variable of the forward pass; of the backward one, for a share.
+        name: of that variable; empty where it has none.
+        values: on each draw.
+    """
+
+    role: str
+    number: int
+    name: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What an array is known to be.
+
+    Attributes:
+        known: what it is.
+        factor: what it is multiplied by, the same for each element.
+        transposed: whether it is the transpose.
+        exact: whether it is that itself.
+    """
+
+    known: Known
+    factor: float = 1.0
+    transposed: bool = False
+
+    @property
+    def exact(self) -> bool:
+        return self.factor == 1.0 and not self.transposed
+
+
+def is_close(a: Any, b: Any, scale: float = 0.0) -> bool:
+    """Whether two arrays of one shape are equal up to rounding."""
+    if np.shape(a) != np.shape(b):
+        return False
+    if not np.size(a):
+        return True
+    with np.errstate(all="ignore"):
+        difference = np.max(np.abs(np.subtract(a, b, dtype=_wide(a, b))))
+        size = max(float(np.max(np.abs(b))), scale)
+    return bool(np.isfinite(difference) and difference <= _CLOSE * size)
+
+
+def _wide(*arrays: Any) -> Any:
+    return np.result_type(*(np.asarray(a).dtype for a in arrays), np.float64)
+
+
+@dataclass(slots=True)
+class References:
+    """All that is known about the forward pass and its exact backward pass, on several draws.
+
+    Attributes:
+        backward: the record of the first draw.
+        known: gradients first, then values, then shares.
+        gradients: of forward variables, by number.
+        numbers: the forward variables of each name, in the order in which they are assigned.
+    """
+
+    backward: Backward
+    known: list[Known] = field(default_factory=list)
+    gradients: dict[int, Known] = field(default_factory=dict)
+    numbers: dict[str, list[int]] = field(default_factory=dict)
+    _by_shape: dict[tuple[int, ...], list[Known]] = field(default_factory=dict)
+
+    def add(self, known: Known) -> None:
+        """Add what is known."""
+        self.known.append(known)
+        self._by_shape.setdefault(np.shape(known.values[0]), []).append(known)
+        if known.role == "gradient":
+            self.gradients[known.number] = known
+
+    def match(self, values: Sequence[Any]) -> Match | None:
+        """What an array is, given what it is on each draw; ``None`` if that is not known."""
+        shape = np.shape(values[0])
+        if len({np.ndim(v) for v in values}) > 1:
+            return None
+        for known in self._by_shape.get(shape, ()):
+            if all(is_close(v, w) for v, w in zip(values, known.values, strict=True)):
+                return Match(known)
+        if not shape:
+            return None
+        if len(shape) == 2:
+            for known in self._by_shape.get(shape[::-1], ()):
+                if all(is_close(np.transpose(v), w) for v, w in zip(values, known.values, strict=True)):
+                    return Match(known, transposed=True)
+        if np.asarray(values[0]).dtype.kind != "f":
+            return None
+        for known in self._by_shape.get(shape, ()):
+            factor = self.factor(values, known)
+            if factor is not None:
+                return Match(known, factor)
+        return None
+
+    def factor(self, values: Sequence[Any], known: Known) -> float | None:
+        """What a known value is multiplied by, if each draw has one factor for all elements; of the first draw."""
+        factors = [_factor(v, w) for v, w in zip(values, known.values, strict=True)]
+        return None if any(f is None for f in factors) else factors[0]
+
+    def relation(self, values: Sequence[Any], known: Known) -> Match | None:
+        """How an array relates to one known value; ``None`` if it is neither that nor a multiple nor its transpose."""
+        pairs = list(zip(values, known.values, strict=True))
+        if all(is_close(v, w) for v, w in pairs):
+            return Match(known)
+        if all(np.ndim(v) == 2 and is_close(np.transpose(v), w) for v, w in pairs):
+            return Match(known, transposed=True)
+        factor = self.factor(values, known) if all(np.shape(v) == np.shape(w) for v, w in pairs) else None
+        return None if factor is None else Match(known, factor)
+
+
+def _factor(value: Any, known: Any) -> float | None:
+    if np.shape(value) != np.shape(known) or np.size(known) < 2 or np.asarray(known).dtype.kind != "f":
+        return None
+    if np.asarray(value).dtype.kind != "f":
+        return None
+    place = int(np.argmax(np.abs(known)))
+    there = np.ravel(known)[place]
+    if not np.isfinite(there) or there == 0:
+        return None
+    factor = float(np.ravel(value)[place] / there)
+    if not np.isfinite(factor) or factor == 0 or not is_close(value, np.multiply(factor, known)):
+        return None
+    return factor
+
+
+def references_of(backward: Backward, values: Sequence[Mapping[int, Any]]) -> References:
+    """What is known about a forward pass.
+
+    Args:
+        backward: the record.
+        values: of all of its variables, on each draw.
+    """
+    found = References(backward)
+    program, split = backward.program, backward.forward_steps
+    forward: list[Var | Const] = [x for x in program.inputs if x not in backward.cotangents]
+    forward += [out for step in program.steps[:split] for out in step.outputs]
+    names = {x.number: x.name or "" for x in forward}
+    for number, name in names.items():
+        if name:
+            found.numbers.setdefault(name, []).append(number)
+    # What has a name, and of that what comes later, is what a person means.
+    for number, name in sorted(names.items(), key=lambda item: (not item[1], -item[0])):
+        link = backward.links.get(number)
+        if link is None and number not in {x.number for x in backward.wrt}:
+            continue
+        gradients = [_gradient(backward, number, link, v) for v in values]
+        if all(g is not None for g in gradients):
+            found.add(Known("gradient", number, name, tuple(gradients)))
+    for c in backward.cotangents:
+        if c.number not in found.gradients and c.number in backward.likes:
+            number = backward.likes[c.number]
+            if number not in found.gradients:
+                found.add(Known("gradient", number, names.get(number, ""), tuple(v[c.number] for v in values)))
+    for x in [*forward, *program.constants]:
+        found.add(Known("value", x.number, x.name or "", tuple(v[x.number] for v in values)))
+    for step in program.steps[split:]:
+        for out in step.outputs:
+            found.add(Known("share", out.number, "", tuple(v[out.number] for v in values)))
+    return found
+
+
+def _gradient(backward: Backward, number: int, link: Any, values: Mapping[int, Any]) -> Any:
+    """The whole gradient of a forward variable on a draw."""
+    if link is None:
+        place = next(k for k, x in enumerate(backward.wrt) if x.number == number)
+        gradient = backward.gradients[place]
+        link = gradient.value if isinstance(gradient, Const) and gradient.number < 0 else gradient.number
+    value = values.get(link) if type(link) is int else link
+    if value is None:
+        return None
+    try:
+        return np.broadcast_to(np.asarray(value), np.shape(values[number]))
+    except ValueError:
+        return None

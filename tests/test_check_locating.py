@@ -1,0 +1,184 @@
+"""Where a candidate goes wrong first, by its own variables; and expressions that are evaluated without being run."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import pytest
+
+from chainrule.check.candidates import candidate_of
+from chainrule.check.evaluating import NoValueError, evaluated, reads_of
+from chainrule.check.forward import Forward
+from chainrule.check.locating import witness_of
+from chainrule.check.trials import Trials
+
+
+def network(X, W1, b1, W2, b2, T):
+    Z1 = X @ W1 + b1
+    A1 = np.tanh(Z1)
+    Y = A1 @ W2 + b2
+    return ((Y - T) ** 2).mean()
+
+
+def mask_forgotten(X, W1, b1, W2, b2, T):
+    A1 = np.tanh(X @ W1 + b1)
+    Y = A1 @ W2 + b2
+    dY = 2 * (Y - T) / Y.size
+    dW2, db2 = A1.T @ dY, dY.sum(axis=0)
+    dA1 = dY @ W2.T
+    dZ1 = dA1  # here
+    return X.T @ dZ1, dZ1.sum(axis=0), dW2, db2
+
+
+def derivative_of_another_array(X, W1, b1, W2, b2, T):
+    z1 = X @ W1 + b1
+    a1 = np.tanh(z1)
+    y_hat = a1 @ W2 + b2
+    delta2 = 2 * (y_hat - T) / y_hat.size
+    back = delta2.dot(W2.T)
+    slope = 1 - z1**2
+    delta1 = back * slope  # here
+    grads = {}
+    grads["W1"] = X.T.dot(delta1)
+    grads["b1"] = delta1.sum(axis=0)
+    grads["W2"] = a1.T.dot(delta2)
+    grads["b2"] = delta2.sum(axis=0)
+    return grads
+
+
+def mean_forgotten(X, W1, b1, W2, b2, T):
+    A1 = np.tanh(X @ W1 + b1)
+    Y = A1 @ W2 + b2
+    dY = 2 * (Y - T)  # here
+    dZ1 = dY @ W2.T * (1 - A1**2)
+    dW1 = X.T @ dZ1
+    db1 = dZ1.sum(axis=0)
+    dW2 = A1.T @ dY
+    db2 = dY.sum(axis=0)
+    return dW1, db1, dW2, db2
+
+
+def averaged_late_and_one_axis_too_many(X, W1, b1, W2, b2, T):
+    n = T.size
+    A1 = np.tanh(X @ W1 + b1)
+    dY = A1 @ W2 + b2 - T
+    dZ1 = dY @ W2.T * (1 - A1**2)
+    dW2 = A1.T @ dY * 2 / n
+    db2 = dY.sum(axis=0) * 2 / n
+    dW1 = X.T @ dZ1 * 2 / n
+    db1 = dZ1.sum() * 2 / n  # here
+    return dW1, db1, dW2, db2
+
+
+def transposed_weight(X, W1, b1, W2, b2, T):
+    A1 = np.tanh(X @ W1 + b1)
+    Y = A1 @ W2 + b2
+    g = 2 * (Y - T) / Y.size
+    gW2 = g.T @ A1  # here
+    gb2 = g.sum(axis=0)
+    g = g @ W2.T
+    g = g * (1 - A1 * A1)
+    gW1 = X.T @ g
+    gb1 = g.sum(axis=0)
+    return gW1, gb1, gW2, gb2
+
+
+def nothing_named(X, W1, b1, W2, b2, T):
+    A1 = np.tanh(X @ W1 + b1)
+    dY = 2 * (A1 @ W2 + b2 - T) / T.size
+    return (
+        X.T @ ((dY @ W2.T) * (1 - A1**2)),
+        ((dY @ W2.T) * (1 - A1)).sum(axis=0),
+        A1.T @ dY,
+        dY.sum(axis=0),
+    )
+
+
+CASES = [
+    (mask_forgotten, ["W1", "b1"], "A1", True),
+    (derivative_of_another_array, ["W1", "b1"], "A1", False),
+    (mean_forgotten, ["W1", "b1", "W2", "b2"], None, True),
+    (averaged_late_and_one_axis_too_many, ["b1"], "Z1", True),
+    (transposed_weight, ["W2"], "Y", True),
+    (nothing_named, ["b1"], "A1", True),
+]
+
+
+def sizes_and_arguments():
+    rng = np.random.default_rng(3)
+    shapes = {"X": (6, 4), "W1": (4, 5), "b1": (5,), "W2": (5, 3), "b2": (3,), "T": (6, 3)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize(("function", "wrong", "step", "certain"), CASES, ids=lambda x: getattr(x, "__name__", None))
+def test_the_first_wrong_line_is_found(function, wrong, step, certain):
+    arguments = sizes_and_arguments()
+    candidate = candidate_of(function, network, arguments, ["W1", "b1", "W2", "b2"])
+    trials = Trials.begun(candidate, Forward(network, arguments), candidate.wrt, 0)
+    trials.usual()
+    assert sorted({n for t in trials.done for n in t.wrong}) == sorted(wrong)
+    witness = witness_of(candidate, [t.exact for t in trials.done if t.label == "fresh"])
+    (found,) = witness.locate(wrong)
+    assert list(found.gradients) == wrong
+    assert found.place.step == step
+    assert found.certain is certain
+    if "# here" in "".join(map(str, candidate.source)):
+        lines = candidate.source.splitlines()
+        here = next(k for k, line in enumerate(lines) if "# here" in line) + candidate.first_line
+        assert found.line in ((here,) if certain else (here - 1, here))
+
+
+X = np.arange(6.0).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(x @ x.T) * 2", (X @ X.T) * 2),
+        ("np.sum(x, axis=0)[:, None] / len(x)", X.sum(0)[:, None] / 2),
+        ("-x.sum(axis=1, keepdims=True) ** 2", -(X.sum(1, keepdims=True) ** 2)),
+        ("np.where(x > 1, x, 0.0)", np.where(X > 1, X, 0)),
+        ("grads['W'] + self.b", X + 1),
+        ("x[np.arange(2), 1]", None),
+    ],
+)
+def test_expressions_are_evaluated(text, expected):
+    values = {"x": X, 'grads["W"]': X, "b": 1.0}
+    node = ast.parse(text, mode="eval").body
+    if expected is None:
+        with pytest.raises(NoValueError):
+            evaluated(node, values)
+        return
+    np.testing.assert_array_equal(evaluated(node, values), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "open('x')",
+        "x.tofile('x')",
+        "np.save('x', x)",
+        "np.lib.format",
+        "x.__class__",
+        "(lambda: 1)()",
+        "np.add(x, x, out=x)",
+        "np.zeros((10**6, 10**6))",
+        "10 ** 10 ** 10",
+        "[x for x in y]",
+        "x.sum(out=x)",
+        "np.copyto(x, 0)",
+        "missing",
+    ],
+)
+def test_what_does_more_than_arithmetic_is_not_evaluated(text):
+    before = X.copy()
+    with pytest.raises(NoValueError):
+        evaluated(ast.parse(text, mode="eval").body, {"x": X})
+    np.testing.assert_array_equal(X, before)
+
+
+def test_what_a_statement_reads():
+    (statement,) = ast.parse("self.dW += cache['x'].T @ g[0] * np.exp(a.b)").body
+    assert {"dW", 'cache["x"]', "g[0]", "a.b"} <= reads_of(statement)
