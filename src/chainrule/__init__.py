@@ -25,6 +25,7 @@ from chainrule.trace import trace as trace
 
 if _TYPE_CHECKING:
     from chainrule.check.checking import check as check
+    from chainrule.explain.why import why as why
     from chainrule.source import Source as Source
     from chainrule.source import write as write
 
@@ -33,7 +34,15 @@ __version__ = "0.1.0"
 del _wiring
 
 # Loaded when they are first used: what gives numbers does not wait for what writes code.
-_LATER = {"check": "check.checking", "write": "source", "Source": "source", "testing": "", "extend": "", "layers": ""}
+_LATER = {
+    "check": "check.checking",
+    "why": "explain.why",
+    "write": "source",
+    "Source": "source",
+    "testing": "",
+    "extend": "",
+    "layers": "",
+}
 
 
 def __getattr__(name: str) -> object:

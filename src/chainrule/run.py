@@ -14,7 +14,7 @@ from chainrule.indexing import Index
 from chainrule.ir import Const, Program, Var
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["resolved", "run"]
+__all__ = ["resolved", "run", "values_of"]
 
 
 def resolved(x: Any, values: Mapping[int, Any]) -> Any:
@@ -56,20 +56,30 @@ def run(program: Program, inputs: Sequence[Any]) -> list[Any]:
     Raises:
         ShapeError: where the number of inputs is not the program's.
     """
+    values = values_of(program, inputs)
+    return [_operand(x, values) for x in program.outputs]
+
+
+def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
+    """The values of all variables and constant arrays of a program, by number; the arguments are those of :func:`run`.
+
+    Raises:
+        ShapeError: where the number of inputs is not the program's.
+    """
     if len(inputs) != len(program.inputs):
         raise ShapeError(f"the program {program.name} takes {len(program.inputs)} arrays, and got {len(inputs)}.")
     values: dict[int, Any] = {c.number: c.value for c in program.constants}
     values.update((x.number, value) for x, value in zip(program.inputs, inputs, strict=True))
-
-    def value_of(x: Var | Const) -> Any:
-        if isinstance(x, Var) or x.number >= 0:
-            return values[x.number]
-        return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)
-
     with np.errstate(all="ignore"):
         for step in program.steps:
             params = {k: resolved(v, values) for k, v in step.params.items()}
-            results = evaluator(step.operation)(*map(value_of, step.inputs), **params)
+            results = evaluator(step.operation)(*(_operand(x, values) for x in step.inputs), **params)
             for out, result in zip(step.outputs, results if len(step.outputs) > 1 else (results,), strict=True):
                 values[out.number] = result
-    return [value_of(x) for x in program.outputs]
+    return values
+
+
+def _operand(x: Var | Const, values: Mapping[int, Any]) -> Any:
+    if isinstance(x, Var) or x.number >= 0:
+        return values[x.number]
+    return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)

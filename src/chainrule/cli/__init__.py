@@ -7,8 +7,9 @@ import os
 from chainrule.cli.app import app
 from chainrule.cli.numbers import grad, trace
 from chainrule.cli.source import write
+from chainrule.cli.why import why
 
-__all__ = ["app", "grad", "main", "trace", "write"]
+__all__ = ["app", "grad", "main", "trace", "why", "write"]
 
 
 def main() -> None:

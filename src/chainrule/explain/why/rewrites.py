@@ -1,0 +1,49 @@
+"""The usual way to write an operation so that it makes no NaN and no infinity."""
+
+from __future__ import annotations
+
+from chainrule.ir import Step
+from chainrule.language import Message, message
+
+__all__ = ["rewrite_for"]
+
+
+def rewrite_for(step: Step, *, forward: bool) -> Message | None:
+    """What to write instead of an operation that made a NaN or an infinity; nothing where nothing is usual."""
+    name = step.operation.name
+    if name in ("exp", "expm1", "exp2", "sinh", "cosh"):
+        return message(
+            "Subtract the largest argument first: np.exp(z - z.max(axis=-1, keepdims=True)) for a softmax, "
+            "np.logaddexp(0, z) for log(1 + exp(z)), np.where(z >= 0, …) on both halves of a sigmoid."
+        )
+    if name in ("log", "log2", "log10", "log1p"):
+        return message(
+            "Keep the argument away from 0: np.log(np.clip(p, 1e-12, 1)), or np.log(np.where(p > 0, p, 1)) where p = 0 "
+            "is meant to give 0; for the logarithm of a softmax, z - z.max() - np.log(np.exp(z - z.max()).sum())."
+        )
+    if name in ("sqrt", "power", "float_power", "cbrt", "special.xlogy"):
+        return message(
+            "The slope at 0 is infinite. Add a small number, np.sqrt(x + 1e-12), or guard it twice: "
+            "np.where(x > 0, np.sqrt(np.where(x > 0, x, 1)), 0); the inner np.where keeps the slope finite."
+        )
+    if name in ("divide", "reciprocal", "remainder", "fmod"):
+        return message(
+            "Keep the denominator away from 0: x / (y + 1e-12), or guard it twice: "
+            "np.where(y != 0, x / np.where(y != 0, y, 1), 0)."
+        )
+    if name in ("arccos", "arcsin", "arctanh"):
+        return message("Keep the argument inside of (-1, 1): np.clip(x, -1 + 1e-7, 1 - 1e-7).")
+    if name in ("linalg.norm", "hypot", "std", "linalg.vector_norm"):
+        return message(
+            "The slope at 0 is not defined. Add a small number under the root: np.sqrt((x ** 2).sum() + 1e-12)."
+        )
+    if name in ("linalg.inv", "linalg.solve", "linalg.cholesky", "linalg.slogdet"):
+        return message(
+            "The matrix is singular, or close to it: add a small multiple of the identity, A + 1e-6 * np.eye(n)."
+        )
+    if name in ("multiply", "matmul", "dot") and forward:
+        return message(
+            "A factor is 0 and the other infinite, or the product is too large: look at where the infinite factor "
+            "comes from, or keep the factors small."
+        )
+    return None

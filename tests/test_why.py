@@ -1,0 +1,415 @@
+"""``why``: what is said about gradients that are zero, NaN, infinite, tiny or huge, and that its numbers are right."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+_random = np.random.default_rng(0)
+X = _random.standard_normal((5, 3))
+W = _random.standard_normal((3, 4))
+V = _random.standard_normal(4)
+U = 0.3 * _random.standard_normal((4, 4))
+F32 = np.float32
+
+
+def layer(X, W, b, v):
+    Z = X @ W + b
+    A = np.maximum(0, Z)
+    return (A @ v).sum()
+
+
+def one_line(X, W, b, v):
+    return (np.maximum(0, X @ W + b) @ v).sum()
+
+
+def sigmoid(x, w):
+    z = x * w
+    s = 1 / (1 + np.exp(-z))
+    return (s**2).sum()
+
+
+def hyperbolic(x, w):
+    a = np.tanh(x * w)
+    return a.sum()
+
+
+def unused(x, y):
+    z = y * 2
+    assert z.shape == y.shape
+    return (x**2).sum()
+
+
+def chosen(x, y):
+    k = np.argmax(x)
+    return y[k] * 2
+
+
+def compared(x, y):
+    return np.where(x > 0, y, -y).sum()
+
+
+def truncated(x, y):
+    n = x.astype(int)
+    return (n * y).sum()
+
+
+def length(x):
+    return np.sqrt((x**2).sum())
+
+
+def root(x):
+    r = np.sqrt(x)
+    return r.sum()
+
+
+def ratio(x, y):
+    q = x / y
+    return (q * x).sum()
+
+
+def likelihood(p, y):
+    return -(y * np.log(p)).mean()
+
+
+def guarded_once(x):
+    y = np.where(x > 0, np.sqrt(x), 0.0)
+    return y.sum()
+
+
+def repeated(x, w):
+    h = x
+    for _ in range(50):
+        h = w * h
+    return h.sum()
+
+
+def recurrent(h, X, W, U):
+    for x in X:
+        h = np.tanh(x @ U + h @ W)
+    return (h**2).sum()
+
+
+def opposed(x):
+    a = 0.5 * x
+    b = -0.5 * x
+    return (a + b).sum()
+
+
+def nearly_opposed(x):
+    a = (1 + 1e-12) * x
+    b = -1.0 * x
+    return (a + b).sum()
+
+
+def looked_up(E, ids, w):
+    V = E[ids]
+    return (V @ w).sum()
+
+
+def dropped(X, W, mask):
+    H = X @ W
+    D = H * mask
+    return D.sum()
+
+
+def clipped(x):
+    y = np.clip(x, -1, 1)
+    return (y * y).sum()
+
+
+def largest(x):
+    m = x.max()
+    return m * m
+
+
+def row_largest(x):
+    return x.max(axis=1).sum()
+
+
+def softmax_loss(z):
+    z = z - z.max()
+    p = np.exp(z) / np.exp(z).sum()
+    return -np.log(p[0])
+
+
+def naive_softmax(z, y):
+    e = np.exp(z)
+    p = e / e.sum()
+    return ((p - y) ** 2).sum()
+
+
+def underflowing(z, y):
+    e = np.exp(z)
+    return (e * y).sum()
+
+
+def overwritten(x, y):
+    a = x * 2
+    a[0] = y[0]
+    return a.sum()
+
+
+def lower_part(A):
+    return np.tril(A).sum()
+
+
+def two_branches(x, y):
+    m = np.maximum(x, y)
+    return m.sum()
+
+
+def flat_square(x):
+    return ((x - 1) ** 2).sum()
+
+
+def large(x):
+    return (1e6 * x).sum()
+
+
+OFF = np.array([0.0, 0.0, -50.0, 0.0])
+NO = np.zeros(4)
+# name: function, arguments, what is asked about, the kind, what the answer says, what else is said
+CASES = {
+    "a unit that is off for every row": (
+        layer,
+        (X, W, OFF, V),
+        "dW[1,2]",
+        "zero",
+        ["dW[1,2] is 0", "Z[:,2] is at most 0 in all 5 rows", "the ReLU of np.maximum(0, Z)"],
+        ["leaky ReLU"],
+    ),
+    "the same without the d": (layer, (X, W, OFF, V), "W[1,2]", "zero", ["dW[1,2] is 0", "off for every row"], []),
+    "its bias": (layer, (X, W, OFF, V), "db[2]", "zero", ["off for every row"], []),
+    "in one line": (one_line, (X, W, OFF, V), "dW[1,2]", "zero", ["(X @ W + b)[:,2] is at most 0"], []),
+    "all of the weights": (
+        layer,
+        (X, W, OFF, V),
+        "dW",
+        "mixed",
+        ["3 of the 12 elements of dW are 0", "Z[:,2]"],
+        ["The largest element is dW[0,"],
+    ),
+    "one row": (layer, (X[:1], W, OFF, V), "db[2]", "zero", ["Z[0,2] = ", "< 0: the ReLU"], []),
+    "a column of zeros": (
+        layer,
+        (X * np.array([1, 0, 1.0]), W, NO, V),
+        "dW[1]",
+        "zero",
+        ["All of dW[1] is 0", "X[:,1] is 0", "these data are 0 in all 5 rows"],
+        [],
+    ),
+    "an intermediate value": (layer, (X, W, OFF, V), "dZ[0,2]", "zero", ["Z[0,2] = ", "the ReLU"], []),
+    "saturated sigmoid": (
+        sigmoid,
+        (np.array([1.0, 40.0]), np.ones(2)),
+        "dw[1]",
+        "tiny",
+        ["is tiny", "the slope of 1 / (1 + np.exp(-z))", "z[1] = 40"],
+        ["saturated"],
+    ),
+    "sigmoid that overflows inside": (
+        sigmoid,
+        (np.array([1.0, -800.0]), np.ones(2)),
+        "dw[1]",
+        "zero",
+        ["every path to sigmoid has a factor"],
+        [],
+    ),
+    "saturated tanh": (
+        hyperbolic,
+        (np.array([1.0, 9.0]), np.ones(2)),
+        "dw[1]",
+        "tiny",
+        ["slope of np.tanh"],
+        ["saturated"],
+    ),
+    "tanh to all digits": (hyperbolic, (np.array([1.0, 40.0]), np.ones(2)), "dw[1]", "zero", ["saturated"], []),
+    "never used": (unused, (X, X), "dy", "unreached", ["no derivative leads from y to unused", "z is not used"], []),
+    "argmax": (chosen, (V, V), "dx", "unreached", ["np.argmax(x)", "returns positions"], []),
+    "a comparison": (compared, (V, V), "dx[0]", "unreached", ["x > 0", "truth values"], []),
+    "a cast": (truncated, (X, X), "dx[0,0]", "unreached", ["x.astype(int)", "int64 values"], []),
+    "the root of 0": (
+        length,
+        (np.zeros(3),),
+        "dx[0]",
+        "nan",
+        ["made in the backward pass", "The slope of np.sqrt((x**2).sum())", "is inf"],
+        ["0 times infinity", "np.where(x > 0, np.sqrt"],
+    ),
+    "the slope of a root at 0": (
+        root,
+        (np.array([1.0, 0.0]),),
+        "dx[1]",
+        "infinite",
+        ["is inf at x[1] = 0"],
+        ["np.sqrt(x + 1e-12)"],
+    ),
+    "0 over 0": (
+        ratio,
+        (np.array([1.0, 0.0]), np.array([1.0, 0.0])),
+        "dx[1]",
+        "nan",
+        ["not finite itself", "x[1] = 0, y[1] = 0"],
+        ["Keep the denominator away from 0"],
+    ),
+    "0 times infinity": (
+        likelihood,
+        (np.array([0.5, 0.0]), np.array([1.0, 0.0])),
+        "dp[1]",
+        "zero",
+        ["y[1] is 0"],
+        ["likelihood is nan itself", "np.log(p) (line"],
+    ),
+    "the logarithm of 0": (
+        likelihood,
+        (np.array([0.5, 0.0]), np.ones(2)),
+        "dp",
+        "infinite",
+        ["dp[1] is -inf", "p[1] = 0"],
+        ["np.clip(p", "1 of the 2 elements"],
+    ),
+    "np.where guarded once": (
+        guarded_once,
+        (np.array([4.0, 0.0]),),
+        "dx[1]",
+        "zero",
+        ["takes its other branch"],
+        ["other libraries give NaN"],
+    ),
+    "a product over 50 layers": (
+        repeated,
+        (np.ones(2), np.array([3.0, 1.0])),
+        "dx[0]",
+        "huge",
+        ["50 factors", "geometric mean is 3"],
+        ["per statement, in 50 statements"],
+    ),
+    "a recurrence that forgets": (
+        recurrent,
+        (np.zeros(4), _random.standard_normal((30, 3)), U, W),
+        "dh[1]",
+        "tiny",
+        ["is tiny"],
+        ["the norm of the gradient goes from"],
+    ),
+    "cancellation": (opposed, (np.array([1.0, 2.0]),), "dx[0]", "zero", ["cancel", "sum to 0.5", "to -0.5"], []),
+    "cancellation but for rounding": (nearly_opposed, (np.array([1.0, 2.0]),), "dx[0]", "tiny", ["cancel"], []),
+    "a row never looked up": (
+        looked_up,
+        (_random.standard_normal((6, 3)), np.array([1, 2, 2]), np.ones(3)),
+        "dE[4]",
+        "zero",
+        ["no path leads to looked_up", "E[ids] (line", "does not read E[4,:]"],
+        [],
+    ),
+    "dropout": (
+        dropped,
+        (X, W, np.array([1.0, 0, 1, 1])),
+        "dW[0,1]",
+        "zero",
+        ["mask[1] is 0", "multiplies H[:,1]"],
+        [],
+    ),
+    "outside of the bounds": (clipped, (np.array([0.5, 2.0]),), "dx[1]", "zero", ["x[1] = 2 lies outside"], []),
+    "not the largest": (
+        largest,
+        (np.array([0.5, 2.0]),),
+        "dx[0]",
+        "zero",
+        ["x[0] = 0.5 is not the largest", "takes 2"],
+        [],
+    ),
+    "not the largest of its row": (
+        row_largest,
+        (np.array([[1.0, 3.0], [5.0, 4.0]]),),
+        "dx[1,1]",
+        "zero",
+        ["x[1,1] = 4 is not the largest", "takes 5"],
+        [],
+    ),
+    "float32 underflow in a softmax": (
+        softmax_loss,
+        (np.array([0.0, 120.0], F32),),
+        "dz[0]",
+        "nan",
+        ["np.log(p[0])", "p[0] = 0", "underflows"],
+        ["logarithm of a softmax"],
+    ),
+    "overflow in a softmax": (
+        naive_softmax,
+        (np.array([0.0, 120.0], F32), np.array([1, 0], F32)),
+        "dz[0]",
+        "nan",
+        ["np.exp(z) (line", "overflows", "float32"],
+        ["Subtract the largest"],
+    ),
+    "underflow": (
+        underflowing,
+        (np.array([0.0, -800.0]), np.ones(2)),
+        "dz[1]",
+        "zero",
+        ["underflows", "z[1] = -800"],
+        [],
+    ),
+    "overwritten": (
+        overwritten,
+        (np.ones(2), np.ones(2)),
+        "dx[0]",
+        "zero",
+        ["a[0] = y[0]", "overwrites", "before it is used"],
+        [],
+    ),
+    "left out": (lower_part, (X[:3],), "dA[0,2]", "zero", ["no path"], []),
+    "the other is larger": (two_branches, (np.zeros(2), np.ones(2)), "dx[0]", "zero", ["x[0] = 0 is not above y"], []),
+    "exactly at the bottom": (flat_square, (np.array([1.0, 2.0]),), "dx[0]", "zero", ["exactly 0", "(x - 1) ** 2"], []),
+    "huge": (large, (V,), "dx", "huge", ["its largest element is"], []),
+    "ordinary": (layer, (X, W, OFF, V), "dW[1,0]", "ordinary", ["It is the sum of the products along 5 paths"], []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_said(name):
+    f, arguments, of, kind, says, shows = CASES[name]
+    answer = cr.why(f, *arguments, of=of)
+    assert answer.record.kind == kind
+    said = " ".join(map(str, answer.record.answer))
+    for words in says:
+        assert words in said
+    text = " ".join(str(answer).split())
+    for words in shows:
+        assert words in text
+    assert all(len(line) <= 80 for line in str(answer).splitlines())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_numbers_are_those_of_grad(name):
+    f, arguments, of, *_ = CASES[name]
+    record = cr.why(f, *arguments, of=of).record
+    array, _, index = of.removeprefix("d").partition("[")
+    parameters = f.__code__.co_varnames[: f.__code__.co_argcount]
+    if array not in parameters:
+        return
+    position = parameters.index(array)
+    with np.errstate(all="ignore"):
+        exact = cr.grad(f, position)(*arguments)
+    expected = eval(f"exact[{index}" if index else "exact", {"exact": exact})
+    np.testing.assert_array_equal(np.ravel(record.value), np.ravel(expected))
+    if record.positive is not None and np.ndim(record.value) == 0:
+        np.testing.assert_allclose(record.positive + record.negative, record.value, rtol=1e-9, atol=1e-12)
+    if record.paths == len(record.trails):
+        np.testing.assert_allclose(sum(t.product for t in record.trails), record.value, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_other_forms(name):
+    f, arguments, of, *_ = CASES[name]
+    answer = cr.why(f, *arguments, of=of)
+    read = json.loads(answer.to_json())
+    assert read["kind"] == answer.record.kind
+    assert read["answer"][0] == str(answer.record.answer[0])
+    assert str(answer.record.answer[0]).split()[0] in answer._repr_html_()
