@@ -361,6 +361,7 @@ def shown_number(value: Any) -> str:
         if np.isinf(value):
             return "∞" if value > 0 else "-∞"
         text = f"{float(value):.4g}"
+        text = "0" if text == "-0" else text
         return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     return str(value)
 

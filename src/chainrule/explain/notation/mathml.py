@@ -20,7 +20,7 @@ from chainrule.explain.notation.arrangement import (
     Word,
     arranged,
 )
-from chainrule.explain.notation.text import text as plain_text
+from chainrule.explain.notation.text import one_line
 
 __all__ = ["mathml"]
 
@@ -30,15 +30,16 @@ def mathml(x: Formula | Equation, block: bool = False) -> str:
 
     With ``block`` it is set large, and the sides of an equation that has several stand one below the other.
     """
+    whole = arranged(x)
     if block and isinstance(x, Equation) and len(x.right) > 1:
         first, *others = (_element(arranged(side)) for side in x.right)
         rows = [(_element(arranged(x.left)), first), *(("", other) for other in others)]
         cells = "".join(f"<mtr><mtd>{a}</mtd><mtd><mo>=</mo></mtd><mtd>{b}</mtd></mtr>" for a, b in rows)
         inside = f'<mtable class="sides" displaystyle="true">{cells}</mtable>'
     else:
-        inside = _element(arranged(x))
+        inside = _element(whole)
     display = ' display="block"' if block else ""
-    return f'<math{display} alttext="{html.escape(plain_text(x))}">{inside}</math>'
+    return f'<math{display} alttext="{html.escape(one_line(whole))}">{inside}</math>'
 
 
 def _element(x: Set) -> str:

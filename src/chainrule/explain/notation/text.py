@@ -22,7 +22,7 @@ from chainrule.explain.notation.arrangement import (
     arranged,
 )
 
-__all__ = ["sides", "text"]
+__all__ = ["one_line", "sides", "text"]
 
 # Unicode has no small forms of the other letters.
 _LOWERED = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)) | {"′": "′"}
@@ -31,50 +31,51 @@ _RAISED = dict(zip("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", stri
 
 def text(x: Formula | Equation) -> str:
     """A formula on one line."""
-    return _line(arranged(x))
+    return one_line(arranged(x))
 
 
 def sides(x: Equation) -> tuple[str, ...]:
     """The sides of an equation, each on one line: for what is too wide to stand on one."""
-    return tuple(_line(arranged(side)) for side in (x.left, *x.right))
+    return tuple(one_line(arranged(side)) for side in (x.left, *x.right))
 
 
-def _line(x: Set) -> str:
+def one_line(x: Set) -> str:
+    """What is set, on one line."""
     match x:
         case Word():
             return f" {x.text} " if x.kind == "relation" else x.text
         case Line():
-            whole = "".join(", " if part == Word(",", "operator") else _line(part) for part in x.parts)
+            whole = "".join(", " if part == Word(",", "operator") else one_line(part) for part in x.parts)
             return re.sub(r"  +", " ", whole).strip()
         case Product():
             return _product(x)
         case Subscripted():
-            return f"{_line(x.base)}[{','.join(_tight(i) for i in x.indices)}]"
+            return f"{one_line(x.base)}[{','.join(_tight(i) for i in x.indices)}]"
         case Raised():
-            return _line(x.base) + _exponent(_line(x.exponent))
+            return one_line(x.base) + _exponent(one_line(x.exponent))
         case Fraction():
             return _fraction(x)
         case Root():
-            body = _line(x.body)
+            body = one_line(x.body)
             return f"√{body}" if x.level == TIGHT and re.fullmatch(r"[\w.]+(\[[^\[\]]*\])?", body) else f"√({body})"
         case Fenced():
-            return f"{x.opening}{_line(x.body)}{x.closing}"
+            return f"{x.opening}{one_line(x.body)}{x.closing}"
         case Big():
-            return f"{x.symbol}{_lowered(x.indices)} {_line(x.body)}"
+            return f"{x.symbol}{_lowered(x.indices)} {one_line(x.body)}"
         case Branches():
-            return "{" + "; ".join(f"{_line(value)} {_line(condition)}" for value, condition in x.rows) + "}"
+            return "{" + "; ".join(f"{one_line(value)} {one_line(condition)}" for value, condition in x.rows) + "}"
     raise TypeError(f"{type(x).__name__} cannot be printed as text.")
 
 
 def _tight(index: Set) -> str:
     """An index without blanks."""
-    return _line(index).replace(" mod ", "%").replace(" ", "")
+    return one_line(index).replace(" mod ", "%").replace(" ", "")
 
 
 def _product(x: Product) -> str:
     parts = []
     for k, factor in enumerate(x.factors):
-        text = _line(factor)
+        text = one_line(factor)
         last = k == len(x.factors) - 1
         quotient = isinstance(factor, Fraction) and not factor.derivative
         parts.append(f"({text})" if quotient and not (last and len(x.factors) == 1) else text)
@@ -82,7 +83,7 @@ def _product(x: Product) -> str:
 
 
 def _fraction(x: Fraction) -> str:
-    above, below = _line(x.above), _line(x.below)
+    above, below = one_line(x.above), one_line(x.below)
     if x.derivative:
         return f"{above}/{below}"
     if x.above_level == SUM or (isinstance(x.above, Fraction) and not x.above.derivative):

@@ -1,0 +1,113 @@
+"""An explanation: a derivation that can be read as text, as a page, as Markdown and in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from html import escape
+from os import PathLike
+from pathlib import Path
+
+from chainrule.errors import ChainruleError
+from chainrule.explain.derivation import Derivation
+from chainrule.explain.html import page
+from chainrule.explain.markdown import markdown
+from chainrule.explain.outline import DEPTHS, Depth, title
+from chainrule.explain.terminal import Styled, derivation_lines, plain
+from chainrule.language import in_language, language_named
+
+__all__ = ["Explanation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """How gradients are found, step by step.
+
+    ``print`` shows it as text; a notebook shows it as a page.
+
+    Attributes:
+        derivation: the steps as records.
+        depth: how much is said: ``"brief"``, ``"default"`` or ``"full"``.
+        language: ``"en"``, ``"fr"``, ``"ja"`` or ``"zh"``; the locale's if ``None``.
+    """
+
+    derivation: Derivation
+    depth: Depth = "default"
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth not in DEPTHS:
+            raise ChainruleError(f"depth={self.depth!r}: an explanation is {', '.join(map(repr, DEPTHS))}.")
+        if self.language is not None:
+            language_named(self.language)
+
+    # ---- the same, said otherwise
+    def brief(self) -> Explanation:
+        """The same in one line per gradient."""
+        return replace(self, depth="brief")
+
+    def full(self) -> Explanation:
+        """The same with every number."""
+        return replace(self, depth="full")
+
+    def in_language(self, language: str) -> Explanation:
+        """The same in another language: ``"en"``, ``"fr"``, ``"ja"`` or ``"zh"``."""
+        return replace(self, language=language)
+
+    # ---- renderings
+    def lines(self, width: int = 80) -> list[Styled]:
+        """The lines for a terminal, as pieces of text with styles."""
+        with self._spoken():
+            return derivation_lines(self.derivation, self.depth, width)
+
+    def text(self, width: int = 80) -> str:
+        """The text for a terminal, without colours."""
+        return plain(self.lines(width))
+
+    def markdown(self) -> str:
+        """Markdown with LaTeX."""
+        with self._spoken():
+            return markdown(self.derivation, self.depth)
+
+    def html(self) -> str:
+        """A page that needs nothing but a browser."""
+        with self._spoken():
+            return page(self.derivation, self.depth)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a page, Markdown or text, by the ending of the name: ``.html``, ``.md`` or ``.txt``."""
+        ending = Path(path).suffix.lower()
+        writers = {".html": self.html, ".htm": self.html, ".md": self.markdown, ".txt": self.text}
+        if ending not in writers:
+            raise ChainruleError(
+                f"an explanation cannot be saved as {Path(path).name}. Instead: end the name in .html, .md or .txt."
+            )
+        Path(path).write_text(writers[ending](), encoding="utf-8")
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        # A frame of its own: the page's style and script do not meet those of the notebook.
+        with self._spoken():
+            heading = str(title(self.derivation))
+        return (
+            f'<iframe title="{escape(heading)}" srcdoc="{escape(self.html())}" loading="lazy" '
+            'style="width:100%;height:760px;border:1px solid #8888;border-radius:8px"></iframe>'
+        )
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    @contextmanager
+    def _spoken(self) -> Iterator[None]:
+        """Read messages in the explanation's language; in that of the moment where it has none."""
+        if self.language is None:
+            yield
+        else:
+            with in_language(self.language):
+                yield

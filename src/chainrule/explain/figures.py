@@ -1,0 +1,65 @@
+"""Numbers as people read them: small arrays whole, large ones by their corners and what sums them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.notation.arrangement import shown_number
+from chainrule.language import Message, message
+
+__all__ = ["SMALL", "array_lines", "is_small", "shape_text", "shown_number", "summary"]
+
+SMALL = 64  # elements of an array that is shown whole
+
+
+def is_small(x: Any) -> bool:
+    """Whether an array is shown whole."""
+    return bool(np.size(x) <= SMALL)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """``(5,18)``; nothing for a number."""
+    return f"({','.join(map(str, shape))}{',' if len(shape) == 1 else ''})" if shape else ""
+
+
+def array_lines(x: Any, width: int, whole: bool = False) -> list[str]:
+    """An array as NumPy prints it, with few digits; with ``whole`` every element."""
+    array = np.asarray(x)
+    if array.ndim == 0:
+        return [shown_number(array[()].item() if array.dtype != object else array.item())]
+    threshold = array.size + 1 if whole else SMALL
+    kinds: Any = {"float_kind": shown_number, "complex_kind": shown_number}
+    text = np.array2string(array, max_line_width=width, threshold=threshold, edgeitems=2, formatter=kinds)
+    return _aligned(array, text, width, threshold)
+
+
+def _aligned(array: np.ndarray[Any, Any], text: str, width: int, threshold: int) -> list[str]:
+    """The same with columns below each other, where the array is printed whole."""
+    if array.ndim < 2 or array.size > threshold or array.dtype.kind not in "fciub":
+        return text.splitlines()
+    cells = [shown_number(v.item()) for v in array.ravel()]
+    longest = max(map(len, cells), default=1)
+    if array.ndim + (longest + 1) * array.shape[-1] + array.ndim > width:
+        return text.splitlines()
+    kinds: Any = {"all": lambda v: shown_number(v.item() if hasattr(v, "item") else v).rjust(longest)}
+    text = np.array2string(array, max_line_width=width, threshold=threshold, edgeitems=2, formatter=kinds)
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def summary(x: Any) -> Message | None:
+    """The range, the mean and the norm of an array; nothing for an empty one or a number."""
+    array = np.asarray(x)
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "fiub":
+        return None
+    numbers = array.astype(float)
+    finite = numbers[np.isfinite(numbers)]
+    if finite.size < numbers.size:
+        return message(
+            "{count} of {all} elements are NaN or infinite", count=numbers.size - finite.size, all=numbers.size
+        )
+    low, high, mean, norm = (
+        shown_number(float(v)) for v in (finite.min(), finite.max(), finite.mean(), np.linalg.norm(finite))
+    )
+    return message("from {low} to {high}, mean {mean}, norm {norm}", low=low, high=high, mean=mean, norm=norm)

@@ -1,0 +1,214 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const steps = all("article.step");
+  const nodes = new Map();
+  for (const node of all(".node")) {
+    const key = node.dataset.node;
+    nodes.set(key, [...(nodes.get(key) || []), node]);
+  }
+  const edges = new Map();
+  for (const path of all(".edges path")) {
+    const target = path.dataset.edge.split("-")[1];
+    edges.set(target, [...(edges.get(target) || []), path]);
+  }
+  const rows = new Map();
+  for (const row of all(".source li")) {
+    const key = row.dataset.step;
+    rows.set(key, [...(rows.get(key) || []), row]);
+  }
+
+  // ---- what belongs together is shown together
+  let lit = [];
+  let current = -1;
+  const light = (element, kind) => { element.classList.add(kind); lit.push([element, kind]); };
+  const show = (step) => {
+    for (const [element, kind] of lit) element.classList.remove(kind);
+    lit = [];
+    const article = steps[step];
+    if (!article) return;
+    light(article, "on");
+    for (const node of nodes.get(article.dataset.node) || []) light(node, "on");
+    for (const path of edges.get(article.dataset.node) || []) light(path, "on");
+    for (const key of article.dataset.read.split(" ")) for (const node of nodes.get(key) || []) light(node, "read");
+    for (const row of rows.get(String(step)) || []) light(row, "on");
+  };
+  // Moves only what is within a panel of its own: the page stays where the reader has it.
+  const reveal = (element) => {
+    const panel = element && element.closest(".scroll");
+    if (!panel || panel.scrollHeight <= panel.clientHeight) return;
+    const [box, frame] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
+    if (box.top < frame.top || box.bottom > frame.bottom) {
+      panel.scrollTop += (box.top + box.bottom) / 2 - (frame.top + frame.bottom) / 2;
+    }
+  };
+  const select = (step) => {
+    current = step;
+    show(step);
+    document.getElementById("where").textContent = data.step.replace("{number}", step + 1);
+    document.getElementById("previous").disabled = step <= 0;
+    document.getElementById("next").disabled = step >= steps.length - 1;
+    const article = steps[step];
+    if (!article) return;
+    reveal((nodes.get(article.dataset.node) || []).find((node) => !node.classList.contains("again")));
+    for (const row of rows.get(String(step)) || []) reveal(row);
+  };
+  let walking = 0;
+  const go = (step) => {
+    if (step < 0 || step >= steps.length) return;
+    walking = Date.now();
+    select(step);
+    steps[step].scrollIntoView({ block: "start" });
+    steps[step].focus({ preventScroll: true });
+  };
+
+  for (const link of all('a[href^="#step-"]')) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      go(Number(link.getAttribute("href").slice(6)) - 1);
+    });
+  }
+  const stepOf = (target) => {
+    const held = target.closest("[data-step]");
+    return held ? Number(held.dataset.step) : -1;
+  };
+  for (const area of all(".picture, .source, main")) {
+    area.addEventListener("pointerover", (event) => { const step = stepOf(event.target); show(step < 0 ? current : step); });
+    area.addEventListener("pointerleave", () => show(current));
+  }
+  document.addEventListener("focusin", (event) => {
+    const step = stepOf(event.target);
+    if (step < 0) return;
+    if (event.target.closest("article")) select(step); else show(step);
+  });
+  document.getElementById("previous").addEventListener("click", () => go(current - 1));
+  document.getElementById("next").addEventListener("click", () => go(current + 1));
+  document.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+    if (event.key === "n" || event.key === "PageDown" && event.shiftKey) go(current + 1);
+    else if (event.key === "p" || event.key === "PageUp" && event.shiftKey) go(current - 1);
+  });
+  // The step that is being read is the current one.
+  if ("IntersectionObserver" in window) {
+    const seen = new Set();
+    const observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) entry.isIntersecting ? seen.add(entry.target) : seen.delete(entry.target);
+      if (Date.now() - walking < 1200 || !seen.size) return;
+      const first = Math.min(...[...seen].map((article) => Number(article.dataset.step)));
+      if (first !== current) select(first);
+    }, { rootMargin: "-15% 0px -60% 0px" });
+    for (const article of steps) observer.observe(article);
+  }
+
+  // ---- how much, and light or dark
+  for (const choice of all('input[name="depth"]')) {
+    choice.addEventListener("change", () => {
+      root.dataset.depth = choice.value;
+      if (choice.value === "full") for (const details of all("details")) details.open = true;
+    });
+  }
+  const theme = document.getElementById("theme");
+  const prefers = window.matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : prefers.matches);
+  const label = () => { theme.textContent = isDark() ? data.light : data.dark; };
+  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; label(); });
+  prefers.addEventListener("change", label);
+  label();
+
+  // ---- maps of numbers
+  const shown = (x) => (typeof x === "string" ? x : Math.abs(x) >= 1e5 || (x && Math.abs(x) < 1e-3) ? x.toExponential(3) : String(Number(x.toPrecision(4)))).replace("-", "−");
+  const place = (array, row, column) => {
+    const lead = array.shape.slice(0, -1);
+    const found = [];
+    for (let rest = row * array.block[0], axis = lead.length - 1; axis >= 0; axis--) {
+      found.unshift(rest % lead[axis]);
+      rest = Math.floor(rest / lead[axis]);
+    }
+    return [...found, column * array.block[1]].join(",");
+  };
+  const enliven = (within) => {
+    for (const map of all(".map", within)) {
+      const array = data.arrays[map.dataset.array];
+      const readout = map.nextElementSibling;
+      const said = readout.textContent;
+      const cursor = document.createElement("span");
+      cursor.className = "cursor";
+      let at = [0, 0];
+      const point = (row, column) => {
+        at = [Math.max(0, Math.min(array.rows.length - 1, row)), Math.max(0, Math.min(array.rows[0].length - 1, column))];
+        const [height, width] = [100 / array.rows.length, 100 / array.rows[0].length];
+        cursor.style.cssText = `left:${at[1] * width}%;top:${at[0] * height}%;width:${width}%;height:${height}%`;
+        map.append(cursor);
+        readout.textContent = `${map.dataset.name}[${place(array, at[0], at[1])}] = ${shown(array.rows[at[0]][at[1]])}`;
+      };
+      const leave = () => { cursor.remove(); readout.textContent = said; };
+      map.addEventListener("pointermove", (event) => {
+        const box = map.getBoundingClientRect();
+        point(Math.floor((event.clientY - box.top) / box.height * array.rows.length), Math.floor((event.clientX - box.left) / box.width * array.rows[0].length));
+      });
+      map.addEventListener("pointerleave", leave);
+      map.addEventListener("focus", () => point(...at));
+      map.addEventListener("blur", leave);
+      map.addEventListener("keydown", (event) => {
+        const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+        const move = moves[event.key];
+        if (!move) return;
+        event.preventDefault();
+        point(at[0] + move[0], at[1] + move[1]);
+      });
+    }
+    for (const details of all("details.figures", within)) {
+      details.addEventListener("toggle", () => {
+        if (!details.open || details.children.length > 1) return;
+        const array = data.arrays[details.dataset.array];
+        const cell = (tag, text, scope) => { const c = document.createElement(tag); c.textContent = text; if (scope) c.scope = scope; return c; };
+        const table = document.createElement("table");
+        table.className = "heat";
+        const lines = array.rows.map((row, r) => {
+          const line = document.createElement("tr");
+          if (array.shape.length > 1) line.append(cell("th", place(array, r, 0).split(",").slice(0, -1).join(","), "row"));
+          line.append(...row.map((x) => cell("td", shown(x))));
+          return line;
+        });
+        const heading = document.createElement("tr");
+        if (array.shape.length > 1) heading.append(cell("td", ""));
+        heading.append(...array.rows[0].map((_, c) => cell("th", c * array.block[1], "col")));
+        table.append(document.createElement("tbody"));
+        table.createTHead().append(heading);
+        table.tBodies[0].append(...lines);
+        const frame = document.createElement("div");
+        frame.tabIndex = 0;
+        frame.append(table);
+        details.append(frame);
+      });
+    }
+  };
+  enliven(document);
+
+  // ---- a long derivation: details unfold when a step is opened
+  if (data.packed) {
+    let bodies = null;
+    const unpack = async () => {
+      const bytes = Uint8Array.from(atob(data.packed), (c) => c.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+      return JSON.parse(await new Response(stream).text());
+    };
+    for (const article of steps) {
+      const details = article.querySelector("details.body");
+      details.addEventListener("toggle", async () => {
+        if (!details.open || details.children.length > 1) return;
+        bodies = bodies || unpack();
+        const inside = document.createElement("div");
+        inside.innerHTML = (await bodies)[Number(article.dataset.step)];
+        details.append(inside);
+        enliven(inside);
+      });
+    }
+  }
+  window.addEventListener("beforeprint", () => { if (!data.packed) for (const details of all("details.body")) details.open = true; });
+  select(0);
+  const asked = /^#step-(\d+)$/.exec(location.hash);
+  if (asked) go(Number(asked[1]) - 1);
+})();

@@ -1,0 +1,180 @@
+"""The page as a whole: the picture, the code and the steps, tied together."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from chainrule.explain.derivation import Derivation
+from chainrule.explain.figures import shape_text, shown_number
+from chainrule.explain.html.arrays import Arrays
+from chainrule.explain.html.picture import picture
+from chainrule.explain.html.steps import code_html, step_body, step_head
+from chainrule.explain.html.ties import Ties, ties_of
+from chainrule.explain.outline import Depth, code_of, introduction, title
+from chainrule.language import current_language, message
+
+__all__ = ["page"]
+
+_FOLDER = Path(__file__).parent
+# Beyond so many steps, the details are packed and unfold when a step is opened.
+_LONG = 60
+
+
+def page(derivation: Derivation, depth: Depth = "default") -> str:
+    """The HTML of a derivation, in the language of the moment."""
+    ties, arrays = ties_of(derivation), Arrays()
+    long = len(derivation.parts) > _LONG
+    bodies = [step_body(derivation, part, arrays) for part in derivation.parts]
+    steps = "".join(_step(derivation, ties, k, "" if long else body, long) for k, body in enumerate(bodies))
+    drawing = picture(derivation, ties)
+    data = {
+        "arrays": "@", "step": str(message("Step {number} of {count}", number="{number}", count=len(bodies))),
+        "dark": str(message("Dark")), "light": str(message("Light")),
+        "packed": _packed(bodies) if long else "",
+    }  # fmt: skip
+    script = json.dumps(data, ensure_ascii=False).replace('"@"', arrays.json()).replace("</", "<\\/")
+    language = current_language()
+    heading = escape(str(title(derivation)))
+    return f"""<!DOCTYPE html>
+<html lang="{language}" data-depth="{depth}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{heading}</title>
+<style>{_file("page.css")}</style>
+</head>
+<body{' class="long"' if long else ""}>
+<a class="skip" href="#steps">{_text(message("Go to the steps"))}</a>
+{_top(derivation, heading, depth)}
+<div class="layout">
+<div class="side">
+{_picture(drawing)}
+{_code(derivation)}
+</div>
+<main id="steps" tabindex="-1">
+{_introduction(derivation)}
+<h2>{_text(message("The steps"))}</h2>
+{steps}
+{_notes(derivation)}
+</main>
+</div>
+<script type="application/json" id="data">{script}</script>
+<script>{_file("page.js")}</script>
+</body>
+</html>
+"""
+
+
+@cache
+def _file(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _text(said: object) -> str:
+    return escape(str(said))
+
+
+def _top(derivation: Derivation, heading: str, depth: Depth) -> str:
+    shape = shape_text(getattr(derivation.value, "shape", ()))
+    value = shape if shape else shown_number(getattr(derivation.value, "item", lambda: derivation.value)())
+    of = f"{escape(derivation.result)} {'=' if not shape else ''} {value}"
+    words = {
+        "brief": message("Brief"), "default": message("Normal"), "full": message("Full"),
+    }  # fmt: skip
+    choices = "".join(
+        f'<label><input type="radio" name="depth" value="{k}"{" checked" if k == depth else ""}>'
+        f"<span>{_text(word)}</span></label>"
+        for k, word in words.items()
+    )
+    return f"""<header class="top">
+<div class="heading"><h1>{heading}</h1>
+<p><span class="file">{escape(derivation.title)}</span> <span class="result">{of}</span></p></div>
+<div class="controls">
+<div class="walk" role="group" aria-label="{_text(message("Steps"))}">
+<button type="button" id="previous" aria-label="{_text(message("Previous step"))}" aria-keyshortcuts="p">‹</button>
+<span id="where" aria-live="polite"></span>
+<button type="button" id="next" aria-label="{_text(message("Next step"))}" aria-keyshortcuts="n">›</button>
+</div>
+<fieldset class="depth"><legend class="hidden">{_text(message("How much is shown"))}</legend>{choices}</fieldset>
+<button type="button" id="theme"></button>
+</div>
+</header>"""
+
+
+def _picture(drawing: str) -> str:
+    if not drawing:
+        return ""
+    return f"""<section class="picture" aria-labelledby="picture-title">
+<h2 id="picture-title">{_text(message("The picture"))}</h2>
+<p class="legend"><span class="key">{_text(message("left: value, right: gradient"))}</span>
+<span class="scale"><span>−</span><i aria-hidden="true"></i><span>+</span></span></p>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="picture-title">{drawing}</div>
+</section>"""
+
+
+def _code(derivation: Derivation) -> str:
+    """The statements in their order, and the backward lines in theirs."""
+    parts = list(enumerate(derivation.parts))
+    forward = "".join(
+        f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{part.line or ""}</span>'
+        f"<code>{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
+        for k, part in reversed(parts)
+    )
+    backward = "".join(
+        f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{k + 1}</span>'
+        f"<code>{code_html(chr(10).join(lines), [])}</code></a></li>"
+        for k, part in parts
+        if (lines := code_of(part))
+    )
+    return f"""<section class="source" aria-labelledby="code-title">
+<h2 id="code-title">{_text(message("The code"))}</h2>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="code-title">
+<h3>{_text(message("Forward"))} <span aria-hidden="true">↓</span></h3><ol>{forward}</ol>
+<h3>{_text(message("Backward"))} <span aria-hidden="true">↓</span></h3><ol>{backward}</ol>
+</div>
+</section>"""
+
+
+def _introduction(derivation: Derivation) -> str:
+    letters = "".join(
+        f"<div><dt><i>{escape(letter)}</i></dt><dd>{_text(runs)}</dd></div>"
+        for letter, runs in derivation.indices.items()
+    )
+    indices = f'<dl class="indices" aria-label="{_text(message("Indices"))}">{letters}</dl>' if letters else ""
+    return f'<div class="introduction"><p>{_text(introduction(derivation))}</p>{indices}</div>'
+
+
+def _step(derivation: Derivation, ties: Ties, k: int, body: str, long: bool) -> str:
+    part = derivation.parts[k]
+    read = " ".join(map(str, ties.read_by_step[k]))
+    tied = f'data-step="{k}" data-node="{ties.node_of_step[k]}" data-read="{read}"'
+    inside = step_head(part, k + 1)
+    if long:
+        code = escape("\n".join(code_of(part)))
+        said = _text(message("Show how"))
+        inside += (
+            f'<pre class="lines"><code>{code}</code></pre><details class="body"><summary>{said}</summary></details>'
+        )
+    else:
+        inside += f'<div class="body">{body}</div>'
+    return (
+        f'<article class="step" id="step-{k + 1}" {tied} tabindex="-1" aria-labelledby="step-{k + 1}-title">'
+        f"{inside}</article>\n"
+    )
+
+
+def _notes(derivation: Derivation) -> str:
+    if not derivation.notes:
+        return ""
+    return '<footer class="notes">' + "".join(f"<p>{_text(note)}</p>" for note in derivation.notes) + "</footer>"
+
+
+def _packed(bodies: list[str]) -> str:
+    packed = gzip.compress(json.dumps(bodies, ensure_ascii=False).encode(), 9, mtime=0)
+    return base64.b64encode(packed).decode("ascii")

@@ -1,0 +1,127 @@
+"""A derivation as Markdown with LaTeX, for notes and for GitHub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from chainrule.explain.derivation import Derivation, Part, Route
+from chainrule.explain.figures import array_lines, is_small, shape_text, summary
+from chainrule.explain.formula import Equation
+from chainrule.explain.notation.latex import latex
+from chainrule.explain.outline import (
+    Depth,
+    Entry,
+    code_of,
+    gradient_heading,
+    introduction,
+    line_text,
+    part_entries,
+    repeats_text,
+    route_entries,
+    title,
+)
+from chainrule.language import message
+
+__all__ = ["markdown"]
+
+_WIDTH = 88
+
+
+def markdown(derivation: Derivation, depth: Depth = "default") -> str:
+    """The text, in the language of the moment."""
+    return "\n\n".join(_blocks(derivation, depth)) + "\n"
+
+
+def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
+    yield f"# {_plain(str(title(derivation)))}"
+    value = array_lines(derivation.value, _WIDTH) if is_small(derivation.value) else []
+    shown = f" {derivation.result} = {value[0]}" if len(value) == 1 else ""
+    yield _code(f"{derivation.title}") + (f", {_code(shown.strip())}" if shown else "")
+    if depth != "brief":
+        yield _plain(str(introduction(derivation)))
+        if derivation.indices:
+            yield "\n".join(f"- ${letter}$: {_plain(str(runs))}" for letter, runs in derivation.indices.items())
+    for number, part in enumerate(derivation.parts, 1):
+        yield from _part(derivation, number, part, depth)
+    for note in derivation.notes:
+        yield f"> {_plain(str(message('Note: {note}', note=note)))}"
+
+
+def _part(derivation: Derivation, number: int, part: Part, depth: Depth) -> Iterator[str]:
+    repeats = repeats_text(part)
+    said = ", ".join(x for x in (line_text(part.line), str(repeats) if repeats else "") if x)
+    first = (part.source or part.result).splitlines()[0]
+    yield f"## {number}. {_code(first)}" + (f" ({_plain(said)})" if said else "")
+    if len(part.source.splitlines()) > 1:
+        yield _fenced("python", part.source)
+    if depth == "brief":
+        if code_of(part):
+            yield _fenced("python", "\n".join(code_of(part)))
+        for route in part.routes:
+            if route.chain is not None:
+                yield _formula(Equation(route.chain.left, route.chain.right[-1:]))
+        return
+    for entry in part_entries(derivation, part):
+        yield from _entry(entry, depth)
+    for route in part.routes:
+        yield from _route(derivation, part, route, depth)
+
+
+def _route(derivation: Derivation, part: Part, route: Route, depth: Depth) -> Iterator[str]:
+    heading = _plain(str(gradient_heading(derivation, route)))
+    yield "### " + heading.replace(_plain(route.gradient), _code(route.gradient), 1)
+    for entry in route_entries(derivation, part, route):
+        yield from _entry(entry, depth)
+
+
+def _entry(entry: Entry, depth: Depth) -> Iterator[str]:
+    label = "" if entry.label is None else _label(entry)
+    if entry.kind == "formula":
+        if label:
+            yield f"{label}:"
+        yield _formula(entry.content)
+    elif entry.kind == "code":
+        yield _fenced("python", str(entry.content))
+    elif entry.kind == "shapes":
+        yield f"{label}: {_code(str(entry.content))}"
+    elif entry.kind == "array":
+        lines = array_lines(entry.content, _WIDTH, whole=depth == "full")
+        whole = is_small(entry.content) or depth == "full"
+        said = None if whole else summary(entry.content)
+        shape = shape_text(getattr(entry.content, "shape", ()))
+        if len(lines) == 1:
+            yield f"{label}: {_code(lines[0])}"
+            return
+        yield f"{label}: {_plain(f'{shape} {said}')}" if said is not None else f"{label}:"
+        yield _fenced("text", "\n".join(lines))
+    else:
+        yield f"{label}: {_plain(str(entry.content))}" if label else _plain(str(entry.content))
+
+
+def _label(entry: Entry) -> str:
+    """A label, with code within it as code."""
+    text = _plain(str(entry.label))
+    code = entry.label.values.get("code") if entry.label is not None else None
+    return f"**{text}**" if code is None else f"**{text.replace(_plain(str(code)), _code(str(code)), 1)}**"
+
+
+def _formula(equation: Equation) -> str:
+    return _fenced("math", latex(equation, aligned=True))
+
+
+def _fenced(language: str, text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence, blank = "`" * (longest + 1), " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{blank}{text}{blank}{fence}"
+
+
+def _plain(text: str) -> str:
+    """Words in which nothing is read as markup: names such as ``x_input * W`` stay as they are."""
+    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)

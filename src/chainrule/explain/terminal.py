@@ -1,0 +1,186 @@
+"""A derivation on a terminal: lines of styled text, good to read at 80 columns, with colours where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from chainrule.explain.columns import padded, wide, wrapped
+from chainrule.explain.derivation import Derivation, Part, Route
+from chainrule.explain.figures import array_lines, is_small, shape_text, summary
+from chainrule.explain.formula import Equation
+from chainrule.explain.notation.text import sides, text
+from chainrule.explain.outline import (
+    Depth,
+    Entry,
+    gradient_heading,
+    introduction,
+    line_text,
+    part_entries,
+    repeats_text,
+    route_entries,
+    title,
+)
+from chainrule.language import message
+
+__all__ = ["Styled", "derivation_lines", "plain"]
+
+Styled = list[tuple[str, str]]
+"""A line as pieces of text, each with a style of rich's."""
+
+_NARROWEST, _LABEL = 40, 20
+_STYLES = {"code": "green", "formula": "", "text": "", "shapes": "dim", "array": "dim"}
+
+
+def plain(lines: Iterable[Styled]) -> str:
+    """The lines without styles."""
+    return "\n".join("".join(piece for piece, _ in line).rstrip() for line in lines) + "\n"
+
+
+def derivation_lines(derivation: Derivation, depth: Depth = "default", width: int = 80) -> list[Styled]:
+    """The lines of a derivation."""
+    width = max(width, _NARROWEST)
+    found = list(_head(derivation, depth, width))
+    for number, part in enumerate(derivation.parts, 1):
+        found.append([])
+        found += _brief(part, width) if depth == "brief" else _part(derivation, number, part, depth, width)
+    if derivation.notes:
+        found.append([])
+        for note in derivation.notes:
+            found += _paragraph(str(message("Note: {note}", note=note)), width, "dim")
+    return found
+
+
+def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
+    value = array_lines(derivation.value, width - len(derivation.result) - 3) if is_small(derivation.value) else []
+    shown = f"{derivation.result} = {value[0]}" if len(value) == 1 else ""
+    yield _spread(str(title(derivation)), shown, width, "bold", "bold")
+    if depth == "brief":
+        return
+    yield []
+    yield from _paragraph(str(introduction(derivation)), width, "")
+    if derivation.indices:
+        yield []
+        letters = max(map(wide, derivation.indices))
+        for letter, runs in derivation.indices.items():
+            yield from _labelled("  " + padded(letter, letters), str(runs), width, letters + 4, "cyan", "dim")
+
+
+def _spread(left: str, right: str, width: int, left_style: str, right_style: str) -> Styled:
+    """One text at the left edge and one at the right."""
+    gap = width - wide(left) - wide(right)
+    return [(left, left_style), (" " * max(gap, 2), ""), (right, right_style)]
+
+
+def _paragraph(words: str, width: int, style: str, indent: int = 0) -> Iterator[Styled]:
+    for line in wrapped(words, width - indent):
+        yield [(" " * indent + line, style)]
+
+
+# ---- one line per step
+def _brief(part: Part, width: int) -> Iterator[Styled]:
+    yield _statement(part, "", width)
+    rows = [(line.code, _last(route)) for route in part.routes for line in route.lines]
+    column = max((wide(code) for code, _ in rows), default=0)
+    for code, formula in rows:
+        beside = 2 + column + 3 + wide(formula) <= width
+        yield [(f"  {padded(code, column) if beside else code}", "green"), (f"   {formula}" if beside else "", "dim")]
+
+
+def _last(route: Route) -> str:
+    """The last form of the chain rule, of the gradient by its name: all that one line has room for."""
+    if route.chain is None or len(route.lines) != 1:
+        return ""
+    return text(Equation(route.chain.left, route.chain.right[-1:]))
+
+
+def _statement(part: Part, number: str, width: int) -> Styled:
+    front = f"{number}  " if number else ""
+    source = part.source.splitlines()[0] if part.source else part.result
+    where = line_text(part.line)
+    repeats = repeats_text(part)
+    said = ", ".join(x for x in (str(repeats) if repeats else "", where) if x)
+    room = width - wide(front) - wide(said) - 2
+    shown = source if wide(source) <= room else source[: room - 1] + "…"
+    return [(front, "bold cyan"), *_spread(shown, said, width - wide(front), "bold", "dim")]
+
+
+# ---- every step
+def _part(derivation: Derivation, number: int, part: Part, depth: Depth, width: int) -> Iterator[Styled]:
+    yield _statement(part, str(number), width)
+    for more in part.source.splitlines()[1:]:
+        yield [("   " + more, "bold")]
+    yield [("─" * width, "dim")]
+    for entry in part_entries(derivation, part):
+        yield from _entry(entry, depth, width, 2)
+    for route in part.routes:
+        yield []
+        yield from _paragraph(str(gradient_heading(derivation, route)), width, "bold", 2)
+        for entry in route_entries(derivation, part, route):
+            yield from _entry(entry, depth, width, 4)
+
+
+def _entry(entry: Entry, depth: Depth, width: int, indent: int) -> Iterator[Styled]:
+    label = " " * indent + (str(entry.label) if entry.label is not None else "")
+    column = indent + _LABEL
+    style = _STYLES[entry.kind]
+    if entry.kind == "formula":
+        lines: Sequence[str] = _broken(entry.content, width - column)
+        if max(map(wide, lines)) > width - column:
+            yield [(label, "cyan")]
+            column = indent + 2
+            lines = _broken(entry.content, width - column)
+            label = ""
+    elif entry.kind == "array":
+        lines = _numbers(entry.content, depth, width - column)
+    elif entry.kind == "text":
+        lines = wrapped(str(entry.content), width - column)
+    else:
+        lines = str(entry.content).splitlines()
+    yield from _rows(label, lines, column, style)
+
+
+def _labelled(label: str, words: str, width: int, column: int, label_style: str, style: str) -> Iterator[Styled]:
+    yield from _rows(label, wrapped(words, width - column), column, style, label_style)
+
+
+def _rows(label: str, lines: Sequence[str], column: int, style: str, label_style: str = "cyan") -> Iterator[Styled]:
+    """Lines in the column beside a label; below it where the label is too long."""
+    if wide(label) > column - 2:
+        yield [(label, label_style)]
+        label = ""
+    for k, line in enumerate(lines):
+        yield [(padded("" if k else label, column), label_style), (line, style)]
+
+
+def _broken(equation: Equation, width: int) -> list[str]:
+    """An equation, one side per line where it has several or is too wide."""
+    left, *others = sides(equation)
+    whole = " = ".join((left, *others))
+    if len(others) == 1 and wide(whole) <= width:
+        return [whole]
+    if wide(left) + 3 + max(map(wide, others)) <= width:
+        return [f"{left} = {others[0]}", *(" " * wide(left) + f" = {other}" for other in others[1:])]
+    return [left, *(line for other in others for line in _folded("  = " + other, width))]
+
+
+def _folded(side: str, width: int) -> list[str]:
+    """One side of an equation, broken at its signs where it is too wide."""
+    lines, line = [], ""
+    for piece in side.split(" "):
+        candidate = f"{line} {piece}" if line else piece
+        if line.strip() and wide(candidate) > width:
+            lines.append(line)
+            line = " " * 6 + piece
+        else:
+            line = candidate
+    return [*lines, line]
+
+
+def _numbers(x: Any, depth: Depth, width: int) -> list[str]:
+    lines = array_lines(x, width, whole=depth == "full")
+    shape = shape_text(getattr(x, "shape", ()))
+    if depth == "full" or is_small(x):
+        return lines
+    said = summary(x)
+    return [f"{shape} {said}" if said is not None else shape, *lines]
