@@ -138,14 +138,28 @@ class Witness:
         if places and not shared and targets:
             # A statement was passed over: the line that should have passed it is that of the value read here.
             held = [e for _, e in operands if e is not None and not e.parameter]
-            at = held[-1] if held else first
-            number = self._input_of(operands[-1][0])
+            if held or unknown:
+                at = held[-1] if held else first
+                number = self._input_of(operands[-1][0])
         if unknown:
             at = unknown[0]
         right = relation if relation is not None and number == relation.known.number else None
         return Location(
             (name,), at.line, at.text, at.name, place, until, -1 if number is None else number, right, not unknown
         )
+
+    def is_right(self, name: str) -> bool:
+        """Whether a gradient is right on these draws."""
+        final, known = self.lines.last.get(f"gradient of {name}"), self._gradient_of(name)
+        if final is None or known is None:
+            return False
+        relation = self.references.relation(final.values, known)
+        return relation is not None and relation.exact
+
+    def entry_at(self, location: Location) -> Entry | None:
+        """The entry that a location stands for."""
+        fitting = [e for e in self.lines.entries if (e.line, e.name) == (location.line, location.name)]
+        return fitting[-1] if fitting else None
 
     def _gradient_of(self, name: str) -> Known | None:
         leaves = [leaf.name for leaf in self.exacts[0].leaves]
