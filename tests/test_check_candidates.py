@@ -9,6 +9,7 @@ import pytest
 
 from chainrule.check.candidate import CandidateError
 from chainrule.check.candidates import candidate_of
+from tests.check_styles import STYLES
 
 N, D, M = 5, 3, 4
 GENERATOR = np.random.default_rng(7)
@@ -228,3 +229,131 @@ def test_what_cannot_be_read_is_described(candidate, text):
 def test_random_numbers_are_noticed():
     answer = candidate_of(lambda g, x, W, b: (g @ W.T, np.random.rand(D, M), G[0]), dense, ARGS).answer(ARGS, G)
     assert any("random" in str(note) for note in answer.notes)
+
+
+# ---- classes, families, pairs
+@pytest.mark.parametrize("style", STYLES)
+def test_styles(style):
+    found = candidate_of(STYLES[style], dense, ARGS)
+    assert set(found.wrt) == {"x", "W", "b"}
+    answer = found.answer(ARGS, G)
+    assert answer.changed == ()
+    assert answer.error is None, answer.error
+    for name, wanted in exact().items():
+        assert answer.gradients[name].shape == wanted.shape
+        assert np.allclose(answer.gradients[name], wanted, rtol=1e-9, atol=1e-12)
+    if answer.output is not None:
+        assert np.allclose(answer.output, dense(**ARGS))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_other_sizes(style):
+    args = {"x": np.ones((7, 2)), "W": np.eye(2, 5), "b": np.arange(5.0) - 2}
+    found = candidate_of(STYLES[style], dense, ARGS)
+    answer = found.answer(args, np.ones((7, 5)))
+    assert answer.error is None, answer.error
+    Z = args["x"] @ args["W"] + args["b"]
+    assert np.allclose(answer.gradients["W"], args["x"].T @ (Z > 0))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_nothing_leaks_from_one_call_to_the_next(style):
+    first, second = candidate_of(STYLES[style], dense, ARGS).again(ARGS, G)
+    for name, wanted in exact().items():
+        assert np.allclose(first.gradients[name], wanted)
+        assert np.allclose(second.gradients[name], wanted)
+
+
+def test_what_leaks_is_seen():
+    class Adding(STYLES["parameters"]):
+        def __init__(self, W, b):
+            super().__init__(W, b)
+            self.dW = np.zeros_like(W)
+
+        def backward(self, dout):
+            before = self.dW
+            dx = super().backward(dout)
+            self.dW = before + self.dW
+            return dx
+
+    first, second = candidate_of(Adding, dense, ARGS).again(ARGS, G)
+    assert np.allclose(first.gradients["W"], exact()["W"])
+    assert np.allclose(second.gradients["W"], 2 * exact()["W"])
+
+
+def test_variables_of_a_class_are_seen():
+    answer = candidate_of(STYLES["parameters"], dense, ARGS).answer(ARGS, G, look=True)
+    assert [s.name for s in answer.seen] == ["dZ", "dW", "db"]
+    assert answer.seen[1].text == "self.dW = self.x.T @ dZ"
+
+
+def test_a_layer_of_the_library():
+    from chainrule.layers import Dense
+
+    def affine(x, W, b):
+        return x @ W + b
+
+    answer = candidate_of(Dense(2, 2), affine, ARGS).answer(ARGS, G)
+    assert np.allclose(answer.gradients["x"], G @ ARGS["W"].T)
+    assert np.allclose(answer.gradients["W"], ARGS["x"].T @ G)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "text"),
+    [
+        (type("Half", (), {"forward": lambda self, x: x}), "has no method backward"),
+        (type("Asks", (STYLES["everything"],), {"__init__": lambda self, mood: None}), "needs mood"),
+        (3.0, "is no backward pass"),
+        ([np.sin, np.cos], "cannot be told which gradient"),
+    ],
+)
+def test_what_is_no_candidate_is_refused(candidate, text):
+    with pytest.raises(CandidateError, match=text):
+        candidate_of(candidate, dense, ARGS)
+
+
+@pytest.mark.peers
+def test_torch():
+    torch = pytest.importorskip("torch")
+
+    class Dense(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, W, b):
+            Z = x @ W + b
+            ctx.save_for_backward(x, W, Z)
+            return torch.relu(Z)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            x, W, Z = ctx.saved_tensors
+            dZ = grad_output * (Z > 0)
+            return dZ @ W.T, x.T @ dZ, dZ.sum(0)
+
+    found = candidate_of(Dense, dense, ARGS)
+    assert (found.style, found.wrt) == ("torch", ("x", "W", "b"))
+    assert close(found.answer(ARGS, G), exact())
+
+
+@pytest.mark.peers
+def test_jax():
+    jax = pytest.importorskip("jax")
+
+    @jax.custom_vjp
+    def layer(x, W, b):
+        return jax.numpy.maximum(0, x @ W + b)
+
+    def fwd(x, W, b):
+        Z = x @ W + b
+        return jax.numpy.maximum(0, Z), (x, W, Z)
+
+    def bwd(kept, g):
+        x, W, Z = kept
+        dZ = g * (Z > 0)
+        return dZ @ W.T, x.T @ dZ, dZ.sum(0)
+
+    layer.defvjp(fwd, bwd)
+    found = candidate_of(layer, dense, ARGS)
+    assert (found.style, found.wrt) == ("jax", ("x", "W", "b"))
+    answer = found.answer(ARGS, G)
+    assert answer.gradients["W"].dtype == np.float64
+    assert close(answer, exact())

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.check.adapters.adapter import Adapter, Task
+from chainrule.check.adapters.classes import ClassAdapter
+from chainrule.check.adapters.constructing import has_both, method_of
+from chainrule.check.adapters.families import FamilyAdapter, PairAdapter, is_pair, members_of
+from chainrule.check.adapters.foreign import (
+    ContextAdapter,
+    JaxAdapter,
+    TorchAdapter,
+    is_context_class,
+    is_custom_vjp,
+    is_torch_function,
+)
 from chainrule.check.adapters.forwards import Forward, ForwardValues
 from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
 from chainrule.check.candidate import Answer, Candidate, CandidateError
@@ -47,9 +59,30 @@ def adapter_of(candidate: Any, task: Task) -> Adapter:
     Raises:
         CandidateError: where there is none.
     """
+    if is_torch_function(candidate):
+        return TorchAdapter(candidate, task)
+    if is_custom_vjp(candidate):
+        return JaxAdapter(candidate, task)
+    if is_context_class(candidate):
+        return ContextAdapter(candidate, task)
+    kind = candidate if isinstance(candidate, type) else type(candidate)
+    if has_both(kind) and not inspect.isroutine(candidate):
+        return ClassAdapter(candidate, task)
+    if isinstance(candidate, type):
+        method_of(candidate, "forward")
+        method_of(candidate, "backward")
+    if is_pair(candidate, task.facts):
+        return PairAdapter(candidate, task)
     if callable(candidate):
         return FunctionAdapter(candidate, task)
-    raise CandidateError(f"a candidate of type {type(candidate).__name__} cannot be called.")
+    members = members_of(candidate, task.facts)
+    if members is not None:
+        return FamilyAdapter(members, task)
+    raise CandidateError(
+        f"a {type(candidate).__name__} is no backward pass.\n  Instead: a function, a class with forward and backward, "
+        "a list or dict of functions, or a module with functions such as "
+        f"{task.facts.name}_grad_{task.facts.floats[0] if task.facts.floats else 'x'}."
+    )
 
 
 class AdaptedCandidate:
@@ -97,4 +130,7 @@ def _wanted(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, ...
 
 
 def _expects_cache(candidate: Any) -> bool:
-    return callable(candidate) and wants_cache(candidate)
+    members = candidate.values() if isinstance(candidate, Mapping) else candidate
+    if isinstance(members, type) or not isinstance(members, list | tuple | type({}.values())):
+        return callable(candidate) and not isinstance(candidate, type) and wants_cache(candidate)
+    return any(callable(f) and wants_cache(f) for f in members)

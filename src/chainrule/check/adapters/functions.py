@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from chainrule.check.adapters.reading import Reader, kept
 from chainrule.check.candidate import Answer, CandidateError
 from chainrule.language import Message, message
 
-__all__ = ["COTANGENT", "FunctionAdapter", "Role", "cache_for", "roles_of", "wants_cache"]
+__all__ = ["COTANGENT", "FunctionAdapter", "Role", "arranged", "cache_for", "roles_of", "wants_cache"]
 
 COTANGENT = "grad_output"
 
@@ -100,21 +100,7 @@ class FunctionAdapter:
         """The call on copies, and what was handed over, for the changes to be seen."""
         given = {parameter: self._value(role, values, cotangent) for parameter, role in self.roles.items()}
         handed = [(n, h, b) for n, h, b in handed_over(given) if self.roles[n].kind != "default"]
-        signature = inspect.signature(self.function)
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        by_name = {name: copy for name, copy, _ in handed}
-        for p in signature.parameters.values():
-            if p.name not in by_name:
-                continue
-            if p.kind is p.VAR_POSITIONAL:
-                args += by_name[p.name].values()
-            elif p.kind is p.VAR_KEYWORD:
-                kwargs |= by_name[p.name]
-            elif p.kind is p.KEYWORD_ONLY or len(args) < list(signature.parameters).index(p.name):
-                kwargs[p.name] = by_name[p.name]
-            else:
-                args.append(by_name[p.name])
+        args, kwargs = arranged(inspect.signature(self.function), {name: copy for name, copy, _ in handed})
         named = [(_called_in_report(self.roles[n]) or n, h, b) for n, h, b in handed]
         return (lambda: self.function(*args, **kwargs)), named
 
@@ -153,6 +139,25 @@ class FunctionAdapter:
     def again(self, values: ForwardValues, cotangent: Any) -> tuple[Answer, Answer]:
         """Run it twice: what it keeps between its calls is its own affair."""
         return self._answer(values, cotangent, False), self._answer(values, cotangent, False)
+
+
+def arranged(signature: inspect.Signature, by_name: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The values of parameters as the arguments of a call: by position as far as none is left out."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    skipped = False
+    for p in signature.parameters.values():
+        if p.name not in by_name:
+            skipped = skipped or p.kind is not p.KEYWORD_ONLY
+        elif p.kind is p.VAR_POSITIONAL:
+            args += [] if skipped else by_name[p.name].values()
+        elif p.kind is p.VAR_KEYWORD:
+            kwargs |= by_name[p.name]
+        elif p.kind is p.KEYWORD_ONLY or skipped:
+            kwargs[p.name] = by_name[p.name]
+        else:
+            args.append(by_name[p.name])
+    return args, kwargs
 
 
 def _called_in_report(role: Role) -> str:

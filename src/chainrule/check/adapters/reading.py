@@ -13,7 +13,7 @@ from chainrule.check.adapters.naming import gradient_target, one_to_one
 from chainrule.check.candidate import CandidateError
 from chainrule.language import Message, message
 
-__all__ = ["Reader", "is_array"]
+__all__ = ["Reader", "at_the_end", "is_array", "kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Reader:
             return dict(zip(targets, np.asarray(result), strict=True)), []
         names = [n for n in (self.returned or ()) if n is not None] if len(self.returned or ()) == 1 else []
         for name in [*names, self.function]:
-            target = gradient_target(name, self.facts.floats, strict=True) or _at_the_end(name, self.facts.floats)
+            target = gradient_target(name, self.facts.floats, strict=True) or at_the_end(name, self.facts.floats)
             if target in targets:
                 return {target: result}, []
         fitting = [n for n in targets if np.shape(shapes.get(n, ())) == np.shape(result)]
@@ -175,7 +175,7 @@ class Reader:
         ]
 
 
-def _at_the_end(name: str, targets: Sequence[str]) -> str | None:
+def at_the_end(name: str, targets: Sequence[str]) -> str | None:
     """``W`` for ``dense_grad_W``, and ``x_input`` for ``relu_grad_input``."""
     parts = name.split("_")
     for k in range(1, len(parts)):
