@@ -21,6 +21,7 @@ from chainrule.explain.formula import (
     Multiply,
     Number,
     Partial,
+    Position,
     Power,
     Size,
     Sum,
@@ -118,6 +119,10 @@ FORMULAS = [
     (over(Add((Number(1), Apply("exp", (minus(Y),))))), "1/(1 + exp(-Y[n,j]))"),
     (Compare(">=", Y, Number(0)), "[Y[n,j] ≥ 0]"),
     (Cases(Compare(">", Y, Number(0)), Y, times(Number(0.01), Y)), "{Y[n,j] if Y[n,j] > 0; 0.01·Y[n,j] otherwise}"),
+    (Element("W3", (j, k), transposed=True), "W3ᵀ[j,k]"),
+    (Power(Element("W3", (j, k), transposed=True), Number(2)), "W3ᵀ[j,k]²"),
+    (times(Y, Position(IndexExpression("+", (j, 1)))), "Y[n,j]·(j+1)"),
+    (Compare("<=", Position(j), Position(n)), "[j ≤ n]"),
     (Delta(j, Index("j'", 3)), "δ[j,j′]"),
     (times(Partial(err, Y), Partial(Y, W)), "∂err/∂Y[n,j]·∂Y[n,j]/∂W3[k,j]"),
     (Equation(Y, (A, Number(2))), "Y[n,j] = A[n,k] = 2"),
@@ -142,7 +147,7 @@ def test_mathml_is_well_formed_and_says_the_same_words(formula):
     if "e-" not in text(formula) and "mod" not in "".join(tree.itertext()):
         spoken = " ".join(tree.itertext())
         lowered = {ord(small): f" {letter}" for small, letter in zip("ₖₙⱼ", "knj", strict=True)}
-        assert words(spoken) == words(text(formula).translate(lowered).replace("Σ_", " "))
+        assert words(spoken) == words(text(formula).translate(lowered).replace("Σ_", " ").replace("ᵀ", " "))
     arities = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "msubsup": 3}
     for element in tree.iter():
         assert len(element) == arities.get(element.tag, len(element)), element.tag
@@ -163,6 +168,7 @@ def test_latex_is_balanced(formula):
     [
         (Partial(err, Element("Z3", (n, j))), r"\frac{\partial \mathit{err}}{\partial \mathit{Z3}_{n,j}}"),
         (Sum((n, j), Power(Y, Number(2))), r"\sum_{n,j} {Y_{n,j}}^{2}"),
+        (Element("W3", (j, k), transposed=True), r"{\mathit{W3}^{\top}}_{j,k}"),
         (Element("x_input", (n,)), r"\mathit{x\_input}_{n}"),
         (Compare("<=", Y, Number(1e-5)), r"\left[ Y_{n,j} \le 1 \times 10^{-5} \right]"),
         (Apply("sigmoid", (Y,)), r"\operatorname{sigmoid}\left( Y_{n,j} \right)"),

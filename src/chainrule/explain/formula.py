@@ -24,6 +24,7 @@ __all__ = [
     "Multiply",
     "Number",
     "Partial",
+    "Position",
     "Power",
     "Size",
     "Sum",
@@ -87,11 +88,20 @@ class Element(Formula):
         name: of the array.
         indices: an :class:`Index`, an :class:`IndexExpression` or a whole number per axis.
         variable: its number in the Program, or -1.
+        transposed: whether the array is meant transposed: ``W3ᵀ[j,k]``.
     """
 
     name: str
     indices: tuple[Any, ...] = ()
     variable: int = -1
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Formula):
+    """A position used as a number, as in ``[j ≤ i]`` and in what ``np.arange`` makes."""
+
+    index: Any
 
 
 @dataclass(frozen=True, slots=True)

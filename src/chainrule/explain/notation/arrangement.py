@@ -42,7 +42,8 @@ class Set:
 class Word(Set):
     """A word.
 
-    ``kind`` is ``name``, ``index``, ``number``, ``operator``, ``relation``, ``function``, ``size`` or ``text``.
+    ``kind`` is ``name``, ``index``, ``number``, ``operator``, ``relation``, ``function``, ``size``, ``transposed`` or
+    ``text``.
     """
 
     text: str
@@ -153,6 +154,8 @@ def _placed(x: tree.Formula) -> tuple[Set, int]:
             return Word(x.text, "size"), _size_level(x.text)
         case tree.Element():
             return _element(x), TIGHT
+        case tree.Position():
+            return _index(x.index)
         case tree.Delta():
             return Subscripted(Word("δ", "name"), (arranged_index(x.left), arranged_index(x.right))), TIGHT
         case tree.Compare():
@@ -186,6 +189,8 @@ def _within(x: tree.Formula, level: int) -> Set:
 def _element(x: tree.Element) -> Set:
     base = Word(x.name, "name" if _size_level(x.name) == TIGHT else "size")
     held: Set = base if _size_level(x.name) == TIGHT or not x.indices else Fenced("(", base, ")")
+    if x.transposed:
+        held = Raised(held, Word("ᵀ", "transposed"))
     return Subscripted(held, tuple(map(arranged_index, x.indices))) if x.indices else held
 
 

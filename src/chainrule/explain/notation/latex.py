@@ -52,7 +52,8 @@ def _code(x: Set) -> str:
         case Product():
             return r" \cdot ".join(map(_code, x.factors))
         case Subscripted():
-            return f"{_code(x.base)}_{{{','.join(map(_code, x.indices))}}}"
+            base = f"{{{_code(x.base)}}}" if isinstance(x.base, Raised) else _code(x.base)
+            return f"{base}_{{{','.join(map(_code, x.indices))}}}"
         case Raised():
             base = _code(x.base)
             return (
@@ -86,6 +87,8 @@ def _word(x: Word) -> str:
         return rf"\{text}" if text in _FUNCTIONS else _operator(text)
     if x.kind == "text":
         return rf"\text{{{_escaped(text)}}}"
+    if x.kind == "transposed":
+        return r"\top"
     if x.kind == "number":
         return _number(text)
     if x.kind == "size":

@@ -50,11 +50,15 @@ def _element(x: Set) -> str:
             return f"<mrow>{''.join(map(_element, x.parts))}</mrow>"
         case Product():
             return f"<mrow>{'<mo>·</mo>'.join(map(_element, x.factors))}</mrow>"
+        case Subscripted(base=Raised(), indices=indices):
+            raised = x.base
+            assert isinstance(raised, Raised)
+            return f"<msubsup>{_element(raised.base)}{_indices(indices)}{_element(raised.exponent)}</msubsup>"
         case Subscripted():
             return f"<msub>{_element(x.base)}{_indices(x.indices)}</msub>"
         case Raised():
             base, exponent = _element(x.base), _element(x.exponent)
-            if isinstance(x.base, Subscripted):
+            if isinstance(x.base, Subscripted) and not isinstance(x.base.base, Raised):
                 return f"<msubsup>{_element(x.base.base)}{_indices(x.base.indices)}{exponent}</msubsup>"
             return f"<msup>{base}{exponent}</msup>"
         case Fraction():

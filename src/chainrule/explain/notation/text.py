@@ -52,7 +52,8 @@ def one_line(x: Set) -> str:
         case Subscripted():
             return f"{one_line(x.base)}[{','.join(_tight(i) for i in x.indices)}]"
         case Raised():
-            return one_line(x.base) + _exponent(one_line(x.exponent))
+            exponent = one_line(x.exponent)
+            return one_line(x.base) + (exponent if exponent == "ᵀ" else _exponent(exponent))
         case Fraction():
             return _fraction(x)
         case Root():
