@@ -339,6 +339,9 @@ class _Answer:
     def _look(self, element: tuple[int, ...]) -> None:
         """Count the paths of an element, add up their signs, and find those that weigh most."""
         scene, v = self.scene, self.question.number
+        if scene.is_complex:
+            self.evidence.append(message("Complex numbers lie on the way: single paths are not shown."))
+            return
         count, alive, absolute = (totals(scene, self.stages, how) for how in ("count", "alive", "absolute"))
         if not count.uncertain:
             self.counts = float(count.of(scene, v)[element]), float(alive.of(scene, v)[element])

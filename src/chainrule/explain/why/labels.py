@@ -12,7 +12,7 @@ from chainrule.ir import Const, Program, Step, Var
 from chainrule.names import Namespace
 from chainrule.wording import invented_name
 
-__all__ = ["count_text", "element_text", "elements_text", "index_text", "labels_of", "number_text"]
+__all__ = ["count_text", "element_text", "elements_text", "gradient_text", "index_text", "labels_of", "number_text"]
 
 _LONGEST = 36
 _MOST = 6
@@ -88,6 +88,12 @@ def _bracketed(label: str) -> str:
 def element_text(label: str, index: Sequence[Any]) -> str:
     """One element of what a label stands for: ``W3[2,1]``, ``(Y - T)[0]``."""
     return _bracketed(label) + index_text(index) if len(index) else label
+
+
+def gradient_text(element: str) -> str:
+    """The name of the gradient of an element or a whole value: ``dW3[2,1]``, ``d(Y - T)[0]``."""
+    simple = re.fullmatch(r"[\w.#]+(\[[^\[\]]*\])*", element) or element.startswith("(")
+    return f"d{element}" if simple else f"d({element})"
 
 
 def elements_text(label: str, mask: np.ndarray[Any, Any]) -> str:

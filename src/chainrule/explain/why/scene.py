@@ -78,6 +78,11 @@ class Scene:
         own = {out.number for step in self.program.steps for out in step.outputs if out.name is not None}
         return frozenset({*own, *self.inputs.values(), *(x.number for x in self.program.inputs), self.result})
 
+    @cached_property
+    def is_complex(self) -> bool:
+        """Whether complex numbers lie on the way: paths have no products of their own there."""
+        return any(np.iscomplexobj(self.values[v]) for v in self.cotangents)
+
     def shape(self, number: int) -> tuple[int, ...]:
         """The shape of a variable."""
         return np.shape(self.values[number])

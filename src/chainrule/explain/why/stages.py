@@ -136,13 +136,14 @@ class Stage:
         return LinearMap(call)
 
     @cached_property
-    def _maps(self) -> dict[int, LinearMap]:
+    def _maps(self) -> dict[tuple[int, str], LinearMap]:
         return {}
 
-    def _map(self, v: int) -> LinearMap:
-        if v not in self._maps:
-            self._maps[v] = self._linear([v])
-        return self._maps[v]
+    def _map(self, v: int, direction: str) -> LinearMap:
+        """The derivative with respect to one input, for one direction: each leaves its constants on the tape."""
+        if (v, direction) not in self._maps:
+            self._maps[v, direction] = self._linear([v])
+        return self._maps[v, direction]
 
     @cached_property
     def _partials(self) -> dict[int, np.ndarray[Any, Any]]:
@@ -153,7 +154,7 @@ class Stage:
         if v not in self._partials:
             like = np.asarray(self.scene.values[self.output])
             with np.errstate(all="ignore"):
-                (found,) = self._map(v).pull([np.ones(like.shape, like.dtype)[()]])
+                (found,) = self._map(v, "pull").pull([np.ones(like.shape, like.dtype)[()]])
             self._partials[v] = np.asarray(found)
         return self._partials[v]
 
@@ -175,7 +176,7 @@ class Stage:
             with np.errstate(all="ignore"):
                 spread = self.spread(v, tangent)
                 return [np.where(spread == 0, 0, self.partial(v) * spread)]
-        linear = self._map(v) if replaced is None else self._linear([v], replaced)
+        linear = self._map(v, "push") if replaced is None else self._linear([v], replaced)
         value = np.asarray(self.scene.values[v])
         with np.errstate(all="ignore"):
             pushed = linear.push([np.asarray(tangent).astype(value.dtype)[()]])
@@ -190,7 +191,7 @@ class Stage:
             with np.errstate(all="ignore"):
                 g = np.asarray(cotangents[0])
                 return self.gathered(v, np.where(g == 0, 0, self.partial(v) * g))
-        linear = self._map(v) if replaced is None else self._linear([v], replaced)
+        linear = self._map(v, "pull") if replaced is None else self._linear([v], replaced)
         given = []
         for g, o in zip(cotangents, self.outputs, strict=True):
             like = np.asarray(self.scene.values[o])
