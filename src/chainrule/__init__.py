@@ -25,6 +25,7 @@ from chainrule.trace import trace as trace
 
 if _TYPE_CHECKING:
     from chainrule.check.checking import check as check
+    from chainrule.check.selftesting import selftest as selftest
     from chainrule.explain.why import why as why
     from chainrule.source import Source as Source
     from chainrule.source import write as write
@@ -36,6 +37,7 @@ del _wiring
 # Loaded when they are first used: what gives numbers does not wait for what writes code.
 _LATER = {
     "check": "check.checking",
+    "selftest": "check.selftesting",
     "why": "explain.why",
     "write": "source",
     "Source": "source",

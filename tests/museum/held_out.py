@@ -858,7 +858,8 @@ room.right(average_from_the_end, momentum_average, {"x": normal(6)})
 
 def pooled(H, u, g):
     s = H @ u
-    a = np.exp(s) / np.exp(s).sum()
+    a = np.exp(s - s.max())
+    a /= a.sum()
     ds = a * ((H - a @ H) @ g)
     return a[:, None] * g + ds[:, None] * u, ds @ H
 

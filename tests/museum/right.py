@@ -238,7 +238,7 @@ room.right(clip_by_comparison, activations.clipped, activations.X, convention=Tr
 
 # ---- softmax
 def softmax_by_jacobian(Z, grad):
-    e = np.exp(Z)
+    e = np.exp(Z - Z.max())
     P = e / e.sum(axis=1, keepdims=True)
     return np.stack([(np.diag(p) - np.outer(p, p)) @ g for p, g in zip(P, grad)])
 
@@ -329,12 +329,11 @@ def huber_by_clip(p, t):
 room.right(huber_by_clip, losses.huber, losses.PT, wrt="p")
 
 
-def mae_by_ratio(p, t):
-    d = p - t
-    return d / np.abs(d) / d.size
+def mae_by_comparisons(p, t):
+    return ((p > t).astype(float) - (p < t)) / p.size
 
 
-room.right(mae_by_ratio, losses.mae, losses.PT, wrt="p", convention=True)
+room.right(mae_by_comparisons, losses.mae, losses.PT, wrt="p", convention=True)
 
 
 def cosine_by_projection(a, b):
@@ -522,7 +521,8 @@ def attention_row_by_row(Q, K, V, dO):
     d = np.sqrt(K.shape[1])
     dQ, dK, dV = np.zeros_like(Q), np.zeros_like(K), np.zeros_like(V)
     for n in range(len(Q)):
-        e = np.exp(K @ Q[n] / d)
+        s = K @ Q[n] / d
+        e = np.exp(s - max(s))
         p = e / e.sum()
         dV += np.outer(p, dO[n])
         ds = (np.diag(p) - np.outer(p, p)) @ (V @ dO[n])
@@ -591,7 +591,7 @@ def shifted_softmax(z, c):
 
 
 def offset_does_not_matter(z, c, g):
-    e = np.exp(z + c)
+    e = np.exp(z - z.max())
     p = e / e.sum()
     return p * (g - g @ p), 0.0
 

@@ -6,10 +6,11 @@ import os
 
 from chainrule.cli.app import app
 from chainrule.cli.numbers import grad, trace
+from chainrule.cli.selftest import selftest
 from chainrule.cli.source import write
 from chainrule.cli.why import why
 
-__all__ = ["app", "grad", "main", "trace", "why", "write"]
+__all__ = ["app", "grad", "main", "selftest", "trace", "why", "write"]
 
 
 def main() -> None:
