@@ -9,14 +9,32 @@ import numpy as np
 from chainrule.explain.notation.arrangement import shown_number
 from chainrule.language import Message, message
 
-__all__ = ["SMALL", "array_lines", "is_small", "shape_text", "shown_number", "summary"]
+__all__ = ["SMALL", "array_lines", "as_array", "is_small", "shape_text", "shown_number", "summary"]
 
 SMALL = 64  # elements of an array that is shown whole
 
 
+def as_array(x: Any) -> np.ndarray[Any, Any]:
+    """Numbers as one array; a list of arrays of one shape, stacked."""
+    array = np.asarray(x) if not isinstance(x, list | tuple) or _alike(x) else _loose(x)
+    if array.dtype == object and array.size and _alike(list(array.flat)):
+        array = np.stack([np.asarray(e) for e in array.flat]).reshape(*array.shape, *np.shape(array.flat[0]))
+    return array
+
+
+def _alike(x: Any) -> bool:
+    return len({np.shape(e) for e in x}) == 1
+
+
+def _loose(x: Any) -> np.ndarray[Any, Any]:
+    held = np.empty(len(x), object)
+    held[:] = list(x)
+    return held
+
+
 def is_small(x: Any) -> bool:
     """Whether an array is shown whole."""
-    return bool(np.size(x) <= SMALL)
+    return bool(as_array(x).size <= SMALL)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -26,7 +44,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 def array_lines(x: Any, width: int, whole: bool = False) -> list[str]:
     """An array as NumPy prints it, with few digits; with ``whole`` every element."""
-    array = np.asarray(x)
+    array = as_array(x)
     if array.ndim == 0:
         return [shown_number(array[()].item() if array.dtype != object else array.item())]
     threshold = array.size + 1 if whole else SMALL
@@ -50,7 +68,7 @@ def _aligned(array: np.ndarray[Any, Any], text: str, width: int, threshold: int)
 
 def summary(x: Any) -> Message | None:
     """The range, the mean and the norm of an array; nothing for an empty one or a number."""
-    array = np.asarray(x)
+    array = as_array(x)
     if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "fiub":
         return None
     numbers = array.astype(float)

@@ -81,7 +81,7 @@ def repeats_text(part: Part) -> Message | None:
 def part_entries(derivation: Derivation, part: Part) -> Iterator[Entry]:
     """What is said of a statement itself."""
     if part.note is not None:
-        yield Entry("text", None, part.note, "note")
+        yield Entry("text", message("Note"), part.note, "note")
     if part.index_form is not None:
         yield Entry("formula", message("In index notation"), part.index_form, "index")
     if part.value is not None:
@@ -122,11 +122,11 @@ def route_entries(derivation: Derivation, part: Part, route: Route) -> Iterator[
         if local.of == route.name:
             yield Entry("formula", message("Local derivative"), local.equation, "local")
             if local.note is not None:
-                yield Entry("text", None, local.note, "note")
+                yield Entry("text", message("Note"), local.note, "note")
     if route.chain is not None and not _same(route.chain, part, route):
         yield Entry("formula", message("Matrices") if route.matrix else message("Chain rule"), route.chain, "chain")
     if route.note is not None:
-        yield Entry("text", None, route.note, "note")
+        yield Entry("text", message("Note"), route.note, "note")
     for line in route.lines:
         yield from _line_entries(line)
     for name, why in route.identities:

@@ -28,7 +28,7 @@ __all__ = ["Styled", "derivation_lines", "plain"]
 Styled = list[tuple[str, str]]
 """A line as pieces of text, each with a style of rich's."""
 
-_NARROWEST, _LABEL = 40, 20
+_NARROWEST, _LABEL, _HANGING = 40, 20, 6
 _STYLES = {"code": "green", "formula": "", "text": "", "shapes": "dim", "array": "dim"}
 
 
@@ -165,16 +165,32 @@ def _broken(equation: Equation, width: int) -> list[str]:
 
 
 def _folded(side: str, width: int) -> list[str]:
-    """One side of an equation, broken at its signs where it is too wide."""
-    lines, line = [], ""
-    for piece in side.split(" "):
-        candidate = f"{line} {piece}" if line else piece
-        if line.strip() and wide(candidate) > width:
-            lines.append(line)
-            line = " " * 6 + piece
-        else:
-            line = candidate
-    return [*lines, line]
+    """One side of an equation, broken where it is too wide: at the outermost signs that fit."""
+    lines = []
+    while wide(side) > width:
+        place = _break(side, width)
+        if place is None:
+            break
+        lines.append(side[:place].rstrip())
+        side = " " * _HANGING + side[place:].lstrip()
+    return [*lines, side]
+
+
+def _break(side: str, width: int) -> int | None:
+    """Where a line may end: before a sign or after a dot, as far outside of brackets and as late as can be."""
+    found: tuple[int, int, int] | None = None
+    depth = 0
+    for place, character in enumerate(side[: width + 1]):
+        depth += (character in "([{") - (character in ")]}")
+        sign = side[place : place + 3] in (" + ", " - ") and place > _HANGING
+        dot = character == "·" and place < width
+        if sign or dot:
+            better = (-depth, int(sign), place)
+            found = max(found, better) if found is not None else better
+    if found is None:
+        return None
+    _, sign_found, place = found
+    return place if sign_found else place + 1
 
 
 def _numbers(x: Any, depth: Depth, width: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.figures import shape_text, shown_number, summary
+from chainrule.explain.figures import as_array, shape_text, shown_number, summary
 from chainrule.explain.html.heat import Grid, grid_of, picture_of, strength
 from chainrule.language import Message, message
 
@@ -16,7 +16,7 @@ __all__ = ["Arrays"]
 
 _CELLS, _COLUMNS = 48, 8  # of an array that is shown as a table
 _ROWS_OF_MAP, _COLUMNS_OF_MAP = 48, 64
-_SQUARE = 11  # pixels of a number in a map
+_SQUARE, _MOST_ACROSS, _MOST_DOWN = 12, 330, 170  # pixels of a number in a map, and of a map
 
 
 class Arrays:
@@ -32,7 +32,7 @@ class Arrays:
 
     def figure(self, x: Any, name: str, label: Message | None) -> str:
         """An array with its label."""
-        array = np.asarray(x)
+        array = as_array(x)
         caption = escape(str(label)) if label is not None else escape(name)
         shape = shape_text(array.shape)
         heading = f'<span class="label">{caption}</span>' + (f' <span class="shape">{shape}</span>' if shape else "")
@@ -50,7 +50,7 @@ class Arrays:
         rows, columns = grid.numbers.shape
         said = str(summary(array) or "")
         place = self._keep(array, grid)
-        square = max(2, min(_SQUARE, 340 // columns))
+        square = max(3, min(_SQUARE, _MOST_ACROSS // columns, _MOST_DOWN // rows))
         note = ""
         if grid.block != (1, 1):
             note = f'<p class="aside">{escape(str(_blocks(grid)))}</p>'

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.figures import as_array
+
 __all__ = ["Grid", "grid_of", "picture_of", "strength"]
 
 _POSITIVE, _NEGATIVE, _BROKEN = (37, 99, 235), (217, 105, 10), (190, 24, 160)
@@ -39,7 +41,7 @@ def grid_of(x: Any, rows: int, columns: int) -> Grid | None:
 
     Nothing for arrays without elements, or of what is no number.
     """
-    array = np.asarray(x)
+    array = as_array(x)
     if array.dtype.kind == "c":
         array = np.abs(array)
     if array.size == 0 or array.dtype.kind not in "fiub":

@@ -133,13 +133,21 @@ def _spread(places: list[Place], links: list[tuple[int, int]], bends: list[list[
     def wish_up(k: int) -> float:
         if computed(k) or not below[k]:
             return wish_down(k)
+        # Beside what is computed there, in the order in which the statement reads them.
         target = below[k][0]
-        return places[target].x + 0.001 + above[target].index(k)
+        beside = [a for a in above[target] if not computed(a)]
+        first = 1 if len(beside) < len(above[target]) else 0
+        return places[target].x + first + beside.index(k)
 
     for k, place in enumerate(places):
         place.x = float(rows[place.row].index(k))
-    for wish in (wish_down, wish_up, wish_down, wish_up, wish_down, wish_up):
-        for members in rows:
+
+    def wish_beside(k: int) -> float:
+        return places[k].x if computed(k) else wish_up(k)
+
+    # The last time from the bottom, when what inputs stand beside has its place.
+    for wish in (wish_down, wish_up, wish_down, wish_up, wish_down, wish_up, wish_beside):
+        for members in reversed(rows) if wish is wish_beside else rows:
             wanted = sorted((wish(k), not computed(k), n, k) for n, k in enumerate(members))
             xs = _apart([(w, 1.0 if aside else 1000.0) for w, aside, *_ in wanted])
             for (*_, k), x in zip(wanted, xs, strict=True):

@@ -17,6 +17,7 @@ __all__ = ["picture"]
 
 _MOST = 60  # nodes that are drawn with their numbers
 _WIDTH, _GAP, _MARGIN = 116, 14, 12
+_SMALLEST = 0.74  # of its size, before the drawing is moved about in and not made smaller
 _THUMB_WIDTH, _THUMB_HEIGHT = 46, 26
 
 
@@ -45,6 +46,7 @@ def picture(derivation: Derivation, ties: Ties) -> str:
     nodes = "".join(_node(layout, sizes, place, derivation.nodes[place.node], ties) for place in layout.places)
     return (
         f'<svg class="graph" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'style="min-width:{_SMALLEST * width:.0f}px" '
         f'role="group" aria-label="{escape(str(label))}">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
         'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
@@ -107,8 +109,9 @@ def _node(layout: Layout, sizes: _Sizes, place: Place, node: Node, ties: Ties) -
         )
     else:
         inside = f'<rect x="{left:.0f}" y="{top:.0f}" width="{_WIDTH}" height="{sizes.height}" rx="9"/>'
+        short = escape(_short(node.name, _letters(shape)))
         inside += (
-            f'<text class="name" x="{left + 10:.0f}" y="{top + 21:.0f}">{escape(_short(node.name, 12))}</text>'
+            f'<text class="name" x="{left + 10:.0f}" y="{top + 21:.0f}">{short}</text>'
             f'<text class="shape" x="{left + _WIDTH - 10:.0f}" y="{top + 21:.0f}" text-anchor="end">{shape}</text>'
         )
         if sizes.thumbs:
@@ -140,6 +143,11 @@ def _thumbs(node: Node, left: float, top: float) -> str:
             f'href="{picture_of(grid)}"/>'
         )
     return found
+
+
+def _letters(shape: str) -> int:
+    """How many letters of a name have room beside the shape."""
+    return int((_WIDTH - 28 - 6.7 * len(shape)) / 7.9)
 
 
 def _short(name: str, most: int) -> str:

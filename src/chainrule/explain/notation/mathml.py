@@ -102,6 +102,10 @@ def _word(x: Word) -> str:
             return "<mtext>" + shown.replace(" ", "\N{NO-BREAK SPACE}") + "</mtext>"
         case "size":
             return f'<mi class="code">{shown}</mi>'
+        case "transposed":
+            return "<mo>⊤</mo>"
+        case "index" if len(x.text) > 1:
+            return f'<mi class="index">{shown}</mi>'
         case "name" if len(x.text) == 1:
             # Arrays stand upright, whether their names are short or long; indices in italics.
             return f'<mi mathvariant="normal">{shown}</mi>'
