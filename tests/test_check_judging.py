@@ -96,3 +96,74 @@ def test_wrong_is_wrong_and_named(candidate: Any, kind: str, wrong: set[str]) ->
     assert not report.ok
     assert {n for n, g in report.gradients.items() if not g.ok} == wrong
     assert kind in [s.kind for s in report.suspects[:2]]
+
+
+def network(X, T, W1, B1, W2, B2, W3, B3):
+    Z1 = X.dot(W1) + B1
+    A1 = np.maximum(0, Z1)
+    Z2 = A1.dot(W2) + B2
+    A2 = 1 / (1 + np.exp(-Z2))
+    Y = A2.dot(W3) + B3
+    err = ((Y - T) ** 2).mean()
+    return err
+
+
+SHAPES = {"X": (4, 5), "T": (4, 2), "W1": (5, 6), "B1": 6, "W2": (6, 6), "B2": 6, "W3": (6, 2), "B3": 2}
+NETWORK = {name: RANDOM.standard_normal(shape) for name, shape in SHAPES.items()}
+
+
+def network_with(fault: str) -> Any:
+    def backward(X, T, W1, B1, W2, B2, W3, B3):
+        Z1 = X.dot(W1) + B1
+        A1 = np.maximum(0, Z1)
+        Z2 = A1.dot(W2) + B2
+        A2 = 1 / (1 + np.exp(-Z2))
+        Y = A2.dot(W3) + B3
+        dY = (1 if fault == "no 2" else 2) * (Y - T) / (len(Y) if fault == "count" else Y.size)
+        dA2 = dY @ W3.T
+        slope = {"none": 1.0, "z": Z2 * (1 - Z2), "itself": A2, "double": (A2 * (1 - A2)) ** 2}
+        dZ2 = dA2 * slope.get(fault, A2 * (1 - A2))
+        dA1 = dZ2 @ (W2 if fault == "transpose" else W2.T)
+        masks = {"mask": 1.0, "inverted": Z1 <= 0, "other mask": Z2 > 0}
+        dZ1 = dA1 * masks.get(fault, Z1 > 0)
+        bias = {"not summed": dZ2, "all summed": dZ2.sum(), "wrong axis": dZ2.sum(axis=1)}
+        return {
+            "W1": X.T @ dZ1,
+            "B1": dZ1.sum(axis=0),
+            "W2": (Z1 if fault == "operand" else A1).T @ dZ2,
+            "B2": bias.get(fault, dZ2.sum(axis=0)),
+            "W3": A2.T @ dY,
+            "B3": dY.sum(axis=0),
+        }
+
+    return backward
+
+
+@pytest.mark.parametrize(
+    ("fault", "kinds", "step"),
+    [
+        ("no 2", {"factor_2_missing"}, "err"),
+        ("count", {"wrong_count"}, "err"),
+        ("none", {"missing_activation_grad"}, "A2"),
+        ("z", {"uses_pre_activation_wrongly"}, "A2"),
+        ("itself", {"activation_for_derivative"}, "A2"),
+        ("double", {"double_activation_grad"}, "A2"),
+        ("transpose", {"missing_transpose"}, "Z2"),
+        ("mask", {"missing_relu_mask"}, "A1"),
+        ("inverted", {"inverted_mask"}, "A1"),
+        ("other mask", {"mask_from_wrong_array"}, "A1"),
+        ("not summed", {"bias_not_summed"}, "Z2"),
+        ("all summed", {"summed_all_axes"}, "Z2"),
+        ("wrong axis", {"wrong_axis"}, "Z2"),
+        ("operand", {"uses_pre_activation_wrongly", "wrong_operand"}, "Z2"),
+    ],
+)
+def test_a_fault_in_a_network_is_named_with_its_place(fault: str, kinds: set[str], step: str) -> None:
+    report = cr.check(network_with(fault), network, NETWORK)
+    assert not report.ok
+    assert report.suspects[0].kind in kinds, [s.kind for s in report.suspects]
+    assert report.suspects[0].step == step
+
+
+def test_a_right_network_is_right() -> None:
+    assert cr.check(network_with(""), network, NETWORK).ok

@@ -57,8 +57,8 @@ def named_factor(factors: Sequence[float], lengths: Sequence[Mapping[str, int]])
     if all(abs(c - first) <= _CLOSE * abs(first) for c in factors):
         known = [n for n in _lengths_equal(factors, lengths) if len({d[n] for d in lengths}) > 1]
         if not known:
-            near = next((t for c, t in _PLAIN.items() if abs(c - first) <= _CLOSE), f"{first:.6g}")
-            return Factor(near, first)
+            plain, text = next(((c, t) for c, t in _PLAIN.items() if abs(c - first) <= _CLOSE), (first, f"{first:.6g}"))
+            return Factor(text, plain)
     names = list(lengths[0])
     logs = {n: np.log([d[n] for d in lengths]) for n in names}
     options: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((n,), ()) for n in names] + [((), (n,)) for n in names]

@@ -15,6 +15,10 @@ from chainrule.language import Message, message
 __all__ = ["Finding", "Place", "place_of", "suspect_of"]
 
 
+# Words that say little: another that fits as well says more.
+_VAGUE = frozenset("wrong_local_derivative wrong_operand extra_factor missing_local_derivative wrong_power".split())
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place in the forward code: the name that it assigns, its line, and its text."""
@@ -54,7 +58,8 @@ class Finding:
     def rank(self) -> float:
         """How unlikely it is: simple edits that are often met come first."""
         often = kind_named(self.kind).often if self.kind in KINDS else 1
-        return self.cost - 0.5 * often + 1.5 * bool(self.breaks) - 0.4 * len(self.gradients)
+        vague = 0.8 if self.kind in _VAGUE else 0.0
+        return self.cost + vague - 0.5 * often + 1.5 * bool(self.breaks) - 0.4 * len(self.gradients)
 
 
 def place_of(program: Program, forward_steps: int, step: int) -> Place:

@@ -10,7 +10,7 @@ from chainrule.check.exact import Exact, evaluate, inputs_of, value_in
 from chainrule.check.findings import Place, place_of
 from chainrule.check.forward import Forward
 
-__all__ = ["Kink", "kink_place", "subgradient"]
+__all__ = ["Kink", "Neighbourhood", "kink_place"]
 
 _STEP = 1e-6
 _DIRECTIONS = 14
@@ -36,48 +36,79 @@ class Kink:
         self.local = local
 
 
-def subgradient(forward: Forward, exact: Exact, name: str, given: Any) -> Kink:
-    """Compare a gradient with those at points around the draw.
+class Neighbourhood:
+    """The gradients at points around a draw.
 
-    At a kink the exact gradient jumps, and a value between those on both sides is as good as any.  Along a direction in
-    which nothing jumps all choices have the same slope: a maximum that hands its gradient to two equals has twice that.
+    Attributes:
+        exact: the gradients on the draw.
+        jumps: whether a gradient jumps here.
     """
-    own = exact.gradients[name]
-    given = np.asarray(given)
-    if given.shape != own.shape or not np.all(np.isfinite(given)):
-        return Kink(False, 0, False)
-    random = np.random.default_rng(11)
-    base = inputs_of(forward, exact.backward, exact.draw)
-    place = next(k for k, leaf in enumerate(exact.leaves) if leaf.name == name)
-    cotangents = {x.number for x in exact.backward.cotangents}
-    near: list[np.ndarray[Any, Any]] = []
-    for _ in range(_DIRECTIONS):
-        moves = []
-        for x, var in zip(base, exact.backward.program.inputs, strict=True):
-            moving = np.asarray(x).dtype.kind == "f" and var.number not in cotangents
-            moves.append(random.standard_normal(np.shape(x)) if moving else None)
-        for sign in (1, -1):
-            moved = [x if m is None else x + sign * _STEP * m for x, m in zip(base, moves, strict=True)]
-            values = evaluate(exact.backward.program, moved)
-            g = value_in(exact.backward.gradients[place], values)
-            near.append(np.broadcast_to(np.asarray(g), own.shape))
-    if not all(np.all(np.isfinite(g)) for g in near):
-        return Kink(False, 0, False)
-    scale = max(float(np.max(np.abs(g), initial=0.0)) for g in [own, *near])
-    slack = 3e-5 * scale + 1e-12
-    stack = np.stack([*near, own])
-    low, high = stack.min(axis=0) - slack, stack.max(axis=0) + slack
-    differing = np.abs(given - own) > slack
-    width = high - low
-    local = not np.any(differing & ~(width > 4 * slack))
-    # Where many kinks meet in one element, a few draws do not reach the ends.
-    valid = local and bool(np.all((given >= low - width) & (given <= high + width)))
-    sums = [float(np.sum(g)) for g in [*near, own]]
-    room = slack * own.size
-    if valid and max(sums) - min(sums) <= room:
-        # Along the direction of all ones there is no kink, so every choice must have the same slope there.
-        valid = min(sums) - room <= float(np.sum(given)) <= max(sums) + room
-    return Kink(valid, int(np.sum(differing)), local)
+
+    def __init__(self, forward: Forward, exact: Exact) -> None:
+        self.forward = forward
+        self.exact = exact
+        self._random = np.random.default_rng(11)
+        self._near: dict[str, list[np.ndarray[Any, Any]]] = {n: [] for n in exact.gradients}
+        self._look(1)
+        self.jumps = any(
+            not np.all(np.isfinite(g)) or float(np.max(np.abs(g - exact.gradients[n]), initial=0.0)) > self._slack(n)
+            for n, near in self._near.items()
+            for g in near
+        )
+
+    def _slack(self, name: str) -> float:
+        sizes = [float(np.max(np.abs(g), initial=0.0)) for g in (self.exact.gradients[name], *self._near[name])]
+        return 3e-5 * max(sizes) + 1e-12
+
+    def _look(self, times: int) -> None:
+        exact = self.exact
+        program = exact.backward.program
+        base = inputs_of(self.forward, exact.backward, exact.draw)
+        cotangents = {x.number for x in exact.backward.cotangents}
+        for _ in range(times):
+            moves = [
+                self._random.standard_normal(np.shape(x))
+                if np.asarray(x).dtype.kind == "f" and var.number not in cotangents
+                else None
+                for x, var in zip(base, program.inputs, strict=True)
+            ]
+            for sign in (1, -1):
+                moved = [x if m is None else x + sign * _STEP * m for x, m in zip(base, moves, strict=True)]
+                values = evaluate(program, moved)
+                for leaf, g in zip(exact.leaves, exact.backward.gradients, strict=True):
+                    own = exact.gradients[leaf.name]
+                    self._near[leaf.name].append(np.broadcast_to(np.asarray(value_in(g, values)), own.shape))
+
+    def judged(self, name: str, given: Any) -> Kink:
+        """Compare a gradient with those at the points around.
+
+        At a kink the exact gradient jumps, and a value between those on both sides is as good as any.  Along a
+        direction in which nothing jumps all choices have the same slope: a maximum that hands its gradient to two
+        equals has twice that.
+        """
+        own = self.exact.gradients[name]
+        given = np.asarray(given)
+        if not self.jumps or given.shape != own.shape or not np.all(np.isfinite(given)):
+            return Kink(False, 0, False)
+        if len(self._near[name]) < _DIRECTIONS:
+            self._look(_DIRECTIONS)
+        near = self._near[name]
+        if not all(np.all(np.isfinite(g)) for g in near):
+            return Kink(False, 0, False)
+        slack = self._slack(name)
+        stack = np.stack([*near, own])
+        low, high = stack.min(axis=0) - slack, stack.max(axis=0) + slack
+        differing = np.abs(given - own) > slack
+        width = high - low
+        local = not np.any(differing & ~(width > 4 * slack))
+        # Where many kinks meet in one element, a few draws do not reach the ends.
+        valid = local and bool(np.all((given >= low - width) & (given <= high + width)))
+        sums = [float(np.sum(g)) for g in [*near, own]]
+        room = slack * own.size
+        if valid and max(sums) - min(sums) <= room:
+            # Along the direction of all ones there is no kink, so every choice must have the same slope there.
+            valid = min(sums) - room <= float(np.sum(given)) <= max(sums) + room
+        return Kink(valid, int(np.sum(differing)), local)
 
 
 def kink_place(exact: Exact, ties: bool = False) -> tuple[str, Place]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class Trials:
         seed: of the draws.
         drawing: makes them.
         done: the trials.
+        lengths: of the axes on trials of other sizes, by the number of the trial.
     """
 
     candidate: Candidate
@@ -39,6 +41,7 @@ class Trials:
     seed: int
     drawing: Drawing
     done: list[Trial] = field(default_factory=list)
+    lengths: dict[int, Mapping[Any, int]] = field(default_factory=dict)
 
     @classmethod
     def begun(cls, candidate: Candidate, forward: Forward, wrt: Sequence[str], seed: int) -> Trials:
@@ -100,4 +103,14 @@ class Trials:
         with seeded(self.seed + number):
             lengths = self.drawing.other_lengths(seed)
             draw = None if lengths is None else self.drawing.draw(label, lengths, seed, how)
+        trial = self.on(draw)
+        if trial is not None and lengths is not None:
+            self.lengths[id(trial)] = lengths
+        return trial
+
+    def sibling(self, trial: Trial, number: int) -> Trial | None:
+        """A further trial on arrays of the same sizes as another."""
+        seed = self.seed * 100 + number
+        with seeded(self.seed + number):
+            draw = self.drawing.draw(trial.label, self.lengths.get(id(trial)), seed)
         return self.on(draw)

@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.check.candidate import Answer
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Compared, Trial
-from chainrule.check.kinks import kink_place, subgradient
+from chainrule.check.kinks import Neighbourhood, kink_place
 from chainrule.check.trials import Trials
 from chainrule.language import Message, message
 
@@ -37,8 +37,10 @@ class Verdicts:
         self._excused: set[tuple[int, str]] = set()
         self._errors()
         for number, trial in enumerate(self._counted()):
-            for name in trial.wrong:
-                self._at_kink(number, trial, name)
+            if trial.wrong and trial.label != "large" and kink_place(trial.exact)[0]:
+                around = Neighbourhood(trials.forward, trial.exact)
+                for name in trial.wrong:
+                    self._at_kink(number, trial, name, around)
         self._only_elsewhere()
 
     def wrong(self) -> list[str]:
@@ -75,14 +77,12 @@ class Verdicts:
             )
         )
 
-    def _at_kink(self, number: int, trial: Trial, name: str) -> None:
+    def _at_kink(self, number: int, trial: Trial, name: str, around: Neighbourhood) -> None:
         compared = trial.compared[name]
-        if compared.given is None or trial.label == "large":
+        if compared.given is None:
             return
         operation, place = kink_place(trial.exact)
-        if not operation:
-            return
-        kink = subgradient(self.trials.forward, trial.exact, name, compared.given)
+        kink = around.judged(name, compared.given)
         if kink.valid and kink.count:
             self._excused.add((number, name))
             where = place.source or place.step or operation

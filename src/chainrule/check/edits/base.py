@@ -1,0 +1,252 @@
+"""A backward pass to be edited: its steps, compiled for a draw, and run again from where an edit changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.check.exact import Exact, evaluate, inputs_of
+from chainrule.check.forward import Forward
+from chainrule.dispatch import evaluator
+from chainrule.ir import Const, Step, Var
+from chainrule.run import resolved
+from chainrule.sizes import is_size, plain_number
+
+__all__ = ["Base", "Change", "Edit", "Values", "Variant", "Wiring", "same_steps"]
+
+Values = Mapping[int, Any]
+# What a step gives instead, from its operands and from what else has been computed.
+Change = Callable[[Sequence[Any], Values], Any]
+# A word for a change, the operand, what stands in its place, how far-fetched it is, and the change itself.
+Variant = tuple[str, int, Any, float, Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of the exact backward pass that somebody may have made by mistake.
+
+    Attributes:
+        changes: per number of a step, what it gives instead.
+        word: what kind of change it is, as the generator calls it: ``"drop"``, ``"other operand"``.
+        step: the number of the (first) step that is changed.
+        operand: the operand that is concerned, or -1.
+        other: what stands in its place, in words or as the number of a variable.
+        cost: how far-fetched it is.
+        kind: a word of the vocabulary, where the generator knows it already.
+        owner: the number of the forward step that it belongs to, where the generator knows it; else -1.
+    """
+
+    changes: Mapping[int, Change]
+    word: str
+    step: int
+    operand: int = -1
+    other: Any = None
+    cost: float = 0.0
+    kind: str = ""
+    owner: int = -1
+
+    def joined(self, later: Edit) -> dict[int, Change] | None:
+        """The changes of both; ``None`` where both change a step."""
+        if self.changes.keys() & later.changes.keys():
+            return None
+        return {**self.changes, **later.changes}
+
+
+class Wiring:
+    """How the steps of a backward pass hang together.
+
+    Attributes:
+        backward: the record.
+        steps: its steps, forward ones first.
+        first: the number of the first backward step.
+        made_by: per variable the step that makes it.
+        used_by: per variable the steps that read it.
+        owner: per backward step the number of a forward step at the same place of the user's code, or -1.
+        targets: per variable that is a gradient, the names of the arrays that it belongs to.
+    """
+
+    def __init__(self, backward: Backward, names: Sequence[str]) -> None:
+        self.backward = backward
+        self.steps: tuple[Step, ...] = backward.program.steps
+        self.first = backward.forward_steps
+        self.names = tuple(names)
+        self.made_by = {out.number: k for k, step in enumerate(self.steps) for out in step.outputs}
+        self.used_by: dict[int, list[int]] = {}
+        for k, step in enumerate(self.steps):
+            for x in step.inputs:
+                if x.number >= 0:
+                    self.used_by.setdefault(x.number, []).append(k)
+        places: dict[Any, int] = {}
+        for k, step in enumerate(self.steps[: self.first]):
+            places[step.position] = k
+        self.owner = {
+            k: places.get(self.steps[k].position, -1) if self.steps[k].position is not None else -1
+            for k in range(self.first, len(self.steps))
+        }
+        self.targets: dict[int, list[str]] = {}
+        self.gradients: dict[str, Var | Const] = dict(zip(names, backward.gradients, strict=True))
+        for name, g in self.gradients.items():
+            if isinstance(g, Var):
+                self.targets.setdefault(g.number, []).append(name)
+        self.variables = backward.program.by_number()
+        self.reaches = self._reaches()
+
+    def _reaches(self) -> dict[int, frozenset[str]]:
+        """Per step the gradients that depend on it."""
+        found: dict[int, frozenset[str]] = {}
+        per_variable: dict[int, set[str]] = {n: set(names) for n, names in self.targets.items()}
+        for k in range(len(self.steps) - 1, -1, -1):
+            own: set[str] = set()
+            for out in self.steps[k].outputs:
+                own |= per_variable.get(out.number, set())
+            found[k] = frozenset(own)
+            for x in self.steps[k].inputs:
+                if x.number >= 0:
+                    per_variable.setdefault(x.number, set()).update(own)
+        return found
+
+    def signature(self, k: int) -> Any:
+        """What a step is, so that the same step of other turns of a loop has the same."""
+        step = self.steps[k]
+        return step.position, step.operation.name, tuple(self._origin(x) for x in step.inputs)
+
+    def _origin(self, x: Var | Const) -> Any:
+        if isinstance(x, Const) and x.number < 0:
+            return "number"
+        maker = self.made_by.get(x.number)
+        if maker is None:
+            return "array"
+        step = self.steps[maker]
+        return step.operation.name, step.position
+
+    def groups(self) -> list[list[int]]:
+        """Backward steps that are the same step in several turns of a loop."""
+        found: dict[Any, list[int]] = {}
+        for k in range(self.first, len(self.steps)):
+            if self.steps[k].position is not None:
+                found.setdefault(self.signature(k), []).append(k)
+        return [g for g in found.values() if len(g) > 1]
+
+
+def same_steps(a: Backward, b: Backward) -> bool:
+    """Whether two records take the same steps, so that an edit of one is an edit of the other."""
+    if len(a.program.steps) != len(b.program.steps) or a.forward_steps != b.forward_steps:
+        return False
+    return all(
+        s.operation is t.operation
+        and [x.number for x in s.inputs] == [x.number for x in t.inputs]
+        and [x.number for x in s.outputs] == [x.number for x in t.outputs]
+        for s, t in zip(a.program.steps, b.program.steps, strict=True)
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Base:
+    """The steps of a backward pass with their values on one draw.
+
+    Attributes:
+        wiring: how the steps hang together.
+        exact: the draw, and the exact gradients on it.
+        values: of all variables.
+        shapes: of the arrays that are differentiated.
+    """
+
+    wiring: Wiring
+    exact: Exact
+    values: dict[int, Any]
+    shapes: dict[str, tuple[int, ...]]
+    _compiled: list[Any] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, wiring: Wiring, forward: Forward, exact: Exact) -> Base:
+        """The steps with their values on a draw."""
+        if exact.backward is wiring.backward:
+            values = exact.values
+        else:
+            values = evaluate(wiring.backward.program, inputs_of(forward, wiring.backward, exact.draw))
+        shapes = {n: np.shape(g) for n, g in exact.gradients.items()}
+        base = cls(wiring, exact, values, shapes)
+        for step in wiring.steps:
+            base._compiled.append(base._compile(step))
+        return base
+
+    def _compile(self, step: Step) -> Any:
+        operands = [
+            (x.number, None)
+            if isinstance(x, Var) or x.number >= 0
+            else (-1, resolved(x.value, self.values) if is_size(x.value) else plain_number(x.value))
+            for x in step.inputs
+        ]
+        params = {k: resolved(v, self.values) for k, v in step.params.items()}
+        function = evaluator(step.operation)
+        return function, operands, params, tuple(out.number for out in step.outputs)
+
+    def function(self, k: int) -> Any:
+        """What evaluates a step."""
+        return self._compiled[k][0]
+
+    def params(self, k: int) -> dict[str, Any]:
+        """The static arguments of a step on this draw."""
+        found: dict[str, Any] = self._compiled[k][2]
+        return found
+
+    def operands(self, k: int, overlay: Values | None = None) -> list[Any]:
+        """The operands of a step."""
+        values, over = self.values, overlay or {}
+        return [
+            constant if number < 0 else over[number] if number in over else values[number]
+            for number, constant in self._compiled[k][1]
+        ]
+
+    def run(self, changes: Mapping[int, Change], wanted: Callable[[str, Any], bool] | None = None) -> dict[str, Any]:
+        """The gradients that an edit changes.
+
+        Args:
+            changes: per step what it gives instead.
+            wanted: is told of each gradient as soon as it is known; to go on, it returns ``True``.
+
+        Raises:
+            Exception: whatever the edited steps raise where shapes do not fit.
+        """
+        values, compiled = self.values, self._compiled
+        over: dict[int, Any] = {}
+        found: dict[str, Any] = {}
+        targets = self.wiring.targets
+        looking = _Looking(values, over)
+        for k in range(min(changes), len(compiled)):
+            function, operands, params, outputs = compiled[k]
+            change = changes.get(k)
+            if change is None:
+                for number, _ in operands:
+                    if number in over:
+                        break
+                else:
+                    continue
+            given = [
+                constant if number < 0 else over[number] if number in over else values[number]
+                for number, constant in operands
+            ]
+            result = function(*given, **params) if change is None else change(given, looking)
+            for number, part in zip(outputs, result if len(outputs) > 1 else (result,), strict=True):
+                over[number] = part
+                for name in targets.get(number, ()):
+                    found[name] = part
+                    if wanted is not None and not wanted(name, part):
+                        return found
+        return found
+
+
+class _Looking(dict[int, Any]):
+    """Values with changes laid over them, looked up one by one."""
+
+    def __init__(self, values: Values, over: Values) -> None:
+        super().__init__()
+        self.values_below = values
+        self.over = over
+
+    def __getitem__(self, number: int) -> Any:
+        return self.over[number] if number in self.over else self.values_below[number]

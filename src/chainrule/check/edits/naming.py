@@ -1,0 +1,394 @@
+"""Which word of the vocabulary an edit of the backward pass is, and what its sentence wants to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.edits.base import Base, Edit
+from chainrule.check.findings import Place, place_of
+from chainrule.ir import Const, Step, Var, operand_text
+from chainrule.language import message
+from chainrule.sizes import is_size
+
+__all__ = ["named_edit"]
+
+_COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal logical_not logical_and".split())
+_RELU = frozenset("maximum minimum clip fmax fmin where abs absolute".split())
+_REDUCED_MAX = frozenset("max min amax amin".split())
+_STATISTICS = frozenset("mean sum var std max min amax amin median".split())
+_ACTIVATIONS = frozenset(
+    "tanh exp expit sin cos arctan log1p expm1 erf math.erf sinh cosh softmax special.expit logaddexp sqrt".split()
+)
+
+
+class _Context:
+    """An edit with what is around it."""
+
+    def __init__(self, base: Base, edit: Edit) -> None:
+        self.base = base
+        self.edit = edit
+        self.wiring = base.wiring
+        self.step: Step = self.wiring.steps[edit.step]
+        self.name = self.step.operation.name
+        owner = edit.owner if edit.owner >= 0 else self.wiring.owner.get(edit.step, -1)
+        self.owner = owner
+        self.forward: Step | None = self.wiring.steps[owner] if owner >= 0 else None
+        self.of = self.forward.operation.name if self.forward is not None else ""
+
+    def operand(self, n: int) -> Var | Const:
+        return self.step.inputs[n]
+
+    def maker(self, x: Var | Const) -> Step | None:
+        k = self.wiring.made_by.get(x.number)
+        return self.wiring.steps[k] if k is not None else None
+
+    def value(self, n: int) -> Any:
+        return self.base.operands(self.edit.step)[n]
+
+    def is_mask(self, n: int) -> bool:
+        value = np.asarray(self.value(n))
+        return value.dtype == bool or bool(value.ndim and set(np.unique(value).tolist()) == {0.0, 1.0})
+
+    def is_forward(self, n: int) -> bool:
+        """Whether an operand is a value of the forward pass or an argument."""
+        x = self.operand(n)
+        return x.number >= 0 and self.wiring.made_by.get(x.number, -1) < self.wiring.first
+
+    def text(self, n: int) -> str:
+        """An operand in the user's names, or in words."""
+        return self.name_of(self.operand(n))
+
+    def name_of(self, x: Var | Const, depth: int = 0) -> str:
+        if isinstance(x, Const) and x.number < 0:
+            return operand_text(x, self.wiring.backward.program.names())
+        if x.name:
+            return x.name
+        step = self.maker(x)
+        if step is None or depth > 2:
+            return ""
+        inner = [self.name_of(y, depth + 1) for y in step.inputs]
+        if not all(inner):
+            return ""
+        return _spelled(step, inner)
+
+
+def _spelled(step: Step, inner: list[str]) -> str:
+    symbols = {"multiply": "*", "divide": "/", "add": "+", "subtract": "-", "greater": ">", "less": "<", "power": "**",
+               "equal": "==", "greater_equal": ">=", "less_equal": "<=", "matmul": "@"}  # fmt: skip
+    inner = [f"({t})" if " " in t else t for t in inner]
+    name = step.operation.name
+    if name in symbols and len(inner) == 2:
+        return f"{inner[0]} {symbols[name]} {inner[1]}"
+    if name == "transpose" and len(inner) == 1 and not step.params:
+        return f"{inner[0]}.T"
+    if name == "negative":
+        return f"-{inner[0]}"
+    return f"{step.operation.spelling}({', '.join(inner)})" if len(inner) == 1 and not step.params else ""
+
+
+def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str, Any]]:
+    """The word for an edit, the statement of the forward pass that it belongs to, and details for its sentence."""
+    c = _Context(base, edit)
+    place = place_of(base.wiring.backward.program, base.wiring.first, c.owner)
+    details: dict[str, Any] = {}
+    kind = edit.kind or _kind(c, details, batch)
+    return kind, place, details
+
+
+def _kind(c: _Context, details: dict[str, Any], batch: str) -> str:
+    word, n = c.edit.word, c.edit.operand
+    simple = _SIMPLE.get(word)
+    if simple is not None:
+        return simple
+    if word == "drop":
+        return _dropped(c, n, details, batch)
+    if word in ("drop term", "negate term", "zero", "detach", "leave one out", "keep one", "double term", "halve term"):
+        return _route(c, word, n, details)
+    if word == "other operand":
+        return _other(c, n, details)
+    if word in ("no sum", "all axes", "axis", "keepdims", "mean", "sum", "one row"):
+        return _axes(c, word, details, batch)
+    if word in (
+        "no count",
+        "other count",
+        "no number",
+        "number times",
+        "number plus",
+        "one less",
+        "count twice",
+        "scale",
+    ):
+        return _number(c, word, n, details, batch)
+    if word.startswith(("transposed", "swapped", "elementwise")):
+        return _matrix(c, word, details)
+    if word.startswith("local"):
+        return _local(c, word, details)
+    if word in ("complement", "invert mask"):
+        mask = word == "invert mask" or c.is_mask(n)
+        return "inverted_mask" if mask else "wrong_local_derivative"
+    if word == "square":
+        return "double_activation_grad" if not _is_constant(c, n) else "extra_factor"
+    return "wrong_local_derivative"
+
+
+_SIMPLE = {
+    "no transpose": "missing_transpose",
+    "reshape": "reshape_instead_of_transpose",
+    "other order": "reshape_instead_of_transpose",
+    "turned": "reshape_instead_of_transpose",
+    "axes": "transposed",
+    "matmul": "matmul_instead_of_elementwise",
+    "swap branches": "swapped_branches",
+    "one branch": "missing_branch",
+    "zero branch": "missing_branch",
+    "overwrites": "overwrites_instead_of_accumulates",
+    "adds once": "duplicate_index_overwrite",
+    "read instead": "permutation_not_inverted",
+    "stride ignored": "stride_ignored",
+    "off by one": "off_by_one_index",
+    "from the end": "off_by_one_index",
+    "from the start": "padding_offset",
+    "not reversed": "not_reversed",
+    "reversed": "not_reversed",
+    "drop sign": "sign_flipped_term",
+    "negate": "sign_flipped_term",
+    "negate one": "sign_flipped_term",
+    "power": "wrong_power",
+    "root": "wrong_power",
+    "diagonal": "softmax_diag_only",
+    "last only": "overwrites_instead_of_accumulates",
+    "first only": "overwrites_instead_of_accumulates",
+    "all true": "missing_mask",
+    "other side": "wrong_local_derivative",
+    "last axis": "accidental_outer_broadcast",
+}
+
+
+def _is_constant(c: _Context, n: int) -> bool:
+    return isinstance(c.operand(n), Const) and c.operand(n).number < 0
+
+
+def _dropped(c: _Context, n: int, details: dict[str, Any], batch: str) -> str:
+    x = c.operand(n)
+    if c.name == "matmul":
+        return "missing_local_derivative"
+    details["factor"] = c.text(n) or None
+    if _is_constant(c, n):
+        return _number(c, "no count" if is_size(getattr(x, "value", None)) else "no number", n, details, batch)
+    if c.is_mask(n):
+        maker = c.maker(x)
+        if c.of in ("maximum", "fmax") or (c.of == "where" and maker is not None):
+            return "missing_relu_mask"
+        return "missing_mask"
+    if c.of in _ACTIVATIONS:
+        return "missing_activation_grad"
+    if c.of == "log":
+        return "missing_log_derivative"
+    if c.of in ("power", "square", "sqrt", "abs", "absolute"):
+        return "missing_local_derivative"
+    if c.of in ("multiply", "divide"):
+        own = c.operand(n)
+        argument = own.number >= 0 and own.number not in c.wiring.made_by
+        return (
+            "missing_scale" if argument or np.ndim(c.value(n)) < np.ndim(c.value(1 - n)) else "missing_local_derivative"
+        )
+    return "missing_local_derivative"
+
+
+def _route(c: _Context, word: str, n: int, details: dict[str, Any]) -> str:
+    if word == "negate term":
+        return "sign_flipped_term"
+    if word in ("double term", "halve term"):
+        return "doubled_path" if word == "double term" else "extra_factor"
+    if word == "keep one":
+        return "overwrites_instead_of_accumulates" if n == c.edit.other - 1 or n == 0 else "missing_path"
+    through = _route_of(c, word, n)
+    if word == "detach":
+        through = c.forward
+    if through is not None:
+        name = through.operation.name
+        if name == "mean":
+            squared = any(
+                (m := c.maker(x)) is not None and m.operation.name in ("power", "multiply", "square")
+                for x in through.inputs
+            )
+            return "missing_var_path" if squared else "missing_mean_path"
+        if name in ("var", "std"):
+            return "missing_var_path"
+        if name in _STATISTICS:
+            return "treats_stat_as_constant"
+        if word == "detach" and np.ndim(c.base.values[through.outputs[0].number]) < 2 and _from_statistic(c, through):
+            return "missing_var_path" if _squares(c, through) else "treats_stat_as_constant"
+    return "missing_path"
+
+
+def _route_of(c: _Context, word: str, n: int) -> Step | None:
+    """The forward step that a dropped share came through: the one at the place where the share was made."""
+    if word == "drop term" and 0 <= n < len(c.step.inputs):
+        maker = c.wiring.made_by.get(c.operand(n).number)
+        if maker is not None and c.wiring.owner.get(maker, -1) >= 0:
+            return c.wiring.steps[c.wiring.owner[maker]]
+    if word == "leave one out" and c.edit.owner >= 0:
+        return c.wiring.steps[c.edit.owner]
+    return c.forward
+
+
+def _from_statistic(c: _Context, step: Step, depth: int = 4) -> bool:
+    if step.operation.name in _STATISTICS:
+        return True
+    makers = [m for x in step.inputs if (m := c.maker(x)) is not None]
+    return depth > 0 and any(_from_statistic(c, m, depth - 1) for m in makers)
+
+
+def _squares(c: _Context, step: Step, depth: int = 5) -> bool:
+    if step.operation.name in ("power", "square", "var", "std"):
+        return True
+    makers = [m for x in step.inputs if (m := c.maker(x)) is not None]
+    return depth > 0 and any(_squares(c, m, depth - 1) for m in makers)
+
+
+def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
+    x = c.operand(n)
+    wrong = c.wiring.variables.get(c.edit.other)
+    details["right"] = c.text(n) or None
+    details["wrong"] = (c.name_of(wrong) if wrong is not None else "") or None
+    if c.name in _COMPARISONS:
+        return "mask_from_wrong_array"
+    if wrong is None:
+        return "wrong_operand"
+    if _activates(c, x.number, wrong.number):
+        return "uses_post_activation_wrongly"
+    if _activates(c, wrong.number, x.number):
+        return "uses_pre_activation_wrongly"
+    if _family(c, x.number) is not None and _family(c, x.number) == _family(c, wrong.number):
+        return "off_by_one_index"
+    return "wrong_operand"
+
+
+def _activates(c: _Context, z: int, a: int) -> bool:
+    """Whether ``a`` is computed from ``z`` element by element, in a few steps, from nothing else of its shape."""
+    number = a
+    for _ in range(5):
+        maker = c.wiring.made_by.get(number)
+        if maker is None:
+            return False
+        step = c.wiring.steps[maker]
+        if step.operation.kind != "elementwise" and step.operation.name not in ("where", "clip"):
+            return False
+        shape = np.shape(c.base.values[a])
+        before = [x.number for x in step.inputs if x.number >= 0 and np.shape(c.base.values[x.number]) == shape]
+        if z in before:
+            return len(before) == 1 or step.operation.name in ("where", "maximum", "minimum")
+        if len(set(before)) != 1:
+            return False
+        number = before[0]
+    return False
+
+
+def _family(c: _Context, number: int) -> Any:
+    maker = c.wiring.made_by.get(number)
+    if maker is None or maker >= c.wiring.first or c.wiring.steps[maker].position is None:
+        return None
+    step = c.wiring.steps[maker]
+    return step.position, step.operation.name
+
+
+def _axes(c: _Context, word: str, details: dict[str, Any], batch: str) -> str:
+    step = c.forward
+    if word == "keepdims":
+        return "missing_keepdims"
+    if word == "mean":
+        return "extra_batch_mean"
+    if word == "sum":
+        return "missing_mean"
+    if word == "one row":
+        return "overwrites_instead_of_accumulates"
+    if word == "all axes":
+        return "summed_all_axes"
+    if word == "no sum":
+        axes = c.edit.other
+        details["axis"] = axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes
+        if step is not None and c.of in ("add", "subtract"):
+            details["operand"] = next((n for out in c.step.outputs if (n := (out.name or "").removeprefix("d"))), None)
+            return "bias_not_summed"
+        if step is not None and c.of in ("divide", "multiply"):
+            return "broadcast_not_reduced"
+        return "broadcast_not_reduced"
+    details["wrong"] = message("axis {axis}", axis=c.edit.other[0] if len(c.edit.other) == 1 else c.edit.other)
+    return "wrong_axis"
+
+
+def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str) -> str:
+    if word == "no count":
+        counts = _count_text(c, n)
+        details["count"] = details["factor"] = counts
+        return "missing_batch_mean" if c.of in ("mean", "average") and _over_all(c) else "missing_mean"
+    if word in ("other count", "one less"):
+        details["wrong"] = c.edit.other
+        return "wrong_count"
+    if word == "count twice":
+        return "extra_batch_mean"
+    if word == "no number":
+        value = np.abs(c.value(n)) if n >= 0 else 0
+        if value == 2:
+            return "factor_2_missing"
+        return "missing_scale"
+    if word == "scale":
+        text = str(c.edit.other)
+        details["factor"] = text
+        if text == "-1":
+            return "sign_flipped_term"
+        if text.startswith("1 / ") and "shape" in text:
+            return "extra_batch_mean" if text[4:] == batch else "wrong_count"
+        if "shape" in text:
+            return "missing_batch_mean" if text == batch else "missing_mean"
+        return "factor_2_missing" if text == "1 / 2" else "extra_factor"
+    if word == "number times" and c.edit.other == 0.5:
+        return "factor_2_missing"
+    if c.of == "power" and word == "number plus":
+        return "wrong_power"
+    details["factor"] = c.edit.other
+    return "extra_factor" if word == "number times" else "wrong_constant_value"
+
+
+def _count_text(c: _Context, n: int) -> Any:
+    text = c.text(n)
+    return text or None
+
+
+def _over_all(c: _Context) -> bool:
+    """Whether a mean is over the whole array or over its first axis."""
+    if c.forward is None:
+        return False
+    axis = c.forward.params.get("axis", c.forward.params.get("argument 1"))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return axis is None or 0 in axes
+
+
+def _matrix(c: _Context, word: str, details: dict[str, Any]) -> str:
+    if word.startswith("elementwise"):
+        return "elementwise_instead_of_matmul"
+    if word.startswith("transposed"):
+        if "all" in word:
+            return "transposes_all_axes"
+        return "missing_transpose"
+    return "wrong_operand_order" if word == "swapped - -" else "missing_transpose"
+
+
+def _local(c: _Context, word: str, details: dict[str, Any]) -> str:
+    relu = _is_relu(c)
+    if word == "local dropped":
+        return "missing_relu_mask" if relu else "missing_activation_grad"
+    if word in ("local twice", "local again"):
+        details["factor"] = c.edit.other
+        return "double_activation_grad"
+    details["wrong"] = c.edit.other
+    if word == "local at end":
+        return "uses_post_activation_wrongly"
+    return "wrong_local_derivative"
+
+
+def _is_relu(c: _Context) -> bool:
+    return c.forward is not None and c.of in ("maximum", "fmax", "where")

@@ -1,0 +1,71 @@
+"""Wrong operands: another value of the same shape stands where a backward step reads one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.edits.base import Base, Change, Edit, Values
+
+__all__ = ["other_operands", "shaped_values"]
+
+_MOST = 24  # other values that are tried for one operand
+
+
+def shaped_values(base: Base) -> dict[tuple[int, ...], list[int]]:
+    """The variables of each shape, forward ones and cotangents, without those that are equal to an earlier one."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    wiring = base.wiring
+    numbers = [x.number for x in wiring.backward.program.inputs]
+    numbers += [x.number for x in wiring.backward.program.constants]
+    numbers += [out.number for step in wiring.steps for out in step.outputs]
+    for number in numbers:
+        value = base.values[number]
+        if np.ndim(value) == 0:
+            continue
+        same = found.setdefault(np.shape(value), [])
+        if not any(_equal(base.values[n], value) for n in same[-40:]):
+            same.append(number)
+    return found
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(np.array_equal(a, b)) and np.asarray(a).dtype == np.asarray(b).dtype
+
+
+def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]]) -> Iterator[Edit]:
+    """The edits in which one operand of a step is another value of the same shape, or of its transpose's."""
+    wiring = base.wiring
+    step = wiring.steps[k]
+    if len(step.outputs) != 1 or step.operation.name in ("broadcast_to", "zeros_like", "equal", "expand_dims"):
+        return
+    function, params = base.function(k), base.params(k)
+    made = {out.number for out in step.outputs}
+    given = base.operands(k)
+    for n, x in enumerate(step.inputs):
+        if x.number < 0 or np.ndim(given[n]) == 0:
+            continue
+        shape = np.shape(given[n])
+        options = [m for m in shaped.get(shape, ()) if m != x.number and m not in made]
+        options = [m for m in options if not _equal(base.values[m], given[n])]
+        options = [m for m in options if wiring.made_by.get(m, -1) < k][:_MOST]
+        for m in options:
+            forward = wiring.made_by.get(m, -1) < wiring.first
+            cost = 0.2 if forward and _named(base, m) else 0.8
+            if not _named(base, x.number) and wiring.made_by.get(x.number, -1) < wiring.first:
+                cost += 0.3
+            yield Edit({k: _with(function, n, m, params)}, "other operand", k, n, m, cost)
+
+
+def _named(base: Base, number: int) -> bool:
+    x = base.wiring.variables.get(number)
+    return x is not None and bool(x.name)
+
+
+def _with(function: Any, n: int, other: int, params: Any) -> Change:
+    def change(x: Sequence[Any], v: Values) -> Any:
+        return function(*x[:n], v[other], *x[n + 1 :], **params)
+
+    return change

@@ -1,0 +1,234 @@
+"""The search for the edit, or the edits, of the exact backward pass that give what the candidate gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.edits.base import Base, Change, Edit, Wiring, same_steps
+from chainrule.check.edits.source import EditSource, Key
+from chainrule.check.forward import Forward
+from chainrule.check.judging import Trial
+
+__all__ = ["Given", "Match", "Search"]
+
+_CLOSE = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the candidate gave for one gradient, prepared for being compared with many.
+
+    Attributes:
+        value: the gradient.
+        size: its largest absolute value.
+        largest: where that is.
+        shape: of the exact gradient.
+    """
+
+    value: Any
+    size: float
+    largest: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, value: Any, shape: tuple[int, ...]) -> Given:
+        """A gradient of the candidate's."""
+        array = np.asarray(value)
+        absolute = np.abs(array)
+        if not array.size:
+            return cls(array, 0.0, (), shape)
+        place = np.unravel_index(int(np.argmax(absolute)), array.shape)
+        return cls(array, float(absolute[place]), tuple(int(k) for k in place), shape)
+
+    def closeness(self, value: Any) -> float | None:
+        """How far an edited gradient is from it, relative; ``None`` where it is another."""
+        given = self.value
+        if np.shape(value) != given.shape:
+            if given.shape != self.shape or np.size(value) > given.size:
+                return None
+            # A lazy gradient stands for what it broadcasts to.
+            try:
+                value = np.broadcast_to(value, given.shape)
+            except ValueError:
+                return None
+        if not self.size:
+            return 0.0 if not np.any(value) else None
+        at_largest = value[self.largest] if self.largest else value
+        if not abs(at_largest - given[self.largest]) <= _CLOSE * self.size:
+            return None
+        error = float(np.max(np.abs(value - given))) / self.size
+        return error if error <= _CLOSE else None
+
+
+@dataclass(slots=True)
+class Match:
+    """Edits that reproduce wrong gradients of the candidate.
+
+    Attributes:
+        edits: one or two.
+        keys: by which they are found again on another draw.
+        explains: the wrong gradients that they reproduce.
+        breaks: gradients that the candidate has right and that they would change.
+        misses: wrong gradients that they change to something else than the candidate has.
+        error: how well they reproduce, relative.
+        draws: on how many draws they were tested.
+    """
+
+    edits: tuple[Edit, ...]
+    keys: tuple[Key, ...]
+    explains: tuple[str, ...]
+    breaks: tuple[str, ...] = ()
+    misses: tuple[str, ...] = ()
+    error: float = 0.0
+    draws: int = 1
+
+    @property
+    def cost(self) -> float:
+        """How far-fetched it is; smaller is likelier."""
+        own = sum(e.cost for e in self.edits) + 1.0 * (len(self.edits) - 1)
+        return own + 0.6 * len(self.breaks) + 0.3 * len(self.misses) - 0.5 * len(self.explains)
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """Edits tried against a candidate.
+
+    Attributes:
+        sources: the edits on each draw; those of the first are tried, and what fits is tested on the others.
+        given: what the candidate gave on each draw.
+        wrong: the gradients that are wrong, in backward order.
+        until: when to stop.
+        tried: how many edits were tried.
+    """
+
+    sources: list[EditSource]
+    given: list[Mapping[str, Given]]
+    wrong: tuple[str, ...]
+    until: float
+    tried: int = 0
+    fixed: list[dict[int, Change]] = field(default_factory=list)
+
+    @classmethod
+    def on(
+        cls, wiring: Wiring, forward: Forward, trials: Sequence[Trial], wrong: Sequence[str], until: float
+    ) -> Search:
+        """A search on the draws that take the same steps as the record."""
+        sources: list[EditSource] = []
+        given: list[Mapping[str, Given]] = []
+        for trial in trials:
+            if trial.exact.backward is wiring.backward or same_steps(trial.exact.backward, wiring.backward):
+                pass
+            elif trial is not trials[0] and not _alike(trial, trials[0]):
+                continue
+            sources.append(EditSource(Base.on(wiring, forward, trial.exact)))
+            given.append({n: Given.of(g, np.shape(trial.exact.gradients[n])) for n, g in trial.gradients.items()})
+        return cls(sources, given, tuple(wrong), until)
+
+    # ---- one edit
+
+    def all_edits(self, wanted: set[str]) -> Iterator[tuple[Key, Edit]]:
+        """The edits that reach a wrong gradient: steps first, then whole routes, loops and other operands."""
+        source = self.sources[0]
+        wiring = source.base.wiring
+        reached = [k for k in range(wiring.first, len(wiring.steps)) if wiring.reaches[k] & wanted]
+        for k in reached:
+            yield from source.at(k).items()
+        for key, edit in source.structural().items():
+            if wiring.reaches[edit.step] & wanted:
+                yield key, edit
+        yield from source.grouped()
+        for k in reached:
+            yield from source.others(k).items()
+
+    def single(self, wanted: Sequence[str], strict: bool) -> list[Match]:
+        """The single edits that reproduce at least one wrong gradient.
+
+        Args:
+            wanted: the wrong gradients that are to be explained.
+            strict: whether an edit must reproduce everything that it reaches, right gradients and wrong ones.
+        """
+        found: list[Match] = []
+        for key, edit in self.all_edits(set(wanted)):
+            if time.process_time() > self.until:
+                break
+            match = self.tried_on_all((key,), (edit,), strict)
+            if match is not None:
+                found.append(match)
+        return found
+
+    def tried_on_all(self, keys: tuple[Key, ...], edits: tuple[Edit, ...], strict: bool) -> Match | None:
+        """A match, where edits reproduce a wrong gradient on every draw."""
+        self.tried += 1
+        first = self._try(0, edits, strict)
+        if first is None:
+            return None
+        explains, breaks, misses, error = first
+        for draw in range(1, len(self.sources)):
+            own = tuple(self.sources[draw].find(key) for key in keys)
+            if any(e is None for e in own):
+                continue
+            result = self._try(draw, own, strict)  # type: ignore[arg-type]
+            if result is None:
+                return None
+            explains &= result[0]
+            breaks |= result[1]
+            misses |= result[2]
+            error = max(error, result[3])
+            if not explains:
+                return None
+        order = tuple(n for n in self.wrong if n in explains)
+        return Match(edits, keys, order, tuple(sorted(breaks)), tuple(sorted(misses)), error, len(self.sources))
+
+    def _try(
+        self, draw: int, edits: tuple[Edit, ...], strict: bool
+    ) -> tuple[set[str], set[str], set[str], float] | None:
+        """What edits reproduce on a draw: the gradients explained, broken and missed; ``None`` where none is."""
+        source, given = self.sources[draw], self.given[draw]
+        base = source.base
+        changes: dict[int, Change] = {}
+        for edit in edits:
+            if changes.keys() & edit.changes.keys():
+                return None
+            changes.update(edit.changes)
+        explains: set[str] = set()
+        breaks: set[str] = set()
+        misses: set[str] = set()
+        worst = 0.0
+        left = {n for k in changes for n in base.wiring.reaches[k] if n in self.wrong}
+
+        def look(name: str, value: Any) -> bool:
+            nonlocal worst
+            close = given[name].closeness(value) if name in given else None
+            if name in self.wrong:
+                left.discard(name)
+                if close is not None:
+                    explains.add(name)
+                    worst = max(worst, close)
+                else:
+                    misses.add(name)
+                    if strict:
+                        explains.clear()
+                        return False
+                return bool(explains or left)
+            if close is None:
+                breaks.add(name)
+                if strict:
+                    explains.clear()
+                    return False
+            return True
+
+        try:
+            with np.errstate(all="ignore"):
+                base.run(changes, look)
+        except Exception:  # shapes that do not fit: the candidate cannot have computed this
+            return None
+        return (explains, breaks, misses, worst) if explains else None
+
+
+def _alike(a: Trial, b: Trial) -> bool:
+    return same_steps(a.exact.backward, b.exact.backward)
