@@ -258,6 +258,8 @@ def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
         return "mask_from_wrong_array"
     if wrong is None:
         return "wrong_operand"
+    if wrong.name is None:
+        return "wrong_operand"
     if _activates(c, x.number, wrong.number):
         return "uses_post_activation_wrongly"
     if _activates(c, wrong.number, x.number):
