@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from chainrule.explain.derivation import Derivation, Line, Node, Part, Route
 from chainrule.explain.expanding import write_out
+from chainrule.explain.explanation import Explanation
 from chainrule.explain.formula import (
     Add,
     Apply,
@@ -77,7 +79,7 @@ def test_many_elements_are_cut_and_counted():
     found = write_out(Equation(by("b", N), (by("Z", N),)), {}, {"Z": np.arange(20.0)}, most_rows=4)
     assert len(found.rows) == 4
     assert found.left_out == 16
-    assert lines(found)[3] == ("∂L/∂b[3] = ∂L/∂Z[3]", "∂L/∂b[3] = 3 = 3")
+    assert lines(found)[3] == ("∂L/∂b[3] = ∂L/∂Z[3]", "∂L/∂b[3] = 3")
 
 
 def test_what_is_zero_by_its_form_is_not_written():
@@ -100,7 +102,7 @@ def test_kronecker_deltas_and_positions_that_are_looked_up():
     place = IndexExpression("[]", ("ids", J))
     values = {"ids": np.array([1, 0]), "E": np.array([5.0, 6.0])}
     found = write_out(Equation(Element("v", (J,)), (Element("E", (place,)),)), values)
-    assert lines(found) == [("v[0] = E[1]", "v[0] = 6 = 6"), ("v[1] = E[0]", "v[1] = 5 = 5")]
+    assert lines(found) == [("v[0] = E[1]", "v[0] = 6"), ("v[1] = E[0]", "v[1] = 5")]
     both = Sum((K,), Multiply((Delta(J, K), Element("E", (K,)))))
     assert [a for a, _ in lines(write_out(Equation(Element("v", (J,)), (both,)), values))] == [
         "v[0] = E[0]",
@@ -134,3 +136,20 @@ def test_without_values_the_names_are_written_all_the_same():
 def test_matrices_are_not_written_out():
     transposed = Element("W", (J, K), transposed=True)
     assert write_out(Equation(Element("Y", (J, K)), (transposed,)), {}) is None
+
+
+def test_an_explanation_writes_them_out_when_it_is_asked_for_everything():
+    n, j, k = Index("n", 1), Index("j", 2), Index("k", 2)
+    body = Multiply((Element("dY", (n, j)), Element("W", (k, j))))
+    chain = Equation(Partial(Element("L"), Element("X", (n, k))), (Sum((j,), body),))
+    route = Route("X", "dX", chain, lines=(Line("dX", "dX = dY @ W.T", value=DY @ W.T),))
+    part = Part("Y = X @ W", 3, "Y", (1, 2), None, routes=(route,), value=X @ W, gradient=DY)
+    nodes = (Node("X", "input", (1, 2), X), Node("W", "data", (2, 2), W))
+    route_of_y = Route("Y", "dY", None, lines=(Line("dY", "dY = …", value=DY),))
+    first = Part("L = f(Y)", 4, "L", (), None, routes=(route_of_y,))
+    explanation = Explanation(Derivation("f", "L", 1.0, (first, part), nodes), language="en")
+    assert "Written out" not in explanation.text()
+    assert "∂L/∂X[0,1] = dY[0,0]·W[1,0] + dY[0,1]·W[1,1]" in explanation.full().text()
+    assert "= 3·3 + 2·4" in explanation.full().text()
+    assert "∂L/∂X[0,0]" not in explanation.markdown()
+    assert r"\mathrm{dY}" in explanation.full().markdown() or "dY" in explanation.full().markdown()

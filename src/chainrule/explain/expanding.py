@@ -94,6 +94,10 @@ def values_in(derivation: Derivation) -> tuple[dict[str, Any], dict[str, Any]]:
         if part.gradient is not None:
             gradients[part.result] = part.gradient
     gradients.update(derivation.gradients)
+    for route in (route for part in derivation.parts for route in part.routes):
+        values.update((line.target, line.value) for line in route.lines)
+        if gradients.get(route.name) is not None:
+            values[route.gradient] = gradients[route.name]
     known = {name: x for name, x in values.items() if x is not None}
     return known, {name: g for name, g in gradients.items() if g is not None}
 
@@ -187,7 +191,12 @@ class _Writer:
             except _UnknownNumberError:
                 return Written(names, None, left_out)
         try:
-            numbers = Equation(names.left, (self.substituted(names.right[0]), _number(exact)))
+            given = self.substituted(names.right[0])
+            # A single element is its own number.
+            sides = (
+                (given,) if isinstance(given, Number) and given.text == number_text(exact) else (given, _number(exact))
+            )
+            numbers = Equation(names.left, sides)
         except _UnknownNumberError:
             return Written(names, None, left_out)
         return Written(names, numbers, left_out)

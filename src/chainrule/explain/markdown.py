@@ -71,7 +71,7 @@ def _part(derivation: Derivation, number: int, part: Part, depth: Depth) -> Iter
 def _route(derivation: Derivation, part: Part, route: Route, depth: Depth) -> Iterator[str]:
     heading = _plain(str(gradient_heading(derivation, route)))
     yield "### " + heading.replace(_plain(route.gradient), _code(route.gradient), 1)
-    for entry in route_entries(derivation, part, route):
+    for entry in route_entries(derivation, part, route, depth):
         yield from _entry(entry, depth)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chainrule.explain.derivation import Derivation, Line, Part, Route
+from chainrule.explain.expanding import values_in, write_out
 from chainrule.explain.formula import Equation
 from chainrule.language import Message, message, plural
 
@@ -110,8 +111,8 @@ def places_text(route: Route) -> str:
     return ", ".join(f"{name} ({line_text(line)})" if line is not None else name for name, line in route.paths)
 
 
-def route_entries(derivation: Derivation, part: Part, route: Route) -> Iterator[Entry]:
-    """What is said of how one gradient is found."""
+def route_entries(derivation: Derivation, part: Part, route: Route, depth: Depth = "default") -> Iterator[Entry]:
+    """What is said of how one gradient is found; at full depth with every term of its sums written out."""
     if len(route.paths) > 1:
         said = message(
             "{name} reaches {result} on {count} paths, and their gradients add up: {places}",
@@ -125,12 +126,29 @@ def route_entries(derivation: Derivation, part: Part, route: Route) -> Iterator[
                 yield Entry("text", message("Note"), local.note, "note")
     if route.chain is not None and not _same(route.chain, part, route):
         yield Entry("formula", message("Matrices") if route.matrix else message("Chain rule"), route.chain, "chain")
+    if depth == "full" and route.chain is not None and not route.matrix:
+        yield from _written_entries(derivation, route.chain)
     if route.note is not None:
         yield Entry("text", message("Note"), route.note, "note")
     for line in route.lines:
         yield from _line_entries(line)
     for name, why in route.identities:
         yield Entry("text", message("Shorter: {name}", name=name), why, "identity")
+
+
+def _written_entries(derivation: Derivation, chain: Equation) -> Iterator[Entry]:
+    """The chain rule element by element, with names and with numbers."""
+    found = write_out(chain, *values_in(derivation))
+    if found is None:
+        return
+    for k, row in enumerate(found.rows):
+        sides = row.names.right + (() if row.numbers is None else row.numbers.right)
+        yield Entry("formula", None if k else message("Written out"), Equation(row.names.left, sides), "written")
+        if row.left_out:
+            yield Entry("text", None, plural("… {count} more term", "… {count} more terms", row.left_out), "written")
+    if found.left_out:
+        said = plural("… {count} more element", "… {count} more elements", found.left_out)
+        yield Entry("text", None, said, "written")
 
 
 def _same(chain: Equation, part: Part, route: Route) -> bool:

@@ -116,7 +116,7 @@ def _part(derivation: Derivation, number: int, part: Part, depth: Depth, width: 
     for route in part.routes:
         yield []
         yield from _paragraph(str(gradient_heading(derivation, route)), width, "bold", 2)
-        for entry in route_entries(derivation, part, route):
+        for entry in route_entries(derivation, part, route, depth):
             yield from _entry(entry, depth, width, 4)
 
 
