@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -147,3 +149,18 @@ def test_the_command_asks_for_a_function(layers):
     result = CliRunner().invoke(app, ["selftest", layers])
     assert result.exit_code == 2
     assert "name a function" in " ".join(result.output.split())
+
+
+def test_check_is_callable_whatever_was_imported_before():
+    """Importing a module of the package ``chainrule.check`` binds that name in ``chainrule``."""
+    code = (
+        "import chainrule as cr, {first}\n"
+        "import inspect, numpy as np\n"
+        "report = cr.check(lambda x, g: g * np.exp(x), np.exp, {{'x': np.zeros(3)}})\n"
+        "assert report.ok, report\n"
+        "import chainrule.check.report as module\n"
+        "assert module.Report is type(report)\n"
+        "assert next(iter(inspect.signature(cr.check).parameters)) == 'candidate'\n"
+    )
+    for first in ("numpy", "chainrule.check.report", "chainrule.check.checking"):
+        subprocess.run([sys.executable, "-c", code.format(first=first)], check=True)

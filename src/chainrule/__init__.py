@@ -36,7 +36,7 @@ del _wiring
 
 # Loaded when they are first used: what gives numbers does not wait for what writes code.
 _LATER = {
-    "check": "check.checking",
+    "check": "",
     "selftest": "check.selftesting",
     "why": "explain.why",
     "write": "source",

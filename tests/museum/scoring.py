@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.check.checking import check
+import chainrule as cr
 from chainrule.check.report import Report
 from chainrule.check.vocabulary import kind_named
 from chainrule.errors import ChainruleError
@@ -34,13 +34,15 @@ class Score:
 def judged(exhibit: Exhibit, seed: int = 0) -> Report:
     """The report of ``check`` on an exhibit."""
     args = {k: v.copy() if hasattr(v, "copy") else v for k, v in exhibit.args.items()}
-    return check(exhibit.candidate, exhibit.forward, args, exhibit.asked(), seed=seed)
+    return cr.check(exhibit.candidate, exhibit.forward, args, exhibit.asked(), seed=seed)
 
 
 def score(exhibit: Exhibit, report: Report) -> Score:
     """Compare a report with what is known about the exhibit."""
     wrong = {name for name, verdict in report.gradients.items() if not verdict.ok}
-    found = report.judged and report.ok == (not exhibit.kinds) and wrong == set(exhibit.wrong)
+    found = report.judged and report.ok == (not exhibit.kinds)
+    if exhibit.shown is None:
+        found = found and wrong == set(exhibit.wrong)
     seen = report.suspects[: 2 + max(1, len(exhibit.kinds))]
     first = bool(seen) and any(_is(seen[0], kinds) for kinds in exhibit.kinds)
     named = all(any(_is(suspect, kinds) for suspect in seen) for kinds in exhibit.kinds)
