@@ -23,7 +23,7 @@ from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
 from chainrule.check.candidate import Answer, Candidate, CandidateError
 from chainrule.language import Message
 
-__all__ = ["candidate_of"]
+__all__ = ["AdaptedCandidate", "adapter_of", "candidate_of", "expects_cache", "wanted_of"]
 
 
 def candidate_of(
@@ -47,8 +47,8 @@ def candidate_of(
     Raises:
         CandidateError: where it cannot be told how the candidate is meant.
     """
-    run = Forward(forward, args, _expects_cache(candidate))
-    wanted = _wanted(wrt, run)
+    run = Forward(forward, args, expects_cache(candidate))
+    wanted = wanted_of(wrt, run)
     task = Task(run.facts, run.example, wanted, dict(names or {}))
     return AdaptedCandidate(adapter_of(candidate, task), run)
 
@@ -116,7 +116,12 @@ class AdaptedCandidate:
         return self.forward.values(arguments) if self.adapter.needs_forward else self.forward.given(arguments)
 
 
-def _wanted(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, ...] | None:
+def wanted_of(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, ...] | None:
+    """The arguments whose gradients are asked for.
+
+    Raises:
+        CandidateError: where one of them is none.
+    """
     if wrt is None:
         return None
     wanted = (wrt,) if isinstance(wrt, str) else tuple(wrt)
@@ -129,7 +134,8 @@ def _wanted(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, ...
     return wanted
 
 
-def _expects_cache(candidate: Any) -> bool:
+def expects_cache(candidate: Any) -> bool:
+    """Whether the candidate takes a cache, so that a tuple is read as a result with one."""
     members = candidate.values() if isinstance(candidate, Mapping) else candidate
     if isinstance(members, type) or not isinstance(members, list | tuple | type({}.values())):
         return callable(candidate) and not isinstance(candidate, type) and wants_cache(candidate)

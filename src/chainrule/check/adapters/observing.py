@@ -58,7 +58,7 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
     drawn = _random_state()
     before = sys.gettrace()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), np.errstate(all="ignore"):
+        with contextlib.redirect_stdout(_Nowhere()), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             if watcher is not None:
                 sys.settrace(watcher.enter)
@@ -76,6 +76,18 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
     if not same(drawn, _random_state()):
         found.notes = (message("It draws random numbers: each call may give something else."),)
     return found
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes what is printed, and forgets it."""
+
+    def write(self, text: str) -> int:
+        """Forget a text."""
+        return len(text)
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
 
 
 def _random_state() -> Any:

@@ -54,10 +54,7 @@ class Reader:
         """The same, and what had to be assumed."""
         result = _as_dict(result)
         if result is None:
-            raise CandidateError(
-                "it returned nothing.\n  Instead: return the gradients, as a tuple in the order "
-                f"{', '.join(self._targets())} or as a dict with these names."
-            )
+            return {}, [message("It returned nothing: the gradients have to be returned.")]
         if isinstance(result, Mapping):
             return self._from_dict(result), []
         if isinstance(result, tuple | list):

@@ -1,0 +1,150 @@
+"""The process that runs somebody's code: it gives up what it does not need, loads the file, and answers requests."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.adapters.adapter import Adapter, Task
+from chainrule.check.adapters.forwards import Facts, ForwardValues
+from chainrule.check.adapters.observing import observe
+from chainrule.check.candidate import Answer, CandidateError
+from chainrule.check.candidates import adapter_of, expects_cache
+from chainrule.check.isolation.confining import confine
+from chainrule.check.isolation.finding import load, selected
+from chainrule.check.isolation.wire import Ended, read, write
+from chainrule.errors import ChainruleError
+
+__all__ = ["main"]
+
+
+def main(requests: int, answers: int) -> None:
+    """Answer what comes through one pipe into another one."""
+    begin = read(requests)
+    sys.path[:] = [p for p in sys.path if p]
+    for name in begin["preload"]:
+        _preloaded(name)
+    missing = confine(begin["scratch"], begin["memory"], landlock=begin["landlock"])
+    write(answers, {"number": begin["number"], "missing": list(missing)})
+    worker = _Worker()
+    while True:
+        try:
+            request = read(requests)
+        except Ended:
+            return
+        reply = worker.reply(request)
+        try:
+            write(answers, {"number": request["number"], **reply})
+        except ChainruleError as error:
+            write(answers, {"number": request["number"], "refused": str(error)})
+
+
+def _preloaded(name: str) -> None:
+    """Import an installed package before files and processes are out of reach."""
+    try:
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
+    except Exception:  # the file itself will say what is wrong with it
+        return
+
+
+class _Worker:
+    """What has been loaded so far."""
+
+    def __init__(self) -> None:
+        self.module: Any = None
+        self.candidate: Any = None
+        self.adapter: Adapter | None = None
+
+    def reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one request; what goes wrong is part of it."""
+        handle = {"load": self.load, "adapt": self.adapt, "answer": self.answer, "again": self.again}[request["kind"]]
+        done = observe(lambda: handle(request), frozenset(), False)
+        if done.error is None:
+            found: dict[str, Any] = done.result
+            return found
+        if isinstance(done.error, ChainruleError):
+            return {"refused": str(done.error)}
+        return {"refused": f"{type(done.error).__name__}: {_text(done.error)}"}
+
+    def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the file and find the candidate in it."""
+        self.module = load(request["path"])
+        self.candidate = selected(self.module, request["pattern"], facts_in(request["facts"]))
+        return {"cached": expects_cache(self.candidate)}
+
+    def adapt(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Find out how the candidate is called."""
+        _draw_from(request["random"])
+        wrt = request["wrt"]
+        example = ForwardValues(*request["example"])
+        task = Task(facts_in(request["facts"]), example, None if wrt is None else tuple(wrt), request["names"])
+        self.adapter = adapter_of(self.candidate, task)
+        a = self.adapter
+        return {
+            "name": a.name,
+            "style": a.style,
+            "wrt": a.wrt,
+            "origin": (a.origin.file, a.origin.source, a.origin.first_line),
+            "takes_cotangent": a.takes_cotangent,
+            "needs_forward": a.needs_forward,
+            "notes": a.notes,
+        }
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the candidate once."""
+        if self.adapter is None:
+            raise CandidateError("nothing has been loaded.")
+        _draw_from(request["random"])
+        values = ForwardValues(*request["values"])
+        return {"answers": [_sent(self.adapter.answer(values, request["cotangent"], request["look"]))]}
+
+    def again(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the candidate twice on the same state."""
+        if self.adapter is None:
+            raise CandidateError("nothing has been loaded.")
+        _draw_from(request["random"])
+        both = self.adapter.again(ForwardValues(*request["values"]), request["cotangent"])
+        return {"answers": [_sent(a) for a in both]}
+
+
+def facts_in(parts: Any) -> Facts:
+    """The facts about a forward function, as they were sent."""
+    name, arguments, floats, arrays, outputs, of, local = parts
+    return Facts(name, tuple(arguments), tuple(floats), tuple(arrays), tuple(outputs), of, tuple(local))
+
+
+def _draw_from(state: Any) -> None:
+    keys, position = state
+    np.random.set_state(("MT19937", keys, position, 0, 0.0))
+
+
+def _sent(answer: Answer) -> dict[str, Any]:
+    error = None if answer.error is None else (type(answer.error).__name__, _text(answer.error))
+    return {
+        "gradients": dict(answer.gradients),
+        "seen": list(answer.seen),
+        "error": error,
+        "error_line": answer.error_line,
+        "changed": tuple(answer.changed),
+        "notes": tuple(answer.notes),
+        "output": answer.output,
+    }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:4000]
+    except Exception:  # somebody's own exception may do anything
+        return ""
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
+    os._exit(0)  # threads of the candidate's are not waited for
