@@ -101,7 +101,11 @@ class Names(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self.held)
 
+    def before_binding(self, name: str) -> None:
+        """Is called before a name is given a value; may end the script with :class:`SystemExit`."""
+
     def __setitem__(self, name: str, value: Any) -> None:
+        self.before_binding(name)
         kind = type(value)
         tape = self.history.tape
         if kind is np.ndarray and value.dtype.kind in "fciub":

@@ -50,6 +50,9 @@ def trace_script(
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
     keep_numbers: bool = False,
+    kind: type[Names] = Names,
+    everything: bool = False,
+    others: Callable[[Names, Chosen], Sequence[int]] | None = None,
 ) -> Followed:
     """Run a script and find what its result was computed from.
 
@@ -63,6 +66,9 @@ def trace_script(
             values as used for the last one, or ``"followed"``, with the derivative through all changes.
         keep_numbers: whether numbers that the script gives a name once, such as ``reg = 1e-3``, keep it in
             the record.
+        kind: what the script's names are held in.
+        everything: whether all float arrays are followed, and not only the wanted ones.
+        others: chooses variables whose steps are kept too, besides those of the result.
 
     Raises:
         ScriptError: where the script fails; the message is its own traceback.
@@ -73,7 +79,7 @@ def trace_script(
     path = path.partition("::")[0]
     with Tape(names=True, loops=keep_numbers) as tape:
         history = History(tape, of or "")
-        names = Names({}, history, wrt, _bound_once(tree) if keep_numbers else frozenset())
+        names = kind({}, history, None if everything else wrt, _bound_once(tree) if keep_numbers else frozenset())
         try:
             notes = run_script(tree, path, names)
         except (LinkLostError, NotDifferentiableError) as error:
@@ -90,9 +96,10 @@ def trace_script(
         output, title = element(result, of or "", index)
         _check_losses(tape, chosen, of or "", [] if not _TEXTUAL & _attributes(tree) else sorted(names.late))
         chosen.notes[:0] = notes
+        more = () if others is None else others(names, chosen)
     stem = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
     steps = tape.steps
-    followed = stretch(stem, title, tape, output, chosen)
+    followed = stretch(stem, title, tape, output, chosen, others=more)
     followed.changing = changing_step(
         steps, history.evaluations, tape.steps, set(names.here.values()), followed.variables
     )

@@ -145,14 +145,16 @@ def keep_steps(tape: Tape, kept: Container[int]) -> None:
         record.stop = None if record.stop is None else before[record.stop]
 
 
-def stretch(name: str, title: str, tape: Tape, output: Any, chosen: Chosen, cotangent: Any = 1.0) -> Followed:
-    """The record of a result, with the steps that it needs from the chosen variables on."""
+def stretch(
+    name: str, title: str, tape: Tape, output: Any, chosen: Chosen, cotangent: Any = 1.0, others: Sequence[int] = ()
+) -> Followed:
+    """The record of a result, with the steps that it and other variables need from the chosen variables on."""
     if not chosen.variables:
         raise RequestError(f"{title} depends on no float array that is not computed from another.")
     variables = list(chosen.variables.values())
     reached = descendants(tape, variables)
     guards = [g for g in tape.guards if g[0] in reached and g[0] <= output.variable]
-    needed = ancestors(tape, [output.variable, *(g[0] for g in guards)], chosen.cuts, smooth=False)
+    needed = ancestors(tape, [output.variable, *others, *(g[0] for g in guards)], chosen.cuts, smooth=False)
     tape.guards = guards
     keep_steps(
         tape,

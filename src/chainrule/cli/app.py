@@ -48,6 +48,7 @@ __all__ = [
     "print_notes",
     "print_whole",
     "read_shapes",
+    "split_outside",
 ]
 
 FAILED, USAGE = 1, 2

@@ -10,6 +10,7 @@ __all__ = [
     "OUTPUT_NAMES",
     "alike",
     "gradient_target",
+    "gradient_words",
     "is_cotangent_name",
     "is_rate_name",
     "matched",
@@ -118,18 +119,25 @@ def matched(name: str, known: Iterable[str], *, similar: bool = True) -> str | N
     return None
 
 
-def gradient_target(name: str, targets: Sequence[str], *, strict: bool = False) -> str | None:
+def gradient_words(name: str) -> int:
+    """How clearly a name says that it is a gradient: the smaller, the clearer; ``delta_W`` may be an update."""
+    short = short_name(name).lower()
+    return 0 if short[:1] == "d" and not short.startswith("delta") else 1 if "grad" in name.lower() else 2
+
+
+def gradient_target(name: str, targets: Sequence[str], *, strict: bool = False, similar: bool = True) -> str | None:
     """What a variable of this name is the gradient of: ``W3`` for ``dW3``, ``grad_w3``, ``W3_grad``, ``grads["W3"]``.
 
     Args:
         name: the name, or how the value is reached: ``self.grads["W3"]``.
         targets: what it may be the gradient of.
         strict: whether the name must say that it is a gradient; else ``W3`` itself, or a synonym, will do.
+        similar: whether names that stand for the same thing will do.
     """
     stems = list(_stems(name))
-    for similar in (False, True):
+    for loosely in (False, True) if similar else (False,):
         for stem in stems:
-            found = matched(stem, targets, similar=similar)
+            found = matched(stem, targets, similar=loosely)
             if found is not None:
                 return found
     if strict:

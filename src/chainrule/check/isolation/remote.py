@@ -30,7 +30,17 @@ __all__ = ["IsolationError", "Limits", "RemoteCandidate"]
 _STARTING = 120.0  # seconds for the process to be there, which loads what is installed
 _HEAVY = ("torch", "jax", "scipy", "matplotlib", "pandas", "sklearn", "numba", "autograd", "tensorflow")
 _GIVING = ("chainrule", "autograd", "jax", "torch", "tensorflow", "mygrad", "tinygrad", "sympy")
-_KEPT = ("PATH", "LANG", "LC_ALL", "LANGUAGE", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LANGUAGE",
+    "SYSTEMROOT",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+)
 
 
 class IsolationError(CandidateError):
@@ -165,8 +175,8 @@ class RemoteCandidate:
             return [Answer(error=error)] * count
         except CandidateError as error:
             return [Answer(error=error)] * count
-        except (LookupError, TypeError, ValueError, AttributeError, WireError) as error:
-            self.failed = IsolationError(f"what its process sent is no answer: {error}")
+        except (LookupError, TypeError, ValueError, AttributeError, WireError):
+            self.failed = IsolationError("what its process sent is no answer")
             return [Answer(error=self.failed)] * count
         return answers
 
@@ -199,9 +209,7 @@ class _Process:
         self.answers, theirs_out = os.pipe()
         folder = self.folder.name
         environment = {n: os.environ[n] for n in _KEPT if n in os.environ}
-        environment |= dict.fromkeys(
-            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"), "1"
-        )
+        environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment |= {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "MPLBACKEND": "Agg"}
         environment |= {"TMPDIR": folder, "HOME": folder, "MPLCONFIGDIR": folder, "JAX_PLATFORMS": "cpu"}
         try:
@@ -254,29 +262,29 @@ class _Process:
             reply = read(self.answers, seconds)
         except TooLate:
             self.kill()
-            raise IsolationError(f"it took longer than {seconds:g} seconds, and was stopped.") from None
+            raise IsolationError(f"it took longer than {seconds:g} seconds, and was stopped") from None
         except Ended:
             raise IsolationError(self._ending()) from None
         except WireError as error:
             self.kill()
-            raise IsolationError("it wrote into the checker's own channel, and was stopped.") from error
+            raise IsolationError("it wrote into the checker's own channel, and was stopped") from error
         if not isinstance(reply, dict) or reply.get("number") != number:
             self.kill()
-            raise IsolationError("it wrote into the checker's own channel, and was stopped.")
+            raise IsolationError("it wrote into the checker's own channel, and was stopped")
         return reply
 
     def _ending(self) -> str:
         if self.printed > self.limits.output:
-            return f"it printed more than {self.limits.output >> 20} MiB, and was stopped."
+            return f"it printed more than {self.limits.output >> 20} MiB, and was stopped"
         try:
             status = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             self.kill()
-            return "it closed the checker's own channel, and was stopped."
+            return "it closed the checker's own channel, and was stopped"
         if status < 0:
             name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else str(-status)
-            return f"its process was ended by the system ({name}); it may have run out of memory."
-        return f"its process ended itself, with the status {status}."
+            return f"its process was ended by the system ({name}); it may have run out of memory"
+        return f"its process ended itself, with the status {status}"
 
     def kill(self) -> None:
         """End the process, and all that it started in its session."""
@@ -339,7 +347,8 @@ def _error(kind: str, text: str) -> BaseException:
             return made
         except TypeError:
             pass
-    return type(str(kind) if str(kind).isidentifier() else "Failure", (Exception,), {})(text)
+    own: type[Exception] = type(kind if kind.isidentifier() else "Failure", (Exception,), {})
+    return own(text)
 
 
 def _imported(path: str) -> frozenset[str]:

@@ -30,6 +30,7 @@ def main(requests: int, answers: int) -> None:
     sys.path[:] = [p for p in sys.path if p]
     for name in begin["preload"]:
         _preloaded(name)
+    sys.dont_write_bytecode = True
     missing = confine(begin["scratch"], begin["memory"], landlock=begin["landlock"])
     write(answers, {"number": begin["number"], "missing": list(missing)})
     worker = _Worker()
