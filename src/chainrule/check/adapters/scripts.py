@@ -85,7 +85,7 @@ class _FirstTurn(Names):
         before = [n for n, held in history.bindings.items() if held[0].evaluations == 0]
         since = [n for n, held in history.bindings.items() if held[-1].evaluations > 0]
         if any(_target_of(n, before) is not None for n in since):
-            raise SystemExit
+            raise SystemExit(0)
 
 
 def traced_script(
