@@ -132,6 +132,11 @@ class Draft:
         wrt: what to differentiate, as for :func:`write`.
         of: which output, as for :func:`write`.
         what: what is to be written, as for :func:`write`.
+        shorten: whether the backward pass is simplified.
+
+    Attributes:
+        record: the backward pass as the rules wrote it.
+        backward: the same in the form that is written.
     """
 
     def __init__(
@@ -143,6 +148,7 @@ class Draft:
         wrt: int | str | Sequence[int | str] | None = None,
         of: int | str | None = None,
         what: What = "backward",
+        shorten: bool = True,
     ) -> None:
         args, kwargs = _by_position(f, args, kwargs)
         args = _with_lengths(f, args)
@@ -167,7 +173,8 @@ class Draft:
         else:
             given = positions if positions is not None else _floating(args, kwargs)
             record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
-        self.backward = sums_begun(simplify(record))
+        self.record = record
+        self.backward = sums_begun(simplify(record) if shorten else record)
         self.material = material_of(f, args, self.backward.program, kwargs, self.backward.structure)
         self.chosen = list(self.backward.wrt)
         if what == "backward":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.backward import Backward
@@ -15,6 +16,7 @@ from chainrule.names import Namespace
 from chainrule.statements.request import Request
 
 __all__ = [
+    "Pasted",
     "blocks",
     "forward_source",
     "function_source",
@@ -23,6 +25,7 @@ __all__ = [
     "output_names",
     "outputs_of",
     "page",
+    "pasted",
     "pullback_source",
     "returned",
 ]
@@ -241,8 +244,31 @@ def forward_source(material: Material) -> tuple[str, str]:
     return page(writing, [head, *(f"{INDENT}{line}" for line in code)]), material.name
 
 
-def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
-    """The backward lines alone, for under the user's own forward lines."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Pasted:
+    """Backward lines for under the user's own forward lines.
+
+    Attributes:
+        writing: the statements, with their texts.
+        opening: what stands above them: remarks, imports, constants, arrays read out of trees.
+        settled: lines behind the statements, for gradients that depend on how many rows there are.
+        named: behind those, the gradients that no line has made under the names that they are to have, with what
+            they are.
+    """
+
+    writing: Writing
+    opening: tuple[str, ...]
+    settled: tuple[str, ...]
+    named: tuple[tuple[str, str], ...]
+
+    def lines(self) -> list[str]:
+        """All of them."""
+        body = [*self.writing.backward_lines(), *self.settled]
+        return [*self.opening, *body, *(f"{name} = {text}" for name, text in self.named)]
+
+
+def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> Pasted:
+    """The backward lines alone, for under the user's own forward lines, with what they are made of."""
     chosen = Chosen(material, backward, wrt, prefix)
     given = _given(material, backward)
     forward = backward.program.steps[: backward.forward_steps]
@@ -263,11 +289,13 @@ def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     texts, settling = writing.settled(chosen.pairs, prefix)
     lines = [*writing.backward_lines(), *settling]
     names = writing.statements.names
+    named = []
     for name, text in gathered(writing, chosen.pairs, texts):
         wanted = prefix + name
         if text != wanted:
             if wanted in names.values():
                 wanted += "_"
+            named.append((wanted, text))
             lines.append(f"{wanted} = {text}")
     words = words_of(lines)
     opening = writing.remarks()
@@ -280,4 +308,9 @@ def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
         opening.append(f"# {names_of}: the gradient{'s' * plural} of the loss with respect to the result{'s' * plural}")
     opening += constant_lines([(name, c) for name, c in writing.constants() if c.name is None])
     opening += writing.unpacking(lines)
-    return "\n".join([*opening, *lines]) + "\n"
+    return Pasted(writing, tuple(opening), tuple(settling), tuple(named))
+
+
+def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
+    """The backward lines alone, for under the user's own forward lines."""
+    return "\n".join(pasted(material, backward, wrt, prefix).lines()) + "\n"

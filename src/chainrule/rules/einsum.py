@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.rules.helpers import made
 
-__all__ = ["einsum_rule", "normalise_einsum"]
+__all__ = ["einsum_rule", "normalise_einsum", "spelled_out"]
 
 
 def normalise_einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -45,7 +45,7 @@ def _from_sublists(args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return ",".join(terms), tuple(args[::2])
 
 
-def _spell_out(subscripts: str, dimensions: list[int]) -> tuple[list[str], str]:
+def spelled_out(subscripts: str, dimensions: list[int]) -> tuple[list[str], str]:
     """The terms of the operands and of the output, with letters in the place of each ellipsis."""
     left, output = subscripts.split("->")
     terms = left.split(",")
@@ -61,7 +61,7 @@ def einsum_rule(
     g: Any, out: Any, *operands: Any, subscripts: str, optimize: Any = False, dtype: Any = None
 ) -> tuple[Any, ...]:
     """The cotangent of every operand of ``np.einsum(subscripts, *operands)``."""
-    terms, output = _spell_out(subscripts, [np.ndim(operand) for operand in operands])
+    terms, output = spelled_out(subscripts, [np.ndim(operand) for operand in operands])
     # A path of the caller's is one through the forward contractions; the way back needs its own.
     options = {"optimize": optimize if isinstance(optimize, bool | str) else True} if optimize else {}
     return tuple(_cotangent(g, output, operands, terms, position, options) for position in range(len(operands)))

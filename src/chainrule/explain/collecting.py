@@ -1,0 +1,225 @@
+"""From the sum for one element to a line for the whole array: shapes, and the reason for each part of the line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.formula import Element, Index
+from chainrule.explain.index_forms.reading import axes_in, param
+from chainrule.explain.letters import Letters
+from chainrule.indexing import add_item, set_item
+from chainrule.ir import Const, Step, Var
+from chainrule.language import Message, message
+from chainrule.lengths import Symbol
+from chainrule.loops import loop_in
+from chainrule.sizes import is_size, plain_number
+from chainrule.statements.statement import Statement
+
+__all__ = ["Collecting"]
+
+_PRODUCTS = frozenset(("matmul", "dot"))
+_COMPARED = frozenset("greater greater_equal less less_equal equal not_equal".split())
+_MEANS = frozenset(("mean", "var", "std"))
+
+
+class Collecting:
+    """Says of lines of backward code what is to be said about their parts.
+
+    Args:
+        printer: writes operands as they stand in the lines.
+        folded: the step of each value that is written where it is used.
+        letters: the letters of indices.
+        symbols: a symbol per axis of each value.
+        forward: the user's steps.
+    """
+
+    def __init__(
+        self,
+        printer: Any,
+        folded: Mapping[int, Step],
+        letters: Letters,
+        symbols: Mapping[int, tuple[Symbol, ...]],
+        forward: Sequence[Step],
+    ) -> None:
+        self.printer = printer
+        self.folded = folded
+        self.letters = letters
+        self.symbols = symbols
+        self.has_mean = any(step.operation.name in _MEANS for step in forward)
+
+    # ---- shapes
+
+    def shapes(self, statement: Statement) -> str:
+        """The shapes of a line: ``(5,18) = (5,5)·(18,5)ᵀ``."""
+        step = statement.step
+        if len(step.outputs) != 1 or loop_in(step) is not None:
+            return ""
+        return f"{_shape(step.outputs[0])} = {self._of_step(step)}"
+
+    def _of_step(self, step: Step) -> str:
+        name = step.operation.name
+        out = step.outputs[0]
+        if name in _PRODUCTS and all(_rank(x) for x in step.inputs):
+            return "·".join(self._of_operand(x, True) for x in step.inputs)
+        if name == "transpose" and not step.params and _rank(step.inputs[0]) == 2:
+            return f"{self._of_operand(step.inputs[0], True)}ᵀ"
+        if name in ("sum", "mean") and _rank(step.inputs[0]) and step.inputs:
+            axis = param(step, "axis", 1)
+            axes = "" if axis is None else "".join("₀₁₂₃₄₅₆₇₈₉"[k] for k in axes_in(axis, _rank(step.inputs[0])))
+            return f"Σ{axes} {self._of_operand(step.inputs[0], True)}"
+        elementwise = step.operation.kind == "elementwise" or name == "where"
+        if elementwise and step.operation.function not in (set_item, add_item):
+            parts = [self._of_operand(x, len(step.inputs) > 1) for x in step.inputs if _rank(x)]
+            if parts:
+                return " ∘ ".join(parts)
+        return _shape(out)
+
+    def _of_operand(self, x: Var | Const, tight: bool) -> str:
+        step = self.folded.get(x.number) if isinstance(x, Var) else None
+        if step is None or len(step.outputs) != 1:
+            return _shape(x)
+        text = self._of_step(step)
+        loose = any(mark in text for mark in ("·", "∘", "Σ"))
+        return f"[{text}]" if tight and loose else text
+
+    # ---- reasons
+
+    def reasons(self, statement: Statement, element: Element | None) -> tuple[tuple[str, Message], ...]:
+        """Why there is a ``.T``, a ``.sum(axis=0)``, a ``/ N``, a mask in a line.
+
+        Args:
+            statement: the line.
+            element: one element of what the line leads to the gradient of: ``B3[j]``.
+        """
+        found: dict[str, Message] = {}
+        if loop_in(statement.step) is not None:
+            return ()
+        for step in reversed(statement.steps):
+            name = step.operation.name
+            if name in _PRODUCTS:
+                self._transposed(step, found)
+            elif name == "sum" and element is not None and isinstance(step.inputs[0], Var):
+                self._added_up(step, element, found)
+            elif name in ("divide", "multiply"):
+                self._counted(step, found)
+            elif name in _COMPARED:
+                self._masked(step, found)
+            elif step.operation.function is add_item and isinstance(step.inputs[0], Var):
+                self._collected(step, found)
+        return tuple(found.items())
+
+    def _text(self, x: Var | Const) -> str:
+        return str(self.printer.operand(x)[0])
+
+    def _letter(self, x: Var, axis: int) -> str:
+        symbols = self.symbols.get(x.number, ())
+        if len(symbols) != len(x.shape) or symbols[axis][0] == "number":
+            return ""
+        return self.letters.index(symbols[axis], int(plain_number(x.shape[axis])), ()).name
+
+    def _transposed(self, step: Step, found: dict[str, Message]) -> None:
+        left, right = step.inputs
+        for side, x in (("left", left), ("right", right)):
+            turned = self.folded.get(x.number) if isinstance(x, Var) else None
+            if turned is None or turned.operation.name != "transpose" or turned.params:
+                continue
+            (base,) = turned.inputs
+            if not isinstance(base, Var) or len(base.shape) != 2:
+                continue
+            letter = self._letter(base, 0 if side == "left" else 1)
+            array = self._text(base)
+            if not letter:
+                continue
+            if side == "left":
+                found[self._text(x)] = message(
+                    "The sum runs over {index}, the first index of {array}. A matrix product sums over the last index "
+                    "of its left factor, so {array} is transposed.",
+                    index=letter,
+                    array=array,
+                )
+            else:
+                found[self._text(x)] = message(
+                    "The sum runs over {index}, the last index of {array}. A matrix product sums over the first index "
+                    "of its right factor, so {array} is transposed.",
+                    index=letter,
+                    array=array,
+                )
+
+    def _added_up(self, step: Step, element: Element, found: dict[str, Message]) -> None:
+        x = step.inputs[0]
+        assert isinstance(x, Var)
+        axis = param(step, "axis", 1)
+        axes = axes_in(axis, len(x.shape))
+        letters = [letter for k in axes if (letter := self._letter(x, k))]
+        own = {i.name for i in element.indices if isinstance(i, Index)}
+        if not letters or own & set(letters):
+            return  # a sum of the forward pass
+        keep = bool(step.params.get("keepdims"))
+        text = "" if axis is None else f"axis={axis}"
+        text += (", " if text and keep else "") + ("keepdims=True" if keep else "")
+        found[f".sum({text})"] = message(
+            "{element} is used for every {index}, so every {index} sends a share back. The shares are added up: that "
+            "is the sum over {index}.",
+            element=element.name + letters_text(element.indices),
+            index=", ".join(letters),
+        )
+
+    def _counted(self, step: Step, found: dict[str, Message]) -> None:
+        divisor = step.inputs[1] if step.operation.name == "divide" else None
+        if isinstance(divisor, Const) and divisor.number < 0 and is_size(divisor.value):
+            size = self.printer.static(_length_in(divisor.value))[0]
+            if self.has_mean:
+                found[f"/ {size}"] = message(
+                    "The forward pass takes a mean over {size} terms, so each term counts only 1/{size}.", size=size
+                )
+            else:
+                found[f"/ {size}"] = message(
+                    "The forward pass divides by {size}, and a constant factor stays in front of a derivative.",
+                    size=size,
+                )
+
+    def _masked(self, step: Step, found: dict[str, Message]) -> None:
+        out = step.outputs[0]
+        if out.number not in self.folded:
+            return
+        text = self._text(out)
+        found[text] = message(
+            "Only where {condition} holds does the result change with it. Elsewhere it is constant there, and its "
+            "derivative is 0.",
+            condition=text.strip("()"),
+        )
+
+    def _collected(self, step: Step, found: dict[str, Message]) -> None:
+        found["np.add.at"] = message(
+            "A place that was read several times gets a share from each of them, and the shares are added up."
+        )
+
+
+def _length_in(x: Any) -> Any:
+    """The length in a number that was computed from one: that of an array in minus half of it."""
+    while is_size(x) and x.expression[0] in ("mul", "neg", "truediv"):
+        inner = [e for e in x.expression[1:] if is_size(e) and e.expression[0] not in ("number",)]
+        if len(inner) != 1:
+            break
+        x = inner[0]
+    return x
+
+
+def _rank(x: Var | Const) -> int:
+    return len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
+
+
+def _shape(x: Var | Const) -> str:
+    lengths = x.shape if isinstance(x, Var) else np.shape(x.value)
+    inner = ",".join(str(plain_number(n)) for n in lengths)
+    return f"({inner},)" if len(lengths) == 1 else f"({inner})"
+
+
+def letters_text(indices: Sequence[Any]) -> str:
+    """Indices between brackets, as they are said: ``[n,j]``."""
+    if not indices:
+        return ""
+    return "[" + ",".join(i.name if isinstance(i, Index) else str(i) for i in indices) + "]"

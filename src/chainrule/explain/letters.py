@@ -1,0 +1,137 @@
+"""The letters of indices: one for each length that is the same by the user's code, the same throughout a derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from chainrule.explain.formula import Index
+from chainrule.ir import Const, Var
+from chainrule.language import Message, message
+from chainrule.lengths import ONE, Symbol
+
+__all__ = ["Letters"]
+
+_ROWS = "nb"
+_OTHERS = "ijkmpqrsuvwcdefghxyzat"
+_MOST_PRIMES = 3
+
+
+class Letters:
+    """Gives out indices.
+
+    Args:
+        symbols: a symbol per axis of each variable, by its number; equal symbols are equal lengths.
+        taken: names of the user's, which are no letters then.
+        sizes: what the user calls lengths, by their symbols.
+
+    Attributes:
+        owners: for each letter, the symbol of what it runs over.
+    """
+
+    def __init__(
+        self, symbols: Mapping[int, tuple[Symbol, ...]], taken: Collection[str], sizes: Mapping[Symbol, str]
+    ) -> None:
+        self.symbols = symbols
+        self.taken = set(taken)
+        self.sizes = sizes
+        self.owners: dict[str, Symbol] = {}
+        self._pools: dict[Symbol, str] = {}
+        self._first: dict[Symbol, tuple[str, int, int]] = {}
+        self._anonymous = 0
+
+    def note(self, x: Var | Const, name: str, rows: bool) -> None:
+        """Give letters to the axes of an array, in the order in which a reader meets them."""
+        shape = x.shape if isinstance(x, Var) else getattr(x.value, "shape", ())
+        for axis, symbol in enumerate(self.symbols.get(x.number, ())):
+            if symbol == ONE or symbol in self._pools:
+                continue
+            self._first[symbol] = (name, axis, len(shape))
+            self._letter(symbol, rows and axis == 0 and len(shape) > 1)
+
+    def _letter(self, symbol: Symbol, row: bool = False) -> str:
+        found = self._pools.get(symbol)
+        if found is not None:
+            return found
+        own = self.sizes.get(symbol, "")
+        wanted = own.lower() if len(own) == 1 and own.isalpha() and own.lower() != own else ""
+        candidates = [*wanted, *(_ROWS if row else ""), *_OTHERS]
+        used = set(self._pools.values())
+        letter = next((c for c in candidates if c not in used and c not in self.taken), None)
+        if letter is None:
+            letter = next(c for c in self._numbered() if c not in used and c not in self.taken)
+        self._pools[symbol] = letter
+        return letter
+
+    def _numbered(self) -> Iterator[str]:
+        k = 1
+        while True:
+            yield from (f"{c}{k}" for c in "ijk")
+            k += 1
+
+    def anonymous(self) -> Symbol:
+        """A symbol of its own, for a length that no axis has."""
+        self._anonymous += 1
+        return ("anonymous", self._anonymous)
+
+    def index(self, symbol: Symbol, length: int, scope: Collection[str]) -> Index:
+        """An index over a length, with the first of its letters that is not in use: ``k``, ``k′``, ``k″``."""
+        letter = self._letter(symbol)
+        size = self.sizes.get(symbol, "") or self._described(symbol)
+        for primes in range(_MOST_PRIMES + 1):
+            name = letter + "′" * primes
+            if name not in scope:
+                break
+        else:
+            k = 2
+            while f"{letter}{k}" in scope:
+                k += 1
+            name = f"{letter}{k}"
+        self.owners[name] = symbol
+        return Index(name, int(length), size)
+
+    def _described(self, symbol: Symbol) -> str:
+        capital = self._pools[symbol].upper()
+        if len(capital) == 1 and capital not in self.taken and capital not in self.sizes.values():
+            return capital
+        found = self._first.get(symbol)
+        if found is None:
+            return ""
+        name, axis, _ = found
+        return f"len({name})" if axis == 0 else f"{name}.shape[{axis}]"
+
+    def axes(self, number: int, shape: Sequence[int], scope: Collection[str]) -> tuple[Index | int, ...]:
+        """An index per axis of an array, all different; 0 for an axis of length 1 by construction."""
+        symbols = self.symbols.get(number, ())
+        if len(symbols) != len(shape):
+            symbols = tuple(("length", number, axis) for axis in range(len(shape)))
+        result: list[Index | int] = []
+        used = set(scope)
+        for symbol, length in zip(symbols, shape, strict=True):
+            if symbol == ONE:
+                result.append(0)
+                continue
+            index = self.index(symbol, length, used)
+            used.add(index.name)
+            result.append(index)
+        return tuple(result)
+
+    def meanings(self, used: Collection[str]) -> dict[str, Message]:
+        """What each letter in use runs over."""
+        result: dict[str, Message] = {}
+        for letter in sorted({u.rstrip("′") for u in used}):
+            symbol = self.owners.get(letter)
+            found = None if symbol is None else self._first.get(symbol)
+            if found is None:
+                continue
+            name, axis, rank = found
+            if rank == 1:
+                result[letter] = message("the elements of {array}", array=name)
+            elif rank == 2:
+                result[letter] = (
+                    message("the columns of {array}", array=name)
+                    if axis
+                    else message("the rows of {array}", array=name)
+                )
+            else:
+                result[letter] = message("axis {axis} of {array}", axis=axis, array=name)
+        return result
