@@ -30,7 +30,7 @@ def _times(*factors):
 def four_layers() -> Derivation:
     """The network of ``examples/network.py``, derived as a person would on paper."""
     held = {name: value for name, value in vars(network).items() if isinstance(value, np.ndarray | np.floating)}
-    n, j, k = Index("n", 1, "len(X)"), Index("j", 6), Index("k", 6)
+    n, j = Index("n", 1, "len(X)"), Index("j", 1)
     err = Element("err")
     count = Power(Size(1, "Y.size"), Number(-1))
     gradients = {"Y": 2 * (held["Y"] - held["T"]) / held["Y"].size}
@@ -80,10 +80,10 @@ def four_layers() -> Derivation:
         a = f"A{layer - 1}" if layer > 1 else "X"
         if layer < 4:
             gradients[z] = gradients[f"A{layer}"] * (held[z] > 0)
-            parts.append(_relu(layer, 40 + 2 * layer, gradients, held, n, j, err))
+            parts.append(_relu(layer, 40 + 2 * layer, gradients, held, n, Index("j", 6), err))
         d = gradients[z]
         gradients[a], gradients[w], gradients[b] = d @ held[w].T, held[a].T @ d, d.sum(axis=0)
-        parts.append(_dense(z, a, w, b, 40 + 2 * layer - 1, gradients, held, (n, j, k), err))
+        parts.append(_dense(z, a, w, b, 40 + 2 * layer - 1, gradients, held, err))
         below = a
     del gradients["X"], below
     return Derivation(
@@ -129,8 +129,8 @@ def _relu(layer, line, gradients, held, n, j, err):
     )
 
 
-def _dense(z, a, w, b, line, gradients, held, indices, err):
-    n, j, k = indices
+def _dense(z, a, w, b, line, gradients, held, err):
+    n, k, j = Index("n", 1, "len(X)"), Index("k", held[w].shape[0]), Index("j", held[w].shape[1])
     out, inside, weight, bias = (
         Element(z, (n, j)),
         Element(a, (n, k)),

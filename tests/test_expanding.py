@@ -60,7 +60,7 @@ def test_a_sum_of_two_terms():
     found = write_out(Equation(by("X", R, K), (by("X", R, K), Sum((J,), body))), {"W": W}, {"Y": DY})
     assert lines(found)[0] == (
         "∂L/∂X[0,0] = ∂L/∂Y[0,0]·W[0,0] + ∂L/∂Y[0,1]·W[0,1]",
-        "∂L/∂X[0,0] = 3·0.5 - 2·0.25 = 1",
+        "∂L/∂X[0,0] = 3·0.5 + 2·(-0.25) = 1",
     )
 
 

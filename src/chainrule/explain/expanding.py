@@ -360,9 +360,12 @@ class _Writer:
             if isinstance(x, Sum):
                 return self.reduced(x, at)
             if isinstance(x, Apply):
-                function = {"max": np.maximum, "min": np.minimum}.get(x.function) or getattr(np, x.function, None)
+                numbers = [self.number(a, at) for a in x.arguments]
+                if x.function in ("max", "min"):
+                    return np.max(numbers) if x.function == "max" else np.min(numbers)
+                function = getattr(np, x.function, None)
                 if function is not None:
-                    return function(*(self.number(a, at) for a in x.arguments))
+                    return function(*numbers)
         raise _UnknownNumberError(type(x).__name__)
 
     def reduced(self, x: Sum, at: Mapping[str, int]) -> Any:

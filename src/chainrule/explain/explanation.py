@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from chainrule.errors import ChainruleError
 from chainrule.explain.derivation import Derivation
+from chainrule.explain.element import Story
+from chainrule.explain.following import story_html, story_lines, story_markdown
 from chainrule.explain.html import page
 from chainrule.explain.markdown import markdown
 from chainrule.explain.outline import DEPTHS, Depth, title
@@ -30,11 +32,15 @@ class Explanation:
         derivation: the steps as records.
         depth: how much is said: ``"brief"``, ``"default"`` or ``"full"``.
         language: ``"en"``, ``"fr"``, ``"ja"`` or ``"zh"``; the locale's if ``None``.
+        story_of: what follows an element that is named.
+        story: an element that is followed.
     """
 
     derivation: Derivation
     depth: Depth = "default"
     language: str | None = None
+    story_of: Callable[[str], Story] | None = None
+    story: Story | None = None
 
     def __post_init__(self) -> None:
         if self.depth not in DEPTHS:
@@ -55,10 +61,22 @@ class Explanation:
         """The same in another language: ``"en"``, ``"fr"``, ``"ja"`` or ``"zh"``."""
         return replace(self, language=language)
 
+    def element(self, name: str) -> Explanation:
+        """The same for one element: ``explanation.element("W3[2,1]")`` follows it through the network.
+
+        Raises:
+            ChainruleError: where there is no such element.
+        """
+        if self.story_of is None:
+            raise ChainruleError("this explanation was put together without a function: no element can be followed.")
+        return replace(self, story=self.story_of(name))
+
     # ---- renderings
     def lines(self, width: int = 80) -> list[Styled]:
         """The lines for a terminal, as pieces of text with styles."""
         with self._spoken():
+            if self.story is not None:
+                return story_lines(self.story, width)
             return derivation_lines(self.derivation, self.depth, width)
 
     def text(self, width: int = 80) -> str:
@@ -68,12 +86,14 @@ class Explanation:
     def markdown(self) -> str:
         """Markdown with LaTeX."""
         with self._spoken():
+            if self.story is not None:
+                return story_markdown(self.story)
             return markdown(self.derivation, self.depth)
 
     def html(self) -> str:
         """A page that needs nothing but a browser."""
         with self._spoken():
-            return page(self.derivation, self.depth)
+            return page(self.derivation, self.depth, "" if self.story is None else story_html(self.story))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a page, Markdown or text, by the ending of the name: ``.html``, ``.md`` or ``.txt``."""

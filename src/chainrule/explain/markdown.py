@@ -12,13 +12,12 @@ from chainrule.explain.notation.latex import latex
 from chainrule.explain.outline import (
     Depth,
     Entry,
+    Outline,
     code_of,
     gradient_heading,
     introduction,
     line_text,
-    part_entries,
     repeats_text,
-    route_entries,
     title,
 )
 from chainrule.language import message
@@ -42,13 +41,14 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
         yield _plain(str(introduction(derivation)))
         if derivation.indices:
             yield "\n".join(f"- ${letter}$: {_plain(str(runs))}" for letter, runs in derivation.indices.items())
+    outline = Outline(derivation, written_out=depth == "full")
     for number, part in enumerate(derivation.parts, 1):
-        yield from _part(derivation, number, part, depth)
+        yield from _part(outline, number, part, depth)
     for note in derivation.notes:
         yield f"> {_plain(str(message('Note: {note}', note=note)))}"
 
 
-def _part(derivation: Derivation, number: int, part: Part, depth: Depth) -> Iterator[str]:
+def _part(outline: Outline, number: int, part: Part, depth: Depth) -> Iterator[str]:
     repeats = repeats_text(part)
     said = ", ".join(x for x in (line_text(part.line), str(repeats) if repeats else "") if x)
     first = (part.source or part.result).splitlines()[0]
@@ -62,16 +62,16 @@ def _part(derivation: Derivation, number: int, part: Part, depth: Depth) -> Iter
             if route.chain is not None:
                 yield _formula(Equation(route.chain.left, route.chain.right[-1:]))
         return
-    for entry in part_entries(derivation, part):
+    for entry in outline.part(part):
         yield from _entry(entry, depth)
     for route in part.routes:
-        yield from _route(derivation, part, route, depth)
+        yield from _route(outline, part, route, depth)
 
 
-def _route(derivation: Derivation, part: Part, route: Route, depth: Depth) -> Iterator[str]:
-    heading = _plain(str(gradient_heading(derivation, route)))
+def _route(outline: Outline, part: Part, route: Route, depth: Depth) -> Iterator[str]:
+    heading = _plain(str(gradient_heading(outline.derivation, route)))
     yield "### " + heading.replace(_plain(route.gradient), _code(route.gradient), 1)
-    for entry in route_entries(derivation, part, route, depth):
+    for entry in outline.route(part, route):
         yield from _entry(entry, depth)
 
 

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from chainrule.explain.derivation import Derivation, Line, Part, Route
 from chainrule.explain.expanding import values_in, write_out
-from chainrule.explain.formula import Equation
+from chainrule.explain.formula import Element, Equation, Formula, Number, Partial, Size
 from chainrule.language import Message, message, plural
 
 __all__ = [
     "DEPTHS",
     "Depth",
     "Entry",
-    "anchor",
+    "Outline",
     "code_of",
     "gradient_heading",
-    "gradient_of",
     "introduction",
     "line_text",
-    "part_entries",
     "places_text",
     "repeats_text",
-    "route_entries",
     "title",
 ]
 
 Depth = Literal["brief", "default", "full"]
+_LONGEST = 40  # elements of a formula that is written out
 DEPTHS: tuple[Depth, ...] = ("brief", "default", "full")
 Kind = Literal["formula", "code", "text", "shapes", "array"]
 
@@ -79,24 +76,6 @@ def repeats_text(part: Part) -> Message | None:
     return plural("said once for {count} turn", "said once for {count} turns", part.repeats)
 
 
-def part_entries(derivation: Derivation, part: Part) -> Iterator[Entry]:
-    """What is said of a statement itself."""
-    if part.note is not None:
-        yield Entry("text", message("Note"), part.note, "note")
-    if part.index_form is not None:
-        yield Entry("formula", message("In index notation"), part.index_form, "index")
-    if part.value is not None:
-        yield Entry("array", message("Value of {name}", name=part.result), part.value, "value")
-    arriving = gradient_of(derivation, part.result)
-    if part.gradient is not None and part.routes and arriving:
-        yield Entry("array", message("Arriving {gradient}", gradient=arriving), part.gradient, "gradient")
-
-
-def gradient_of(derivation: Derivation, name: str) -> str:
-    """What the gradient of a value is called; nothing where no step finds it."""
-    return next((r.gradient for part in derivation.parts for r in part.routes if r.name == name), "")
-
-
 # ---- one gradient
 def gradient_heading(derivation: Derivation, route: Route) -> Message:
     """The heading above how one gradient is found."""
@@ -111,44 +90,95 @@ def places_text(route: Route) -> str:
     return ", ".join(f"{name} ({line_text(line)})" if line is not None else name for name, line in route.paths)
 
 
-def route_entries(derivation: Derivation, part: Part, route: Route, depth: Depth = "default") -> Iterator[Entry]:
-    """What is said of how one gradient is found; at full depth with every term of its sums written out."""
-    if len(route.paths) > 1:
-        said = message(
-            "{name} reaches {result} on {count} paths, and their gradients add up: {places}",
-            name=route.name, result=derivation.result, count=len(route.paths), places=places_text(route),
-        )  # fmt: skip
-        yield Entry("text", message("Paths"), said, "paths")
-    for local in part.locals:
-        if local.of == route.name:
-            yield Entry("formula", message("Local derivative"), local.equation, "local")
-            if local.note is not None:
-                yield Entry("text", message("Note"), local.note, "note")
-    if route.chain is not None and not _same(route.chain, part, route):
-        yield Entry("formula", message("Matrices") if route.matrix else message("Chain rule"), route.chain, "chain")
-    if depth == "full" and route.chain is not None and not route.matrix:
-        yield from _written_entries(derivation, route.chain)
-    if route.note is not None:
-        yield Entry("text", message("Note"), route.note, "note")
-    for line in route.lines:
-        yield from _line_entries(line)
-    for name, why in route.identities:
-        yield Entry("text", message("Shorter: {name}", name=name), why, "identity")
+class Outline:
+    """The entries of a derivation.
+
+    Args:
+        derivation: the records.
+        written_out: whether formulas are also written out, element by element and term by term.
+    """
+
+    def __init__(self, derivation: Derivation, written_out: bool = False) -> None:
+        self.derivation = derivation
+        self._written_out = written_out
+        self._gradients = {r.name: r.gradient for part in derivation.parts for r in part.routes}
+        self._values: dict[str, Any] = {}
+        self._derivatives: dict[str, Any] = {}
+        if written_out:
+            lines = [line for part in derivation.parts for route in part.routes for line in route.lines]
+            self._values, self._derivatives = values_in(derivation)
+            self._values |= {line.target: line.value for line in lines if line.value is not None}
+
+    def gradient_of(self, name: str) -> str:
+        """What the gradient of a value is called; nothing where no step finds it."""
+        return self._gradients.get(name, "")
+
+    def part(self, part: Part) -> Iterator[Entry]:
+        """What is said of a statement itself."""
+        if part.note is not None:
+            yield Entry("text", message("Note"), part.note, "note")
+        if part.index_form is not None:
+            yield Entry("formula", message("In index notation"), part.index_form, "index")
+            yield from self._written(part.index_form)
+        if part.value is not None:
+            yield Entry("array", message("Value of {name}", name=part.result), part.value, "value")
+        arriving = self.gradient_of(part.result)
+        if part.gradient is not None and part.routes and arriving:
+            yield Entry("array", message("Arriving {gradient}", gradient=arriving), part.gradient, "gradient")
+
+    def route(self, part: Part, route: Route) -> Iterator[Entry]:
+        """What is said of how one gradient is found."""
+        if len(route.paths) > 1:
+            said = message(
+                "{name} reaches {result} on {count} paths, and their gradients add up: {places}",
+                name=route.name, result=self.derivation.result, count=len(route.paths), places=places_text(route),
+            )  # fmt: skip
+            yield Entry("text", message("Paths"), said, "paths")
+        for local in part.locals:
+            if local.of == route.name:
+                yield Entry("formula", message("Local derivative"), local.equation, "local")
+                if local.note is not None:
+                    yield Entry("text", message("Note"), local.note, "note")
+        if route.chain is not None:
+            if not _same(route.chain, part, route):
+                label = message("Matrices") if route.matrix else message("Chain rule")
+                yield Entry("formula", label, route.chain, "chain")
+            if not route.matrix:
+                yield from self._written(route.chain)
+        if route.note is not None:
+            yield Entry("text", message("Note"), route.note, "note")
+        for line in route.lines:
+            yield from _line_entries(line)
+        for name, why in route.identities:
+            yield Entry("text", message("Shorter: {name}", name=name), why, "identity")
+
+    def _written(self, equation: Equation) -> Iterator[Entry]:
+        """An equation for each of a few elements, with its terms and its numbers."""
+        found = write_out(equation, self._values, self._derivatives) if self._written_out else None
+        if found is None:
+            return
+        label: Message | None = message("Written out")
+        if any(_size(row.names.right[0]) > _LONGEST for row in found.rows):
+            return
+        for row in found.rows:
+            numbers = () if row.numbers is None else row.numbers.right
+            sides = dict.fromkeys((*row.names.right, *numbers))
+            yield Entry("formula", label, Equation(row.names.left, tuple(sides)), "written")
+            label = None
+        if found.left_out:
+            said = plural("and {count} more element", "and {count} more elements", found.left_out)
+            yield Entry("text", None, said, "written")
 
 
-def _written_entries(derivation: Derivation, chain: Equation) -> Iterator[Entry]:
-    """The chain rule element by element, with names and with numbers."""
-    found = write_out(chain, *values_in(derivation))
-    if found is None:
-        return
-    for k, row in enumerate(found.rows):
-        sides = row.names.right + (() if row.numbers is None else row.numbers.right)
-        yield Entry("formula", None if k else message("Written out"), Equation(row.names.left, sides), "written")
-        if row.left_out:
-            yield Entry("text", None, plural("… {count} more term", "… {count} more terms", row.left_out), "written")
-    if found.left_out:
-        said = plural("… {count} more element", "… {count} more elements", found.left_out)
-        yield Entry("text", None, said, "written")
+def _size(x: Any) -> int:
+    """How many elements and numbers a formula consists of."""
+    if isinstance(x, tuple):
+        return sum(map(_size, x))
+    if not isinstance(x, Formula):
+        return 0
+    if isinstance(x, Element | Number | Size | Partial):
+        return 1
+    return sum(_size(getattr(x, field.name)) for field in fields(x))
 
 
 def _same(chain: Equation, part: Part, route: Route) -> bool:
@@ -169,8 +199,3 @@ def _line_entries(line: Line) -> Iterator[Entry]:
 def code_of(part: Part) -> list[str]:
     """The lines of code of a part."""
     return [line.code for route in part.routes for line in route.lines]
-
-
-def anchor(name: str) -> str:
-    """A name as part of a page's address."""
-    return re.sub(r"\W+", "-", name).strip("-") or "x"

@@ -13,17 +13,16 @@ from chainrule.explain.notation.text import sides, text
 from chainrule.explain.outline import (
     Depth,
     Entry,
+    Outline,
     gradient_heading,
     introduction,
     line_text,
-    part_entries,
     repeats_text,
-    route_entries,
     title,
 )
 from chainrule.language import message
 
-__all__ = ["Styled", "derivation_lines", "plain"]
+__all__ = ["Styled", "derivation_lines", "folded", "plain", "spread"]
 
 Styled = list[tuple[str, str]]
 """A line as pieces of text, each with a style of rich's."""
@@ -41,9 +40,10 @@ def derivation_lines(derivation: Derivation, depth: Depth = "default", width: in
     """The lines of a derivation."""
     width = max(width, _NARROWEST)
     found = list(_head(derivation, depth, width))
+    outline = Outline(derivation, written_out=depth == "full")
     for number, part in enumerate(derivation.parts, 1):
         found.append([])
-        found += _brief(part, width) if depth == "brief" else _part(derivation, number, part, depth, width)
+        found += _brief(part, width) if depth == "brief" else _part(outline, number, part, depth, width)
     if derivation.notes:
         found.append([])
         for note in derivation.notes:
@@ -54,7 +54,7 @@ def derivation_lines(derivation: Derivation, depth: Depth = "default", width: in
 def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
     value = array_lines(derivation.value, width - len(derivation.result) - 3) if is_small(derivation.value) else []
     shown = f"{derivation.result} = {value[0]}" if len(value) == 1 else ""
-    yield _spread(str(title(derivation)), shown, width, "bold", "bold")
+    yield spread(str(title(derivation)), shown, width, "bold", "bold")
     if depth == "brief":
         return
     yield []
@@ -66,7 +66,7 @@ def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
             yield from _labelled("  " + padded(letter, letters), str(runs), width, letters + 4, "cyan", "dim")
 
 
-def _spread(left: str, right: str, width: int, left_style: str, right_style: str) -> Styled:
+def spread(left: str, right: str, width: int, left_style: str, right_style: str) -> Styled:
     """One text at the left edge and one at the right."""
     gap = width - wide(left) - wide(right)
     return [(left, left_style), (" " * max(gap, 2), ""), (right, right_style)]
@@ -102,21 +102,21 @@ def _statement(part: Part, number: str, width: int) -> Styled:
     said = ", ".join(x for x in (str(repeats) if repeats else "", where) if x)
     room = width - wide(front) - wide(said) - 2
     shown = source if wide(source) <= room else source[: room - 1] + "…"
-    return [(front, "bold cyan"), *_spread(shown, said, width - wide(front), "bold", "dim")]
+    return [(front, "bold cyan"), *spread(shown, said, width - wide(front), "bold", "dim")]
 
 
 # ---- every step
-def _part(derivation: Derivation, number: int, part: Part, depth: Depth, width: int) -> Iterator[Styled]:
+def _part(outline: Outline, number: int, part: Part, depth: Depth, width: int) -> Iterator[Styled]:
     yield _statement(part, str(number), width)
     for more in part.source.splitlines()[1:]:
         yield [("   " + more, "bold")]
     yield [("─" * width, "dim")]
-    for entry in part_entries(derivation, part):
+    for entry in outline.part(part):
         yield from _entry(entry, depth, width, 2)
     for route in part.routes:
         yield []
-        yield from _paragraph(str(gradient_heading(derivation, route)), width, "bold", 2)
-        for entry in route_entries(derivation, part, route, depth):
+        yield from _paragraph(str(gradient_heading(outline.derivation, route)), width, "bold", 2)
+        for entry in outline.route(part, route):
             yield from _entry(entry, depth, width, 4)
 
 
@@ -125,11 +125,12 @@ def _entry(entry: Entry, depth: Depth, width: int, indent: int) -> Iterator[Styl
     column = indent + _LABEL
     style = _STYLES[entry.kind]
     if entry.kind == "formula":
-        lines: Sequence[str] = _broken(entry.content, width - column)
+        joined = entry.role == "written"
+        lines: Sequence[str] = _broken(entry.content, width - column, joined)
         if max(map(wide, lines)) > width - column:
             yield [(label, "cyan")]
             column = indent + 2
-            lines = _broken(entry.content, width - column)
+            lines = _broken(entry.content, width - column, joined)
             label = ""
     elif entry.kind == "array":
         lines = _numbers(entry.content, depth, width - column)
@@ -153,36 +154,36 @@ def _rows(label: str, lines: Sequence[str], column: int, style: str, label_style
         yield [(padded("" if k else label, column), label_style), (line, style)]
 
 
-def _broken(equation: Equation, width: int) -> list[str]:
-    """An equation, one side per line where it has several or is too wide."""
+def _broken(equation: Equation, width: int, joined: bool) -> list[str]:
+    """An equation, one side per line where it has several, unless they are to be joined, or is too wide."""
     left, *others = sides(equation)
     whole = " = ".join((left, *others))
-    if len(others) == 1 and wide(whole) <= width:
+    if (joined or len(others) == 1) and wide(whole) <= width:
         return [whole]
     if wide(left) + 3 + max(map(wide, others)) <= width:
         return [f"{left} = {others[0]}", *(" " * wide(left) + f" = {other}" for other in others[1:])]
-    return [left, *(line for other in others for line in _folded("  = " + other, width))]
+    return [left, *(line for other in others for line in folded("  = " + other, width))]
 
 
-def _folded(side: str, width: int) -> list[str]:
-    """One side of an equation, broken where it is too wide: at the outermost signs that fit."""
+def folded(side: str, width: int, hanging: int = _HANGING) -> list[str]:
+    """A formula broken where it is too wide: at the outermost signs that fit."""
     lines = []
     while wide(side) > width:
-        place = _break(side, width)
+        place = _break(side, width, hanging)
         if place is None:
             break
         lines.append(side[:place].rstrip())
-        side = " " * _HANGING + side[place:].lstrip()
+        side = " " * hanging + side[place:].lstrip()
     return [*lines, side]
 
 
-def _break(side: str, width: int) -> int | None:
+def _break(side: str, width: int, hanging: int) -> int | None:
     """Where a line may end: before a sign or after a dot, as far outside of brackets and as late as can be."""
     found: tuple[int, int, int] | None = None
     depth = 0
     for place, character in enumerate(side[: width + 1]):
         depth += (character in "([{") - (character in ")]}")
-        sign = side[place : place + 3] in (" + ", " - ") and place > _HANGING
+        sign = side[place : place + 3] in (" + ", " - ") and place > hanging
         dot = character == "·" and place < width
         if sign or dot:
             better = (-depth, int(sign), place)

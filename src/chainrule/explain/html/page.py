@@ -15,7 +15,7 @@ from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.html.picture import picture
 from chainrule.explain.html.steps import code_html, step_body, step_head
 from chainrule.explain.html.ties import Ties, ties_of
-from chainrule.explain.outline import Depth, code_of, introduction, title
+from chainrule.explain.outline import Depth, Outline, code_of, introduction, title
 from chainrule.language import current_language, message
 
 __all__ = ["page"]
@@ -25,11 +25,12 @@ _FOLDER = Path(__file__).parent
 _LONG = 60
 
 
-def page(derivation: Derivation, depth: Depth = "default") -> str:
-    """The HTML of a derivation, in the language of the moment."""
+def page(derivation: Derivation, depth: Depth = "default", before: str = "") -> str:
+    """The HTML of a derivation, in the language of the moment; ``before`` is HTML that stands before the steps."""
     ties, arrays = ties_of(derivation), Arrays()
     long = len(derivation.parts) > _LONG
-    bodies = [step_body(derivation, part, arrays) for part in derivation.parts]
+    outline = Outline(derivation, written_out=not long)
+    bodies = [step_body(outline, part, arrays) for part in derivation.parts]
     steps = "".join(_step(derivation, ties, k, "" if long else body, long) for k, body in enumerate(bodies))
     drawing = picture(derivation, ties)
     data = {
@@ -59,6 +60,7 @@ def page(derivation: Derivation, depth: Depth = "default") -> str:
 </div>
 <main id="steps" tabindex="-1">
 {_introduction(derivation)}
+{before}
 <h2>{_text(message("The steps"))}</h2>
 {steps}
 {_notes(derivation)}

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from html import escape
 
-from chainrule.explain.derivation import Derivation, Part, Route
+from chainrule.explain.derivation import Part, Route
 from chainrule.explain.figures import shape_text
 from chainrule.explain.formula import Equation
 from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.notation.mathml import mathml
 from chainrule.explain.outline import (
     Entry,
+    Outline,
     gradient_heading,
-    gradient_of,
     line_text,
-    part_entries,
     repeats_text,
-    route_entries,
 )
 
 __all__ = ["code_html", "step_body", "step_head"]
@@ -37,30 +35,30 @@ def step_head(part: Part, number: int) -> str:
     )
 
 
-def step_body(derivation: Derivation, part: Part, arrays: Arrays) -> str:
+def step_body(outline: Outline, part: Part, arrays: Arrays) -> str:
     """What is said of a statement, and of each gradient that is found there."""
-    entries = list(part_entries(derivation, part))
+    entries = list(outline.part(part))
     said = "".join(_entry(e, arrays, part.result) for e in entries if e.kind != "array")
     numbers = "".join(
-        arrays.figure(e.content, _array_name(e, derivation, part), e.label) for e in entries if e.kind == "array"
+        arrays.figure(e.content, _array_name(e, outline, part), e.label) for e in entries if e.kind == "array"
     )
     if numbers:
         numbers = f'<div class="arrays more">{numbers}</div>'
-    routes = "".join(_route(derivation, part, route, arrays) for route in part.routes)
+    routes = "".join(_route(outline, part, route, arrays) for route in part.routes)
     return f'<dl class="said">{said}</dl>{numbers}{routes}' if said else f"{numbers}{routes}"
 
 
-def _array_name(entry: Entry, derivation: Derivation, part: Part) -> str:
+def _array_name(entry: Entry, outline: Outline, part: Part) -> str:
     if entry.role != "gradient":
         return part.result
-    return gradient_of(derivation, part.result) or part.result
+    return outline.gradient_of(part.result) or part.result
 
 
-def _route(derivation: Derivation, part: Part, route: Route, arrays: Arrays) -> str:
-    heading = escape(str(gradient_heading(derivation, route)))
+def _route(outline: Outline, part: Part, route: Route, arrays: Arrays) -> str:
+    heading = escape(str(gradient_heading(outline.derivation, route)))
     # The name of the gradient stands out, wherever the language puts it.
     marked = heading.replace(escape(route.gradient), f"<code>{escape(route.gradient)}</code>", 1)
-    entries = list(route_entries(derivation, part, route))
+    entries = list(outline.route(part, route))
     rows = ""
     for place, entry in enumerate(entries):
         if entry.kind == "array":

@@ -307,7 +307,8 @@ def _signed(x: tree.Formula) -> tuple[bool, tree.Formula]:
     if isinstance(x, tree.Multiply):
         factors = _flat(x)
         for k, factor in enumerate(factors):
-            if isinstance(factor, tree.Number) and _starts_negative(factor):
+            # A number within a product keeps its sign: 0·(-0.76).
+            if isinstance(factor, tree.Number) and (_starts_negative(factor) if k == 0 else _is_minus_one(factor)):
                 rest = [*factors[:k], *([] if _is_minus_one(factor) else [_negated(factor)]), *factors[k + 1 :]]
                 return True, rest[0] if len(rest) == 1 else tree.Multiply(tuple(rest or [tree.Number(1)]))
     return False, x
