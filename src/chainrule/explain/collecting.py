@@ -170,7 +170,16 @@ class Collecting:
     def _counted(self, step: Step, found: dict[str, Message]) -> None:
         divisor = step.inputs[1] if step.operation.name == "divide" else None
         if isinstance(divisor, Const) and divisor.number < 0 and is_size(divisor.value):
-            size = self.printer.static(_length_in(divisor.value))[0]
+            length = _length_in(divisor.value)
+            size = self.printer.static(length)[0]
+            count = self._count(length)
+            if self.has_mean and count and count != size:
+                found[f"/ {size}"] = message(
+                    "The forward pass takes a mean over {size} = {count} terms, so each term counts only 1/{size}.",
+                    size=size,
+                    count=count,
+                )
+                return
             if self.has_mean:
                 found[f"/ {size}"] = message(
                     "The forward pass takes a mean over {size} terms, so each term counts only 1/{size}.", size=size
@@ -180,6 +189,15 @@ class Collecting:
                     "The forward pass divides by {size}, and a constant factor stays in front of a derivative.",
                     size=size,
                 )
+
+    def _count(self, length: Any) -> str:
+        """A length or size by the letters of its indices: ``N·J``."""
+        head, *operands = length.expression
+        symbols = self.symbols.get(operands[0], ()) if head in ("size", "length") else ()
+        if head == "length":
+            symbols = symbols[operands[1] : operands[1] + 1]
+        indices = [self.letters.index(s, 0, ()) for s in symbols if s[0] != "number"]
+        return "·".join(i.size for i in indices) if all(i.size for i in indices) else ""
 
     def _masked(self, step: Step, found: dict[str, Message]) -> None:
         out = step.outputs[0]

@@ -103,13 +103,11 @@ class Forward:
                     self._name(out, k)
         single = {name for name in self.names.values() if len(name) == 1} | {n for n in taken if len(n) == 1}
         self.letters = Letters(symbols, single, sizes)
-        for x, rows in sources:
-            if x.number in self.names:
-                self.letters.note(x, self.names[x.number], rows)
+        rows = {x.number for x, first in sources if first}
         for k in self.live:
-            for out in steps[k].outputs:
-                if out.number in self.names:
-                    self.letters.note(out, self.names[out.number], True)
+            for x in (*steps[k].inputs, *steps[k].outputs):
+                if x.number in self.names:
+                    self.letters.note(x, self.names[x.number], x.number in rows or x in steps[k].outputs)
         self.number_text = number_text
         self.forms = self._forms()
         self.readings = self._read()

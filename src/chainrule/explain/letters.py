@@ -8,6 +8,7 @@ from chainrule.explain.formula import Index
 from chainrule.ir import Const, Var
 from chainrule.language import Message, message
 from chainrule.lengths import ONE, Symbol
+from chainrule.sizes import plain_number
 
 __all__ = ["Letters"]
 
@@ -26,6 +27,7 @@ class Letters:
 
     Attributes:
         owners: for each letter, the symbol of what it runs over.
+        lengths: for each symbol how long that is in the example.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Letters:
         self.owners: dict[str, Symbol] = {}
         self._pools: dict[Symbol, str] = {}
         self._first: dict[Symbol, tuple[str, int, int]] = {}
+        self.lengths: dict[Symbol, int] = {}
         self._anonymous = 0
 
     def note(self, x: Var | Const, name: str, rows: bool) -> None:
@@ -46,6 +49,7 @@ class Letters:
             if symbol == ONE or symbol in self._pools:
                 continue
             self._first[symbol] = (name, axis, len(shape))
+            self.lengths[symbol] = int(plain_number(shape[axis]))
             self._letter(symbol, rows and axis == 0 and len(shape) > 1)
 
     def _letter(self, symbol: Symbol, row: bool = False) -> str:
@@ -121,17 +125,23 @@ class Letters:
         for letter in sorted({u.rstrip("′") for u in used}):
             symbol = self.owners.get(letter)
             found = None if symbol is None else self._first.get(symbol)
-            if found is None:
+            if found is None or symbol is None:
                 continue
             name, axis, rank = found
+            size, count = (
+                self._described(symbol) if symbol not in self.sizes else self.sizes[symbol],
+                self.lengths[symbol],
+            )
             if rank == 1:
-                result[letter] = message("the elements of {array}", array=name)
-            elif rank == 2:
-                result[letter] = (
-                    message("the columns of {array}", array=name)
-                    if axis
-                    else message("the rows of {array}", array=name)
+                result[letter] = message(
+                    "the elements of {array}; {size} = {count}", array=name, size=size, count=count
                 )
+            elif rank == 2 and axis:
+                result[letter] = message("the columns of {array}; {size} = {count}", array=name, size=size, count=count)
+            elif rank == 2:
+                result[letter] = message("the rows of {array}; {size} = {count}", array=name, size=size, count=count)
             else:
-                result[letter] = message("axis {axis} of {array}", axis=axis, array=name)
+                result[letter] = message(
+                    "axis {axis} of {array}; {size} = {count}", axis=axis, array=name, size=size, count=count
+                )
         return result

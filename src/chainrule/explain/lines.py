@@ -75,10 +75,10 @@ def _owners(made: Any, statements: Sequence[Statement]) -> list[int]:
     # What has no name of its own belongs to the first line that reads it.
     for k in range(len(statements) - 1, -1, -1):
         if owners[k] is None:
-            made = {out.number for out in statements[k].step.outputs}
+            outputs = {out.number for out in statements[k].step.outputs}
             for later in range(k + 1, len(statements)):
                 read = {x.number for step in statements[later].steps for x in step.inputs}
-                if made & read:
+                if outputs & read:
                     owners[k] = owners[later]
                     break
     fallback = [n for x in made.chosen if (n := x.number) in routed]
