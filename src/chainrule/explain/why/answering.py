@@ -82,6 +82,7 @@ class _Answer:
         norms = () if self.kind == "unreached" else norms_between(scene, self.stages, question.number)
         if self.kind in ("tiny", "huge"):
             self._say_norms(norms)
+        self._say_digits()
         if self.origin is None and not np.isfinite(scene.values[scene.result]).all():
             self._say_result()
         g = self.gradient
@@ -141,7 +142,7 @@ class _Answer:
 
     def _find_blockers(self, mask: Any) -> None:
         blocks, _ = blocks_of(self.scene, self.stages, self.question.number, mask)
-        self.blockers = _ordered([blocker_of(self.scene, b) for b in blocks])
+        self.blockers = _ordered([blocker_of(self.scene, b) for b in blocks], by_count=not self.question.single)
 
     def _say_blockers(self) -> None:
         if self.blockers:
@@ -323,6 +324,22 @@ class _Answer:
             )
         )
 
+    def _say_digits(self) -> None:
+        """That few digits are left, where large products cancel."""
+        positive, negative = self.signs
+        if self.kind not in ("ordinary", "mixed", "huge") or not positive or not negative:
+            return
+        left = (positive + negative) / (positive - negative)
+        if abs(left) < _CANCELS:
+            self.evidence.append(
+                message(
+                    "Its paths nearly cancel: those with a positive product sum to {positive}, the others to "
+                    "{negative}. Few digits of the difference are right.",
+                    positive=number_text(positive),
+                    negative=number_text(negative),
+                )
+            )
+
     def _say_result(self) -> None:
         origin = forward_origin(self.scene, self.scene.result)
         gaps = {
@@ -355,10 +372,10 @@ class _Answer:
         self.trails = [trail_of(scene, route) for route in routes]
 
 
-def _ordered(blockers: Sequence[Blocker]) -> list[Blocker]:
-    """Without repetitions; those that stop most first."""
+def _ordered(blockers: Sequence[Blocker], by_count: bool) -> list[Blocker]:
+    """Without repetitions: the first on the way first, or those that stop most."""
     found = {str(b.reason): b for b in blockers}
-    return sorted(found.values(), key=lambda b: -b.count)
+    return sorted(found.values(), key=lambda b: -b.count) if by_count else list(found.values())
 
 
 def answer(scene: Scene, text: str) -> Why:

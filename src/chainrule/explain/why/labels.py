@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -31,9 +32,11 @@ def labels_of(program: Program) -> dict[int, str]:
             if out.name is not None:
                 held.setdefault(out.name, []).append(out.number)
     namespace = Namespace()
+    spoken = _spoken(program)
     given: tuple[Var | Const, ...] = (*program.inputs, *program.constants)
     for x in given:
-        found[x.number] = x.name or namespace.claim("constant")
+        name = x.name or spoken.get(x.number)
+        found[x.number] = name or namespace.claim("constant")
     for name, numbers in held.items():
         several = len(numbers) > 1 or name in inputs
         found.update((v, f"{name}#{k}" if several else name) for k, v in enumerate(numbers, 1))
@@ -42,6 +45,53 @@ def labels_of(program: Program) -> dict[int, str]:
             if out.number not in found:
                 found[out.number] = _expression(step) or namespace.claim(_invented(step, found))
     return found
+
+
+def _spoken(program: Program) -> dict[int, str]:
+    """What constant arrays are called where they are used: ``w`` in ``x @ w``; several of one name by their order."""
+    unnamed = {c.number for c in program.constants if c.name is None}
+    found: dict[int, str] = {}
+    for step in program.steps:
+        for k, x in enumerate(step.inputs):
+            if x.number in unnamed and x.number not in found:
+                text = _operand_source(step, k)
+                if text:
+                    found[x.number] = text
+    names: dict[str, list[int]] = {}
+    for number, text in found.items():
+        names.setdefault(text, []).append(number)
+    known = {x.name for x in program.inputs} | {c.name for c in program.constants}
+    known |= {o.name for s in program.steps for o in s.outputs}
+    return {
+        number: f"{text}#{k}" if len(numbers) > 1 or text in known else text
+        for text, numbers in names.items()
+        for k, number in enumerate(numbers, 1)
+    }
+
+
+def _operand_source(step: Step, k: int) -> str:
+    """The source of an operand, where the expression is an operator or a call with its operands in order."""
+    place = step.position
+    if place is None or place.end_line != place.line:
+        return ""
+    try:
+        node = ast.parse(place.segment.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return ""
+    operands: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        operands = [node.left, node.right]
+    elif isinstance(node, ast.Compare) and len(node.comparators) == 1:
+        operands = [node.left, *node.comparators]
+    elif isinstance(node, ast.Call):
+        method = isinstance(node.func, ast.Attribute) and len(node.args) < len(step.inputs)
+        operands = [*([node.func.value] if method and isinstance(node.func, ast.Attribute) else []), *node.args]
+    elif isinstance(node, ast.Subscript):
+        operands = [node.value, node.slice]
+    if len(operands) != len(step.inputs):
+        return ""
+    operand = operands[k]
+    return ast.unparse(operand) if isinstance(operand, ast.Name | ast.Attribute | ast.Subscript) else ""
 
 
 def _expression(step: Step) -> str:

@@ -27,8 +27,12 @@ def _bad(x: Any) -> Mask:
 
 
 def forward_origin(scene: Scene, upto: int) -> Origin | None:
-    """The first step of the forward pass that made a NaN or an infinity on the way to a variable."""
+    """The first step of the forward pass that made a NaN or an infinity on the way to a variable.
+
+    An infinity that was written down, as for what is masked, is not made; a NaN that comes of it is.
+    """
     needed = _ancestors(scene, upto)
+    first: tuple[Step, int, Mask] | None = None
     for step in scene.program.steps:
         for out in step.outputs:
             if out.number not in needed:
@@ -36,11 +40,18 @@ def forward_origin(scene: Scene, upto: int) -> Origin | None:
             bad = _bad(scene.values[out.number])
             if not bad.any():
                 continue
-            operands = [np.asarray(scene.operand(x)) for x in step.inputs]
-            fresh = bad & ~_spread_bad(step, operands, bad.shape)
-            index = tuple(map(int, np.argwhere(fresh if fresh.any() else bad)[0])) if bad.ndim else ()
-            return _forward_record(scene, step, out.number, index)
-    return None
+            fresh = bad & ~_spread_bad(
+                step, [np.asarray(scene.operand(x)) for x in step.inputs], scene.values[out.number]
+            )
+            if fresh.any():
+                return _forward_record(scene, step, out.number, _place(fresh))
+            first = first or (step, out.number, bad)
+    return None if first is None else _forward_record(scene, first[0], first[1], _place(first[2]))
+
+
+def _place(mask: Mask) -> tuple[int, ...]:
+    """The first element of a mask."""
+    return tuple(map(int, np.argwhere(mask)[0])) if mask.ndim else ()
 
 
 def _ancestors(scene: Scene, number: int) -> set[int]:
@@ -51,14 +62,20 @@ def _ancestors(scene: Scene, number: int) -> set[int]:
     return found
 
 
-def _spread_bad(step: Step, operands: Sequence[Any], shape: tuple[int, ...]) -> Mask:
-    """Where an operand is not finite, as far as elements can be told apart."""
-    if not is_pointwise(step):
-        return np.zeros(shape, bool)
-    found = np.zeros(shape, bool)
+def _spread_bad(step: Step, operands: Sequence[Any], out: Any) -> Mask:
+    """Where a result is not finite because an operand is not: infinite of an infinity, NaN of a NaN."""
+    out = np.asarray(out)
+    infinite, undefined = np.zeros(out.shape, bool), np.zeros(out.shape, bool)
     for x in operands:
-        found |= np.broadcast_to(_bad(x), shape)
-    return found
+        if x.dtype.kind not in "fc":
+            continue
+        if is_pointwise(step):
+            infinite |= np.broadcast_to(_bad(x), out.shape)
+            undefined |= np.broadcast_to(np.isnan(x), out.shape)
+        else:
+            infinite |= bool(_bad(x).any())
+            undefined |= bool(np.isnan(x).any())
+    return np.where(np.isnan(out), undefined, infinite)
 
 
 def _own_index(shape: tuple[int, ...], index: Sequence[int]) -> tuple[int, ...] | None:
@@ -109,7 +126,16 @@ def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) 
         kind = np.asarray(scene.values[out]).dtype
         largest = number_text(np.finfo(kind).max)
         name = step.operation.name
-        if name not in ("divide", "log", "log2", "log10", "log1p", "reciprocal", "power"):
+        if not any(_bad(x).any() for _, x in operands) and name not in (
+            "where",
+            "divide",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "reciprocal",
+            "power",
+        ):
             reason = message(
                 "{statement} overflows: with {operands} the result is above the largest {kind}, {largest}.",
                 kind=kind,

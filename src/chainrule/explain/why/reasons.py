@@ -163,6 +163,8 @@ def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[
             count,
             **gaps,
         ), None
+    if name.startswith("exp") and np.isneginf(value):
+        return message("{element} is -inf, and {statement} makes 0 of it.", **gaps), None
     if name.startswith("exp"):
         return message("{statement} underflows: at {element} = {value} it is 0 to all digits.", **gaps), None
     if name in SATURATING:
@@ -193,8 +195,16 @@ def _extremum(
                 largest=largest,
                 **gaps,
             ), remedy
+        if count > 1 and mask.all():
+            largest = number_text(values.max())
+            return message(
+                "All of {elements} is at most 0 (its largest value is {largest}): the ReLU of {statement} is off "
+                "everywhere.",
+                largest=largest,
+                **gaps,
+            ), None
         if count == 1:
-            alone = mask.ndim < 2 or mask.shape[0] < 2
+            alone = mask.ndim == 2 and mask.shape[0] == 1
             if values[0] == 0:
                 return message(
                     "{element} is exactly 0, where the slope of the ReLU of {statement} is taken as 0.", **gaps
@@ -355,6 +365,8 @@ def _selection(scene: Scene, block: Block, step: Step, statement: Any) -> Messag
         if name.startswith(("max", "amax")):
             return message("{element} = {value} is not the largest: {statement} takes {taken}.", taken=taken, **gaps)
         return message("{element} = {value} is not the smallest: {statement} takes {taken}.", taken=taken, **gaps)
+    if name in ("linalg.norm", "linalg.vector_norm", "std", "nanstd") and value == 0:
+        return message("{statement} has a corner at 0, where its slope is taken as 0.", **gaps)
     if stage.family == "selecting":
         return message("{statement} does not change with {element} = {value}.", **gaps)
     if name == "setitem":

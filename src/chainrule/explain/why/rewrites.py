@@ -41,6 +41,11 @@ def rewrite_for(step: Step, *, forward: bool) -> Message | None:
         return message(
             "The matrix is singular, or close to it: add a small multiple of the identity, A + 1e-6 * np.eye(n)."
         )
+    if name in ("add", "subtract") and forward:
+        return message(
+            "The difference of two infinities is not a number. Where a whole row is masked with -inf, leave one entry, "
+            "or mask with a large negative number such as -1e9."
+        )
     if name in ("multiply", "matmul", "dot") and forward:
         return message(
             "A factor is 0 and the other infinite, or the product is too large: look at where the infinite factor "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,26 +114,28 @@ def best_routes(
         if route.head == scene.result:
             done.append(route)
             continue
-        following: list[Route] = []
+        following: list[tuple[float, float, int, Stage, tuple[int, Index, Any]]] = []
         for stage in uses.get(route.head, []):
             key = (id(stage), route.head, route.index)
             if key not in known:
                 known[key] = children(stage, route.head, route.index)
-            for end, at, factor in known[key]:
-                if not count.of(scene, end)[at]:
+            for child in known[key]:
+                end, at, factor = child
+                if end not in count.at or not count.at[end][at]:
                     continue
-                ahead = absolute.of(scene, end)[at]
-                blocked = not ahead or np.isnan(ahead)
+                ahead = float(absolute.at[end][at])
                 zeros = route.zeros + (factor == 0)
-                size = route.size if factor == 0 else _finite(route.size * abs(factor))
-                leg = Leg(stage, route.head, route.index, end, at, factor)
-                weight = size * (1.0 if blocked else _finite(ahead))
-                following.append(Route((*route.legs, leg), end, at, size, int(zeros), weight))
-        heads += sorted(following, key=rank)[:_FANOUT]
+                size = route.size if factor == 0 else route.size * abs(factor)
+                weight = _finite(size * (ahead if ahead > 0 else 1.0))
+                following.append((zeros, -weight, len(following), stage, child))
+        for zeros, negative, _, stage, (end, at, factor) in heapq.nsmallest(_FANOUT, following):
+            size = route.size if factor == 0 else _finite(route.size * abs(factor))
+            leg = Leg(stage, route.head, route.index, end, at, factor)
+            heads.append(Route((*route.legs, leg), end, at, size, int(zeros), -negative))
         heads = sorted(heads, key=rank)[:_WIDTH]
     return sorted(done, key=rank)[:most]
 
 
 def _finite(x: Any) -> float:
-    value = float(abs(x))
-    return value if np.isfinite(value) else 1e300
+    value = float(x)
+    return value if math.isfinite(value) else 1e300
