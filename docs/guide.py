@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).parent
-PAGES = [_FOLDER.parent / "README.md", _FOLDER / "guide.md", _FOLDER / "write.md", _FOLDER / "layers.md"]
+PAGES = [
+    _FOLDER.parent / "README.md",
+    _FOLDER / "guide.md",
+    _FOLDER / "write.md",
+    _FOLDER / "layers.md",
+    _FOLDER / "why.md",
+]
 _EXAMPLE = re.compile(r"```python\n(?P<source>.*?)```\n(?P<printed>\n```text\n.*?```\n)?", re.DOTALL)
 
 

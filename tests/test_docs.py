@@ -35,7 +35,7 @@ def test_the_list_of_functions_is_that_of_the_tables():
     assert page == written, "run `python -m docs.functions`"
 
 
-@pytest.mark.parametrize(("name", "examples"), [("guide.md", 20), ("write.md", 9), ("layers.md", 5)])
+@pytest.mark.parametrize(("name", "examples"), [("guide.md", 20), ("write.md", 9), ("layers.md", 5), ("why.md", 7)])
 def test_the_examples_print_what_stands_below_them(name, examples):
     pytest.importorskip("scipy")
     path = ROOT / "docs" / name

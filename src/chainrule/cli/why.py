@@ -35,4 +35,4 @@ def why(
         print(answer.to_json())
         return
     console = Console(highlight=False)
-    console.print(Text(answer.text(console.width).rstrip("\n")), soft_wrap=True)
+    console.print(Text(answer.text(console.width)), soft_wrap=True)

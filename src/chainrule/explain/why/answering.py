@@ -26,6 +26,7 @@ __all__ = ["HUGE", "TINY", "answer"]
 TINY, HUGE = 1e-6, 1e4
 _CANCELS = 1e-6  # what is left, of the sum of the sizes of all paths, where they cancel
 _SMALL_FACTOR, _LARGE_FACTOR = 1e-2, 1e2
+_VANISHES = 0.6  # the ratio of norms from statement to statement
 _TRAILS, _LONG = 3, 20
 
 
@@ -80,7 +81,7 @@ class _Answer:
         scene, question = self.scene, self.question
         getattr(self, f"_{self.kind}")()
         norms = () if self.kind == "unreached" else norms_between(scene, self.stages, question.number)
-        if self.kind in ("tiny", "huge"):
+        if self.kind in ("tiny", "huge", "ordinary", "mixed"):
             self._say_norms(norms)
         self._say_digits()
         if self.origin is None and not np.isfinite(scene.values[scene.result]).all():
@@ -311,18 +312,31 @@ class _Answer:
         if len(rows) < 6:
             return
         first, last = rows[1], rows[-1]
-        self.evidence.append(
-            message(
-                "From d{first} back to d{last} the norm of the gradient goes from {before} to {after}: × {ratio} per "
-                "statement, in {count} statements.",
-                first=first.name,
-                last=last.name,
-                before=number_text(first.norm),
-                after=number_text(last.norm),
-                ratio=number_text((last.norm / first.norm) ** (1 / (len(rows) - 2))),
-                count=len(rows) - 2,
+        ratio = (last.norm / first.norm) ** (1 / (len(rows) - 2))
+        gaps = {
+            "first": first.name,
+            "last": last.name,
+            "before": number_text(first.norm),
+            "after": number_text(last.norm),
+            "ratio": number_text(ratio),
+            "count": len(rows) - 2,
+        }
+        if ratio < _VANISHES:
+            self.evidence.append(
+                message(
+                    "The gradient vanishes on the way: from d{first} back to d{last} its norm goes from {before} to "
+                    "{after}, × {ratio} per statement, in {count} statements.",
+                    **gaps,
+                )
             )
-        )
+        elif ratio > 1 / _VANISHES:
+            self.evidence.append(
+                message(
+                    "The gradient explodes on the way: from d{first} back to d{last} its norm goes from {before} to "
+                    "{after}, × {ratio} per statement, in {count} statements.",
+                    **gaps,
+                )
+            )
 
     def _say_digits(self) -> None:
         """That few digits are left, where large products cancel."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.why.labels import element_text, number_text
+from chainrule.explain.why.labels import element_text, number_text, place_of
 from chainrule.explain.why.reasons import SATURATING, factor_elements, is_relu, operands_beside
 from chainrule.explain.why.record import Hop, Trail
 from chainrule.explain.why.scene import Scene
@@ -62,8 +62,8 @@ def _hop(scene: Scene, legs: list[Leg]) -> Hop:
         _at(scene, first.start, first.start_index),
         factor,
         element_text(scene.labels[last.end], last.end_index),
-        scene.source(last.end),
-        scene.line(last.end),
+        scene.source(telling.end) or scene.source(last.end),
+        scene.line(telling.end) or scene.line(last.end),
         factor_reason(scene, telling, telling is first),
         _saturated(telling),
     )
@@ -115,7 +115,7 @@ def factor_reason(scene: Scene, leg: Leg, shown: bool = False) -> Message | None
 
 
 def _source(leg: Leg) -> str:
-    place = leg.stage.last.position
+    place = place_of(leg.stage.last)
     text = "" if place is None or place.end_line != place.line else place.segment.strip()
     return text if 0 < len(text) <= 48 else leg.stage.last.operation.spelling
 

@@ -11,9 +11,19 @@ import numpy as np
 
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.names import Namespace
+from chainrule.positions import Position, is_foreign
 from chainrule.wording import invented_name
 
-__all__ = ["count_text", "element_text", "elements_text", "gradient_text", "index_text", "labels_of", "number_text"]
+__all__ = [
+    "count_text",
+    "element_text",
+    "elements_text",
+    "gradient_text",
+    "index_text",
+    "labels_of",
+    "number_text",
+    "place_of",
+]
 
 _LONGEST = 36
 _MOST = 6
@@ -47,6 +57,13 @@ def labels_of(program: Program) -> dict[int, str]:
     return found
 
 
+def place_of(step: Step | None) -> Position | None:
+    """Where a step stands in the user's source; nothing for what was read behind it."""
+    if step is None or step.position is None or is_foreign[step.position.filename]:
+        return None
+    return step.position
+
+
 def _spoken(program: Program) -> dict[int, str]:
     """What constant arrays are called where they are used: ``w`` in ``x @ w``; several of one name by their order."""
     unnamed = {c.number for c in program.constants if c.name is None}
@@ -71,7 +88,7 @@ def _spoken(program: Program) -> dict[int, str]:
 
 def _operand_source(step: Step, k: int) -> str:
     """The source of an operand, where the expression is an operator or a call with its operands in order."""
-    place = step.position
+    place = place_of(step)
     if place is None or place.end_line != place.line:
         return ""
     try:
@@ -96,7 +113,7 @@ def _operand_source(step: Step, k: int) -> str:
 
 def _expression(step: Step) -> str:
     """The user's own expression, where it is short and stands on one line."""
-    place = step.position
+    place = place_of(step)
     if place is None or place.end_line != place.line or len(step.outputs) > 1:
         return ""
     text = place.segment.strip()

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.differentiate import is_differentiable
 from chainrule.explain.why.blocking import Mask
-from chainrule.explain.why.labels import element_text, number_text
+from chainrule.explain.why.labels import element_text, number_text, place_of
 from chainrule.explain.why.reasons import statement_of, why_zero_element
 from chainrule.explain.why.record import Origin
 from chainrule.explain.why.rewrites import rewrite_for
@@ -216,7 +216,7 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
         reason = message("The slope of {statement} is {local} at {operands}.", **gaps)
     else:
         reason = message("The backward pass of {statement} makes {value} from {operands}.", **gaps)
-    place = step.position
+    place = place_of(step)
     return Origin(
         True,
         element_text(scene.labels[v], at),

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.differentiate import is_differentiable
 from chainrule.explain.why.blocking import Block, Ending, Mask, inner_block
-from chainrule.explain.why.labels import element_text, elements_text, number_text
+from chainrule.explain.why.labels import element_text, elements_text, number_text, place_of
 from chainrule.explain.why.record import Blocker
 from chainrule.explain.why.scene import Scene
 from chainrule.explain.why.stages import Stage, is_pointwise
@@ -33,7 +33,7 @@ SATURATING = frozenset("tanh special.expit arctan special.erf special.ndtr exp e
 
 def statement_of(scene: Scene, step: Step) -> Any:
     """A statement of the user's, with its line: what stands in the gap of a sentence."""
-    place = step.position
+    place = place_of(step)
     if place is None:
         return step.operation.spelling
     source = place.segment.strip() if place.line == place.end_line else ""
@@ -73,8 +73,9 @@ def blocker_of(scene: Scene, found: Block) -> Blocker:
     stage = block.stage
     step = stage.last
     statement = statement_of(scene, step)
-    line = None if step.position is None else step.position.line
-    source = "" if step.position is None else step.position.text
+    place = place_of(step)
+    line = None if place is None else place.line
+    source = "" if place is None else place.text
     count = int(block.asked.sum() if block.stopped is None else block.stopped.sum())
     remedy: Message | None = None
     if block.stopped is None:

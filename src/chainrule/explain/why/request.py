@@ -78,9 +78,11 @@ def question_of(scene: Scene, text: str) -> Question:
             found = _found(scene, known, wanted.removeprefix(prefix), wanted)
             if found is not None:
                 return found
-    names = [name for name in known if "#" not in name and re.fullmatch(r"[\w.\[\]'\"]+", name)]
-    bare = split_index(wanted)[0]
-    close = get_close_matches(bare, names, 1) or get_close_matches(bare.removeprefix("d"), names, 1)
+    own = scene.named | {c.number for c in scene.program.constants if c.name}
+    names = [n for n, v in known.items() if v in own and "#" not in n and v != scene.result]
+    lowered = {name.lower(): name for name in reversed(names)}
+    bare = split_index(wanted)[0].lower()
+    close = [lowered[n] for x in (bare, bare.removeprefix("d")) for n in get_close_matches(x, lowered, 1)]
     hint = f" Did you mean d{close[0]}?" if close else ""
     raise TreeError(f"{wanted} names no array of {scene.program.name}.{hint} The arrays are: {', '.join(names)}.")
 

@@ -13,7 +13,7 @@ from chainrule.backward import Backward, backward_of_call, select_output
 from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, TreeError
-from chainrule.explain.why.labels import labels_of
+from chainrule.explain.why.labels import labels_of, place_of
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.language import Message, message
 from chainrule.linear import is_floating
@@ -94,13 +94,13 @@ class Scene:
 
     def line(self, number: int) -> int | None:
         """The line that made a variable."""
-        step = self.makers.get(number)
-        return None if step is None or step.position is None else step.position.line
+        place = place_of(self.makers.get(number))
+        return None if place is None else place.line
 
     def source(self, number: int) -> str:
         """The line of source that made a variable."""
-        step = self.makers.get(number)
-        return "" if step is None or step.position is None else step.position.text
+        place = place_of(self.makers.get(number))
+        return "" if place is None else place.text
 
     def operand(self, x: Var | Const) -> Any:
         """The value of an operand of a step."""

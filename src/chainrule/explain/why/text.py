@@ -39,7 +39,7 @@ def text_of(why: Why, width: int = 80) -> str:
         lines += ["", *_norms(why, width)]
     for note in why.notes:
         lines += ["", *_wrapped(str(message("Note: {note}", note=note)), width)]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
