@@ -282,8 +282,10 @@ def test_what_leaks_is_seen():
 
 def test_variables_of_a_class_are_seen():
     answer = candidate_of(STYLES["parameters"], dense, ARGS).answer(ARGS, G, look=True)
-    assert [s.name for s in answer.seen] == ["dZ", "dW", "db"]
-    assert answer.seen[1].text == "self.dW = self.x.T @ dZ"
+    assigned = [s for s in answer.seen if s.text]
+    assert [s.name for s in assigned] == ["dZ", "dW", "db"]
+    assert assigned[1].text == "self.dW = self.x.T @ dZ"
+    assert {"W", "b", "x", "dout"} <= {s.name for s in answer.seen if not s.text}, "what it was given"
 
 
 def test_a_layer_of_the_library():

@@ -53,7 +53,7 @@ def test_a_right_one(remote):
     assert (candidate.wrt, candidate.style, candidate.takes_cotangent) == (("x", "W"), "function", True)
     answer = candidate.answer(ARGS, G, look=True)
     assert np.array_equal(answer.gradients["W"], ARGS["x"].T @ G)
-    assert [(s.name, s.text) for s in answer.seen] == [("dx", "dx = g @ W.T")]
+    assert [(s.name, s.text) for s in answer.seen if s.text] == [("dx", "dx = g @ W.T")]
     assert judge(candidate, product, ARGS).ok
     if sys.platform == "linux":
         assert candidate.notes == ()  # everything could be enforced

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.check.candidates import candidate_of
+from chainrule.check.checking import judge
 from chainrule.check.evaluating import NoValueError, evaluated, reads_of
 from chainrule.check.forward import Forward
+from chainrule.check.isolation.opening import opened
 from chainrule.check.locating import witness_of
 from chainrule.check.trials import Trials
 
@@ -182,3 +186,80 @@ def test_what_does_more_than_arithmetic_is_not_evaluated(text):
 def test_what_a_statement_reads():
     (statement,) = ast.parse("self.dW += cache['x'].T @ g[0] * np.exp(a.b)").body
     assert {"dW", 'cache["x"]', "g[0]", "a.b"} <= reads_of(statement)
+
+
+FIXES = [
+    (mask_forgotten, "dZ1 = dA1", "dZ1 = "),
+    (derivative_of_another_array, "slope", "delta1 = "),
+    (mean_forgotten, "dY = 2 * (Y - T)", "dY = 2 / Y.size * (Y - T)"),
+    (averaged_late_and_one_axis_too_many, "db1 = dZ1.sum()", "db1 = "),
+    (transposed_weight, "gW2 = (g.T @ A1)", "gW2 = A1.T @ g"),
+    (nothing_named, "((dY @ W2.T) * (1 - A1)).sum(axis=0)", "return"),
+]
+
+
+@pytest.mark.parametrize(("function", "line", "fix"), FIXES, ids=lambda x: getattr(x, "__name__", None))
+def test_the_line_to_write_instead_was_run_and_holds(function, line, fix):
+    report = cr.check(function, network, sizes_and_arguments(), ["W1", "b1", "W2", "b2"])
+    assert not report.ok
+    found = next(s for s in report.suspects if s.fix_holds)
+    assert fix in found.fix
+    assert found.candidate_line is not None
+    assert found.gradients
+
+
+def scaled(x, factor, g):
+    return g * factor  # not three
+
+
+def test_a_candidate_is_made_anew_with_another_line():
+    def product(x, factor):
+        return x * factor * 3.0
+
+    arguments = {"x": np.arange(3.0), "factor": 2.0}
+    candidate = candidate_of(scaled, product, arguments, ["x"])
+    line = candidate.first_line + 1
+    mended = candidate.replaced(line, "return g * factor * 3.0")
+    np.testing.assert_array_equal(mended.answer(arguments, np.ones(3)).gradients["x"], np.full(3, 6.0))
+    np.testing.assert_array_equal(candidate.answer(arguments, np.ones(3)).gradients["x"], np.full(3, 2.0))
+    assert candidate.replaced(line, "return (") is None
+    assert candidate.replaced(10**6, "pass") is None
+
+
+HOMEWORK = """import numpy as np
+
+
+def dense_grad_W(x, grad_output, W, b):
+    return x @ grad_output
+
+
+def dense_grad_b(x, grad_output, W, b):
+    rows = grad_output.sum(axis=1)
+    return rows
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no process of its own for a candidate")
+def test_somebody_elses_file_is_mended_where_it_runs(tmp_path):
+    def dense(x, W, b):
+        return x @ W + b
+
+    path = tmp_path / "homework.py"
+    path.write_text(HOMEWORK, encoding="utf-8")
+    rng = np.random.default_rng(0)
+    arguments = {"x": rng.normal(size=(4, 4)), "W": rng.normal(size=(4, 4)), "b": rng.normal(size=4)}
+    with opened(str(path), "dense_grad_*", dense, arguments) as candidate:
+        report = judge(candidate, dense, arguments)
+    found = {s.gradients: (s.candidate_line, s.fix, s.fix_holds) for s in report.suspects if s.fix_holds}
+    assert found["W",] == (5, "return x.T @ grad_output", True)
+    assert found["b",][1:] == ("rows = grad_output.sum(axis=0)", True)
+    assert path.read_text(encoding="utf-8") == HOMEWORK
+
+
+def test_what_cannot_be_seen_is_not_located():
+    arguments = {"x": np.arange(3.0) + 1}
+    namespace = {"np": np}
+    exec("def back(x, g):\n    return g * x\n", namespace)
+    report = cr.check(namespace["back"], lambda x: x**2, arguments)
+    assert not report.ok
+    assert all(s.candidate_line is None for s in report.suspects)

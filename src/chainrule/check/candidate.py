@@ -24,13 +24,15 @@ class Seen:
         name: of the variable: ``dZ2``.
         line: the line of the candidate's source that assigned it, counted in its file.
         value: a copy of what it was.
-        text: the source of that line.
+        text: the source of that line; empty for a parameter, as it was when the function began.
+        frame: the number of the call that it was assigned in: variables of one name in two calls are two variables.
     """
 
     name: str
     line: int
     value: Any
     text: str = ""
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from chainrule.check.adapters.foreign import (
 )
 from chainrule.check.adapters.forwards import Forward, ForwardValues
 from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
+from chainrule.check.adapters.replacing import with_lines
 from chainrule.check.candidate import Answer, Candidate, CandidateError
 from chainrule.language import Message
 
@@ -50,7 +51,7 @@ def candidate_of(
     run = Forward(forward, args, expects_cache(candidate))
     wanted = wanted_of(wrt, run)
     task = Task(run.facts, run.example, wanted, dict(names or {}))
-    return AdaptedCandidate(adapter_of(candidate, task), run)
+    return AdaptedCandidate(adapter_of(candidate, task), run, candidate, task)
 
 
 def adapter_of(candidate: Any, task: Task) -> Adapter:
@@ -91,11 +92,15 @@ class AdaptedCandidate:
     Args:
         adapter: what calls it.
         forward: the forward function.
+        original: what was handed over.
+        task: what it is the backward pass of.
     """
 
-    def __init__(self, adapter: Adapter, forward: Forward) -> None:
+    def __init__(self, adapter: Adapter, forward: Forward, original: Any, task: Task) -> None:
         self.adapter = adapter
         self.forward = forward
+        self.original = original
+        self.task = task
         self.name, self.style, self.wrt = adapter.name, adapter.style, adapter.wrt
         self.file, self.source = adapter.origin.file, adapter.origin.source
         self.first_line = adapter.origin.first_line
@@ -111,6 +116,22 @@ class AdaptedCandidate:
     def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:
         """Two answers for the same arguments on the same state."""
         return self.adapter.again(self._values(arguments), cotangent)
+
+    def replaced(self, line: int, text: str, last: int | None = None) -> Candidate | None:
+        """The same candidate with lines of its file replaced; ``None`` where it cannot be made anew.
+
+        Args:
+            line: the first line that is replaced.
+            text: what stands there instead.
+            last: the last line that is replaced; the first one if not given.
+        """
+        changed = with_lines(self.original, line, last or line, text)
+        if changed is None:
+            return None
+        try:
+            return AdaptedCandidate(adapter_of(changed, self.task), self.forward, changed, self.task)
+        except CandidateError:
+            return None
 
     def _values(self, arguments: Mapping[str, Any]) -> ForwardValues:
         return self.forward.values(arguments) if self.adapter.needs_forward else self.forward.given(arguments)

@@ -10,9 +10,11 @@ import numpy as np
 from chainrule.check.behaviour import behaviour, ignores_cotangent, is_random, is_unstable
 from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import candidate_of
+from chainrule.check.completing import completed
 from chainrule.check.diagnosing import Diagnosis, diagnose
 from chainrule.check.findings import Finding, suspect_of
 from chainrule.check.forward import Forward
+from chainrule.check.levels import at_level
 from chainrule.check.report import Feedback, GradientVerdict, Report
 from chainrule.check.trials import Trials
 from chainrule.check.weighing import Verdicts
@@ -74,7 +76,7 @@ def judge(
     except ChainruleError as error:
         note = message("The forward function could not be followed: {error}", error=str(error))
         return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
-    return _Judge(trials, convention, points or {}, feedback).report()
+    return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
 
 
 class _Judge:

@@ -17,16 +17,35 @@ __all__ = ["Reported", "at_level", "level_named"]
 class Reported(Protocol):
     """The fields of a report."""
 
-    candidate: str
-    forward: str
-    ok: bool
-    judged: bool
-    gradients: Mapping[str, GradientVerdict]
-    suspects: tuple[Suspect, ...]
-    bound: Message | None
-    notes: tuple[Message, ...]
-    feedback: Feedback
-    remarks: tuple[Message, ...]
+    @property
+    def candidate(self) -> str: ...
+
+    @property
+    def forward(self) -> str: ...
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def judged(self) -> bool: ...
+
+    @property
+    def gradients(self) -> Mapping[str, GradientVerdict]: ...
+
+    @property
+    def suspects(self) -> tuple[Suspect, ...]: ...
+
+    @property
+    def bound(self) -> Message | None: ...
+
+    @property
+    def notes(self) -> tuple[Message, ...]: ...
+
+    @property
+    def feedback(self) -> Feedback: ...
+
+    @property
+    def remarks(self) -> tuple[Message, ...]: ...
 
 
 Said = TypeVar("Said", bound=Reported)

@@ -117,7 +117,7 @@ class Witness:
         return list(found.values())
 
     def _locate(self, name: str) -> Location | None:
-        final = self.lines.last.get(f"gradient of {name}")
+        final = self.lines.finals.get(name)
         known = self._gradient_of(name)
         if final is None or known is None:
             return None
@@ -150,11 +150,19 @@ class Witness:
 
     def is_right(self, name: str) -> bool:
         """Whether a gradient is right on these draws."""
-        final, known = self.lines.last.get(f"gradient of {name}"), self._gradient_of(name)
+        final, known = self.lines.finals.get(name), self._gradient_of(name)
         if final is None or known is None:
             return False
         relation = self.references.relation(final.values, known)
         return relation is not None and relation.exact
+
+    def last_right(self, location: Location) -> Entry | None:
+        """The last gradient before a place that is right and goes into what is wrong there."""
+        entry = self.entry_at(location)
+        if entry is None:
+            return None
+        known = [e for e in self.lines.ancestors(entry) if e is not entry and e.right and not e.parameter]
+        return next((e for e in reversed(known) if e.match is not None and e.match.known.role == "gradient"), None)
 
     def entry_at(self, location: Location) -> Entry | None:
         """The entry that a location stands for."""

@@ -99,7 +99,7 @@ def _faults(report: Reported, wrong: Sequence[GradientVerdict]) -> list[Block]:
     if not report.suspects and report.bound is None and report.feedback in ("fault", "fix") and wrong:
         blocks.append(Heading(str(message("The cause was not found"))))
         blocks += [Paragraph(str(_difference(g)), indent=2) for g in wrong]
-    if report.bound is not None:
+    if report.bound is not None and not any(s.kind == "unknown" for s in report.suspects):
         if not report.suspects:
             blocks.append(Heading(str(message("The cause was not found"))))
         blocks.append(Paragraph(str(report.bound), indent=2))
@@ -132,7 +132,8 @@ def _suspect(s: Suspect, wrong: Sequence[GradientVerdict], others: Sequence[Susp
     if not s.kind:
         title = message("A question about {gradients}", gradients=names_text(names)) if names else message("A question")
         return [Heading(str(title)), Paragraph(str(s.explanation), indent=2)]
-    blocks: list[Block] = [Heading(f"{names_text(names)}: {s.kind}" if names else s.kind)]
+    kind = str(message("the cause was not found")) if s.kind == "unknown" else s.kind
+    blocks: list[Block] = [Heading(f"{names_text(names)}: {kind}" if names else kind)]
     blocks.append(Paragraph(str(s.explanation), indent=2))
     rows: list[tuple[str, str]] = []
     if s.candidate_line is not None:

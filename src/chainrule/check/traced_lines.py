@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ast
+import copy
+import linecache
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.adapters.naming import gradient_target
-from chainrule.check.candidate import Answer, Candidate
+from chainrule.check.candidate import Answer, Candidate, Seen
 from chainrule.check.evaluating import path_of, reads_of
 from chainrule.check.matching import Known, Match, References
 
-__all__ = ["Entry", "Lines", "lines_of_candidate", "statements_in"]
+__all__ = ["Entry", "Lines", "lines_of_candidate"]
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +38,7 @@ class Entry:
         match: what it is by its value.
         right: whether it is what it should be, as far as can be told; ``None`` where that is not known.
         parameter: whether it was given to the candidate.
+        frame: the call that it belongs to.
     """
 
     index: int
@@ -49,6 +53,7 @@ class Entry:
     match: Match | None = None
     right: bool | None = None
     parameter: bool = False
+    frame: int = 0
 
 
 @dataclass(slots=True)
@@ -59,16 +64,19 @@ class Lines:
         entries: in order.
         statements: its simple statements by their lines in the file.
         references: what is known about the forward pass.
+        last: the last entry of each variable, by the call it belongs to and its name.
+        finals: the entry that holds each gradient.
     """
 
     entries: list[Entry]
     statements: Mapping[int, ast.stmt]
     references: References
-    last: dict[str, Entry] = field(default_factory=dict)
+    last: dict[tuple[int, str], Entry] = field(default_factory=dict)
+    finals: dict[str, Entry] = field(default_factory=dict)
 
     def before(self, entry: Entry) -> dict[str, Entry]:
         """The variables as they are when an entry is computed."""
-        return {e.name: e for e in self.entries if e.index < entry.index}
+        return {e.name: e for e in self.entries if e.index < entry.index and e.frame == entry.frame}
 
     def ancestors(self, entry: Entry) -> list[Entry]:
         """An entry and all that went into it, in order."""
@@ -82,21 +90,6 @@ class Lines:
         return [found[k] for k in sorted(found)]
 
 
-def statements_in(source: str, first_line: int) -> dict[int, ast.stmt]:
-    """The innermost statement at each line of a source, by the lines of its file."""
-    try:
-        tree = ast.parse(textwrap.dedent(source))
-    except (SyntaxError, ValueError):
-        return {}
-    ast.increment_lineno(tree, first_line - 1)
-    found: dict[int, ast.stmt] = {}
-    for node in ast.walk(tree):  # outer statements come before those inside of them
-        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
-            last = node.lineno if getattr(node, "body", None) else node.end_lineno or node.lineno
-            found.update(dict.fromkeys(range(node.lineno, last + 1), node))
-    return found
-
-
 def lines_of_candidate(
     candidate: Candidate, answers: Sequence[Answer], references: References, gradients: Sequence[Mapping[str, Any]]
 ) -> Lines:
@@ -108,7 +101,7 @@ def lines_of_candidate(
         references: what is known on these draws.
         gradients: what it gave for each array, on each draw.
     """
-    statements = statements_in(candidate.source, candidate.first_line)
+    statements, functions = _own_statements(candidate)
     lines = Lines([], statements, references)
     histories = [a.seen for a in answers]
     steps = [[(s.name, s.line) for s in seen] for seen in histories]
@@ -116,20 +109,64 @@ def lines_of_candidate(
         return lines
     for k, seen in enumerate(histories[0]):
         values = tuple(history[k].value for history in histories)
-        _add(lines, seen.name, seen.line, seen.text, values, parameter=not seen.text)
+        _add(lines, seen, values)
     _judge_all(lines)
-    _add_returned(lines, candidate, gradients)
+    _add_returned(lines, candidate, functions, gradients)
     return lines
 
 
-def _add(lines: Lines, name: str, line: int, text: str, values: tuple[Any, ...], parameter: bool = False) -> Entry:
-    statement = None if parameter else lines.statements.get(line) or _parsed(text)
-    expression, reads = _assigned(statement, name)
-    entry = Entry(len(lines.entries), name, line, text, values, expression, reads, parameter=parameter)
-    entry.sources = tuple(dict.fromkeys(lines.last[n] for n in sorted(reads) if n in lines.last))
-    lines.entries.append(entry)
-    lines.last[name] = entry
+def _own_statements(candidate: Candidate) -> tuple[dict[int, ast.stmt], list[ast.FunctionDef]]:
+    """The statements of a candidate by their lines in its file, and its functions with the lines of the file."""
+    whole = "".join(linecache.getlines(candidate.file)) if candidate.file else ""
+    own = {ast.dump(n) for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
+    names = {n.name for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
+    nodes = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef) and n.name in names]
+    functions = [n for n in nodes if ast.dump(n) in own]
+    if not functions:  # the file is not at hand, or is not what was run
+        tree = copy.deepcopy(ast.Module(_body(candidate.source), []))
+        ast.increment_lineno(tree, candidate.first_line - 1)
+        found = _statements(ast.walk(tree))
+        return found, [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    return _statements(n for f in functions for n in ast.walk(f)), functions
+
+
+@lru_cache(maxsize=16)
+def _body(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(textwrap.dedent(source)).body
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _parsed_all(source: str) -> list[ast.AST]:
+    return [n for s in _body(source) for n in ast.walk(s)]
+
+
+def _statements(nodes: Iterable[ast.AST]) -> dict[int, ast.stmt]:
+    """The innermost statement at each line."""
+    found: dict[int, ast.stmt] = {}
+    for node in nodes:  # outer statements come before those inside of them
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            last = node.lineno if getattr(node, "body", None) else node.end_lineno or node.lineno
+            found.update(dict.fromkeys(range(node.lineno, last + 1), node))
+    return found
+
+
+def _add(lines: Lines, seen: Seen, values: tuple[Any, ...]) -> Entry:
+    statement = lines.statements.get(seen.line) or _parsed(seen.text) if seen.text else None
+    expression, reads = _assigned(statement, seen.name)
+    entry = Entry(len(lines.entries), seen.name, seen.line, seen.text, values, expression, reads)
+    entry.parameter, entry.frame = not seen.text, seen.frame
+    _connect(lines, entry)
+    lines.last[seen.frame, seen.name] = entry
     return entry
+
+
+def _connect(lines: Lines, entry: Entry) -> None:
+    """What an entry reads; an argument of a function that is called may be anything that was there before."""
+    known = (lines.last.get((entry.frame, n)) for n in sorted(entry.reads))
+    entry.sources = tuple(dict.fromkeys(e for e in known if e is not None))
+    lines.entries.append(entry)
 
 
 def _parsed(text: str) -> ast.stmt | None:
@@ -203,25 +240,46 @@ def _named_gradient(references: References, e: Entry) -> Known | None:
     return fitting[-1] if len(fitting) == 1 else None
 
 
-def _add_returned(lines: Lines, candidate: Candidate, gradients: Sequence[Mapping[str, Any]]) -> None:
+def _add_returned(
+    lines: Lines, candidate: Candidate, functions: Sequence[ast.FunctionDef], gradients: Sequence[Mapping[str, Any]]
+) -> None:
     """An entry for each gradient that the candidate gives: the variable that holds it, or what is returned."""
-    returns = [s for s in dict.fromkeys(lines.statements.values()) if isinstance(s, ast.Return) and s.value is not None]
+    frames = {e.line: e.frame for e in lines.entries}
     for name in gradients[0]:
         if not all(name in g for g in gradients):
             continue
         values = tuple(g[name] for g in gradients)
         held = [e for e in lines.entries if all(_same(v, w) for v, w in zip(e.values, values, strict=True))]
         if held:
-            lines.last[f"gradient of {name}"] = held[-1]
+            lines.finals[name] = held[-1]
             continue
-        expression = _returned(returns[-1].value, name, candidate.wrt) if returns else None
-        line = returns[-1].lineno if returns else 0
-        text = ast.unparse(returns[-1]) if returns else ""
-        reads = frozenset(reads_of(expression)) if expression is not None else frozenset(lines.last)
-        entry = Entry(len(lines.entries), name, line, text, values, expression, reads)
-        entry.sources = tuple(dict.fromkeys(lines.last[n] for n in sorted(reads) if n in lines.last))
-        lines.entries.append(entry)
-        lines.last[f"gradient of {name}"] = entry
+        place = _return_of(name, functions, candidate.wrt)
+        if place is None:
+            continue
+        function, statement, expression = place
+        within = range(function.lineno, (function.end_lineno or function.lineno) + 1)
+        frame = max((number for line, number in frames.items() if line in within), default=0)
+        reads = frozenset(reads_of(expression))
+        entry = Entry(len(lines.entries), name, statement.lineno, ast.unparse(statement), values, expression, reads)
+        entry.frame = frame
+        _connect(lines, entry)
+        lines.finals[name] = entry
+
+
+def _return_of(
+    name: str, functions: Sequence[ast.FunctionDef], wrt: Sequence[str]
+) -> tuple[ast.FunctionDef, ast.Return, ast.expr] | None:
+    """Where a gradient is returned that is held by no variable: the function, the statement, and the part of it."""
+    returns = [(f, n) for f in functions for n in ast.walk(f) if isinstance(n, ast.Return) and n.value is not None]
+    own = [
+        (f, n) for f, n in returns if gradient_target(f.name, wrt, strict=True) == name or f.name.endswith(f"_{name}")
+    ]
+    for function, statement in [*own[-1:], *(pair for pair in reversed(returns) if not own)]:
+        single = len(wrt) == 1 or bool(own)
+        part = statement.value if single and statement.value is not None else _returned(statement.value, name, wrt)
+        if part is not None:
+            return function, statement, part
+    return None
 
 
 def _returned(value: ast.expr | None, name: str, wrt: Sequence[str]) -> ast.expr | None:
@@ -233,7 +291,7 @@ def _returned(value: ast.expr | None, name: str, wrt: Sequence[str]) -> ast.expr
             if isinstance(key, ast.Constant) and gradient_target(str(key.value), [name]) == name:
                 return part
         return None
-    return value if len(wrt) == 1 else None
+    return None
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -131,12 +131,21 @@ class _Watcher:
         self.seen: list[Seen] = []
         self.known: dict[int, dict[str, tuple[Any, Any]]] = {}
         self.lines: dict[int, int] = {}
+        self.numbers: dict[int, int] = {}
+        self.calls = 0
 
     def enter(self, frame: FrameType, event: str, arg: Any) -> Any:
         if frame.f_code.co_filename not in self.files or len(self.seen) >= _MOST_SEEN:
             return None
-        self.known[id(frame)] = {path: (x, _copied(x)) for path, x in _variables(frame)}
+        self.calls += 1
+        self.numbers[id(frame)] = self.calls
+        given = self.known[id(frame)] = {path: (x, _copied(x)) for path, x in _variables(frame)}
         self.lines[id(frame)] = frame.f_lineno
+        self.seen += [
+            Seen(path.removeprefix("self."), frame.f_lineno, copy, "", self.calls)
+            for path, (_, copy) in given.items()
+            if copy is not None
+        ]
         return self.step
 
     def step(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -158,7 +167,7 @@ class _Watcher:
             known[path] = (value, copy)
             if copy is not None:
                 text = linecache.getline(frame.f_code.co_filename, line).strip()
-                self.seen.append(Seen(path.removeprefix("self."), line, copy, text))
+                self.seen.append(Seen(path.removeprefix("self."), line, copy, text, self.numbers.get(id(frame), 0)))
 
 
 def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import inspect
+import linecache
 import os
 import sys
 from types import ModuleType, SimpleNamespace
@@ -20,20 +22,31 @@ __all__ = ["load", "selected"]
 _WORDS = ("backward", "backprop", "grad", "bwd", "vjp", "deriv")
 
 
-def load(path: str) -> ModuleType:
+def load(path: str, text: str | None = None, name: str = "") -> ModuleType:
     """A file as a module of its own; its ``if __name__ == "__main__"`` is not taken.
+
+    Args:
+        path: the file.
+        text: what is run in the place of what stands in the file.
+        name: the name under which that text is compiled.
 
     Raises:
         ScriptError: where the file fails; the message is its own traceback.
     """
-    tree = parsed(path)
+    if text is None:
+        return _run(path, path, parsed(path))
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    return _run(path, name, ast.parse(text))
+
+
+def _run(path: str, filename: str, tree: ast.Module) -> ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     module = ModuleType(name if name not in sys.modules else f"{name}_to_check")
     module.__file__ = path
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     sys.modules[module.__name__] = module
     try:
-        exec(compile(tree, path, "exec", dont_inherit=True), module.__dict__)
+        exec(compile(tree, filename, "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         raise failure(error, tree, module.__dict__) from None
     return module

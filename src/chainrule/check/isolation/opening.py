@@ -53,7 +53,7 @@ def opened(
     plain = Forward(forward, args, False)
     found = selected(load(path), pattern, plain.facts)
     run = Forward(forward, args, True) if expects_cache(found) else plain
-    adapter = adapter_of(found, Task(run.facts, run.example, wanted_of(wrt, run), dict(names or {})))
-    local = AdaptedCandidate(adapter, run)
+    task = Task(run.facts, run.example, wanted_of(wrt, run), dict(names or {}))
+    local = AdaptedCandidate(adapter_of(found, task), run, found, task)
     local.notes += (message("This system has no process of its own for the candidate: it ran without limits."),)
     yield local

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import copy
 import os
 import secrets
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.adapters.forwards import Facts, Forward, ForwardValues
+from chainrule.check.adapters.replacing import edited
 from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.check.candidates import wanted_of
 from chainrule.check.isolation.wire import Ended, TooLate, WireError, read, write
@@ -101,6 +103,8 @@ class RemoteCandidate:
         self.limits = limits or Limits()
         self.file = path
         self.failed: IsolationError | None = None
+        self.version = 0  # of the text of the file that is meant; 0 for the file as it is
+        self.text: str | None = None
         self.imported = _imported(path)
         self.process = _Process(self.limits, [n for n in _HEAVY if n in self.imported])
         try:
@@ -150,6 +154,30 @@ class RemoteCandidate:
                 ),
             )
 
+    def replaced(self, line: int, text: str, last: int | None = None) -> RemoteCandidate | None:
+        """The same candidate with lines of its file replaced, in the same process; ``None`` where that fails.
+
+        Args:
+            line: the first line that is replaced.
+            text: what stands there instead.
+            last: the last line that is replaced; the first one if not given.
+        """
+        try:
+            if self.text is None:
+                with open(self.file, encoding="utf-8", errors="replace") as file:
+                    self.text = file.read()
+            changed = edited(self.text, line, last or line, text)
+            if changed is None or self.failed is not None:
+                return None
+            reply = self._asked({"kind": "replace", "text": changed})
+            other = copy.copy(self)
+            other.version, other.text = int(reply["version"]), changed
+            _, source, first = reply["origin"]
+            other.source, other.first_line = str(source), int(first)
+        except (OSError, CandidateError, ScriptError, LookupError, TypeError, ValueError):
+            return None
+        return other
+
     # ---- answers
     def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
         """Run the candidate once, in its process."""
@@ -164,7 +192,13 @@ class RemoteCandidate:
         if self.failed is not None:
             return [Answer(error=self.failed)] * count
         values = self.forward.values(arguments) if self.needs_forward else self.forward.given(arguments)
-        sent = {**request, "values": _sendable(values), "cotangent": cotangent, "random": _random()}
+        sent = {
+            **request,
+            "version": self.version,
+            "values": _sendable(values),
+            "cotangent": cotangent,
+            "random": _random(),
+        }
         try:
             replies = self._asked(sent, self.limits.seconds * count)["answers"]
             answers = [_answer(r) for r in replies]

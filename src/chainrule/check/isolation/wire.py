@@ -85,7 +85,7 @@ def _plain(x: Any, buffers: list[bytes], depth: int) -> Any:
     if isinstance(x, Message):
         return {"message": [x.template, inner(dict(x.values)), x.plural_template, x.count]}
     if isinstance(x, Seen):
-        return {"seen": [x.name, x.line, inner(x.value), x.text]}
+        return {"seen": [x.name, x.line, inner(x.value), x.text, x.frame]}
     if isinstance(x, Mapping):
         return {"dict": [[inner(k), inner(v)] for k, v in x.items()]}
     if isinstance(x, tuple):
@@ -137,7 +137,7 @@ def _value(x: Any, body: memoryview, depth: int) -> Any:
         "float": lambda: float(held),
         "complex": lambda: complex(inner(held[0]), inner(held[1])),
         "message": lambda: _message(held, inner),
-        "seen": lambda: Seen(inner(held[0]), int(held[1]), inner(held[2]), inner(held[3])),
+        "seen": lambda: Seen(inner(held[0]), int(held[1]), inner(held[2]), inner(held[3]), int(held[4])),
         "dict": lambda: {inner(k): inner(v) for k, v in held},
         "tuple": lambda: tuple(inner(e) for e in held),
         "object": lambda: _Unreadable(str(held)),

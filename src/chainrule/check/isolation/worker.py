@@ -62,10 +62,19 @@ class _Worker:
         self.module: Any = None
         self.candidate: Any = None
         self.adapter: Adapter | None = None
+        self.task: Task | None = None
+        self.path, self.pattern = "", ""
+        self.changed: dict[int, Adapter] = {}  # made from other text than that of the file
 
     def reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request; what goes wrong is part of it."""
-        handle = {"load": self.load, "adapt": self.adapt, "answer": self.answer, "again": self.again}[request["kind"]]
+        handle = {
+            "load": self.load,
+            "adapt": self.adapt,
+            "answer": self.answer,
+            "again": self.again,
+            "replace": self.replace,
+        }[request["kind"]]
         done = observe(lambda: handle(request), frozenset(), False)
         if done.error is None:
             found: dict[str, Any] = done.result
@@ -76,7 +85,8 @@ class _Worker:
 
     def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Run the file and find the candidate in it."""
-        self.module = load(request["path"])
+        self.path, self.pattern = request["path"], request["pattern"]
+        self.module = load(self.path)
         self.candidate = selected(self.module, request["pattern"], facts_in(request["facts"]))
         return {"cached": expects_cache(self.candidate)}
 
@@ -85,9 +95,20 @@ class _Worker:
         _draw_from(request["random"])
         wrt = request["wrt"]
         example = ForwardValues(*request["example"])
-        task = Task(facts_in(request["facts"]), example, None if wrt is None else tuple(wrt), request["names"])
-        self.adapter = adapter_of(self.candidate, task)
-        a = self.adapter
+        self.task = Task(facts_in(request["facts"]), example, None if wrt is None else tuple(wrt), request["names"])
+        self.adapter = adapter_of(self.candidate, self.task)
+        return self._described(self.adapter)
+
+    def replace(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the candidate anew from another text of its file."""
+        if self.task is None:
+            raise CandidateError("nothing has been loaded.")
+        version = len(self.changed) + 1
+        module = load(self.path, request["text"], f"{self.path}#{version}")
+        self.changed[version] = adapter_of(selected(module, self.pattern, self.task.facts), self.task)
+        return {"version": version, **self._described(self.changed[version])}
+
+    def _described(self, a: Adapter) -> dict[str, Any]:
         return {
             "name": a.name,
             "style": a.style,
@@ -100,19 +121,24 @@ class _Worker:
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Run the candidate once."""
-        if self.adapter is None:
-            raise CandidateError("nothing has been loaded.")
+        adapter = self._meant(request)
         _draw_from(request["random"])
         values = ForwardValues(*request["values"])
-        return {"answers": [_sent(self.adapter.answer(values, request["cotangent"], request["look"]))]}
+        return {"answers": [_sent(adapter.answer(values, request["cotangent"], request["look"]))]}
 
     def again(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Run the candidate twice on the same state."""
-        if self.adapter is None:
-            raise CandidateError("nothing has been loaded.")
+        adapter = self._meant(request)
         _draw_from(request["random"])
-        both = self.adapter.again(ForwardValues(*request["values"]), request["cotangent"])
+        both = adapter.again(ForwardValues(*request["values"]), request["cotangent"])
         return {"answers": [_sent(a) for a in both]}
+
+    def _meant(self, request: Mapping[str, Any]) -> Adapter:
+        """The candidate, or what was made of it with another text."""
+        found = self.changed.get(request["version"], self.adapter)
+        if found is None:
+            raise CandidateError("nothing has been loaded.")
+        return found
 
 
 def facts_in(parts: Any) -> Facts:

@@ -381,6 +381,9 @@ KINDS = (
         STEPS,
         "",
         RARE,
-        (message("The gradient of {gradients} is wrong, and no known mistake explains it."),),
+        (
+            message("No known mistake explains the gradient of {gradients}, which goes wrong at {statement}."),
+            message("No known mistake explains the gradient of {gradients}."),
+        ),
     ),
 )

@@ -1,0 +1,105 @@
+"""What the candidate's own lines add to a report: where it goes wrong, and the line to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chainrule.check.exact import Exact
+from chainrule.check.fixes import Fix, Mender, lines_written, mended, with_written
+from chainrule.check.locating import Location, Witness, witness_of
+from chainrule.check.report import Report
+from chainrule.check.trials import Trials
+from chainrule.check.verdicts import Suspect
+from chainrule.check.vocabulary import KINDS, explanation, place, suspect
+from chainrule.errors import ChainruleError
+from chainrule.language import Message, message
+from chainrule.source import write
+
+__all__ = ["completed"]
+
+_WHOLE = ("averages", "constants and signs")  # groups of kinds that are a factor of the whole gradient
+
+
+def completed(report: Report, trials: Trials) -> Report:
+    """A report with the lines of the candidate where it goes wrong, and with what to write there.
+
+    Args:
+        report: the report on a candidate, as far as its numbers go.
+        trials: what the candidate gave on draws.
+    """
+    wrong = [n for n, g in report.gradients.items() if not g.ok]
+    if not wrong or not report.judged:
+        return report
+    exacts = _comparable(trials)
+    witness = _quietly(lambda: witness_of(trials.candidate, exacts)) if exacts else None
+    fixes: list[Fix] = []
+    locations: list[Location] = []
+    if witness is not None:
+        locations = _quietly(lambda: witness.locate(wrong)) or []
+        mender = _quietly(lambda: Mender(trials.candidate, trials.forward, exacts))
+        fixes = (_quietly(lambda: mender.fixes(witness, wrong)) if mender is not None else None) or []
+    placed = [_placed(s, locations) for s in report.suspects]
+    explained = {n for s in placed for n in (s.gradients or wrong)}
+    unnamed = [at for at in locations if not explained & set(at.gradients) and at.line]
+    bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
+    placed += [_unnamed(at, bound) for at, bound in zip(unnamed, bounds, strict=True)]
+    suspects = mended(placed, fixes, locations)
+    if any(s.fix is None and s.line is not None for s in suspects):
+        suspects = with_written(suspects, _written(trials))
+    return replace(report, suspects=tuple(suspects), bound=bounds[0] if bounds else report.bound)
+
+
+def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
+    """A suspect that is a factor or a transpose, at the place where the candidate's own values first have it."""
+    fitting = [
+        at for at in locations if at.certain and at.relation is not None and set(at.gradients) & set(s.gradients)
+    ]
+    if KINDS[s.kind].group not in _WHOLE or len(fitting) != 1 or fitting[0].place.line in (None, s.line):
+        return s
+    (at,) = fitting
+    values = {**s.explanation.values, "statement": place(at.place.step, at.place.line, at.place.source)}
+    said = explanation(s.kind, **values)
+    return replace(s, step=at.place.step, line=at.place.line, source=at.place.source, explanation=said)
+
+
+def _unnamed(at: Location, bound: Message) -> Suspect:
+    """What stands in the place of a suspect where the place is known and the cause is not."""
+    found = suspect("unknown", step=at.place.step, line=at.place.line, source=at.place.source, gradients=at.gradients)
+    return replace(found, explanation=bound)
+
+
+def _comparable(trials: Trials) -> list[Exact]:
+    """Draws of the sizes of the example on which the candidate could be run; those with general values first."""
+    usable = [t for t in trials.done if t.answer.error is None and t.label in ("fresh", "example")]
+    return [t.exact for t in sorted(usable, key=lambda t: t.label != "fresh")]
+
+
+def _quietly(call: Callable[[], Any]) -> Any:
+    """What a call gives; nothing where the forward pass or the candidate holds something that it cannot do."""
+    try:
+        return call()
+    except ChainruleError:
+        return None
+
+
+def _written(trials: Trials) -> dict[tuple[int, str], str]:
+    """The backward pass as ``write`` gives it, by forward line and what is assigned."""
+    args, kwargs = trials.forward.split(trials.done[0].exact.draw.arguments)
+    text = _quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))
+    return lines_written(text or "")
+
+
+def _bound(witness: Witness, at: Location) -> Message:
+    """Between which lines it goes wrong."""
+    right = witness.last_right(at)
+    if right is None:
+        return message("It goes wrong first on your line {line}, and no known mistake explains how.", line=at.line)
+    return message(
+        "Your {right} of line {before} is right, and what your line {line} makes of it is not; no known mistake "
+        "explains how.",
+        right=right.name,
+        before=right.line,
+        line=at.line,
+    )

@@ -1,0 +1,338 @@
+"""The line to write instead: the statement of the exact backward pass, in the names that the candidate uses.
+
+A line is only said to mend a candidate where the candidate was run with it and is right then.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chainrule.backward import Backward
+from chainrule.check.adapters.naming import is_cotangent_name
+from chainrule.check.candidate import Candidate
+from chainrule.check.evaluating import path_of
+from chainrule.check.exact import Exact
+from chainrule.check.forward import Forward
+from chainrule.check.locating import Location, Witness, witness_of
+from chainrule.check.traced_lines import Entry
+from chainrule.check.verdicts import Suspect
+from chainrule.emit.material import Material, material_of
+from chainrule.emit.writing import Writing
+from chainrule.errors import ChainruleError
+from chainrule.ir import Const, Var
+from chainrule.lengths import whole_symbols
+from chainrule.loop_sums import sums_begun
+from chainrule.simplify.rewriting import simplify
+from chainrule.statements.request import Request
+
+__all__ = ["Fix", "Mender", "lines_written", "mended", "with_written"]
+
+_MOST_ROUNDS = 3  # faults one behind the other
+_WIDTH = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What to write in the place of a line of the candidate.
+
+    Attributes:
+        location: where it goes wrong.
+        text: the lines to write instead.
+        mends: the gradients that are right when the candidate is run with them.
+        tried: whether it could be run.
+    """
+
+    location: Location
+    text: str
+    mends: tuple[str, ...] = ()
+    tried: bool = False
+
+
+class _Anonymous:
+    """Stands for a function whose own names for lengths are not those of the code that is written."""
+
+    def __call__(self) -> None:
+        """Nothing."""
+
+
+class Mender:
+    """Writes lines of the exact backward pass in a candidate's names, and runs the candidate with them.
+
+    Args:
+        candidate: the candidate.
+        forward: the forward function.
+        exacts: two draws of the same sizes with general values.
+    """
+
+    def __init__(self, candidate: Candidate, forward: Forward, exacts: Sequence[Exact]) -> None:
+        self.candidate = candidate
+        self.exacts = exacts
+        first = exacts[0]
+        args, kwargs = forward.split(first.draw.arguments)
+        program = first.backward.program
+        own = material_of(forward.function, args, program, kwargs, first.backward.structure)
+        self.material: Material = replace(own, function=_Anonymous())
+        self.versions: list[Backward] = [first.backward]
+        with contextlib.suppress(ChainruleError):  # the steps as they are will do
+            self.versions.insert(0, sums_begun(simplify(first.backward)))
+
+    def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
+        """A fix for each place where the candidate goes wrong; later faults of a chain once the earlier are mended."""
+        found: list[Fix] = []
+        candidate, remaining = self.candidate, list(wrong)
+        for _ in range(_MOST_ROUNDS):
+            locations = witness.locate(remaining)
+            fixes = [f for f in (self.fix(witness, candidate, at) for at in locations) if f is not None]
+            found += fixes
+            tried = [f for f in fixes if f.tried]
+            if not tried:
+                break
+            for f in tried:
+                candidate = self._replaced(candidate, witness, f.location, f.text) or candidate
+            again = witness_of(candidate, self.exacts)
+            if again is None:
+                break
+            left = [n for n in remaining if not again.is_right(n)]
+            if not left or len(left) == len(remaining):
+                break
+            witness, remaining = again, left
+        return found
+
+    def fix(self, witness: Witness, candidate: Candidate, location: Location) -> Fix | None:
+        """The line to write at a place; the shortest one that was run and holds, else the shortest."""
+        texts = self._texts(witness, location)
+        for text in texts:
+            changed = self._replaced(candidate, witness, location, text)
+            again = None if changed is None else witness_of(changed, self.exacts)
+            if again is None:
+                continue
+            mends = tuple(n for n in location.gradients if again.is_right(n))
+            if mends:
+                return Fix(location, text, mends, True)
+            moved = again.locate(location.gradients)
+            if moved and all((m.line, m.name) != (location.line, location.name) for m in moved):
+                return Fix(location, text, (), True)  # right here, and wrong further on
+        return Fix(location, texts[0]) if texts and not self._can_run(candidate) else None
+
+    def _can_run(self, candidate: Candidate) -> bool:
+        return callable(getattr(candidate, "replaced", None))
+
+    def _replaced(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> Candidate | None:
+        make = getattr(candidate, "replaced", None)
+        if not callable(make) or location.line <= 0:
+            return None
+        statement = witness.lines.statements.get(location.line)
+        last = location.line if statement is None else statement.end_lineno or location.line
+        changed: Candidate | None = make(location.line, text, last)
+        return changed
+
+    # ---- what to write
+    def _texts(self, witness: Witness, location: Location) -> list[str]:
+        entry = witness.entry_at(location)
+        if entry is None or location.number < 0:
+            return []
+        statement = witness.lines.statements.get(entry.line)
+        found = []
+        for backward in self.versions:
+            try:
+                lines = self._lines(witness, entry, backward, location.number)
+            except ChainruleError:
+                continue
+            if lines is None:
+                continue
+            text = _in_statement(lines, statement, entry, self.candidate.source)
+            if text is not None and text not in found:
+                found.append(text)
+        return sorted(found, key=lambda t: (t.count("\n"), len(t)))
+
+    def _lines(self, witness: Witness, entry: Entry, backward: Backward, number: int) -> list[str] | None:
+        """Statements that compute the gradient of a forward variable; the last one assigns it to ``_``."""
+        gradient = _gradient_in(backward, number)
+        if not isinstance(gradient, Var):
+            return None
+        shape = backward.program.by_number()[number]
+        if isinstance(shape, Var) and gradient.shape != shape.shape:
+            return None
+        given = self._given(witness, entry, backward)
+        if gradient.number in given:
+            return [f"_ = {given[gradient.number]}"]
+        names = {e.name for e in witness.lines.entries if e.name.isidentifier()}
+        request = Request(
+            backward.program,
+            whole_symbols(backward.program, backward.likes),
+            backward.forward_steps,
+            (gradient,),
+            given,
+            {},  # what the candidate has no name for is written where it is used
+            {},
+            taken=tuple(names - set(given.values())),
+            fixed=True,
+            late=True,
+        )
+        writing = Writing(self.material, request, _WIDTH)
+        lines = [line for texts in writing.texts for line in texts]
+        name = writing.statements.names.get(gradient.number)
+        head = f"{name} = "
+        place = next((k for k in reversed(range(len(lines))) if lines[k].startswith(head)), None)
+        if name is None or place is None:
+            return None
+        return [*lines[:place], "_ = " + lines[place].removeprefix(head), *lines[place + 1 :]]
+
+    def _given(self, witness: Witness, entry: Entry, backward: Backward) -> dict[int, str]:
+        """What exists under which name where the line stands."""
+        source = self.candidate.source
+        given = {x.number: x.name or f"argument_{k}" for k, x in enumerate(backward.program.inputs)}
+        given.update((leaf.variable.number, leaf.source) for leaf in self.material.leaves)
+        given.update((c.number, c.name or "constant") for c in backward.program.constants)
+        for c in backward.cotangents:
+            given[c.number] = _cotangent_name(source) or given[c.number]
+        for e in witness.lines.before(entry).values():
+            if e.match is None or not e.match.exact:
+                continue
+            number, name = e.match.known.number, _spelled(e.name, source)
+            if e.match.known.role == "value":
+                given[number] = name
+            elif e.match.known.role == "gradient":
+                held = _gradient_in(backward, number)
+                if isinstance(held, Var):
+                    given[held.number] = name
+        return given
+
+
+def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
+    """The whole gradient of a forward variable in a record."""
+    for x, gradient in zip(backward.wrt, backward.gradients, strict=True):
+        if x.number == number:
+            return gradient
+    link = backward.links.get(number)
+    if type(link) is not int:
+        return None
+    found = backward.program.by_number().get(link)
+    return found if isinstance(found, Var) else None
+
+
+def _cotangent_name(source: str) -> str | None:
+    """What a candidate calls the incoming gradient."""
+    names = [n.arg for n in ast.walk(_parsed(source)) if isinstance(n, ast.arg)]
+    return next((n for n in names if is_cotangent_name(n)), None)
+
+
+def _parsed(source: str) -> ast.AST:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _spelled(name: str, source: str) -> str:
+    """How a variable is written in the source: ``self.x`` is seen as ``x``."""
+    texts = {ast.unparse(n) for n in ast.walk(_parsed(source)) if isinstance(n, ast.expr) and path_of(n) == name}
+    return name if not texts or name in texts else min(texts)
+
+
+def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, source: str) -> str | None:
+    """Statements in the place of one of the candidate's: the last line takes the place of what that assigns."""
+    *before, last = lines
+    text = last.removeprefix("_ = ")
+    if not last.startswith("_ = "):
+        return None
+    if statement is None:
+        return "\n".join([*before, f"{_spelled(entry.name, source)} = {text}"])
+    if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
+        return None
+    if isinstance(statement, ast.Assign) and statement.value is entry.expression:
+        targets = " = ".join(ast.unparse(t) for t in statement.targets)
+        return "\n".join([*before, f"{targets} = {text}"])
+    if isinstance(statement, ast.Return) and statement.value is entry.expression:
+        return "\n".join([*before, f"return {text}"])
+    try:
+        wanted = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None
+    changed = _Swap(entry.expression, wanted).visit(statement)
+    return "\n".join([*before, ast.unparse(ast.fix_missing_locations(changed))])
+
+
+class _Swap(ast.NodeTransformer):
+    """Puts one expression in the place of another, in a copy of the statement around it."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self.old = old
+        self.new = new
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if node is self.old:
+            return self.new
+        fields: dict[str, Any] = {}
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                fields[name] = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+            else:
+                fields[name] = self.visit(value) if isinstance(value, ast.AST) else value
+        return ast.copy_location(type(node)(**fields), node)
+
+
+# ---- suspects
+def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequence[Location]) -> list[Suspect]:
+    """Suspects with the line of the candidate where they sit, and the line to write instead.
+
+    Args:
+        suspects: the suspects, likeliest first.
+        fixes: what was found to mend the candidate.
+        locations: where the candidate goes wrong.
+    """
+    return [_mended(s, fixes, locations) for s in suspects]
+
+
+def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> Suspect:
+    f = next((f for f in fixes if _concerns(f.location, s)), None)
+    at = f.location if f is not None else next((x for x in locations if _concerns(x, s)), None)
+    if at is not None and at.line and s.candidate_line is None:
+        s = replace(s, candidate_line=at.line, candidate_source=at.text)
+    if f is None or s.fix is not None:
+        return s
+    return replace(s, fix=f.text, fix_holds=bool(f.mends) if f.tried else None)
+
+
+def with_written(suspects: Sequence[Suspect], written: Mapping[tuple[int, str], str]) -> list[Suspect]:
+    """Suspects with the lines that ``write`` gives where there is nothing else to say.
+
+    Args:
+        suspects: the suspects.
+        written: the lines, by the line of the forward statement that they belong to and what they assign.
+    """
+    found = []
+    for s in suspects:
+        asked = [text for (line, target), text in written.items() if line == s.line and target in _wanted(s)]
+        found.append(replace(s, fix="\n".join(asked) or None) if s.fix is None else s)
+    return found
+
+
+def _concerns(location: Location, s: Suspect) -> bool:
+    """Whether a place in the candidate is that of a suspect."""
+    if s.gradients and not set(location.gradients) & set(s.gradients):
+        return False
+    return s.line is None or s.line in (location.place.line, location.until.line)
+
+
+def _wanted(s: Suspect) -> set[str]:
+    return {f"d{name}" for name in s.gradients}
+
+
+def lines_written(text: str) -> dict[tuple[int, str], str]:
+    """The lines of a backward pass by the line of the forward statement that they stand under and what they assign."""
+    found: dict[tuple[int, str], str] = {}
+    line = 0
+    for row in text.splitlines():
+        header = re.match(r"# .*\bline (\d+)", row)
+        assigned = re.match(r"([A-Za-z_]\w*) = ", row)
+        if header:
+            line = int(header[1])
+        elif assigned and line:
+            found[line, assigned[1]] = row
+    return found
