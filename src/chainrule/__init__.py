@@ -26,6 +26,8 @@ from chainrule.trace import trace as trace
 if _TYPE_CHECKING:
     from chainrule.check.checking import check as check
     from chainrule.check.selftesting import selftest as selftest
+    from chainrule.explain.explaining import explain as explain
+    from chainrule.explain.notebook import load_ipython_extension as load_ipython_extension
     from chainrule.explain.why import why as why
     from chainrule.source import Source as Source
     from chainrule.source import write as write
@@ -37,6 +39,8 @@ del _wiring
 # Loaded when they are first used: what gives numbers does not wait for what writes code.
 _LATER = {
     "check": "",
+    "explain": "",
+    "load_ipython_extension": "explain.notebook",
     "selftest": "check.selftesting",
     "why": "explain.why",
     "write": "source",

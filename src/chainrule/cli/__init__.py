@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from chainrule.cli.app import app
+from chainrule.cli.derivation import explain
 from chainrule.cli.numbers import grad, trace
 from chainrule.cli.selftest import selftest
 from chainrule.cli.source import write
 from chainrule.cli.verdict import check
 from chainrule.cli.why import why
 
-__all__ = ["app", "check", "grad", "main", "selftest", "trace", "why", "write"]
+__all__ = ["app", "check", "explain", "grad", "main", "selftest", "trace", "why", "write"]
 
 
 def main() -> None:

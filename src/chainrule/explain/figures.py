@@ -48,21 +48,23 @@ def array_lines(x: Any, width: int, whole: bool = False) -> list[str]:
     if array.ndim == 0:
         return [shown_number(array[()].item() if array.dtype != object else array.item())]
     threshold = array.size + 1 if whole else SMALL
-    kinds: Any = {"float_kind": shown_number, "complex_kind": shown_number}
-    text = np.array2string(array, max_line_width=width, threshold=threshold, edgeitems=2, formatter=kinds)
-    return _aligned(array, text, width, threshold)
+    shown: list[str] = []
 
+    def text_of(value: Any) -> str:
+        shown.append(shown_number(value.item() if hasattr(value, "item") else value))
+        return shown[-1]
 
-def _aligned(array: np.ndarray[Any, Any], text: str, width: int, threshold: int) -> list[str]:
-    """The same with columns below each other, where the array is printed whole."""
-    if array.ndim < 2 or array.size > threshold or array.dtype.kind not in "fciub":
-        return text.splitlines()
-    cells = [shown_number(v.item()) for v in array.ravel()]
-    longest = max(map(len, cells), default=1)
-    if array.ndim + (longest + 1) * array.shape[-1] + array.ndim > width:
-        return text.splitlines()
-    kinds: Any = {"all": lambda v: shown_number(v.item() if hasattr(v, "item") else v).rjust(longest)}
-    text = np.array2string(array, max_line_width=width, threshold=threshold, edgeitems=2, formatter=kinds)
+    def aligned(value: Any) -> str:
+        return text_of(value).rjust(longest)
+
+    options: Any = {"max_line_width": width, "threshold": threshold, "edgeitems": 2}
+    numeric = array.dtype.kind in "fciub"
+    text = np.array2string(array, **options, **({"formatter": {"all": text_of}} if numeric else {}))
+    longest = max(map(len, shown), default=1)
+    columns = array.shape[-1] if array.size <= threshold else 5
+    # Columns stand below each other, where there is room for it.
+    if numeric and array.ndim > 1 and 2 * array.ndim + (longest + 1) * columns <= width:
+        text = np.array2string(array, **options, formatter={"all": aligned})
     return [line for line in text.splitlines() if line.strip()]
 
 
