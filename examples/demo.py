@@ -1,7 +1,8 @@
 """The backward pass of ``network.py`` in this folder, and the proof that it is right.
 
 The lines are written by chainrule, pasted below the script's own and executed; then each gradient is compared
-with a complex step and with central differences of the forward lines. Run with ``make demo`` or
+with a complex step and with central differences of the forward lines. A page that explains every step is written
+beside it, for a browser. Run with ``make demo`` or
 ``python -m examples.demo``.
 """
 
@@ -13,9 +14,11 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
+from chainrule.explain.explaining import explain_script
 from chainrule.script_source import write_script
 
 SCRIPT = Path(__file__).with_name("network.py")
+PAGE = SCRIPT.parent.parent / "build" / "network.html"
 NAMES = ["W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4"]
 # A complex step is exact to rounding; a central difference of step h is wrong by about h**2 and eps / h.
 TINY, STEP = 1e-150, 1e-5
@@ -26,6 +29,13 @@ def backward_lines():
     """The backward lines of the script, as ``chainrule write`` prints them."""
     source, _ = write_script(str(SCRIPT), "err", NAMES)
     return str(source)
+
+
+def write_page():
+    """Write the page that explains every step."""
+    explanation, _ = explain_script(str(SCRIPT), "err", NAMES)
+    PAGE.parent.mkdir(exist_ok=True)
+    explanation.save(PAGE)
 
 
 def executed(*sources):
@@ -87,6 +97,8 @@ def main():
         table.add_row("d" + name, "x".join(map(str, gradient.shape)), norm, f"{exact:.1e}", f"{near:.1e}", style=style)
     console.print(table)
     console.print(f"\n{sum(right)} of {len(right)} gradients are right: at most {worst:.1e} from the complex step.")
+    write_page()
+    console.print(f"Every step is explained in {PAGE}: open it in a browser.", soft_wrap=True)
     return int(not all(right))
 
 

@@ -90,8 +90,11 @@ def explain(
         errors.print(Text(f"Wrote {name}."), soft_wrap=True)
     if html is None and markdown is None:
         console = Console(highlight=False)
-        for line in found.lines(console.width):
-            console.print(Text.assemble(*line), soft_wrap=True)
+        if console.is_terminal:
+            for line in found.lines(console.width):
+                console.print(Text.assemble(*line), soft_wrap=True)
+        else:
+            print(found.text(console.width), end="")
     print_notes(notes, errors)
 
 

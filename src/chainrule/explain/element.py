@@ -110,6 +110,7 @@ def story_of_call(
     result: int | str | None = None,
     *,
     most_terms: int = _MOST_TERMS,
+    grad_output: Any = None,
 ) -> Story:
     """The story of one element in a call of a function.
 
@@ -120,6 +121,7 @@ def story_of_call(
         element: which one: ``"W3[2,1]"``.
         result: what is differentiated, as for :func:`chainrule.why`.
         most_terms: how many terms of a sum are shown.
+        grad_output: the gradient with which it begins, where the result is an array; random if not given.
 
     Raises:
         ChainruleError: where something cannot be followed, or there is no such element.
@@ -129,7 +131,7 @@ def story_of_call(
         name, index = split_index(result)
         if index is not None and all(type(k) is int for k in index):
             result, at = name, index
-    return _story(scene_of(f, args, kwargs, result, at), element, most_terms)
+    return _story(scene_of(f, args, kwargs, result, at, grad_output), element, most_terms)
 
 
 def story_of_followed(followed: Followed, element: str, *, most_terms: int = _MOST_TERMS) -> Story:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.explain.deriving import derive, derive_script
@@ -21,6 +24,7 @@ def explain(
     *args: Any,
     wrt: int | str | Sequence[int | str] | None = None,
     of: int | str | None = None,
+    grad_output: Any = None,
     **kwargs: Any,
 ) -> Explanation:
     """How the gradients of ``f`` are found, step by step.
@@ -32,6 +36,8 @@ def explain(
             all floating arrays if not given.
         of: what is differentiated: an index or key of the result of ``f``, or the name of one of its variables; the
             whole result if not given.
+        grad_output: where the result is an array, the gradient of the loss with respect to it; a few made-up numbers
+            if not given.  It is handed to ``f`` if that has an argument of this name.
         kwargs: keyword arguments of ``f``.
 
     Returns:
@@ -42,10 +48,23 @@ def explain(
         ChainruleError: where something cannot be followed or written.
     """
 
-    def story_of(element: str) -> Story:
-        return story_of_call(f, args, kwargs, element, of)
+    if grad_output is not None and "grad_output" in _argument_names(f):
+        kwargs, grad_output = {**kwargs, "grad_output": grad_output}, None
+    derivation = derive(f, args, kwargs, wrt, of, grad_output=grad_output)
+    begun = derivation.parts[0].gradient if derivation.parts and np.ndim(derivation.value) else None
 
-    return Explanation(derive(f, args, kwargs, wrt, of), story_of=story_of)
+    def story_of(element: str) -> Story:
+        return story_of_call(f, args, kwargs, element, of, grad_output=begun)
+
+    return Explanation(derivation, story_of=story_of)
+
+
+def _argument_names(f: Callable[..., Any]) -> Sequence[str]:
+    """The names of a function's arguments; none where they cannot be known."""
+    try:
+        return tuple(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return ()
 
 
 def explain_script(

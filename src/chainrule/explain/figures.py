@@ -57,9 +57,9 @@ def array_lines(x: Any, width: int, whole: bool = False) -> list[str]:
     def aligned(value: Any) -> str:
         return text_of(value).rjust(longest)
 
-    options: Any = {"max_line_width": width, "threshold": threshold, "edgeitems": 2}
     numeric = array.dtype.kind in "fciub"
-    text = np.array2string(array, **options, **({"formatter": {"all": text_of}} if numeric else {}))
+    options: Any = {"max_line_width": width, "threshold": threshold, "edgeitems": 2}
+    text = np.array2string(array, **options, formatter={"all": text_of} if numeric else None)
     longest = max(map(len, shown), default=1)
     columns = array.shape[-1] if array.size <= threshold else 5
     # Columns stand below each other, where there is room for it.

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
+
 from chainrule.explain.columns import wide, wrapped
 from chainrule.explain.element import ElementSum, Story, rows_of
 from chainrule.explain.outline import line_text
@@ -30,6 +32,13 @@ def _title(story: Story) -> Message:
 
 
 def _introduction(story: Story) -> Message:
+    if np.ndim(story.value):
+        return message(
+            "{element} is {value}. The gradient says how much the loss changes when {element} alone changes, for each "
+            "unit of that change. It is found from the end: each line takes gradients of the lines before it, times "
+            "the derivative of one statement.",
+            element=story.element, value=_value(story),
+        )  # fmt: skip
     return message(
         "{element} is {value}. The gradient says how much {result} changes when {element} alone changes, for each unit "
         "of that change. It is found from the end: each line takes gradients of the lines before it, times the "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from chainrule.explain.derivation import Derivation, Part, Route
 from chainrule.explain.figures import array_lines, is_small, shape_text, summary
 from chainrule.explain.formula import Equation
@@ -34,9 +36,8 @@ def markdown(derivation: Derivation, depth: Depth = "default") -> str:
 
 def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
     yield f"# {_plain(str(title(derivation)))}"
-    value = array_lines(derivation.value, _WIDTH) if is_small(derivation.value) else []
-    shown = f" {derivation.result} = {value[0]}" if len(value) == 1 else ""
-    yield _code(f"{derivation.title}") + (f", {_code(shown.strip())}" if shown else "")
+    shown = "" if np.ndim(derivation.value) else f"{derivation.result} = {array_lines(derivation.value, _WIDTH)[0]}"
+    yield _code(f"{derivation.title}") + (f", {_code(shown)}" if shown else "")
     if depth != "brief":
         yield _plain(str(introduction(derivation)))
         if derivation.indices:

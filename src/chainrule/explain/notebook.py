@@ -94,6 +94,7 @@ def _names(tree: ast.Module) -> tuple[list[str], list[str]]:
     read: dict[str, None] = {}
     for statement in tree.body:
         inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        inside.sort(key=lambda node: (node.lineno, node.col_offset))
         changed = {
             n.target.id for n in ast.walk(statement) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
         }

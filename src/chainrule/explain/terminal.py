@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.explain.columns import padded, wide, wrapped
 from chainrule.explain.derivation import Derivation, Part, Route
 from chainrule.explain.figures import array_lines, is_small, shape_text, summary
@@ -52,8 +54,8 @@ def derivation_lines(derivation: Derivation, depth: Depth = "default", width: in
 
 
 def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
-    value = array_lines(derivation.value, width - len(derivation.result) - 3) if is_small(derivation.value) else []
-    shown = f"{derivation.result} = {value[0]}" if len(value) == 1 else ""
+    # The result of an array is no number: what is differentiated is a loss that is computed from it.
+    shown = "" if np.ndim(derivation.value) else f"{derivation.result} = {array_lines(derivation.value, width)[0]}"
     yield spread(str(title(derivation)), shown, width, "bold", "bold")
     if depth == "brief":
         return

@@ -9,8 +9,10 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from chainrule.explain.derivation import Derivation
-from chainrule.explain.figures import shape_text, shown_number
+from chainrule.explain.figures import shown_number
 from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.html.picture import picture
 from chainrule.explain.html.steps import code_html, step_body, step_head
@@ -83,9 +85,8 @@ def _text(said: object) -> str:
 
 
 def _top(derivation: Derivation, heading: str, depth: Depth) -> str:
-    shape = shape_text(getattr(derivation.value, "shape", ()))
-    value = shape if shape else shown_number(getattr(derivation.value, "item", lambda: derivation.value)())
-    of = f"{escape(derivation.result)} {'=' if not shape else ''} {value}"
+    value = np.asarray(derivation.value)
+    of = "" if value.ndim else escape(f"{derivation.result} = {shown_number(value.item())}")
     words = {
         "brief": message("Brief"), "default": message("Normal"), "full": message("Full"),
     }  # fmt: skip

@@ -115,6 +115,7 @@ def scene_of(
     kwargs: Mapping[str, Any],
     result: int | str | None = None,
     element: tuple[int, ...] | None = None,
+    grad_output: Any = None,
 ) -> Scene:
     """The scene of a call of a function.
 
@@ -124,6 +125,7 @@ def scene_of(
         kwargs: its keyword arguments.
         result: which part of the result, or which variable of the function, is differentiated.
         element: which element of it.
+        grad_output: the gradient with which it begins, where the result is an array; random if not given.
 
     Raises:
         ChainruleError: where something cannot be followed, or there is no such result.
@@ -154,7 +156,7 @@ def scene_of(
             output = _element(output, element)
             title += f"[{','.join(map(str, element))}]" if title else ""
         inputs = _input_names(call)
-        return _evaluated(call, output, title, inputs, notes, name)
+        return _evaluated(call, output, title, inputs, notes, name, grad_output)
 
 
 def _nothing(name: str, outputs: Sequence[Any]) -> str:
@@ -197,7 +199,13 @@ def scene_of_followed(followed: Followed) -> Scene:
 
 
 def _evaluated(
-    call: TracedCall, output: Any, title: str, inputs: dict[str, int], notes: list[Message], name: str
+    call: TracedCall,
+    output: Any,
+    title: str,
+    inputs: dict[str, int],
+    notes: list[Message],
+    name: str,
+    grad_output: Any = None,
 ) -> Scene:
     tape = call.tape
     call.outputs = [output]
@@ -205,6 +213,10 @@ def _evaluated(
     program = backward.program
     given = {v: tape.values[v] for v in tape.inputs}
     for seed in backward.cotangents:
+        if grad_output is not None:
+            shape, dtype = np.shape(output.value), np.asarray(output.value).dtype
+            given[seed.number] = np.broadcast_to(np.asarray(grad_output), shape).astype(dtype)
+            continue
         drawn = np.random.default_rng(_SEED).standard_normal(np.shape(output.value))
         given[seed.number] = drawn.astype(np.asarray(output.value).dtype)
         if not any("grad_output" in str(note) for note in notes):
