@@ -86,7 +86,7 @@ def wrote_into_it(X, W, b, g):
         (averaged, "extra_batch_mean", {"W"}),
         (not_summed, "bias_not_summed", {"b"}),
         (column, "shape_keepdims", {"b"}),
-        (not_transposed, "raises_error", {"X", "W", "b"}),
+        (not_transposed, "missing_transpose", {"X", "W", "b"}),
         (negated, "sign_flipped", {"X"}),
         (wrote_into_it, "mutates_upstream", set()),
     ],

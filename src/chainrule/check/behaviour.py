@@ -14,7 +14,7 @@ from chainrule.check.judging import Trial, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.check.trials import Trials
 
-__all__ = ["behaviour", "ignores_cotangent", "is_random", "is_unstable"]
+__all__ = ["behaviour", "ignores_cotangent", "is_not_linear", "is_random", "is_unstable"]
 
 
 def behaviour(trials: Trials) -> list[Finding]:
@@ -88,6 +88,27 @@ def ignores_cotangent(trials: Trials, trial: Trial) -> list[str]:
     ]
 
 
+def is_not_linear(trials: Trials, trial: Trial) -> list[str]:
+    """The gradients that are not in proportion to the cotangent, as a formula for a sum of 1 is not."""
+    draw = trial.exact.draw
+    if not trial.exact.backward.cotangents or not getattr(trials.candidate, "takes_cotangent", True):
+        return []
+    g = draw.cotangent
+    doubled = tuple(2.0 * x for x in g) if isinstance(g, tuple) else 2.0 * g
+    answer = _answer(trials, Draw(draw.arguments, doubled, draw.label, draw.seed))
+    if answer.error is not None:
+        return []
+    given = gradients_in(answer, trial.exact.leaves)
+    found = []
+    for n in trial.wrong:
+        a, b = trial.gradients.get(n), given.get(n)
+        if a is not None and b is not None and a.shape == b.shape and a.dtype.kind == "f":
+            size = float(np.max(np.abs(b), initial=0.0))
+            if np.isfinite(size) and size and float(np.max(np.abs(b - 2.0 * a))) > 1e-7 * size:
+                found.append(n)
+    return found
+
+
 def is_random(trials: Trials, draw: Draw) -> tuple[bool, bool]:
     """Whether the forward function draws random numbers, and whether the candidate does."""
     results, answers = [], []
@@ -118,6 +139,10 @@ def is_unstable(trials: Trials) -> Trial | None:
         trial = trials.fresh("large", 77, "large")
     if trial is None or trial.answer.error is not None:
         return None
+    steps = trial.exact.backward.program.steps[: trial.exact.backward.forward_steps]
+    values = [np.asarray(trial.exact.values[out.number]) for step in steps for out in step.outputs]
+    if not all(np.all(np.isfinite(x)) for x in values if x.dtype.kind == "f"):
+        return None  # the forward pass is not careful either
     bad = [n for n, g in trial.gradients.items() if not np.all(np.isfinite(np.asarray(g, dtype=complex)))]
     return trial if bad else None
 

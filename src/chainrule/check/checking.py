@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.behaviour import behaviour, ignores_cotangent, is_random, is_unstable
+from chainrule.check.behaviour import behaviour, ignores_cotangent, is_not_linear, is_random, is_unstable
 from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import candidate_of
 from chainrule.check.completing import completed
-from chainrule.check.diagnosing import Diagnosis, diagnose
+from chainrule.check.diagnosing import Diagnosis, diagnose, place_of_result
 from chainrule.check.findings import Finding, suspect_of
 from chainrule.check.forward import Forward
 from chainrule.check.levels import at_level
@@ -54,7 +54,10 @@ def check(
     Raises:
         ChainruleError: where it cannot be told how the candidate is meant.
     """
-    return judge(_held(candidate, forward, args, wrt), forward, args, wrt, feedback, seed, convention, points)
+    held = _held(candidate, forward, args, wrt)
+    report: Any = judge(held, forward, args, wrt, feedback, seed, convention, points)
+    found: Report = at_level(report)
+    return found
 
 
 def judge(
@@ -88,6 +91,7 @@ class _Judge:
         self.points = points
         self.feedback = feedback
         self.notes: list[Message] = list(getattr(trials.candidate, "notes", ()))
+        self.remarks: list[Message] = []
         self.findings: list[Finding] = []
 
     def report(self) -> Report:
@@ -109,7 +113,7 @@ class _Judge:
         elif random_forward and wrong:
             self.findings.append(Finding("resampled_mask", tuple(wrong), draws=1, cost=2.0))
         if verdicts.raised is not None:
-            self._raised(verdicts)
+            diagnosis = self._raised(verdicts)
         elif wrong:
             diagnosis = diagnose(trials, wrong)
             self.findings += self._without_upstream(wrong)
@@ -128,7 +132,7 @@ class _Judge:
             suspects=suspects,
             bound=self._bound(diagnosis),
             notes=tuple(self.notes),
-            remarks=tuple(verdicts.remarks),
+            remarks=(*verdicts.remarks, *self.remarks),
             feedback=self.feedback,
         )
 
@@ -152,24 +156,43 @@ class _Judge:
             self.points.get(name, 1.0),
         )
 
-    def _raised(self, verdicts: Verdicts) -> None:
+    def _raised(self, verdicts: Verdicts) -> Diagnosis:
+        """The error, and what is wrong where all axes are of one length, so that the candidate runs."""
         assert verdicts.raised is not None
         answer = verdicts.raised
+        square = self.trials.square()
+        wrong = [n for n in verdicts.names if any(n in t.wrong for t in square)]
+        diagnosis = diagnose(self.trials, wrong, square) if wrong else Diagnosis([], ())
+        diagnosis.findings = [f for f in diagnosis.findings if not f.breaks]
+        if diagnosis.findings:
+            self.remarks.append(
+                message(
+                    "On arrays of your sizes it raises {error}; the fault was found on arrays whose axes are all of "
+                    "one length.",
+                    error=f"{type(answer.error).__name__}: {answer.error}",
+                )
+            )
         details = {"error": f"{type(answer.error).__name__}: {answer.error}", "candidate_line": answer.error_line}
-        self.findings.append(Finding("raises_error", tuple(verdicts.names), details=details))
+        cost = 1.0 if diagnosis.findings else 0.0
+        if diagnosis.findings:
+            cost = max(f.rank for f in diagnosis.findings) + 4.0
+        self.findings.append(Finding("raises_error", tuple(verdicts.names), details=details, cost=cost))
+        return diagnosis
 
     def _without_upstream(self, wrong: Sequence[str]) -> list[Finding]:
         trial = next((t for t in self.trials.done if t.wrong and t.answer.error is None), None)
         if trial is None:
             return []
-        names = [n for n in ignores_cotangent(self.trials, trial) if n in wrong]
-        if not names:
-            return []
-        return [
-            Finding(
-                "missing_upstream", tuple(names), relation="candidate is the same for another grad_output", cost=-3.0
-            )
-        ]
+        place = place_of_result(trial.exact)
+        names = tuple(n for n in ignores_cotangent(self.trials, trial) if n in wrong)
+        if names:
+            relation = "candidate is the same for another grad_output"
+            return [Finding("missing_upstream", names, place, relation=relation, cost=-3.0)]
+        names = tuple(n for n in is_not_linear(self.trials, trial) if n in wrong)
+        if names:
+            relation = "candidate is not in proportion to grad_output"
+            return [Finding("assumes_unit_upstream", names, place, relation=relation, cost=-2.0)]
+        return []
 
     def _stability(self) -> None:
         trial = is_unstable(self.trials)

@@ -55,7 +55,10 @@ def named_factor(factors: Sequence[float], lengths: Sequence[Mapping[str, int]])
     """
     first = factors[0]
     if all(abs(c - first) <= _CLOSE * abs(first) for c in factors):
-        known = [n for n in _lengths_equal(factors, lengths) if len({d[n] for d in lengths}) > 1]
+        plain_one = any(abs(c - first) <= _CLOSE for c in _PLAIN)
+        known = [n for n in _lengths_equal(factors, lengths) if not plain_one or len({d[n] for d in lengths}) > 1]
+        inverse = [1 / c for c in factors]
+        known += [n for n in _lengths_equal(inverse, lengths) if not plain_one or len({d[n] for d in lengths}) > 1]
         if not known:
             plain, text = next(((c, t) for c, t in _PLAIN.items() if abs(c - first) <= _CLOSE), (first, f"{first:.6g}"))
             return Factor(text, plain)

@@ -119,15 +119,24 @@ class Drawing:
             found.setdefault(symbol, np.shape(self.forward.leaves[leaf].value)[axis])
         return found
 
-    def other_lengths(self, seed: int) -> dict[Symbol, int] | None:
-        """Lengths that differ from each other where the function allows that, tried on it; ``None`` where none go."""
+    def other_lengths(self, seed: int, before: Sequence[Mapping[Symbol, int]] = ()) -> dict[Symbol, int] | None:
+        """Lengths that differ from each other where the function allows that, tried on it; ``None`` where none go.
+
+        Args:
+            seed: what they are drawn with.
+            before: lengths of earlier draws, from which these differ as far as that goes.
+        """
         example = self.example_lengths()
         free = [s for s, n in example.items() if n > 1 and s != ONE]
         # The order of the lengths is kept, so that a window still fits into an image.
         free.sort(key=lambda s: example[s])
         random = np.random.default_rng(seed)
         for attempt in range(3):
-            primes = _ascending(random, len(free), attempt)
+            earlier = [[e.get(s, 0) for s in free] for e in (example, *before)]
+            primes = min(
+                (_ascending(random, len(free), attempt) for _ in range(8)),
+                key=lambda chosen: sum(a == b for e in earlier for a, b in zip(chosen, e, strict=True)),
+            )
             lengths = {**example, **dict(zip(free, primes, strict=True))}
             if self.fits(lengths, seed):
                 return lengths
@@ -272,7 +281,7 @@ def _ascending(random: np.random.Generator, count: int, attempt: int) -> list[in
         primes = [2, *primes]
     if count > len(primes):
         return [primes[k % len(primes)] for k in range(count)]
-    window = primes[: max(count, min(len(primes), count + 2))]
+    window = primes[: max(count, min(len(primes), count + 3))]
     return sorted(random.choice(window, count, replace=False).tolist())
 
 

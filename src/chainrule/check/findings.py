@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chainrule.check.judging import Trial
@@ -15,6 +16,7 @@ from chainrule.language import Message, message
 __all__ = ["Finding", "Place", "place_of", "suspect_of"]
 
 
+_ASSIGNED = re.compile(r"(\w+)\s*(?:\[.*\])?\s*(?:[-+*/@%]|//|\*\*)?=(?!=)")
 # Words that say little: another that fits as well says more.
 _VAGUE = frozenset("wrong_local_derivative wrong_operand extra_factor missing_local_derivative wrong_power".split())
 
@@ -42,6 +44,11 @@ class Finding:
         draws: on how many draws it was tested.
         cost: how far-fetched it is; smaller is likelier.
         breaks: gradients that are right and would not be with it.
+        word: what the edit is called that was found; empty for a relation.
+        number: the number of the step that was edited.
+        misses: wrong gradients that it changes to something else than the candidate has.
+        together: a number that findings share which explain a gradient only together; 0 for those that do so alone.
+        factored: whether it says that the gradient is a multiple of the right one.
     """
 
     kind: str
@@ -53,6 +60,11 @@ class Finding:
     draws: int = 0
     cost: float = 0.0
     breaks: tuple[str, ...] = ()
+    word: str = ""
+    number: int = 0
+    misses: tuple[str, ...] = ()
+    together: int = 0
+    factored: bool = False
 
     @property
     def rank(self) -> float:
@@ -70,7 +82,8 @@ def place_of(program: Program, forward_steps: int, step: int) -> Place:
     position = steps[step].position
     if position is None:
         return Place(_named(steps[step]))
-    # The last step of the statement is what it assigns.
+    # The last step of the statement is what it assigns; a part of an array may be written to.
+    written = _ASSIGNED.match(position.text)
     name = None
     for later in steps[step:]:
         if later.position is None or _where(later) != _where(steps[step]):
@@ -79,7 +92,7 @@ def place_of(program: Program, forward_steps: int, step: int) -> Place:
         name = found or name
         if found:
             break
-    return Place(name, position.line, position.text)
+    return Place(name or (written[1] if written else None), position.line, position.text)
 
 
 def _where(step: Step) -> Any:
@@ -101,7 +114,7 @@ def suspect_of(finding: Finding, trials: Sequence[Trial]) -> Suspect:
             error=f"{max(finding.error, 1e-16):.0e}",
             draws=finding.draws or len(trials),
         )
-    return suspect(
+    found = suspect(
         finding.kind,
         step=finding.place.step,
         line=finding.place.line,
@@ -111,3 +124,4 @@ def suspect_of(finding: Finding, trials: Sequence[Trial]) -> Suspect:
         rank=finding.rank,
         **{k: v for k, v in finding.details.items() if v is not None},
     )
+    return replace(found, together=finding.together) if finding.together else found

@@ -107,6 +107,8 @@ def _truncated(given: Arrays, exact: Arrays) -> bool:
 
 def _reductions(name: str, given: Arrays, exact: Arrays, note: Callable[..., None]) -> None:
     """Gradients that were not summed over the axes that were broadcast."""
+    if all(a.size == b.size for a, b in zip(given, exact, strict=True)):
+        return
     for how in ("sum", "mean"):
         reduced = []
         axes: set[tuple[int, ...]] = set()
@@ -151,7 +153,18 @@ def factor_finding(
     kind, details = kind_of_factor(factor, batch, lengths)
     relation = f"candidate == {factor.text} * exact"
     count = len(factor.above) + len(factor.below)
-    return [Finding(kind, (name,), details=details, relation=relation, error=1e-15, draws=draws, cost=0.2 * count)]
+    return [
+        Finding(
+            kind,
+            (name,),
+            details=details,
+            relation=relation,
+            error=1e-15,
+            draws=draws,
+            cost=0.2 * count,
+            factored=True,
+        )
+    ]
 
 
 def kind_of_factor(factor: Factor, batch: str, lengths: Sequence[Mapping[str, int]]) -> tuple[str, dict[str, Any]]:
@@ -185,7 +198,7 @@ def _moved_axes(given: Arrays, exact: Arrays, note: Callable[..., None]) -> None
             if axes == tuple(range(rank)):
                 continue
             text = ".T" if rank == 2 else f".transpose{axes}"
-            note("transposed", _all(given, [np.transpose(b, axes) for b in exact]), f"candidate == exact{text}")
+            note("transposed", _all(given, [np.transpose(b, axes) for b in exact]), f"candidate == exact{text}", -0.6)
         if rank == 2:
             turned = [b.T.reshape(b.shape) for b in exact]
             note("reshape_instead_of_transpose", _all(given, turned), "candidate == exact.T.reshape(exact.shape)")

@@ -66,6 +66,8 @@ class Wiring:
         made_by: per variable the step that makes it.
         used_by: per variable the steps that read it.
         owner: per backward step the number of a forward step at the same place of the user's code, or -1.
+        flow: the variables that carry a cotangent.
+        whose: per cotangent the forward variable that it belongs to.
         targets: per variable that is a gradient, the names of the arrays that it belongs to.
     """
 
@@ -94,6 +96,10 @@ class Wiring:
                 self.targets.setdefault(g.number, []).append(name)
         self.variables = backward.program.by_number()
         self.reaches = self._reaches()
+        self.flow = self._flow()
+        self.whose = {
+            g: v for v, g in backward.links.items() if type(g) is int and self.made_by.get(g, -1) >= self.first
+        }
 
     def _reaches(self) -> dict[int, frozenset[str]]:
         """Per step the gradients that depend on it."""
@@ -108,6 +114,22 @@ class Wiring:
                 if x.number >= 0:
                     per_variable.setdefault(x.number, set()).update(own)
         return found
+
+    def _flow(self) -> frozenset[int]:
+        """The variables that carry a cotangent; the others of the backward pass are local derivatives."""
+        backward = self.backward
+        found = {x.number for x in backward.cotangents}
+        found |= {g for g in backward.links.values() if type(g) is int and self.made_by.get(g, -1) >= self.first}
+        found |= {
+            g
+            for shares in backward.contributions.values()
+            for _, g in shares
+            if type(g) is int and self.made_by.get(g, -1) >= self.first
+        }
+        for step in self.steps[self.first :]:
+            if any(x.number in found for x in step.inputs if x.number >= 0):
+                found.update(out.number for out in step.outputs)
+        return frozenset(found)
 
     def signature(self, k: int) -> Any:
         """What a step is, so that the same step of other turns of a loop has the same."""
@@ -153,12 +175,14 @@ class Base:
         exact: the draw, and the exact gradients on it.
         values: of all variables.
         shapes: of the arrays that are differentiated.
+        fixed: edits that hold in every run.
     """
 
     wiring: Wiring
     exact: Exact
     values: dict[int, Any]
     shapes: dict[str, tuple[int, ...]]
+    fixed: dict[int, Change] = field(default_factory=dict)
     _compiled: list[Any] = field(default_factory=list)
 
     @classmethod
@@ -184,6 +208,17 @@ class Base:
         params = {k: resolved(v, self.values) for k, v in step.params.items()}
         function = evaluator(step.operation)
         return function, operands, params, tuple(out.number for out in step.outputs)
+
+    def edited(self, changes: Mapping[int, Change]) -> Base:
+        """The same with an edit that holds in every run.
+
+        Raises:
+            Exception: whatever the edited steps raise.
+        """
+        over: dict[int, Any] = {}
+        fixed = {**self.fixed, **changes}
+        self._run(changes, over, None)
+        return Base(self.wiring, self.exact, {**self.values, **over}, self.shapes, fixed, self._compiled)
 
     def function(self, k: int) -> Any:
         """What evaluates a step."""
@@ -212,8 +247,12 @@ class Base:
         Raises:
             Exception: whatever the edited steps raise where shapes do not fit.
         """
-        values, compiled = self.values, self._compiled
-        over: dict[int, Any] = {}
+        return self._run(changes, {}, wanted)
+
+    def _run(
+        self, changes: Mapping[int, Change], over: dict[int, Any], wanted: Callable[[str, Any], bool] | None
+    ) -> dict[str, Any]:
+        values, compiled, fixed = self.values, self._compiled, self.fixed
         found: dict[str, Any] = {}
         targets = self.wiring.targets
         looking = _Looking(values, over)
@@ -226,6 +265,7 @@ class Base:
                         break
                 else:
                     continue
+                change = fixed.get(k)
             given = [
                 constant if number < 0 else over[number] if number in over else values[number]
                 for number, constant in operands

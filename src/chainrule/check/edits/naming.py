@@ -23,6 +23,9 @@ _ACTIVATIONS = frozenset(
 )
 
 
+_POWERS = frozenset("divide sqrt power square reciprocal cbrt norm linalg.norm".split())
+
+
 class _Context:
     """An edit with what is around it."""
 
@@ -36,6 +39,8 @@ class _Context:
         self.owner = owner
         self.forward: Step | None = self.wiring.steps[owner] if owner >= 0 else None
         self.of = self.forward.operation.name if self.forward is not None else ""
+        self.carries = any(out.number in self.wiring.flow for out in self.step.outputs)
+        self.moved_to: int | None = None
 
     def operand(self, n: int) -> Var | Const:
         return self.step.inputs[n]
@@ -94,11 +99,15 @@ def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str
     place = place_of(base.wiring.backward.program, base.wiring.first, c.owner)
     details: dict[str, Any] = {}
     kind = edit.kind or _kind(c, details, batch)
+    if c.moved_to is not None:
+        place = place_of(base.wiring.backward.program, base.wiring.first, c.moved_to)
     return kind, place, details
 
 
 def _kind(c: _Context, details: dict[str, Any], batch: str) -> str:
     word, n = c.edit.word, c.edit.operand
+    if word == "no transpose" and _beside_reshape(c):
+        return "reshape_instead_of_transpose"
     simple = _SIMPLE.get(word)
     if simple is not None:
         return simple
@@ -129,8 +138,25 @@ def _kind(c: _Context, details: dict[str, Any], batch: str) -> str:
         mask = word == "invert mask" or c.is_mask(n)
         return "inverted_mask" if mask else "wrong_local_derivative"
     if word == "square":
-        return "double_activation_grad" if not _is_constant(c, n) else "extra_factor"
+        return _squared(c, n)
+    if word == "flipped":
+        return "kernel_not_flipped"
     return "wrong_local_derivative"
+
+
+def _beside_reshape(c: _Context) -> bool:
+    """Whether the axes are moved next to a reshape, which can hide that they are not."""
+    near = [x for out in c.step.outputs for k in c.wiring.used_by.get(out.number, ()) for x in [c.wiring.steps[k]]]
+    makers = [m for x in c.step.inputs if (m := c.maker(x)) is not None]
+    return any(s.operation.name == "reshape" for s in (*near, *makers))
+
+
+def _squared(c: _Context, n: int) -> str:
+    if _is_constant(c, n):
+        return "extra_factor"
+    if c.of in _ACTIVATIONS or c.of in _RELU:
+        return "double_activation_grad"
+    return "wrong_power"
 
 
 _SIMPLE = {
@@ -175,6 +201,8 @@ def _dropped(c: _Context, n: int, details: dict[str, Any], batch: str) -> str:
     if c.name == "matmul":
         return "missing_local_derivative"
     details["factor"] = c.text(n) or None
+    if not c.carries and not _is_constant(c, n) and c.name == "divide" and n == 1 and c.of in _POWERS:
+        return "wrong_power"
     if _is_constant(c, n):
         return _number(c, "no count" if is_size(getattr(x, "value", None)) else "no number", n, details, batch)
     if c.is_mask(n):
@@ -198,15 +226,17 @@ def _dropped(c: _Context, n: int, details: dict[str, Any], batch: str) -> str:
 
 
 def _route(c: _Context, word: str, n: int, details: dict[str, Any]) -> str:
+    if word in ("drop term", "double term", "halve term") and not c.carries:
+        return "wrong_local_derivative"
     if word == "negate term":
         return "sign_flipped_term"
     if word in ("double term", "halve term"):
         return "doubled_path" if word == "double term" else "extra_factor"
     if word == "keep one":
         return "overwrites_instead_of_accumulates" if n == c.edit.other - 1 or n == 0 else "missing_path"
-    through = _route_of(c, word, n)
-    if word == "detach":
-        through = c.forward
+    through = c.forward if word == "detach" else _route_of(c, word, n)
+    if through is not None and through.operation.name in ("getitem", "take_along_axis") and _by_labels(through):
+        return "missing_label_term"
     if through is not None:
         name = through.operation.name
         if name == "mean":
@@ -229,10 +259,17 @@ def _route_of(c: _Context, word: str, n: int) -> Step | None:
     if word == "drop term" and 0 <= n < len(c.step.inputs):
         maker = c.wiring.made_by.get(c.operand(n).number)
         if maker is not None and c.wiring.owner.get(maker, -1) >= 0:
-            return c.wiring.steps[c.wiring.owner[maker]]
+            c.moved_to = c.wiring.owner[maker]
+            return c.wiring.steps[c.moved_to]
     if word == "leave one out" and c.edit.owner >= 0:
         return c.wiring.steps[c.edit.owner]
     return c.forward
+
+
+def _by_labels(step: Step) -> bool:
+    """Whether single elements are picked out by an array of labels."""
+    kinds = [x.dtype.kind if isinstance(x, Var) else np.asarray(x.value).dtype.kind for x in step.inputs[1:]]
+    return "i" in kinds or "u" in kinds
 
 
 def _from_statistic(c: _Context, step: Step, depth: int = 4) -> bool:
@@ -258,8 +295,14 @@ def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
         return "mask_from_wrong_array"
     if wrong is None:
         return "wrong_operand"
-    if wrong.name is None:
-        return "wrong_operand"
+    skipped = _skipped(c, x.number, wrong.number)
+    if skipped is not None:
+        return skipped
+    if wrong.name is None or x.name is None:
+        maker = c.maker(x)
+        moved = maker is not None and maker.operation.name in ("transpose", "swapaxes")
+        if not moved or wrong.name is None:
+            return "wrong_operand"
     if _activates(c, x.number, wrong.number):
         return "uses_post_activation_wrongly"
     if _activates(c, wrong.number, x.number):
@@ -267,6 +310,16 @@ def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
     if _family(c, x.number) is not None and _family(c, x.number) == _family(c, wrong.number):
         return "off_by_one_index"
     return "wrong_operand"
+
+
+def _skipped(c: _Context, right: int, wrong: int) -> str | None:
+    """The word for a cotangent that is taken one step too early: what lies between is left out."""
+    z, a = c.wiring.whose.get(right), c.wiring.whose.get(wrong)
+    if z is None or a is None or not _activates(c, z, a):
+        return None
+    c.moved_to = c.wiring.made_by[a]
+    last = c.wiring.steps[c.moved_to].operation.name
+    return "missing_relu_mask" if last in ("maximum", "where", "fmax") else "missing_activation_grad"
 
 
 def _activates(c: _Context, z: int, a: int) -> bool:
@@ -280,6 +333,8 @@ def _activates(c: _Context, z: int, a: int) -> bool:
         if step.operation.kind != "elementwise" and step.operation.name not in ("where", "clip"):
             return False
         shape = np.shape(c.base.values[a])
+        if any(x.number >= 0 and 0 < np.ndim(c.base.values[x.number]) < len(shape) for x in step.inputs):
+            return False
         before = [x.number for x in step.inputs if x.number >= 0 and np.shape(c.base.values[x.number]) == shape]
         if z in before:
             return len(before) == 1 or step.operation.name in ("where", "maximum", "minimum")
@@ -308,7 +363,7 @@ def _axes(c: _Context, word: str, details: dict[str, Any], batch: str) -> str:
     if word == "one row":
         return "overwrites_instead_of_accumulates"
     if word == "all axes":
-        return "summed_all_axes"
+        return "summed_all_axes" if c.name == "sum" else "transposes_all_axes"
     if word == "no sum":
         axes = c.edit.other
         details["axis"] = axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes
@@ -326,7 +381,12 @@ def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str)
     if word == "no count":
         counts = _count_text(c, n)
         details["count"] = details["factor"] = counts
-        return "missing_batch_mean" if c.of in ("mean", "average") and _over_all(c) else "missing_mean"
+        value = float(np.abs(c.value(n)))
+        count = 1 / value if 0 < value < 1 else value
+        batches = _length(c, batch)
+        if (c.of in ("mean", "average") and _over_all(c)) or (batches and abs(count - batches) < 1e-9):
+            return "missing_batch_mean"
+        return "missing_mean"
     if word in ("other count", "one less"):
         details["wrong"] = c.edit.other
         return "wrong_count"
@@ -349,6 +409,8 @@ def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str)
         return "factor_2_missing" if text == "1 / 2" else "extra_factor"
     if word == "number times" and c.edit.other == 0.5:
         return "factor_2_missing"
+    if word == "number times" and c.edit.other == -1.0:
+        return "sign_flipped_term"
     if c.of == "power" and word == "number plus":
         return "wrong_power"
     details["factor"] = c.edit.other
@@ -358,6 +420,15 @@ def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str)
 def _count_text(c: _Context, n: int) -> Any:
     text = c.text(n)
     return text or None
+
+
+def _length(c: _Context, text: str) -> int:
+    """The length that a text such as ``X.shape[0]`` stands for; 0 where it is none."""
+    name, _, rest = text.partition(".shape[")
+    for x in c.wiring.backward.program.inputs:
+        if x.name == name and rest:
+            return int(np.shape(c.base.values[x.number])[int(rest.rstrip("]"))])
+    return 0
 
 
 def _over_all(c: _Context) -> bool:

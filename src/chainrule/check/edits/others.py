@@ -36,7 +36,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]]) -> Iterator[Edit]:
-    """The edits in which one operand of a step is another value of the same shape, or of its transpose's."""
+    """The edits in which one operand of a step is another value that fits there."""
     wiring = base.wiring
     step = wiring.steps[k]
     if len(step.outputs) != 1 or step.operation.name in ("broadcast_to", "zeros_like", "equal", "expand_dims"):
@@ -48,15 +48,29 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
         if x.number < 0 or np.ndim(given[n]) == 0:
             continue
         shape = np.shape(given[n])
-        options = [m for m in shaped.get(shape, ()) if m != x.number and m not in made]
+        options = list(shaped.get(shape, ()))
+        if step.operation.name in ("matmul", "dot") and len(shape) == 2:
+            options += [m for other, same in shaped.items() if other != shape and _fits(other, shape, n) for m in same]
+        options = [m for m in options if m != x.number and m not in made]
         options = [m for m in options if not _equal(base.values[m], given[n])]
         options = [m for m in options if wiring.made_by.get(m, -1) < k][:_MOST]
         for m in options:
             forward = wiring.made_by.get(m, -1) < wiring.first
-            cost = 0.2 if forward and _named(base, m) else 0.8
-            if not _named(base, x.number) and wiring.made_by.get(x.number, -1) < wiring.first:
+            cost = 0.2 if forward and _named(base, m) else 0.35 if m in wiring.whose else 0.8
+            if not _named(base, x.number) and x.number not in wiring.whose and not _is_moved(base, x.number):
                 cost += 0.3
             yield Edit({k: _with(function, n, m, params)}, "other operand", k, n, m, cost)
+
+
+def _fits(other: tuple[int, ...], shape: tuple[int, ...], n: int) -> bool:
+    """Whether a matrix of another shape can be contracted where one of this shape is."""
+    return len(other) == 2 and (other[1] == shape[1] if n == 0 else other[0] == shape[0])
+
+
+def _is_moved(base: Base, number: int) -> bool:
+    """Whether a value is a transpose of another."""
+    maker = base.wiring.made_by.get(number)
+    return maker is not None and base.wiring.steps[maker].operation.name in ("transpose", "swapaxes", "reshape")
 
 
 def _named(base: Base, number: int) -> bool:

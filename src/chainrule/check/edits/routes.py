@@ -33,11 +33,13 @@ def _shares(base: Base) -> Iterator[Edit]:
         function, params = base.function(k), base.params(k)
         shape = np.shape(base.values[whole])
         variables = [(owner, g) for owner, g in variables if np.shape(base.values[g]) == shape]
+        alike = len({wiring.steps[owner].operation.name for owner, _ in variables if owner >= 0}) == 1
         for place, (owner, g) in enumerate(variables):
             # The shares are in backward order, so the first one is that of the last use.
             last = place in (0, len(variables) - 1)
-            word = "keep one"
-            yield Edit({k: _only(g)}, word, k, place, len(variables), 0.2 if last else 0.35, owner=owner)
+            if len(variables) > 2 or alike:
+                cost = 0.2 if last else 0.35
+                yield Edit({k: _only(g)}, "keep one", k, place, len(variables), cost, owner=owner)
             if len(variables) > 2:
                 yield Edit(
                     {k: _without(function, params, g)}, "leave one out", k, place, len(variables), 0.2, owner=owner
@@ -91,11 +93,28 @@ def _scaled(base: Base) -> Iterator[Edit]:
             continue
         function, params = base.function(k), base.params(k)
         owner = wiring.made_by.get(number, -1)
+        if len(wiring.steps[k].inputs) == 2 and wiring.steps[k].operation.name == "add":
+            for n in (0, 1):
+                if wiring.steps[k].inputs[n].number in wiring.flow:
+                    yield from _scaled_share(base, k, n, lengths)
         for factor, text in ((-1.0, "-1"), (2.0, "2"), (0.5, "1 / 2")):
             yield Edit({k: _times(function, params, factor)}, "scale", k, other=text, cost=0.3, owner=owner)
         for n, text in lengths.items():
             yield Edit({k: _times(function, params, n)}, "scale", k, other=text, cost=0.35, owner=owner)
             yield Edit({k: _times(function, params, 1 / n)}, "scale", k, other=f"1 / {text}", cost=0.3, owner=owner)
+
+
+def _scaled_share(base: Base, k: int, n: int, lengths: dict[int, str]) -> Iterator[Edit]:
+    """One of the shares that a cotangent is added up from, multiplied or divided by a count."""
+    maker = base.wiring.made_by.get(base.wiring.steps[k].inputs[n].number, -1)
+    owner = base.wiring.owner.get(maker, -1)
+    for length, text in lengths.items():
+        yield Edit({k: _one_times(n, length)}, "scale", k, n, text, 0.4, owner=owner)
+        yield Edit({k: _one_times(n, 1 / length)}, "scale", k, n, f"1 / {text}", 0.35, owner=owner)
+
+
+def _one_times(n: int, factor: float) -> Change:
+    return lambda x, v: x[1 - n] + x[n] * factor
 
 
 def _times(function: Any, params: Any, factor: float) -> Change:

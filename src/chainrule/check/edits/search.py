@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,23 +111,39 @@ class Search:
     wrong: tuple[str, ...]
     until: float
     tried: int = 0
-    fixed: list[dict[int, Change]] = field(default_factory=list)
 
     @classmethod
     def on(
         cls, wiring: Wiring, forward: Forward, trials: Sequence[Trial], wrong: Sequence[str], until: float
     ) -> Search:
         """A search on the draws that take the same steps as the record."""
-        sources: list[EditSource] = []
+        bases: list[Base] = []
         given: list[Mapping[str, Given]] = []
         for trial in trials:
             if trial.exact.backward is wiring.backward or same_steps(trial.exact.backward, wiring.backward):
                 pass
             elif trial is not trials[0] and not _alike(trial, trials[0]):
                 continue
-            sources.append(EditSource(Base.on(wiring, forward, trial.exact)))
+            bases.append(Base.on(wiring, forward, trial.exact))
             given.append({n: Given.of(g, np.shape(trial.exact.gradients[n])) for n, g in trial.gradients.items()})
+        nothing = _always_zero(bases)
+        sources = [EditSource(base.edited(_zeros(base, nothing)) if nothing else base) for base in bases]
         return cls(sources, given, tuple(wrong), until)
+
+    def after(self, match: Match, wrong: Sequence[str]) -> Search:
+        """A search for what is left when the edits of a match are part of the backward pass."""
+        sources, given = [], []
+        for source, values in zip(self.sources, self.given, strict=True):
+            edits = [source.find(key) for key in match.keys]
+            changes = {k: c for e in edits if e is not None for k, c in e.changes.items()}
+            if len(edits) == sum(e is not None for e in edits):
+                try:
+                    with np.errstate(all="ignore"):
+                        sources.append(EditSource(source.base.edited(changes)))
+                except Exception:  # shapes that do not fit on this draw
+                    continue
+                given.append(values)
+        return Search(sources, given, tuple(wrong), self.until)
 
     # ---- one edit
 
@@ -203,7 +219,10 @@ class Search:
 
         def look(name: str, value: Any) -> bool:
             nonlocal worst
-            close = given[name].closeness(value) if name in given else None
+            if name not in given:
+                left.discard(name)
+                return bool(explains or left) or name not in self.wrong
+            close = given[name].closeness(value)
             if name in self.wrong:
                 left.discard(name)
                 if close is not None:
@@ -228,6 +247,42 @@ class Search:
         except Exception:  # shapes that do not fit: the candidate cannot have computed this
             return None
         return (explains, breaks, misses, worst) if explains else None
+
+
+def _always_zero(bases: Sequence[Base]) -> list[int]:
+    """The steps whose cotangents are zero on every draw, as that of a maximum that is subtracted before a softmax.
+
+    Nobody writes them down, so they stay zero when something else is edited.
+    """
+    wiring = bases[0].wiring
+    found: list[int] = []
+    for number, whole in wiring.backward.links.items():
+        if type(whole) is not int or whole in wiring.targets:
+            continue
+        k = wiring.made_by.get(whole, -1)
+        if k < wiring.first or number not in wiring.made_by or len(wiring.steps[k].outputs) != 1:
+            continue
+        if all(_size(b.values[whole]) <= 1e-12 * min(b.exact.scale, _largest(b, k)) for b in bases):
+            found.append(k)
+    return found
+
+
+def _zeros(base: Base, steps: Sequence[int]) -> dict[int, Change]:
+    return {k: _constant(np.zeros_like(base.values[base.wiring.steps[k].outputs[0].number])) for k in steps}
+
+
+def _constant(value: Any) -> Change:
+    return lambda x, v: value
+
+
+def _size(x: Any) -> float:
+    return float(np.max(np.abs(x), initial=0.0))
+
+
+def _largest(base: Base, k: int) -> float:
+    """The largest number among those that the cotangent is summed from."""
+    sizes = [_size(x) for x in base.operands(k) if np.asarray(x).dtype.kind == "f"]
+    return max(sizes, default=0.0)
 
 
 def _alike(a: Trial, b: Trial) -> bool:

@@ -22,6 +22,9 @@ _LONGEST = 14  # forward steps of a stretch
 _LARGEST = 150  # elements of a value whose Jacobian is worked out
 
 
+_LINEAR = frozenset("multiply divide add subtract negative identity copy transpose reshape sum mean".split())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """A stretch of the forward pass.
@@ -36,6 +39,7 @@ class Segment:
         elementwise: whether each element of the end depends on one of the start alone.
         local: the local derivative, where it is elementwise; the diagonal of the Jacobian elsewhere.
         owner: the forward step that the segment belongs to.
+        functions: the names of its operations.
     """
 
     start: int
@@ -47,6 +51,12 @@ class Segment:
     elementwise: bool
     local: Any
     owner: int
+    functions: frozenset[str] = frozenset()
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it bends: whether there is more to it than factors and terms."""
+        return bool(self.functions - _LINEAR)
 
 
 def segments_of(base: Base) -> list[Segment]:
@@ -153,7 +163,10 @@ def _segment(base: Base, start: int, end: int, forward: set[int]) -> Segment | N
     owner = max(forward)
     if not np.all(np.isfinite(local)):
         return None
-    return Segment(start, end, tuple(sorted(forward)), tuple(needed), into, bottom, elementwise, local, owner)
+    functions = frozenset(wiring.steps[k].operation.name for k in forward)
+    return Segment(
+        start, end, tuple(sorted(forward)), tuple(needed), into, bottom, elementwise, local, owner, functions
+    )
 
 
 def _pullback(base: Base, top: int, bottom: int, needed: Sequence[int]) -> Callable[[Any], Any]:
@@ -208,9 +221,13 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
         def edit(word: str, other: str, cost: float, change: Change, k: int = into, o: int = owner) -> Edit:
             return Edit({k: change}, word, k, other=other, cost=cost, owner=o)
 
-        yield edit("local dropped", "1", 0.05, _fixed(top, 1.0))
+        kind = _dropped_kind(segment)
+        yield replace(edit("local dropped", "1", 0.05 if segment.elementwise else 0.45, _fixed(top, 1.0)), kind=kind)
         if not segment.elementwise:
-            yield edit("diagonal", "", 0.05, _fixed(top, segment.local))
+            diagonal = "softmax_diag_only" if "exp" in segment.functions else "treats_stat_as_constant"
+            yield replace(edit("diagonal", "", 0.05, _fixed(top, segment.local)), kind=diagonal)
+            continue
+        if not segment.is_activation:
             continue
         at_end = _local_at_end(base, segment)
         if at_end is not None:
@@ -227,9 +244,22 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
                     kind = "uses_pre_activation_wrongly" if name == "z" else "uses_post_activation_wrongly"
                 elif text == "{x} < 0" and set(np.unique(local).tolist()) <= {0.0, 1.0}:
                     kind = "inverted_mask"
-                elif text == "{x}" or (text == "1 - {x}" and name == "a"):
-                    kind = "activation_for_derivative"
+                elif text == "{x}" and name == "a":
+                    last = base.wiring.steps[owner].operation.name
+                    kind = "missing_inner_derivative" if last == "exp" else "activation_for_derivative"
                 yield replace(edit("local is", text.format(x=name), cost, _formula(top, formula, number)), kind=kind)
+
+
+def _dropped_kind(segment: Segment) -> str:
+    if not segment.elementwise:
+        return "missing_path" if not segment.is_activation else ""
+    if not segment.is_activation:
+        return "sign_flipped_term" if np.all(segment.local == -1) else "missing_scale"
+    if segment.functions & {"maximum", "where", "fmax"}:
+        return "missing_relu_mask"
+    if segment.functions <= {"log"} | _LINEAR:
+        return "missing_log_derivative"
+    return "missing_activation_grad"
 
 
 def _is(formula: Callable[[Any], Any], x: Any, local: Any) -> bool:
@@ -247,6 +277,11 @@ def _formula(top: int, formula: Callable[[Any], Any], number: int) -> Change:
 
 # What people take for the derivative of an activation, of its input z or its output a.
 _FORMULAS: tuple[tuple[str, float, Callable[[Any], Any]], ...] = (
+    ("{x}**2 * (1 - {x})", 0.35, lambda x: x * x * (1 - x)),
+    ("{x} * (1 - {x})**2", 0.35, lambda x: x * (1 - x) ** 2),
+    ("{x} * (1 - {x}**2)", 0.35, lambda x: x * (1 - x * x)),
+    ("(1 - {x})**2", 0.35, lambda x: (1 - x) ** 2),
+    ("{x} * (1 + {x})", 0.35, lambda x: x * (1 + x)),
     ("{x} * (1 - {x})", 0.1, lambda x: x * (1 - x)),
     ("1 - {x}**2", 0.1, lambda x: 1 - x * x),
     ("{x}", 0.15, lambda x: x),
@@ -278,6 +313,8 @@ def applied_again(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
     """
     wiring = base.wiring
     for segment in segments:
+        if not segment.is_activation or not segment.elementwise:
+            continue
         for number in (segment.start, segment.end):
             whole = wiring.backward.links.get(number)
             if type(whole) is not int or whole not in wiring.made_by:
@@ -308,5 +345,4 @@ _AGAIN: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("{x} * (1 - {x})", lambda x: x * (1 - x)),
     ("1 - {x}**2", lambda x: 1 - x * x),
     ("{x} > 0", lambda x: np.greater(x, 0).astype(float)),
-    ("{x}", lambda x: x),
 )

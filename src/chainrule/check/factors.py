@@ -1,0 +1,58 @@
+"""Findings that a gradient is a multiple of the right one: which number it is, and where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chainrule.check.findings import Finding
+
+__all__ = ["FACTORS", "settled"]
+
+# Words for a gradient that is a multiple of the right one.
+FACTORS = frozenset(
+    "sign_flipped sign_flipped_term missing_batch_mean extra_batch_mean missing_mean wrong_count factor_2_missing "
+    "extra_factor missing_scale wrong_constant_value".split()
+)
+_LEFT_OUT = frozenset(("no count", "drop", "no number", "sum"))
+
+
+def settled(relations: Sequence[Finding], searched: Sequence[Finding]) -> list[Finding]:
+    """Relations and edits that say that a gradient is a multiple, as one finding for each set of gradients.
+
+    The relation knows the number, the edit knows the place; an edit that only multiplies says nothing on its own.
+    """
+    found: list[Finding] = []
+    taken: set[int] = set()
+    for relation in relations:
+        if relation.kind not in FACTORS or not relation.factored:
+            found.append(relation)
+            continue
+        own = set(relation.gradients)
+        same = [n for n, s in enumerate(searched) if s.kind in FACTORS and set(s.gradients) == own and not s.breaks]
+        taken.update(same)
+        edits = sorted((searched[n] for n in same), key=lambda f: (f.word == "scale", f.cost, f.number))
+        found.append(_joined(relation, edits))
+    return found + [s for n, s in enumerate(searched) if n not in taken]
+
+
+def _joined(relation: Finding, edits: Sequence[Finding]) -> Finding:
+    left_out = next((e for e in edits if e.word in _LEFT_OUT), None)
+    best = left_out or (edits[0] if edits else None)
+    kind = relation.kind
+    miscounted = next((e for e in edits if e.word in ("other count", "one less")), None)
+    if left_out is None and miscounted is not None and "shape" in str(relation.details.get("factor", "")):
+        return replace(miscounted, relation=relation.relation, factored=True)
+    lengths = str(relation.details.get("factor", "")).count("shape")
+    if kind in ("missing_batch_mean", "missing_mean") and left_out is None:
+        kind = "extra_factor"  # nothing in the forward pass is divided by this
+    elif (
+        (kind == "missing_mean" and left_out is not None and left_out.kind == "missing_batch_mean")
+        or (lengths > 1 and left_out is not None)
+        or (kind == "extra_factor" and left_out is not None and left_out.kind in ("missing_scale", "factor_2_missing"))
+    ):
+        kind = left_out.kind
+    if best is None:
+        return replace(relation, kind=kind)
+    details = {**best.details, **relation.details}
+    return replace(relation, kind=kind, place=best.place, details=details, cost=relation.cost - 0.2, number=best.number)
