@@ -141,8 +141,9 @@ class _Judge:
         element = None
         if worst.worst is not None and worst.given is not None and not worst.ok:
             given = np.asarray(worst.given)
-            shaped = given.reshape(worst.exact.shape) if given.size == worst.exact.size else given
-            element = (worst.worst, shaped[worst.worst], worst.exact[worst.worst])
+            if given.size == worst.exact.size:
+                shaped = given.reshape(worst.exact.shape)
+                element = (worst.worst, shaped[worst.worst], worst.exact[worst.worst])
         example = self.trials.done[0].compared[name]
         return GradientVerdict(
             name,

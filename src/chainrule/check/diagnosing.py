@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.check.elementwise import elementwise_findings
 from chainrule.check.exact import Exact
 from chainrule.check.explaining import searched_findings
 from chainrule.check.factors import settled
@@ -51,6 +52,9 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         relations = _together([*relations, *swapped(usable, wrong)])
         searched = searched_findings(trials, usable, wrong, batch)
         findings = merged([_placed(f, usable[0].exact) for f in settled(relations, searched)])
+        left = [n for n in wrong if not any(n in f.gradients for f in findings)]
+        if left:
+            findings += elementwise_findings(trials, usable, left)
     explained = {n for f in findings for n in f.gradients}
     return Diagnosis(sorted(findings, key=lambda f: f.rank), tuple(n for n in wrong if n not in explained))
 
@@ -88,6 +92,8 @@ def _placed(finding: Finding, exact: Exact) -> Finding:
     """A finding about a gradient alone belongs to the statement that reads the array."""
     if finding.place.step is not None or finding.place.line is not None:
         return finding
+    if finding.factored and len(finding.gradients) == len(exact.gradients):
+        return replace(finding, place=place_of_result(exact))
     return replace(finding, place=place_of_use(exact, finding.gradients[0]))
 
 

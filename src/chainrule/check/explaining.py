@@ -10,11 +10,14 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.check.edits.base import Base, Edit, Wiring
+from chainrule.check.edits.composed import composed
 from chainrule.check.edits.naming import named_edit
-from chainrule.check.edits.pairs import pairs
+from chainrule.check.edits.pairs import pairs, table
 from chainrule.check.edits.search import Match, Search
+from chainrule.check.edits.updated import updated_weights
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial
+from chainrule.check.relations import kind_of_factor
 from chainrule.check.trials import Trials
 from chainrule.simplify.rewriting import simplify
 
@@ -51,10 +54,12 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
         left = [n for n in reached if not any(n in f.gradients for f in found)]
         matches = search.single(left, strict=False)
         found += _findings(search, matches, batch, search is not searches[0])
+        if search is searches[0]:
+            found += _findings(search, updated_weights(search, left), batch, False)
         left = [n for n in left if not any(n in f.gradients for f in found)]
         if left:
             search.until = time.process_time() + _BUDGET
-            found += _findings(search, pairs(search, left), batch, search is not searches[0])
+            found += _pairs(search, left[0], batch, tested)
         if not [n for n in reached if not any(n in f.gradients for f in found)]:
             break
     return best_of(found, reached)
@@ -65,7 +70,9 @@ def _searches(trials: Trials, tested: Sequence[Trial], reached: Sequence[str]) -
     backward = tested[0].exact.backward
     for simplified in (False, True):
         wiring = Wiring(simplified_form(backward) if simplified else backward, names)
-        yield Search.on(wiring, trials.forward, tested, reached, time.process_time() + _BUDGET)
+        search = Search.on(wiring, trials.forward, tested, reached, time.process_time() + _BUDGET)
+        search.lengths = [trials.drawing.named_lengths(s.base.exact.draw) for s in search.sources]
+        yield search
 
 
 @lru_cache(maxsize=8)
@@ -149,6 +156,26 @@ def _one_after_another(search: Search, wrong: Sequence[str], batch: str, simplif
         if not left:
             break
     return found
+
+
+def _pairs(search: Search, target: str, batch: str, tested: Sequence[Trial]) -> list[Finding]:
+    """Two mistakes in one gradient: two edits, or an edit and something done to the finished gradient."""
+    tried = table(search, target)
+    search.until = time.process_time() + _BUDGET
+    lengths = search.lengths
+    found: list[Finding] = []
+    for number, c in enumerate(composed(search, target, tried, lengths), 1):
+        match = Match((c.tried.edit,), (c.tried.key,), (target,), draws=c.draws)
+        together = 100 + number
+        found.append(_finding(search.sources[0].base, c.tried.edit, match, batch, False, together))
+        if c.factor is not None:
+            kind, details = kind_of_factor(c.factor, batch, lengths)
+        else:
+            kind, details = c.kind, {}
+        found.append(
+            Finding(kind, (target,), details=details, relation=c.relation, draws=c.draws, cost=0.6, together=together)
+        )
+    return found or _findings(search, pairs(search, target, tried), batch, False)
 
 
 def _as_whole(match: Match) -> Match:

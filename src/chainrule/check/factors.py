@@ -14,7 +14,7 @@ FACTORS = frozenset(
     "sign_flipped sign_flipped_term missing_batch_mean extra_batch_mean missing_mean wrong_count factor_2_missing "
     "extra_factor missing_scale wrong_constant_value".split()
 )
-_LEFT_OUT = frozenset(("no count", "drop", "no number", "sum"))
+_LEFT_OUT = frozenset(("no count", "drop", "no number", "sum", "drop sign"))
 
 
 def settled(relations: Sequence[Finding], searched: Sequence[Finding]) -> list[Finding]:

@@ -13,7 +13,7 @@ from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial
 from chainrule.language import message
 
-__all__ = ["factor_finding", "matches", "related", "swapped"]
+__all__ = ["factor_finding", "kind_of_factor", "matches", "related", "swapped"]
 
 _CLOSE = 1e-7
 Arrays = Sequence[np.ndarray[Any, Any]]
@@ -87,7 +87,11 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
             note("summed_all_axes", _all(given, spread), "candidate == exact.sum()")
         found += factor_finding(name, given, exact, lengths, batch, len(trials))
         if _truncated(given, exact):
-            note("int_truncation", 0.0, "candidate == np.trunc(exact)")
+            whole = all(a.dtype.kind in "iu" for a in given)
+            note("int_truncation", 0.0, "candidate == np.trunc(exact)", -2.0 if whole else -0.6)
+        if all(_in_half_precision(a, b) for a, b in zip(given, exact, strict=True)):
+            note("low_precision", 1e-3, "candidate == exact, to the precision of float16", -1.0)
+        _differences(name, given, exact, trials, note)
     _moved_axes(given, exact, note)
     return found
 
@@ -96,6 +100,34 @@ def _differs_in_ones(given: Arrays, exact: Arrays) -> bool:
     return all(
         [n for n in a.shape if n != 1] == [n for n in b.shape if n != 1] for a, b in zip(given, exact, strict=True)
     )
+
+
+def _in_half_precision(given: Any, exact: Any) -> bool:
+    size = float(np.max(np.abs(exact), initial=0.0))
+    close = float(np.max(np.abs(given - exact), initial=0.0)) <= 8 * float(np.finfo(np.float16).eps) * size
+    with np.errstate(all="ignore"):
+        return close and (given.dtype == np.float16 or np.array_equal(given.astype(np.float16), given))
+
+
+def _differences(name: str, given: Arrays, exact: Arrays, trials: Sequence[Trial], note: Callable[..., None]) -> None:
+    """Whether what is too much, or too little, is a multiple of an argument, as the gradient of a penalty is."""
+    for leaf in trials[0].exact.leaves:
+        values = []
+        for t, b in zip(trials, exact, strict=True):
+            place = next(k for k, other in enumerate(t.exact.leaves) if other.name == leaf.name)
+            x = t.exact.values.get(t.exact.backward.wrt[place].number)
+            if x is None or np.shape(x) != b.shape:
+                return
+            values.append(np.asarray(x))
+        factors = [factor_between(a - b, x, 1e-6) for a, b, x in zip(given, exact, values, strict=True)]
+        known = [f for f in factors if f is not None]
+        if len(known) < len(factors) or len({round(f, 9) for f in known}) > 1:
+            continue
+        term = f"{known[0]:.4g} * {leaf.name}"
+        if known[0] > 0:
+            note("extra_term", 1e-9, f"candidate - exact == {term}", 0.0, wrong=term)
+        else:
+            note("missing_reg_grad", 1e-9, f"exact - candidate == {term.lstrip('-')}", 0.0, right=term.lstrip("-"))
 
 
 def _truncated(given: Arrays, exact: Arrays) -> bool:

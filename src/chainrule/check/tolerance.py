@@ -19,7 +19,8 @@ def precision_of(x: Any) -> float:
     array = np.asarray(x)
     if array.dtype.kind not in "fc":
         return float(np.finfo(float).eps)
-    eps = float(np.finfo(array.dtype).eps)
+    # Half of single precision is too little for a gradient.
+    eps = min(float(np.finfo(array.dtype).eps), float(np.finfo(np.float32).eps))
     single = np.complex64 if array.dtype.kind == "c" else np.float32
     if eps < 1e-10 and array.size and np.all(np.isfinite(array)):
         with np.errstate(all="ignore"):

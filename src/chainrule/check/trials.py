@@ -101,6 +101,13 @@ class Trials:
             draw = self.drawing.draw(label, None, self.seed * 100 + number, how)
         return self.on(draw)
 
+    def large(self) -> Trial | None:
+        """A trial on large numbers, which does not count."""
+        with seeded(self.seed + 77):
+            draw = self.drawing.draw("large", None, self.seed * 100 + 77, "large")
+        exact = None if draw is None else self.exact(draw)
+        return None if exact is None else self.compared(exact)
+
     def resized(self, number: int, label: str = "sizes", how: str = "") -> Trial | None:
         """A trial on other sizes."""
         seed = self.seed * 100 + number

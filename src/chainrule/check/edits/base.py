@@ -97,9 +97,10 @@ class Wiring:
         self.variables = backward.program.by_number()
         self.reaches = self._reaches()
         self.flow = self._flow()
-        self.whose = {
-            g: v for v, g in backward.links.items() if type(g) is int and self.made_by.get(g, -1) >= self.first
-        }
+        self.whose: dict[int, int] = {}
+        for v, g in sorted(backward.links.items(), key=lambda pair: self.made_by.get(pair[0], -1)):
+            if type(g) is int and self.made_by.get(g, -1) >= self.first:
+                self.whose[g] = v  # of several values with one cotangent, the last that the forward pass makes
 
     def _reaches(self) -> dict[int, frozenset[str]]:
         """Per step the gradients that depend on it."""
@@ -140,10 +141,19 @@ class Wiring:
         if isinstance(x, Const) and x.number < 0:
             return "number"
         maker = self.made_by.get(x.number)
-        if maker is None:
-            return "array"
+        if maker is None or maker < self.first:
+            # What one turn of a loop was given is what another one made.
+            return "forward", x.shape if isinstance(x, Var) else np.shape(x.value)
         step = self.steps[maker]
         return step.operation.name, step.position
+
+    def after(self, k: int) -> frozenset[int]:
+        """The variables that depend on a step."""
+        found = {out.number for out in self.steps[k].outputs}
+        for step in self.steps[k + 1 :]:
+            if any(x.number in found for x in step.inputs):
+                found.update(out.number for out in step.outputs)
+        return frozenset(found)
 
     def groups(self) -> list[list[int]]:
         """Backward steps that are the same step in several turns of a loop."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Edit
+from chainrule.check.edits.context import Context
 from chainrule.check.findings import Place, place_of
-from chainrule.ir import Const, Step, Var, operand_text
+from chainrule.ir import Const, Step, Var
 from chainrule.language import message
 from chainrule.sizes import is_size
 
@@ -26,76 +27,9 @@ _ACTIVATIONS = frozenset(
 _POWERS = frozenset("divide sqrt power square reciprocal cbrt norm linalg.norm".split())
 
 
-class _Context:
-    """An edit with what is around it."""
-
-    def __init__(self, base: Base, edit: Edit) -> None:
-        self.base = base
-        self.edit = edit
-        self.wiring = base.wiring
-        self.step: Step = self.wiring.steps[edit.step]
-        self.name = self.step.operation.name
-        owner = edit.owner if edit.owner >= 0 else self.wiring.owner.get(edit.step, -1)
-        self.owner = owner
-        self.forward: Step | None = self.wiring.steps[owner] if owner >= 0 else None
-        self.of = self.forward.operation.name if self.forward is not None else ""
-        self.carries = any(out.number in self.wiring.flow for out in self.step.outputs)
-        self.moved_to: int | None = None
-
-    def operand(self, n: int) -> Var | Const:
-        return self.step.inputs[n]
-
-    def maker(self, x: Var | Const) -> Step | None:
-        k = self.wiring.made_by.get(x.number)
-        return self.wiring.steps[k] if k is not None else None
-
-    def value(self, n: int) -> Any:
-        return self.base.operands(self.edit.step)[n]
-
-    def is_mask(self, n: int) -> bool:
-        value = np.asarray(self.value(n))
-        return value.dtype == bool or bool(value.ndim and set(np.unique(value).tolist()) == {0.0, 1.0})
-
-    def is_forward(self, n: int) -> bool:
-        """Whether an operand is a value of the forward pass or an argument."""
-        x = self.operand(n)
-        return x.number >= 0 and self.wiring.made_by.get(x.number, -1) < self.wiring.first
-
-    def text(self, n: int) -> str:
-        """An operand in the user's names, or in words."""
-        return self.name_of(self.operand(n))
-
-    def name_of(self, x: Var | Const, depth: int = 0) -> str:
-        if isinstance(x, Const) and x.number < 0:
-            return operand_text(x, self.wiring.backward.program.names())
-        if x.name:
-            return x.name
-        step = self.maker(x)
-        if step is None or depth > 2:
-            return ""
-        inner = [self.name_of(y, depth + 1) for y in step.inputs]
-        if not all(inner):
-            return ""
-        return _spelled(step, inner)
-
-
-def _spelled(step: Step, inner: list[str]) -> str:
-    symbols = {"multiply": "*", "divide": "/", "add": "+", "subtract": "-", "greater": ">", "less": "<", "power": "**",
-               "equal": "==", "greater_equal": ">=", "less_equal": "<=", "matmul": "@"}  # fmt: skip
-    inner = [f"({t})" if " " in t else t for t in inner]
-    name = step.operation.name
-    if name in symbols and len(inner) == 2:
-        return f"{inner[0]} {symbols[name]} {inner[1]}"
-    if name == "transpose" and len(inner) == 1 and not step.params:
-        return f"{inner[0]}.T"
-    if name == "negative":
-        return f"-{inner[0]}"
-    return f"{step.operation.spelling}({', '.join(inner)})" if len(inner) == 1 and not step.params else ""
-
-
 def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str, Any]]:
     """The word for an edit, the statement of the forward pass that it belongs to, and details for its sentence."""
-    c = _Context(base, edit)
+    c = Context(base, edit)
     place = place_of(base.wiring.backward.program, base.wiring.first, c.owner)
     details: dict[str, Any] = {}
     kind = edit.kind or _kind(c, details, batch)
@@ -104,7 +38,7 @@ def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str
     return kind, place, details
 
 
-def _kind(c: _Context, details: dict[str, Any], batch: str) -> str:
+def _kind(c: Context, details: dict[str, Any], batch: str) -> str:
     word, n = c.edit.word, c.edit.operand
     if word == "no transpose" and _beside_reshape(c):
         return "reshape_instead_of_transpose"
@@ -144,14 +78,14 @@ def _kind(c: _Context, details: dict[str, Any], batch: str) -> str:
     return "wrong_local_derivative"
 
 
-def _beside_reshape(c: _Context) -> bool:
+def _beside_reshape(c: Context) -> bool:
     """Whether the axes are moved next to a reshape, which can hide that they are not."""
     near = [x for out in c.step.outputs for k in c.wiring.used_by.get(out.number, ()) for x in [c.wiring.steps[k]]]
     makers = [m for x in c.step.inputs if (m := c.maker(x)) is not None]
     return any(s.operation.name == "reshape" for s in (*near, *makers))
 
 
-def _squared(c: _Context, n: int) -> str:
+def _squared(c: Context, n: int) -> str:
     if _is_constant(c, n):
         return "extra_factor"
     if c.of in _ACTIVATIONS or c.of in _RELU:
@@ -189,14 +123,17 @@ _SIMPLE = {
     "all true": "missing_mask",
     "other side": "wrong_local_derivative",
     "last axis": "accidental_outer_broadcast",
+    "everywhere": "missing_mask",
+    "every row": "off_by_one_index",
+    "counted once": "missing_count_on_target",
 }
 
 
-def _is_constant(c: _Context, n: int) -> bool:
+def _is_constant(c: Context, n: int) -> bool:
     return isinstance(c.operand(n), Const) and c.operand(n).number < 0
 
 
-def _dropped(c: _Context, n: int, details: dict[str, Any], batch: str) -> str:
+def _dropped(c: Context, n: int, details: dict[str, Any], batch: str) -> str:
     x = c.operand(n)
     if c.name == "matmul":
         return "missing_local_derivative"
@@ -225,9 +162,11 @@ def _dropped(c: _Context, n: int, details: dict[str, Any], batch: str) -> str:
     return "missing_local_derivative"
 
 
-def _route(c: _Context, word: str, n: int, details: dict[str, Any]) -> str:
+def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
     if word in ("drop term", "double term", "halve term") and not c.carries:
         return "wrong_local_derivative"
+    if word == "drop term" and len(c.step.inputs) == 2 and _is_repeated(c):
+        return "overwrites_instead_of_accumulates"
     if word == "negate term":
         return "sign_flipped_term"
     if word in ("double term", "halve term"):
@@ -254,7 +193,16 @@ def _route(c: _Context, word: str, n: int, details: dict[str, Any]) -> str:
     return "missing_path"
 
 
-def _route_of(c: _Context, word: str, n: int) -> Step | None:
+def _is_repeated(c: Context) -> bool:
+    """Whether both shares are the same step of two turns of a loop."""
+    makers = [c.wiring.made_by.get(x.number, -1) for x in c.step.inputs]
+    if min(makers) < c.wiring.first:
+        return False
+    one, other = (c.wiring.signature(k) for k in makers)
+    return bool(one == other)
+
+
+def _route_of(c: Context, word: str, n: int) -> Step | None:
     """The forward step that a dropped share came through: the one at the place where the share was made."""
     if word == "drop term" and 0 <= n < len(c.step.inputs):
         maker = c.wiring.made_by.get(c.operand(n).number)
@@ -272,21 +220,21 @@ def _by_labels(step: Step) -> bool:
     return "i" in kinds or "u" in kinds
 
 
-def _from_statistic(c: _Context, step: Step, depth: int = 4) -> bool:
+def _from_statistic(c: Context, step: Step, depth: int = 4) -> bool:
     if step.operation.name in _STATISTICS:
         return True
     makers = [m for x in step.inputs if (m := c.maker(x)) is not None]
     return depth > 0 and any(_from_statistic(c, m, depth - 1) for m in makers)
 
 
-def _squares(c: _Context, step: Step, depth: int = 5) -> bool:
+def _squares(c: Context, step: Step, depth: int = 5) -> bool:
     if step.operation.name in ("power", "square", "var", "std"):
         return True
     makers = [m for x in step.inputs if (m := c.maker(x)) is not None]
     return depth > 0 and any(_squares(c, m, depth - 1) for m in makers)
 
 
-def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
+def _other(c: Context, n: int, details: dict[str, Any]) -> str:
     x = c.operand(n)
     wrong = c.wiring.variables.get(c.edit.other)
     details["right"] = c.text(n) or None
@@ -312,7 +260,7 @@ def _other(c: _Context, n: int, details: dict[str, Any]) -> str:
     return "wrong_operand"
 
 
-def _skipped(c: _Context, right: int, wrong: int) -> str | None:
+def _skipped(c: Context, right: int, wrong: int) -> str | None:
     """The word for a cotangent that is taken one step too early: what lies between is left out."""
     z, a = c.wiring.whose.get(right), c.wiring.whose.get(wrong)
     if z is None or a is None or not _activates(c, z, a):
@@ -322,7 +270,7 @@ def _skipped(c: _Context, right: int, wrong: int) -> str | None:
     return "missing_relu_mask" if last in ("maximum", "where", "fmax") else "missing_activation_grad"
 
 
-def _activates(c: _Context, z: int, a: int) -> bool:
+def _activates(c: Context, z: int, a: int) -> bool:
     """Whether ``a`` is computed from ``z`` element by element, in a few steps, from nothing else of its shape."""
     number = a
     for _ in range(5):
@@ -344,7 +292,7 @@ def _activates(c: _Context, z: int, a: int) -> bool:
     return False
 
 
-def _family(c: _Context, number: int) -> Any:
+def _family(c: Context, number: int) -> Any:
     maker = c.wiring.made_by.get(number)
     if maker is None or maker >= c.wiring.first or c.wiring.steps[maker].position is None:
         return None
@@ -352,7 +300,7 @@ def _family(c: _Context, number: int) -> Any:
     return step.position, step.operation.name
 
 
-def _axes(c: _Context, word: str, details: dict[str, Any], batch: str) -> str:
+def _axes(c: Context, word: str, details: dict[str, Any], batch: str) -> str:
     step = c.forward
     if word == "keepdims":
         return "missing_keepdims"
@@ -369,7 +317,8 @@ def _axes(c: _Context, word: str, details: dict[str, Any], batch: str) -> str:
         details["axis"] = axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes
         if step is not None and c.of in ("add", "subtract"):
             details["operand"] = next((n for out in c.step.outputs if (n := (out.name or "").removeprefix("d"))), None)
-            return "bias_not_summed"
+            arguments = [out.number in c.wiring.targets for out in c.step.outputs]
+            return "bias_not_summed" if any(arguments) else "broadcast_not_reduced"
         if step is not None and c.of in ("divide", "multiply"):
             return "broadcast_not_reduced"
         return "broadcast_not_reduced"
@@ -377,7 +326,7 @@ def _axes(c: _Context, word: str, details: dict[str, Any], batch: str) -> str:
     return "wrong_axis"
 
 
-def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str) -> str:
+def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) -> str:
     if word == "no count":
         counts = _count_text(c, n)
         details["count"] = details["factor"] = counts
@@ -417,12 +366,12 @@ def _number(c: _Context, word: str, n: int, details: dict[str, Any], batch: str)
     return "extra_factor" if word == "number times" else "wrong_constant_value"
 
 
-def _count_text(c: _Context, n: int) -> Any:
+def _count_text(c: Context, n: int) -> Any:
     text = c.text(n)
     return text or None
 
 
-def _length(c: _Context, text: str) -> int:
+def _length(c: Context, text: str) -> int:
     """The length that a text such as ``X.shape[0]`` stands for; 0 where it is none."""
     name, _, rest = text.partition(".shape[")
     for x in c.wiring.backward.program.inputs:
@@ -431,7 +380,7 @@ def _length(c: _Context, text: str) -> int:
     return 0
 
 
-def _over_all(c: _Context) -> bool:
+def _over_all(c: Context) -> bool:
     """Whether a mean is over the whole array or over its first axis."""
     if c.forward is None:
         return False
@@ -440,7 +389,7 @@ def _over_all(c: _Context) -> bool:
     return axis is None or 0 in axes
 
 
-def _matrix(c: _Context, word: str, details: dict[str, Any]) -> str:
+def _matrix(c: Context, word: str, details: dict[str, Any]) -> str:
     if word.startswith("elementwise"):
         return "elementwise_instead_of_matmul"
     if word.startswith("transposed"):
@@ -450,7 +399,7 @@ def _matrix(c: _Context, word: str, details: dict[str, Any]) -> str:
     return "wrong_operand_order" if word == "swapped - -" else "missing_transpose"
 
 
-def _local(c: _Context, word: str, details: dict[str, Any]) -> str:
+def _local(c: Context, word: str, details: dict[str, Any]) -> str:
     relu = _is_relu(c)
     if word == "local dropped":
         return "missing_relu_mask" if relu else "missing_activation_grad"
@@ -463,5 +412,5 @@ def _local(c: _Context, word: str, details: dict[str, Any]) -> str:
     return "wrong_local_derivative"
 
 
-def _is_relu(c: _Context) -> bool:
+def _is_relu(c: Context) -> bool:
     return c.forward is not None and c.of in ("maximum", "fmax", "where")

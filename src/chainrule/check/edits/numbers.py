@@ -73,7 +73,7 @@ def _sizes_in(x: Any) -> Iterator[Any]:
             yield from _sizes_in(part)
 
 
-def _counts(base: Base) -> Iterator[tuple[str, int]]:
+def _counts(base: Base) -> Iterator[tuple[str, float]]:
     """The lengths of the axes of the arguments, and the sizes of the result and of what is averaged."""
     seen: set[int] = set()
     program = base.wiring.backward.program
@@ -83,6 +83,9 @@ def _counts(base: Base) -> Iterator[tuple[str, int]]:
             if n not in seen and n > 1:
                 seen.add(n)
                 yield f"{name}.shape[{axis}]", n
+    for name, x in arrays:
+        if np.ndim(base.values[x.number]) == 1 and x.dtype.kind == "f" and x not in base.wiring.backward.cotangents:
+            yield f"{name}.sum()", float(np.sum(base.values[x.number]))
     for name, x in arrays:
         size = int(np.size(base.values[x.number]))
         if size not in seen and size > 1:

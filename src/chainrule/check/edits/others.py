@@ -53,7 +53,11 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
             options += [m for other, same in shaped.items() if other != shape and _fits(other, shape, n) for m in same]
         options = [m for m in options if m != x.number and m not in made]
         options = [m for m in options if not _equal(base.values[m], given[n])]
-        options = [m for m in options if wiring.made_by.get(m, -1) < k][:_MOST]
+        options = [m for m in options if wiring.made_by.get(m, -1) < k or m in wiring.whose]
+        if any(wiring.made_by.get(m, -1) > k for m in options):
+            later = wiring.after(k)
+            options = [m for m in options if m not in later]
+        options = options[:_MOST]
         for m in options:
             forward = wiring.made_by.get(m, -1) < wiring.first
             cost = 0.2 if forward and _named(base, m) else 0.35 if m in wiring.whose else 0.8

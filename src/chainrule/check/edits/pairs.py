@@ -13,23 +13,23 @@ from chainrule.check.edits.base import Edit
 from chainrule.check.edits.search import Match, Search
 from chainrule.check.edits.source import Key
 
-__all__ = ["pairs"]
+__all__ = ["Tried", "pairs", "table"]
 
 _FIRST = 120  # edits that are tried as the first of a pair
 _ENOUGH = 4  # pairs after which the search ends
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class Tried:
+    """A single edit, and what it makes of a gradient."""
+
     key: Key
     edit: Edit
     value: Any
 
 
-def pairs(search: Search, wrong: Sequence[str]) -> list[Match]:
-    """Pairs of edits that reproduce the first wrong gradient, and as many of the others as they reach."""
-    target = wrong[0]
-    tried = _table(search, target)
+def pairs(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
+    """Pairs of edits that reproduce a wrong gradient, and as many of the others as they reach."""
     found = _additive(search, target, tried)
     found += _multiplicative(search, target, tried)
     if not found:
@@ -37,12 +37,12 @@ def pairs(search: Search, wrong: Sequence[str]) -> list[Match]:
     return sorted(found, key=lambda m: m.cost)[:_ENOUGH]
 
 
-def _table(search: Search, target: str) -> list[_Tried]:
+def table(search: Search, target: str) -> list[Tried]:
     """What each single edit makes of a gradient, without repetitions."""
     base = search.sources[0].base
     shape = base.shapes[target]
     exact = np.broadcast_to(base.exact.gradients[target], shape)
-    found: list[_Tried] = []
+    found: list[Tried] = []
     seen: set[bytes] = set()
     for key, edit in search.all_edits({target}):
         if time.process_time() > search.until:
@@ -60,11 +60,11 @@ def _table(search: Search, target: str) -> list[_Tried]:
         mark = np.round(value / (np.max(np.abs(value)) or 1.0), 9).tobytes()
         if mark not in seen:
             seen.add(mark)
-            found.append(_Tried(key, edit, value))
+            found.append(Tried(key, edit, value))
     return sorted(found, key=lambda t: t.edit.cost)
 
 
-def _additive(search: Search, target: str, tried: Sequence[_Tried]) -> list[Match]:
+def _additive(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
     """Edits of different routes: their effects add up."""
     base = search.sources[0].base
     given = search.given[0][target].value
@@ -77,7 +77,7 @@ def _additive(search: Search, target: str, tried: Sequence[_Tried]) -> list[Matc
     return _matching(search, target, tried, effects, wanted)
 
 
-def _multiplicative(search: Search, target: str, tried: Sequence[_Tried]) -> list[Match]:
+def _multiplicative(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
     """Edits of different factors, element by element: the logarithms of their effects add up."""
     base = search.sources[0].base
     given = search.given[0][target].value
@@ -92,7 +92,7 @@ def _multiplicative(search: Search, target: str, tried: Sequence[_Tried]) -> lis
 
 
 def _matching(
-    search: Search, target: str, tried: Sequence[_Tried], effects: np.ndarray[Any, Any], wanted: float
+    search: Search, target: str, tried: Sequence[Tried], effects: np.ndarray[Any, Any], wanted: float
 ) -> list[Match]:
     """The pairs whose effects add up to what is wanted, tested by running both."""
     order = np.argsort(effects)
@@ -109,7 +109,7 @@ def _matching(
     return found
 
 
-def _brute(search: Search, target: str, tried: Sequence[_Tried]) -> list[Match]:
+def _brute(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
     """The likeliest edits, each with all others."""
     found: list[Match] = []
     for n, first in enumerate(tried[:_FIRST]):
@@ -122,6 +122,6 @@ def _brute(search: Search, target: str, tried: Sequence[_Tried]) -> list[Match]:
     return found
 
 
-def _both(search: Search, target: str, first: _Tried, second: _Tried) -> Match | None:
+def _both(search: Search, target: str, first: Tried, second: Tried) -> Match | None:
     match = search.tried_on_all((first.key, second.key), (first.edit, second.edit), strict=False)
     return match if match is not None and target in match.explains else None

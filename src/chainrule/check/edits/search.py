@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,7 @@ class Search:
         wrong: the gradients that are wrong, in backward order.
         until: when to stop.
         tried: how many edits were tried.
+        lengths: how long the axes are on each draw.
     """
 
     sources: list[EditSource]
@@ -111,6 +112,7 @@ class Search:
     wrong: tuple[str, ...]
     until: float
     tried: int = 0
+    lengths: list[Mapping[str, int]] = field(default_factory=list)
 
     @classmethod
     def on(
@@ -143,7 +145,7 @@ class Search:
                 except Exception:  # shapes that do not fit on this draw
                     continue
                 given.append(values)
-        return Search(sources, given, tuple(wrong), self.until)
+        return Search(sources, given, tuple(wrong), self.until, lengths=self.lengths)
 
     # ---- one edit
 

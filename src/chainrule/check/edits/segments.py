@@ -313,7 +313,7 @@ def applied_again(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
     """
     wiring = base.wiring
     for segment in segments:
-        if not segment.is_activation or not segment.elementwise:
+        if not segment.is_activation or not (segment.elementwise or "exp" in segment.functions):
             continue
         for number in (segment.start, segment.end):
             whole = wiring.backward.links.get(number)

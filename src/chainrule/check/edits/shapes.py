@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Change, Variant
-from chainrule.indexing import Index, get_item, set_item
+from chainrule.indexing import HOLE, Index, get_item, set_item
 from chainrule.ir import Const, Step, Var
 
 __all__ = ["SHAPES"]
@@ -32,6 +32,7 @@ def _sum(step: Step, params: Any) -> Iterator[Variant]:
     yield "no sum", 0, axes, 0.0, lambda x, v: x[0]
     yield "mean", 0, axes, 0.2, lambda x, v: np.mean(x[0], axis=axes, keepdims=keeps)
     yield "keepdims", 0, axes, 0.2, lambda x, v: np.sum(x[0], axis=axes, keepdims=not keeps)
+    yield "counted once", 0, axes, 0.5, lambda x, v: _once(x[0], axes, keeps)
     yield "one row", 0, axes, 0.5, lambda x, v: _last(x[0], axes, keeps)
     yield "one row", 0, axes, 0.6, lambda x, v: _last(x[0], axes, keeps, 0)
     for others in _other_axes(rank, axes):
@@ -49,6 +50,13 @@ def _other_axes(rank: int, axes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 def _reduced(function: Any, axes: tuple[int, ...], keeps: bool) -> Change:
     return lambda x, v: function(x[0], axis=axes, keepdims=keeps)
+
+
+def _once(x: Any, axes: tuple[int, ...], keeps: bool) -> Any:
+    """The largest of each group, whatever it is, once per group."""
+    shape = np.shape(np.sum(x, axis=axes, keepdims=keeps))
+    values = np.ravel(x)
+    return np.full(shape, values[np.argmax(np.abs(values))])
 
 
 def _last(x: Any, axes: tuple[int, ...], keeps: bool, which: int = -1) -> Any:
@@ -112,6 +120,8 @@ def _matmul(step: Step, params: Any) -> Iterator[Variant]:
     yield "mean", -1, None, 0.3, lambda x, v: (x[0] @ x[1]) / np.shape(x[0])[-1]
     yield "drop", 0, None, 0.4, lambda x, v: x[1]
     yield "drop", 1, None, 0.4, lambda x, v: x[0]
+    yield "flipped", 0, None, 0.4, lambda x, v: np.flip(x[0]) @ x[1]
+    yield "flipped", 1, None, 0.4, lambda x, v: x[0] @ np.flip(x[1])
     yield "summed", 0, None, 0.5, lambda x, v: np.ones_like(x[0]) @ x[1]
     yield "summed", 1, None, 0.5, lambda x, v: x[0] @ np.ones_like(x[1])
 
@@ -137,11 +147,36 @@ def _add_at(step: Step, params: Any) -> Iterator[Variant]:
     if not index.basic:
         yield "overwrites", -1, None, 0.0, lambda x, v: set_item(x[0], x[1], *x[2:], index=index)
         yield "adds once", -1, None, 0.0, lambda x, v: _buffered(x, index)
+        yield "everywhere", -1, None, 0.2, lambda x, v: x[0] + _spread(x)
+        for place in range(len(index.parts)):
+            if index.parts[place] is HOLE and len(index.parts) > 1:
+                yield "every row", place, None, 0.25, _every_row(index, place)
         yield "read instead", -1, None, 0.2, lambda x, v: get_item(x[1], *x[2:], index=index)
     yield "overwrites", -1, None, 0.3, lambda x, v: set_item(x[0], x[1], *x[2:], index=index)
     yield from _moved_index(step, params, 2)
     yield "drop term", 1, None, 0.1, lambda x, v: x[0]
     yield "drop term", 0, None, 0.1, lambda x, v: np.zeros_like(x[0]) + _scattered(x, index)
+
+
+def _spread(x: Sequence[Any]) -> Any:
+    """The values that belong to single elements, for all elements of their row."""
+    value = np.asarray(x[1])
+    return np.broadcast_to(value.reshape(value.shape + (1,) * (np.ndim(x[0]) - value.ndim)), np.shape(x[0]))
+
+
+def _every_row(index: Index, place: int) -> Change:
+    """The values are written for every element of one axis, and not for the one that belongs to each."""
+    holes = sum(p is HOLE for p in index.parts[:place])
+    parts = (*index.parts[:place], slice(None), *index.parts[place + 1 :])
+    other = Index(parts, index.single)
+
+    def change(x: Sequence[Any], v: Any) -> Any:
+        arrays = [a for n, a in enumerate(x[2:]) if n != holes]
+        out = np.array(x[0], float)
+        out[other.key(tuple(arrays))] += x[1]
+        return out
+
+    return change
 
 
 def _buffered(x: Sequence[Any], index: Index) -> Any:

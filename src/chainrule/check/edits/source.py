@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chainrule.check.edits.base import Base, Edit
+from chainrule.check.edits.chains import chain_edits
+from chainrule.check.edits.forwards import forward_edits
 from chainrule.check.edits.others import other_operands, shaped_values
 from chainrule.check.edits.routes import routes
 from chainrule.check.edits.segments import applied_again, segment_edits, segments_of
@@ -53,6 +55,8 @@ class EditSource:
 
     def _routes(self) -> Iterator[Edit]:
         yield from routes(self.base)
+        yield from forward_edits(self.base)
+        yield from chain_edits(self.base)
         segments = segments_of(self.base)
         yield from segment_edits(self.base, segments)
         yield from applied_again(self.base, segments)

@@ -1,0 +1,97 @@
+"""Mistakes in what the backward pass computes again of the forward pass: another epsilon, another axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.edits.base import Base, Change, Edit
+from chainrule.ir import Const, Step
+
+__all__ = ["forward_edits"]
+
+_SMALL = 0.2  # a number below this that is added keeps something away from zero
+_USUAL = (0.0, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
+
+
+def forward_edits(base: Base) -> Iterator[Edit]:
+    """Edits of forward steps, which only the backward pass sees, and of all reductions along one axis."""
+    yield from _epsilons(base)
+    yield from _other_axes(base)
+
+
+def _epsilons(base: Base) -> Iterator[Edit]:
+    """A small number that is added is left out, is another, or is added after the root and not before it."""
+    wiring = base.wiring
+    for k in range(wiring.first):
+        step = wiring.steps[k]
+        if step.operation.name not in ("add", "subtract", "maximum", "clip") or not step.inputs:
+            continue
+        for n, x in enumerate(step.inputs):
+            value = _small(base, k, n, x)
+            if value is None:
+                continue
+            function, params = base.function(k), base.params(k)
+            for other in dict.fromkeys((*_USUAL, value * 10, value / 10, value**2, value**0.5)):
+                if other != value:
+                    cost = 0.1 if other == 0.0 else 0.25
+                    change = _with(function, n, other, params)
+                    yield Edit({k: change}, "epsilon", k, n, f"{other:g}", cost, "eps_inconsistent", k)
+            yield from _beside_root(base, k, n, value)
+
+
+def _small(base: Base, k: int, n: int, x: Any) -> float | None:
+    given: Any = base.operands(k)[n]
+    constant = isinstance(x, Const) or (np.ndim(given) == 0 and x.number not in base.wiring.made_by)
+    if not constant or np.ndim(given) or np.asarray(given).dtype.kind != "f":
+        return None
+    value = float(given)
+    return value if 0 < abs(value) <= _SMALL else None
+
+
+def _beside_root(base: Base, k: int, n: int, value: float) -> Iterator[Edit]:
+    wiring = base.wiring
+    out = wiring.steps[k].outputs[0].number
+    for j in wiring.used_by.get(out, ()):
+        if j < wiring.first and wiring.steps[j].operation.name == "sqrt":
+            changes: dict[int, Change] = {k: lambda x, v: x[1 - n], j: lambda x, v: np.sqrt(x[0]) + value}
+            yield Edit(changes, "epsilon", k, n, "after the root", 0.2, "eps_inconsistent", k)
+
+
+def _with(function: Any, n: int, value: Any, params: Any) -> Change:
+    return lambda x, v: function(*x[:n], value, *x[n + 1 :], **params)
+
+
+def _other_axes(base: Base) -> Iterator[Edit]:
+    """All reductions of cotangents along some axes are taken along others, as in a copied formula."""
+    wiring = base.wiring
+    groups: dict[Any, list[int]] = {}
+    for k in range(wiring.first, len(wiring.steps)):
+        step = wiring.steps[k]
+        if step.operation.name in ("sum", "mean") and not any(o.number in wiring.targets for o in step.outputs):
+            groups.setdefault(_axes(base, k, step), []).append(k)
+    for (axes, rank), steps in groups.items():
+        if rank < 2 or len(steps) < 2:
+            continue
+        for count in range(1, rank + 1):
+            for others in itertools.combinations(range(rank), count):
+                if others != axes:
+                    changes = {k: _reduced(base, k, others) for k in steps}
+                    owner = wiring.owner.get(steps[0], -1)
+                    yield Edit(changes, "axis", steps[0], 0, others, 0.3, "wrong_axis", owner)
+
+
+def _axes(base: Base, k: int, step: Step) -> tuple[tuple[int, ...], int]:
+    rank = np.ndim(base.operands(k)[0])
+    axis = base.params(k).get("axis", base.params(k).get("argument 1"))
+    if axis is None:
+        return tuple(range(rank)), rank
+    return tuple(a % rank for a in (axis if isinstance(axis, tuple | list) else (axis,))), rank
+
+
+def _reduced(base: Base, k: int, axes: tuple[int, ...]) -> Change:
+    function = base.function(k)
+    return lambda x, v: function(x[0], axis=axes, keepdims=True)
