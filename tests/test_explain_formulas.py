@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule.explain.bodies import Body, Turn
 from chainrule.explain.deriving import Deriving, deriving
 from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Element, Formula, Index
@@ -63,12 +64,44 @@ class Proof:
         for part in self.record.parts:
             for route in part.routes:
                 if route.chain is None:
-                    assert route.matrix
+                    assert route.matrix or route.note is not None
                     continue
                 element = route.chain.left.by  # type: ignore[attr-defined]
+                if part.repeats > 1 or element.name not in self.made.chains:
+                    continue  # of the body of a loop
                 for side in route.chain.right:
                     found = self.array(side, letters_of(element))
                     assert close(found, self.made.gradients[element.variable]), (route.name, side)
+
+    def turns(self) -> None:
+        """The formulas of loops' bodies, in every turn."""
+        for body in self.made.bodies:
+            for turn in body.turns:
+                self.turn(body, turn, {body.turn.name: int(turn.values[body.loop.turn])})
+
+    def turn(self, body: Body, turn: Turn, fixed: dict[str, int]) -> None:
+        names = body.forward.names
+        if any(np.shape(turn.values[n]) != np.shape(body.values[n]) for n in names if n in turn.values):
+            return
+        named = {names[n]: turn.values[n] for n in names if n in turn.values} | body.forward.forms.lookups
+        named |= {f"d{names[n]}_next": g for n, g in turn.handed.items() if n in names}
+        named |= {f"d{names[n]}": g for n, g in turn.gradients.items() if n in names}
+
+        def partial(of: Element, by: Element) -> Any:
+            if of.name == body.result.name:
+                return turn.gradients[by.variable]
+            local = body.locals[of.name, by.name]
+            places = zip((*local.result_all.indices, *local.by_all.indices), (*of.indices, *by.indices), strict=True)
+            return local.whole, {i.name: place for i, place in places if isinstance(i, Index)}
+
+        for reading in body.forward.readings:
+            if reading.form is not None and reading.out.number not in body.given:
+                found = evaluated(reading.form, reading.free(), named, fixed=fixed)
+                assert close(found, turn.values[reading.out.number]), reading.element.name
+        for name, chain in body.chains.items():
+            wanted = turn.gradients[chain.element.variable] - turn.sums.get(chain.element.variable, 0.0)
+            for side in (chain.named, chain.worked):
+                assert close(evaluated(side, chain.free, named, partial, fixed), wanted), name
 
     def locals(self) -> None:
         """Each local derivative against differences of the index form, at some of the elements."""
@@ -116,5 +149,6 @@ def test_formulas_executed(name):
     found = proof(name)
     found.forms()
     found.chains()
+    found.turns()
     found.locals()
     found.lines()

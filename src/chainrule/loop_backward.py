@@ -107,9 +107,12 @@ class _Reversed:
         self.sums: dict[int, Any] = {}  # by slot variable, the sum so far
         self.rows: dict[int, Any] = {}  # by output, the row of the cotangent
         seeds: dict[int, Any] = {}
+        self.handed: dict[int, list[Any]] = {}
 
-        def seed(variable: int, value: Any) -> None:
+        def seed(variable: int, value: Any, own: bool = False) -> None:
             seeds[variable] = seeds[variable] + value if variable in seeds else value
+            if not own:
+                self.handed.setdefault(variable, []).append(_number(value))
 
         with body:
             for key, variable in self._ends():
@@ -122,7 +125,7 @@ class _Reversed:
             for slot in self.slots:
                 if slot.kind == "fixed":
                     self.sums[slot.variable] = body.input(np.ones_like(body.values[slot.variable])[()], active=True)
-                    seed(slot.variable, self.sums[slot.variable])
+                    seed(slot.variable, self.sums[slot.variable], own=True)
             for n, (out, g) in enumerate(zip(loop.outs, self.g, strict=True)):
                 variable = out.variable.following if out.kind == "whole" else out.variable
                 if out.kind in ("stack", "whole") and g is not None and variable in self.active:
@@ -245,7 +248,7 @@ class _Reversed:
                 owners.append(("row", s.place, s.first))
         backward = Loop(
             simplified.program, simplified.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
-            dict(simplified.links), backward=True, alike=self._alike(),
+            dict(simplified.links), backward=True, alike=self._alike(), plain=self.body, handed=self.handed,
         )  # fmt: skip
         self._keep(backward, slot)
         written = {

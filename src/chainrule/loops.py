@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -138,6 +138,9 @@ class Loop:
         wanted: for a loop of the forward pass, the operands whose cotangents are wanted.
         tape: for a loop of the forward pass, the body as it was recorded.
         decided: what the counter decides otherwise for other lengths, as texts.
+        plain: for a backward loop, the backward pass of one turn as the rules wrote it.
+        handed: for a backward loop, per variable of the body what later turns and what is behind the loop hand back
+            for it: variables of the body that hold that, or numbers.
     """
 
     program: Program
@@ -153,6 +156,8 @@ class Loop:
     wanted: list[bool] = field(default_factory=list)
     tape: Any = None
     decided: Sequence[str] = ()
+    plain: Any = None
+    handed: dict[int, list[Any]] = field(default_factory=dict)
     __name__ = "loop"
 
     def given(self) -> set[int]:
@@ -193,8 +198,14 @@ class Loop:
 
     def __call__(self, *arrays: Any) -> Any:
         """The outputs of the loop."""
+        return self._run(arrays, self.needed(), None)
+
+    def watched(self, arrays: Sequence[Any], watch: Callable[[int, Mapping[int, Any]], None]) -> None:
+        """Run the body, all of it where it is the user's, and tell of each turn what its variables hold at its end."""
+        self._run(arrays, self.needed() if self.backward else self.program.steps[: self.forward_steps], watch)
+
+    def _run(self, arrays: Sequence[Any], steps: Sequence[Step], watch: Any) -> Any:
         count = len(self.values)
-        steps = self.needed()
         space: dict[int, Any] = {c.number: c.value for c in self.program.constants}
         space.update(self._measured(steps))
         carried = {slot.variable: arrays[slot.place] for slot in self.slots if slot.kind == "carried"}
@@ -225,6 +236,8 @@ class Loop:
                     results = evaluator(step.operation)(*map(value_of, step.inputs), **params)
                     for out, result in zip(step.outputs, results if len(step.outputs) > 1 else (results,), strict=True):
                         space[out.number] = result
+            if watch is not None:
+                watch(k, space)
             for own, left in zip(kept, self.outs, strict=True):
                 if type(left.variable) is int:
                     own.append(space[left.variable])

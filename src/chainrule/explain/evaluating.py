@@ -62,6 +62,7 @@ def evaluated(
     free: Sequence[Index],
     values: Mapping[str, Any],
     partials: Callable[[Element, Element], tuple[Formula, Mapping[str, Any]] | Any] | None = None,
+    fixed: Mapping[str, int] | None = None,
 ) -> Any:
     """The array that a formula describes, with an axis for each of its free indices.
 
@@ -71,12 +72,13 @@ def evaluated(
         values: the arrays that are named, and those in which positions are looked up.
         partials: gives for a named derivative the array of derivatives by the elements of its lower variable, or a
             formula that takes its place.
+        fixed: values of indices that nothing runs over: that of a loop.
 
     Raises:
         ChainruleError: where something has no value.
     """
     evaluation = _Evaluation(values, partials)
-    axes: dict[str, Any] = {}
+    axes: dict[str, Any] = dict(fixed or {})
     for k, index in enumerate(free):
         axes[index.name] = evaluation.axis(len(free) - 1 - k, index.length)
     evaluation.depth = len(free)

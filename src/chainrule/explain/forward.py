@@ -22,6 +22,8 @@ from chainrule.wording import invented_name, several_names
 __all__ = ["Forward", "Reading"]
 
 _LARGEST = 90  # nodes of a formula that is read at one go
+_SAYS_AGAIN = frozenset("maximum minimum clip absolute where log log1p sin cos arctan power square".split())
+_PRODUCTS = frozenset("matmul dot einsum tensordot inner convolve".split())
 _SMALL = 12  # of what is not worth a name of its own
 
 
@@ -63,6 +65,9 @@ class Forward:
         sizes: what the user calls lengths.
         values: the arrays of the example.
         number_text: how the user wrote a number.
+        sources: the arguments, each with whether its first axis is that of the rows of data.
+        letters: letters that are in use already, for the body of a loop.
+        turn: for the body of a loop, the index that counts its turns, and the number of its counter.
 
     Attributes:
         names: the name of each value that has one.
@@ -85,6 +90,8 @@ class Forward:
         values: Mapping[int, Any],
         number_text: Any,
         sources: Sequence[tuple[Var | Const, bool]],
+        letters: Letters | None = None,
+        turn: tuple[Index, int] | None = None,
     ) -> None:
         self.steps = steps
         self.values = values
@@ -98,24 +105,30 @@ class Forward:
         self._size_names = dict(sizes)
         for k in self.live:
             for out in steps[k].outputs:
-                own = loop_in(steps[k]) is not None or len(steps[k].outputs) > 1
+                own = (loop_in(steps[k]) is not None or len(steps[k].outputs) > 1) and out.number in self.wanted
+                if out.number not in self.wanted and loop_in(steps[k]) is not None:
+                    continue  # kept for the backward pass
                 if out.name is not None or out.number in needed or out.number in preferred or own:
                     self._name(out, k)
         single = {name for name in self.names.values() if len(name) == 1} | {n for n in taken if len(n) == 1}
-        self.letters = Letters(symbols, single, sizes)
+        self.letters = Letters(symbols, single, sizes) if letters is None else letters.within(symbols)
         rows = {x.number for x, first in sources if first}
         for k in self.live:
-            for x in (*steps[k].inputs, *steps[k].outputs):
+            for x in (*_shown(steps[k]), *steps[k].outputs):
                 if x.number in self.names:
                     self.letters.note(x, self.names[x.number], x.number in rows or x in steps[k].outputs)
         self.number_text = number_text
+        self.turn = turn
         self.forms = self._forms()
         self.readings = self._read()
 
     def _forms(self) -> Forms:
-        return Forms(
+        forms = Forms(
             [self.steps[k] for k in self.live], self.names, self.letters, self.values, self.size_text, self.number_text
         )
+        if self.turn is not None:
+            forms.turn, forms.counter = self.turn
+        return forms
 
     def _live(self, needed: Collection[int]) -> list[int]:
         wanted, live = set(needed), []
@@ -123,6 +136,7 @@ class Forward:
             if any(out.number in wanted for out in self.steps[k].outputs):
                 live.append(k)
                 wanted.update(x.number for x in self.steps[k].inputs if isinstance(x, Var))
+        self.wanted = wanted
         return live[::-1]
 
     # ---- names
@@ -193,6 +207,7 @@ class Forward:
                 self._stop(missing.step, step)
             if form is not None and size_of(form) > _LARGEST:
                 self._divide(step, indices, scope)
+            self._set_apart(step)
             found.append(Reading(k, step, out, element, form, tuple(self._reads(step))))
         return found
 
@@ -206,6 +221,25 @@ class Forward:
                 self._name(next(o for o in made.outputs if o.number == number), self.producer[number])
             elif number >= 0 and number not in self.names:
                 self.names[number] = self.space.claim("constant")
+
+    def _set_apart(self, step: Step) -> None:
+        """Give a name to a product inside of a function whose derivative would say it once more: the z of max(0, z)."""
+        pending = [step]
+        while pending:
+            current = pending.pop()
+            for x in current.inputs:
+                if isinstance(x, Var) and x.number in self.producer and x.number not in self.names:
+                    inner = self.steps[self.producer[x.number]]
+                    if current.operation.name in _SAYS_AGAIN and self._has_product(inner):
+                        self._name(x, self.producer[x.number])
+                    else:
+                        pending.append(inner)
+
+    def _has_product(self, step: Step) -> bool:
+        if step.operation.name in _PRODUCTS:
+            return True
+        inner = [x.number for x in step.inputs if isinstance(x, Var) and x.number not in self.names]
+        return any(self._has_product(self.steps[self.producer[n]]) for n in inner if n in self.producer)
 
     def _divide(self, step: Step, indices: tuple[Any, ...], scope: frozenset[str]) -> None:
         """Give names to the larger parts of a statement whose formula is too long to be read."""
@@ -241,3 +275,11 @@ class Forward:
             else:
                 pending.extend(reversed(self.steps[self.producer[x.number]].inputs))
         return list(found)
+
+
+def _shown(step: Step) -> Sequence[Var | Const]:
+    """The operands of a step; of a loop those that are the same in all turns, or that it begins with."""
+    loop = loop_in(step)
+    if loop is None:
+        return step.inputs
+    return [step.inputs[slot.place] for slot in loop.slots if slot.kind in ("fixed", "carried", "row")]

@@ -42,11 +42,19 @@ class Letters:
         self.lengths: dict[Symbol, int] = {}
         self._anonymous = 0
 
+    def within(self, symbols: Mapping[int, tuple[Symbol, ...]]) -> Letters:
+        """The same letters for other variables: those of the body of a loop."""
+        inner = Letters(symbols, self.taken, self.sizes)
+        inner.owners, inner.lengths = self.owners, self.lengths
+        inner._pools, inner._first = self._pools, self._first
+        inner._anonymous = 1000 * (1 + len(self._pools))
+        return inner
+
     def note(self, x: Var | Const, name: str, rows: bool) -> None:
         """Give letters to the axes of an array, in the order in which a reader meets them."""
         shape = x.shape if isinstance(x, Var) else getattr(x.value, "shape", ())
         for axis, symbol in enumerate(self.symbols.get(x.number, ())):
-            if symbol == ONE or symbol in self._pools:
+            if symbol == ONE or symbol in self._first:
                 continue
             self._first[symbol] = (name, axis, len(shape))
             self.lengths[symbol] = int(plain_number(shape[axis]))

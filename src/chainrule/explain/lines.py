@@ -49,7 +49,9 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
     rest = [*made.pasted.settled, *(f"{name} = {text}" for name, text in made.pasted.named)]
     for text in rest:
         target = text.partition(" = ")[0]
-        owner = by_name.get(target.rstrip("_"), by_name.get(target, -1))
+        # What is a gradient of no single array is one of a list of arrays that a loop has gone through.
+        listed = owners[-1] if owners else -1
+        owner = by_name.get(target.rstrip("_"), by_name.get(target, listed))
         found.setdefault(owner, []).append(Line(target, made.spelled(text), value=made.gradients.get(owner)))
     return found
 

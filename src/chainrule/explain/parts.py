@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,20 @@ from chainrule.backward import Backward
 from chainrule.emit.material import Material
 from chainrule.emit.numpy_source import outputs_of, pasted
 from chainrule.explain.algebra import add
-from chainrule.explain.chains import Chain, LocalDerivative, chain_of, collected, local_of
-from chainrule.explain.derivation import Derivation, Local, Part, Route
-from chainrule.explain.differentiation import all_letters
-from chainrule.explain.formula import Element, Equation, Formula, Partial
+from chainrule.explain.bodies import Body, turns_of
+from chainrule.explain.derivation import Derivation, Line, Part, Route
+from chainrule.explain.formula import Element, Formula
 from chainrule.explain.forward import Forward, Reading
 from chainrule.explain.index_forms import table
 from chainrule.explain.lines import code_lines
 from chainrule.explain.picture import picture_of
 from chainrule.explain.same_lengths import united
+from chainrule.explain.scene import Scene
 from chainrule.explain.sound import reason_of
 from chainrule.ir import Step, Var
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol, whole_symbols
+from chainrule.loops import loop_in
 from chainrule.names import Namespace
 from chainrule.run import values_of
 from chainrule.simplify.rewriting import Simplified
@@ -33,7 +35,7 @@ from chainrule.user_source import place_of
 __all__ = ["Deriving"]
 
 
-class Deriving:
+class Deriving(Scene):
     """A derivation that is being made.
 
     Args:
@@ -94,10 +96,8 @@ class Deriving:
         self.named.update((given[x.number], self.values[x.number]) for x in record.cotangents)
         self.result = self._result()
         self.active = {n for n in self.gradients if n in self.forward.names}
-        self.consumers = self._consumers()
-        self.locals: dict[tuple[str, str], LocalDerivative] = {}
-        self.chains: dict[str, Chain] = {}
-        self.used_letters: set[str] = set()
+        self.start()
+        self.bodies: list[Body] = []
 
     # ---- numbers
 
@@ -180,26 +180,12 @@ class Deriving:
             return Element(self.forward.names[number], (), number)
         return Element(Namespace(self.forward.names.values()).claim("L"), ())
 
-    def _consumers(self) -> dict[int, list[Reading]]:
-        """For each array the statements that read it and that the result depends on."""
-        found: dict[int, list[Reading]] = {}
-        for reading in self.forward.readings:
-            if reading.out.number in self.active:
-                for number in reading.reads:
-                    found.setdefault(number, []).append(reading)
-        return found
-
-    def element(self, number: int) -> Element:
-        """One element of a named array, with its usual letters."""
-        shape = np.shape(self.values[number])
-        return Element(self.forward.names[number], self.forward.letters.axes(number, shape, ()), number)
-
     # ---- parts
 
     def derivation(self) -> Derivation:
         """The record."""
         self.lines = code_lines(self)
-        parts = tuple(self._part(reading) for reading in reversed(self.forward.readings))
+        parts = tuple(part for reading in reversed(self.forward.readings) for part in self._parts(reading))
         nodes, edges = picture_of(self)
         wanted = {
             leaf.name: self.gradients.get(leaf.variable.number) for leaf in map(self.material.leaf_of, self.chosen)
@@ -212,93 +198,79 @@ class Deriving:
             parts,
             nodes,
             edges,
-            self.forward.letters.meanings(self.used_letters),
+            self._meanings(),
             {self.prefix + name: g for name, g in wanted.items() if g is not None},
             self.placed("\n".join(self.pasted.lines()) + "\n"),
             self._notes(),
         )
 
-    def _part(self, reading: Reading) -> Part:
-        out = reading.out
-        place = None if reading.step.position is None else place_of(reading.step.position)
-        locals_, routes = [], []
-        if out.number in self.active:
-            for number in reading.reads:
-                if number in self.active and reading.form is not None:
-                    found = local_of(reading, self.element(number), self.forward.letters)
-                    self.locals[found.result.name, found.by.name] = found
-                    self._use(found.formula, *found.free)
-                    derivative = Equation(Partial(found.result, found.by), (found.formula,))
-                    locals_.append(Local(self.forward.names[number], derivative))
-            routes = [
-                self._route(number)
-                for number in reading.reads
-                if number in self.active and self.consumers[number][0] is reading
-            ]
-        equation: Equation | None = None
-        if reading.form is not None:
-            self._use(reading.form, *reading.free())
-            equation = Equation(reading.element, (reading.form,))
-        return Part(
-            "" if place is None else place.text,
-            None if place is None else place.line,
-            self.forward.names[out.number],
-            tuple(int(plain_number(n)) for n in out.shape),
-            equation,
-            tuple(locals_),
-            tuple(routes),
-            self.values[out.number],
-            self.gradients.get(out.number),
-            1,
-            self._note(reading),
-        )
-
-    def _use(self, formula: Any, *free: Any) -> None:
-        self.used_letters |= all_letters(formula) | {i.name for i in free}
-
-    def _note(self, reading: Reading) -> Message | None:
-        name = self.forward.names[reading.out.number]
-        if name in self.forward.renamed:
-            return message(
-                "{name} is what this line calls {own}; the name has another value elsewhere.",
-                name=name,
-                own=self.forward.renamed[name],
+    def _meanings(self) -> dict[str, Message]:
+        found = self.forward.letters.meanings(self.used_letters)
+        for body in self.bodies:
+            position = body.step.position
+            found[body.turn.name] = message(
+                "the turns of the loop on line {line}; there are {count}",
+                line="" if position is None else position.line,
+                count=len(body.turns),
             )
-        if reading.out.number in self.forward.invented:
-            return message("{name} stands for a part of the statement that has no name of its own.", name=name)
-        return None
+        return found
 
-    def _route(self, number: int) -> Route:
-        name = self.forward.names[number]
-        consumers = self.consumers[number]
-        matrix = any(reading.form is None for reading in consumers)
-        chain = None
-        if not matrix:
-            element = self.element(number)
-            given = self._handed_in(number, element)
-            found = chain_of(element, self.result, consumers, self.forward.letters, given)
-            self.chains[name] = found
-            self._use(found.worked, *found.free)
-            self._use(found.named)
-            left = Partial(self.result, found.element)
-            sides = [side for side in dict.fromkeys((found.named, found.worked)) if side != left] or [found.worked]
-            gathered = collected(found, self.result, self._formed())
-            if gathered is not None:
-                sides.append(gathered)
-            chain = Equation(left, tuple(sides))
-        lines = tuple(self.lines.get(number, ()))
-        return Route(
-            name,
-            self.prefix + name,
-            chain,
-            tuple((self.forward.names[r.out.number], _line_of(r)) for r in consumers),
-            lines,
-            self._identities(number),
-            matrix,
-            None if lines else self._unformed(number),
+    def _parts(self, reading: Reading) -> list[Part]:
+        """A statement, and for a loop the statements of its body behind it."""
+        found = [self.part(reading)]
+        first = next(r for r in self.forward.readings if r.step is reading.step)
+        if loop_in(reading.step) is not None and reading is first:
+            body = self.body(reading.step)
+            if body is not None:
+                self.bodies.append(body)
+                found += body.parts()
+        return found
+
+    def route(self, number: int) -> Route:
+        found = super().route(number)
+        if loop_in(self.consumers[number][0].step) is None:
+            return found
+        note = message(
+            "The lines of the loop compute {gradient}. Its body is explained below, once for all turns.",
+            gradient=found.gradient,
         )
+        return replace(found, matrix=False, note=note)
 
-    def _handed_in(self, number: int, element: Element) -> Formula | None:
+    def part(self, reading: Reading) -> Part:
+        """What is said about a statement; of the items of a list that a loop takes, about the first only."""
+        found = super().part(reading)
+        loop = loop_in(reading.step)
+        if loop is None:
+            return found
+        others: dict[str, str] = {}
+        for slot in loop.slots:
+            if slot.kind == "item":
+                items = [reading.step.inputs[slot.place + k].number for k in range(len(loop.values))]
+                names = [self.forward.names[n] for n in items if n in self.forward.names]
+                others.update((name, names[0]) for name in names[1:])
+        lines: dict[str, tuple[Line, ...]] = {}
+        for route in found.routes:
+            if route.name in others:
+                first = others[route.name]
+                lines[first] = (*lines.get(first, ()), *route.lines)
+        kept = [r for r in found.routes if r.name not in others]
+        return replace(found, routes=tuple(replace(r, lines=(*r.lines, *lines.get(r.name, ()))) for r in kept))
+
+    def body(self, step: Step) -> Body | None:
+        """The body of a loop, with its numbers."""
+        loop = loop_in(step)
+        assert loop is not None
+        backward = next(
+            (
+                s
+                for s in self.record.program.steps[self.record.forward_steps :]
+                if (other := loop_in(s)) is not None and other.header is loop.header
+            ),
+            None,
+        )
+        return Body(self, step, turns_of(step, backward, self.values), self.forward.number_text)
+
+    def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient that is handed in for an output that statements read, too."""
         given = self.pasted.writing.request.given
         handed = [
@@ -308,7 +280,7 @@ class Deriving:
         ]
         return add(*handed) if handed else None
 
-    def _formed(self) -> dict[str, str]:
+    def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         names = self.forward.names
         found = {names[n]: self.prefix + names[n] for n in self.lines if n in names}
@@ -319,14 +291,7 @@ class Deriving:
                 found[names[output.number]] = given[cotangent.number]
         return found
 
-    def _unformed(self, number: int) -> Message | None:
-        """What is to be said where the code has no line for a gradient."""
-        gradient = self.prefix + self.forward.names[number]
-        return message(
-            "The code never forms {gradient}: it is part of a shorter expression further on.", gradient=gradient
-        )
-
-    def _identities(self, number: int) -> tuple[tuple[str, Message], ...]:
+    def identities(self, number: int) -> tuple[tuple[str, Message], ...]:
         if not isinstance(self.backward, Simplified):
             return ()
         first = self.consumers[number][0]
@@ -366,10 +331,6 @@ class Deriving:
                     )
                 )
         return tuple(notes)
-
-
-def _line_of(reading: Reading) -> int | None:
-    return None if reading.step.position is None else place_of(reading.step.position).line
 
 
 def _seeds(record: Backward, given: Any) -> dict[int, Any]:

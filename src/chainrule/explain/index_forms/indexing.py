@@ -73,7 +73,7 @@ class _Selection:
             elif type(part) is slice:
                 self.parts.append(("slice", part))
             else:
-                self.parts.append(("number", int(plain_number(part))))
+                self.parts.append(("number", forms.place(part)))
         self.advanced = [k for k, (kind, _) in enumerate(self.parts) if kind in ("array", "mask")]
         if any(kind == "number" for kind, _ in self.parts) and self.advanced:
             # Whole numbers are arrays of positions without axes then.
@@ -112,13 +112,17 @@ class _Selection:
                     else position("-", start, position("*", rest.pop(0), -by))
                 )
             elif kind == "number":
-                result.append(value % length)
+                result.append(value % length if isinstance(value, int) else value)
             else:
                 result.append(self._looked_up(kind, value, block, length))
             axis += 1
         return tuple(result)
 
-    def _ends(self, part: slice, length: int) -> tuple[int, int, int]:
+    def _ends(self, part: slice, length: int) -> tuple[Any, Any, int]:
+        turning = [e for e in (part.start, part.stop) if e is not None and not isinstance(self.forms.place(e), int)]
+        if turning and part.step is None:
+            start = 0 if part.start is None else self.forms.place(part.start)
+            return start, length if part.stop is None else self.forms.place(part.stop), 1
         ends = slice(*(None if e is None else int(plain_number(e)) for e in (part.start, part.stop, part.step)))
         return ends.indices(length)
 
@@ -148,15 +152,16 @@ class _Selection:
                 continue
             i, length = indices[axis], self.shape[axis]
             if kind == "number":
-                conditions.append(compare("==", _as_number(i), number(value % length)))
+                wanted = value % length if isinstance(value, int) else value
+                conditions.append(compare("==", _as_number(i), _as_number(wanted)))
             elif kind == "slice":
                 start, stop, by = self._ends(value, length)
                 if by < 0:
                     return None
-                if start > 0:
-                    conditions.append(compare(">=", _as_number(i), number(start)))
-                if stop < length:
-                    conditions.append(compare("<", _as_number(i), number(stop)))
+                if start != 0:
+                    conditions.append(compare(">=", _as_number(i), _as_number(start)))
+                if stop != length:
+                    conditions.append(compare("<", _as_number(i), _as_number(stop)))
                 offset = position("-", i, start)
                 if by > 1:
                     conditions.append(compare("==", _as_number(position("%", offset, by)), number(0)))

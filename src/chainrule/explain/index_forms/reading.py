@@ -23,7 +23,7 @@ from chainrule.explain.letters import Letters
 from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE
 from chainrule.loops import loop_in
-from chainrule.sizes import is_size, plain_number
+from chainrule.sizes import is_size, leaves_of, plain_number
 
 __all__ = [
     "Forms",
@@ -113,6 +113,8 @@ class Forms:
 
     Attributes:
         lookups: arrays of positions that formulas name and nobody computed by that name.
+        turn: in the body of a loop, the index that counts its turns.
+        counter: the number of the variable that counts there.
     """
 
     def __init__(
@@ -131,6 +133,8 @@ class Forms:
         self.size_text = size_text
         self.number_text = number_text
         self.lookups: dict[str, Any] = {}
+        self.turn: Index | None = None
+        self.counter = -1
 
     def element(self, x: Var | Const, indices: Indices, scope: Scope) -> Formula:
         """One element of an operand: named, or what computes it."""
@@ -214,9 +218,19 @@ class Forms:
         """An index over a length that no axis has."""
         return self.letters.index(self.letters.anonymous(), length, scope)
 
-    def whole_number(self, x: Any) -> Any:
-        """A position in an index or shape: a number."""
-        return int(plain_number(x))
+    def place(self, x: Any) -> Any:
+        """A position in an index: a whole number, or one that the turn of a loop decides."""
+        if self.turn is None or not any(map(self._counts, leaves_of(x))):
+            return int(plain_number(x))
+        head, *operands = x.expression
+        if self._counts(x.expression):
+            return self.turn
+        operator = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}[head]
+        return position(operator, *map(self.place, operands))
+
+    def _counts(self, leaf: Any) -> bool:
+        """Whether a leaf of a size is the counter of the loop."""
+        return bool(leaf[0] == "turn" or leaf == ("value", self.counter))
 
     def as_position(self, x: Var | Const, indices: Indices, scope: Scope) -> Any:
         """An element of an array of whole numbers, as a position."""

@@ -1,0 +1,311 @@
+"""The body of a loop, explained once for all turns: what a turn is given, what it computes, what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.algebra import add, terms_of
+from chainrule.explain.derivation import Part
+from chainrule.explain.formula import Element, Formula, Index, Sum
+from chainrule.explain.forward import Forward, Reading
+from chainrule.explain.same_lengths import united
+from chainrule.explain.scene import Scene
+from chainrule.indexing import Index as ItemIndex
+from chainrule.indexing import get_item, set_item
+from chainrule.ir import Const, Step, Var
+from chainrule.language import Message, message
+from chainrule.lengths import Symbol, whole_symbols
+from chainrule.loops import Loop, Slot, loop_in
+from chainrule.names import Namespace
+from chainrule.run import values_of
+from chainrule.sizes import is_size, leaves_of, plain_number
+
+__all__ = ["Body", "Turn", "turns_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """The numbers of one turn.
+
+    Attributes:
+        values: of the body's variables.
+        gradients: of the same, where there are any: the whole of what flows back to them in this turn.
+        handed: what later turns and what is behind the loop hand back for some of them.
+        sums: what earlier-run turns had added up already, of those that are the same in all turns.
+    """
+
+    values: Mapping[int, Any]
+    gradients: Mapping[int, Any]
+    handed: Mapping[int, Any]
+    sums: Mapping[int, Any]
+
+
+def turns_of(forward: Step, backward: Step | None, values: Mapping[int, Any]) -> list[Turn]:
+    """The numbers of all turns of a loop, in the order in which it runs.
+
+    Args:
+        forward: the loop.
+        backward: its backward pass; nothing where no gradient flows through it.
+        values: the values of the program that both are in.
+    """
+    loop = loop_in(forward)
+    assert loop is not None
+    spaces: dict[int, Mapping[int, Any]] = {}
+    loop.watched(_arrays(forward, values), lambda k, space: spaces.__setitem__(k, dict(space)))
+    reversed_ = None if backward is None else loop_in(backward)
+    given: dict[int, Mapping[int, Any]] = {}
+    if backward is not None and reversed_ is not None:
+        reversed_.watched(_arrays(backward, values), lambda k, space: given.__setitem__(k, dict(space)))
+    return [_turn(spaces[k], reversed_, given.get(k, {})) for k in sorted(spaces)]
+
+
+def _arrays(step: Step, values: Mapping[int, Any]) -> list[Any]:
+    return [values[x.number] if isinstance(x, Var) or x.number >= 0 else plain_number(x.value) for x in step.inputs]
+
+
+def _turn(space: Mapping[int, Any], backward: Loop | None, given: Mapping[int, Any]) -> Turn:
+    if backward is None:
+        return Turn(space, {}, {}, {})
+    plain = backward.plain
+    program = plain.program
+    held = {**given, **space}
+    inputs = [held.get(x.number) for x in program.inputs]
+    found = values_of(program, inputs)
+    shapes = {x.number: np.shape(space[x.number]) for x in _variables(program) if x.number in space}
+    gradients = {}
+    for v, g in plain.links.items():
+        if v in shapes:
+            value = found.get(g) if type(g) is int else plain_number(g)
+            if value is not None:
+                gradients[v] = np.broadcast_to(value, shapes[v])
+    handed = {v: sum(_held(g, found) for g in parts) for v, parts in backward.handed.items()}
+    sums = {v: found[c] for c, v in backward.alike.items() if c in found and v not in backward.handed}
+    return Turn(space, gradients, handed, sums)
+
+
+def _held(g: Any, found: Mapping[int, Any]) -> Any:
+    return found[g] if type(g) is int else plain_number(g)
+
+
+def _variables(program: Any) -> list[Var]:
+    return [*program.inputs, *(out for step in program.steps for out in step.outputs)]
+
+
+class Body(Scene):
+    """The statements of the body of a loop.
+
+    Args:
+        outer: the scene that the loop stands in.
+        step: the loop.
+        turns: the numbers of its turns.
+        number_text: how the user wrote a number.
+
+    Attributes:
+        turn: the index over the turns.
+        given: the names of what a turn is given: of what is read at its place in an array, too.
+    """
+
+    def __init__(self, outer: Scene, step: Step, turns: Sequence[Turn], number_text: Any) -> None:
+        loop = loop_in(step)
+        assert loop is not None
+        self.outer = outer
+        self.loop = loop
+        self.step = step
+        self.turns = turns
+        self.repeats = len(turns)
+        last = turns[-1]
+        self.values, self.gradients = last.values, last.gradients
+        # The body's variables have numbers of their own.
+        self.result, self.prefix, self.lines = replace(outer.result, variable=-1), outer.prefix, {}
+        steps = loop.program.steps[: loop.forward_steps]
+        self.slots = {slot.variable: slot for slot in loop.slots}
+        self.following = {slot.following: slot for slot in loop.slots if slot.kind == "carried"}
+        symbols = united(self._symbols(), steps)
+        letters = outer.forward.letters
+        given = self.given = self._given(steps)
+        preferred = self._written(steps)
+        mixed = [out for step in steps for out in step.outputs if out.name == outer.result.name]
+        counter = loop.header.name if loop.header.name.isalpha() else "t"
+        preferred.update((out.number, f"{out.name}_{counter}") for out in mixed)
+        self.turn = Index(self._letter(counter), len(turns), "")
+        self.forward = Forward(
+            steps,
+            given,
+            preferred,
+            self._needed(),
+            symbols,
+            (),
+            {},
+            self.values,
+            number_text,
+            (),
+            letters,
+            (self.turn, loop.turn),
+        )
+        self.active = {n for n in self.gradients if n in self.forward.names}
+        self.forward.renamed.update((self.forward.names[x.number], outer.result.name) for x in mixed)
+        self.start()
+        self.used_letters = outer.used_letters
+        self.used_letters.add(self.turn.name)
+
+    def _letter(self, wanted: str) -> str:
+        letters = self.outer.forward.letters
+        name = wanted if len(wanted) == 1 and wanted.isalpha() else "t"
+        while name in letters.owners:
+            name += "′"
+        return name
+
+    def _needed(self) -> set[int]:
+        """What a turn must compute for the user: what the next turn takes, and what is used behind the loop."""
+        found = {v for v in self.following if type(v) is int}
+        outputs = list(self.step.outputs)
+        for out in self.loop.outs:
+            own = [outputs.pop(0) for _ in range(len(self.turns) if out.kind == "split" else 1)]
+            if type(out.variable) is int and any(x.number in self.outer.forward.wanted for x in own):
+                found.add(out.variable)
+        return found
+
+    # ---- names and lengths
+
+    def _symbols(self) -> dict[int, tuple[Symbol, ...]]:
+        """The symbols of the body's variables; of what comes from outside and is the same there, those of outside."""
+        loop = self.loop
+        own = whole_symbols(loop.program).of
+        outside = self.outer.forward.letters.symbols
+        exchanged: dict[Symbol, Symbol] = {}
+        for slot in loop.slots:
+            source = self.step.inputs[slot.place]
+            shapes = {np.shape(t.values[slot.variable]) for t in self.turns}
+            symbols = outside.get(source.number, ())
+            if slot.kind == "row":
+                symbols = symbols[1:]
+            same = len(shapes) == 1 and len(symbols) == len(next(iter(shapes)))
+            if same and slot.kind in ("fixed", "carried", "row"):
+                exchanged.update({("length", slot.variable, k): s for k, s in enumerate(symbols)})
+        return {
+            v: tuple(exchanged.get(s, s if s[0] == "number" else ("body", id(loop), s)) for s in symbols)
+            for v, symbols in own.items()
+        }
+
+    def _given(self, steps: Sequence[Step]) -> dict[int, str]:
+        """The names of what a turn is given."""
+        space = Namespace()
+        found: dict[int, str] = {}
+        made = {out.name for step in steps for out in step.outputs if out.name is not None}
+        for x in self.loop.program.inputs:
+            slot = self.slots.get(x.number)
+            if slot is None:
+                continue
+            found[x.number] = space.claim(self._name_of(slot, x, made))
+        for c in self.loop.program.constants:
+            if np.ndim(c.value):
+                found[c.number] = space.claim(c.name or "constant")
+        for step in steps:
+            if step.operation.function is get_item and _depends_on_turn(step.params["index"], self.loop.turn):
+                (base, *others) = step.inputs
+                if not others and base.number in found:
+                    found[step.outputs[0].number] = self._text(step, found[base.number])
+        return found
+
+    def _name_of(self, slot: Slot, x: Var, made: set[str]) -> str:
+        if slot.kind == "fixed":
+            outer = self.outer.forward.names.get(self.step.inputs[slot.place].number)
+            return outer or x.name or "array"
+        if slot.kind == "item":
+            return x.name or (slot.items.name() if slot.items is not None else None) or "item"
+        if slot.kind == "carried" and x.name is not None and x.name in made:
+            return f"{x.name}_prev"
+        return x.name or "row"
+
+    def _text(self, step: Step, base: str) -> str:
+        """An element or row that a turn reads, as it is written: ``x[t]``."""
+        segment = "" if step.position is None else step.position.segment
+        if segment and segment.endswith("]"):
+            return segment
+        index: ItemIndex = step.params["index"]
+        counter = self.loop.header.name or "t"
+        return f"{base}[{index.text(()) if index.basic else counter}]"
+
+    def _written(self, steps: Sequence[Step]) -> dict[int, str]:
+        """For values that are written into an array at the place of the turn, that place as their name."""
+        found: dict[int, str] = {}
+        for step in steps:
+            if step.operation.function is set_item and _depends_on_turn(step.params["index"], self.loop.turn):
+                value = step.inputs[1]
+                name = step.outputs[0].name or self.forward_name(step.inputs[0])
+                counter = self.loop.header.name or "t"
+                if isinstance(value, Var) and value.name is None and name:
+                    found[value.number] = f"{name}[{counter}]"
+        return found
+
+    def forward_name(self, x: Var | Const) -> str:
+        """What the user calls an array of the body."""
+        return x.name or ""
+
+    # ---- what differs from statements outside
+
+    def handed_in(self, number: int, element: Element) -> Formula | None:
+        if number not in self.turns[-1].handed or not self.consumers.get(number):
+            return None
+        return Element(f"{self.prefix}{self.forward.names[number]}_next", element.indices)
+
+    def gathered(self, number: int, side: Formula) -> Formula:
+        """What is the same in all turns gets a share from each of them."""
+        slot = self.slots.get(number)
+        if slot is None or slot.kind != "fixed":
+            return side
+        from_turns = [self._over_turns(term) for term in terms_of(side)]
+        return add(*from_turns)
+
+    def _over_turns(self, term: Formula) -> Formula:
+        if isinstance(term, Sum) and term.kind == "sum":
+            return Sum((self.turn, *term.over), term.body)
+        return Sum((self.turn,), term)
+
+    def without_lines(self, number: int) -> Message | None:
+        slot = self.slots.get(number)
+        gradient = self.prefix + self.forward.names[number]
+        if slot is not None and slot.kind == "carried":
+            return message(
+                "{gradient} is carried: the turn before takes it as the gradient of what it left.", gradient=gradient
+            )
+        if slot is not None and slot.kind == "fixed":
+            return message(
+                "{name} is the same in all {count} turns, so each of them adds its share to {gradient}.",
+                name=self.forward.names[number],
+                count=len(self.turns),
+                gradient=gradient,
+            )
+        return None
+
+    def note(self, reading: Reading) -> Message | None:
+        found = super().note(reading)
+        if found is not None:
+            return found
+        carried = [s for s in self.slots.values() if s.kind == "carried" and s.variable in reading.reads]
+        for slot in carried:
+            name = self.forward.names[slot.variable]
+            if name.endswith("_prev"):
+                return message(
+                    "{previous} is the {name} that the turn before left. The formulas hold for any turn of the loop, "
+                    "and the numbers are those of the last one.",
+                    previous=name,
+                    name=name.removesuffix("_prev"),
+                )
+        return message("The formulas hold for any turn of the loop, and the numbers are those of the last one.")
+
+    def parts(self) -> list[Part]:
+        """One part per statement of the body, in backward order."""
+        readings = [r for r in self.forward.readings if r.out.number not in self.given]
+        return [self.part(reading) for reading in reversed(readings)]
+
+
+def _depends_on_turn(index: Any, turn: int) -> bool:
+    parts = getattr(index, "parts", ())
+    sizes = [p for p in parts if is_size(p)]
+    sizes += [e for p in parts if type(p) is slice for e in (p.start, p.stop, p.step) if is_size(e)]
+    return any(leaf[0] in ("turn", "value") for size in sizes for leaf in leaves_of(size))

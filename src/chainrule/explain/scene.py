@@ -1,0 +1,188 @@
+"""What is said about statements: their formulas, their local derivatives, the gradients of what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.chains import Chain, LocalDerivative, chain_of, collected, local_of
+from chainrule.explain.derivation import Line, Local, Part, Route
+from chainrule.explain.differentiation import all_letters
+from chainrule.explain.formula import Element, Equation, Formula, Partial
+from chainrule.explain.forward import Forward, Reading
+from chainrule.explain.index_forms.reading import NoIndexFormError
+from chainrule.explain.matrix_forms import matrix_note
+from chainrule.language import Message, message
+from chainrule.sizes import plain_number
+from chainrule.user_source import place_of
+
+__all__ = ["Scene", "line_of"]
+
+
+class Scene:
+    """Statements with their numbers, that parts are made of.
+
+    Attributes:
+        forward: the statements.
+        values: all arrays of the example, by number.
+        gradients: the gradients of the forward values, by number.
+        active: the named values that have a gradient.
+        result: what is differentiated.
+        prefix: what stands in front of a name in the name of its gradient.
+        lines: the lines of code, by the number of the array whose gradient they lead to.
+        repeats: how often the statements run.
+        consumers: for each array the statements that read it and that the result depends on.
+        locals: the local derivatives, by the names of result and operand.
+        chains: the chain rule for each array that has a gradient, by name.
+        used_letters: the letters of all formulas.
+    """
+
+    forward: Forward
+    values: Mapping[int, Any]
+    gradients: Mapping[int, Any]
+    active: set[int]
+    result: Element
+    prefix: str
+    lines: dict[int, list[Line]]
+    repeats = 1
+
+    def start(self) -> None:
+        """Prepare what grows while parts are made."""
+        self.consumers: dict[int, list[Reading]] = {}
+        for reading in self.forward.readings:
+            if reading.out.number in self.active:
+                for number in reading.reads:
+                    self.consumers.setdefault(number, []).append(reading)
+        self.locals: dict[tuple[str, str], LocalDerivative] = {}
+        self.chains: dict[str, Chain] = {}
+        self.used_letters: set[str] = set()
+
+    # ---- what kinds of scenes differ in
+
+    def handed_in(self, number: int, element: Element) -> Formula | None:
+        """The gradient of an array that comes from elsewhere than the statements that read it."""
+        return None
+
+    def formed(self) -> dict[str, str]:
+        """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
+        return {}
+
+    def identities(self, number: int) -> tuple[tuple[str, Message], ...]:
+        """Where an identity shortened the lines of a gradient, which, and why it is sound."""
+        return ()
+
+    def gathered(self, number: int, side: Formula) -> Formula:
+        """A side of a chain, with what is outside of the statements."""
+        return side
+
+    def without_lines(self, number: int) -> Message | None:
+        """What is to be said where the code has no line for a gradient."""
+        gradient = self.prefix + self.forward.names[number]
+        return message(
+            "The code never forms {gradient}: it is part of a shorter expression further on.", gradient=gradient
+        )
+
+    # ---- parts
+
+    def element(self, number: int) -> Element:
+        """One element of a named array, with its usual letters."""
+        shape = np.shape(self.values[number])
+        return Element(self.forward.names[number], self.forward.letters.axes(number, shape, ()), number)
+
+    def part(self, reading: Reading) -> Part:
+        """What is said about a statement."""
+        out = reading.out
+        place = None if reading.step.position is None else place_of(reading.step.position)
+        active = [n for n in reading.reads if n in self.active] if out.number in self.active else []
+        equation: Equation | None = None
+        if reading.form is not None:
+            self.use(reading.form, *reading.free())
+            equation = Equation(reading.element, (reading.form,))
+        return Part(
+            "" if place is None else place.text,
+            None if place is None else place.line,
+            self.forward.names[out.number],
+            tuple(int(plain_number(n)) for n in out.shape),
+            equation,
+            tuple(found for n in active if (found := self._local(reading, n)) is not None),
+            tuple(self.route(n) for n in active if self.consumers[n][0] is reading),
+            self.values[out.number],
+            self.gradients.get(out.number),
+            self.repeats,
+            self.note(reading),
+        )
+
+    def _local(self, reading: Reading, number: int) -> Local | None:
+        if reading.form is None:
+            return None
+        try:
+            found = local_of(reading, self.element(number), self.forward.letters)
+        except (NoIndexFormError, ValueError):
+            return None  # a function whose derivative is no formula
+        self.locals[found.result.name, found.by.name] = found
+        self.use(found.formula, *found.free)
+        derivative = Equation(Partial(found.result, found.by), (found.formula,))
+        return Local(self.forward.names[number], derivative)
+
+    def use(self, formula: Any, *free: Any) -> None:
+        """Note the letters of a formula, so that their meaning is told."""
+        self.used_letters |= all_letters(formula) | {i.name for i in free}
+
+    def note(self, reading: Reading) -> Message | None:
+        """What is to be said about a statement as a whole."""
+        name = self.forward.names[reading.out.number]
+        if reading.form is None:
+            return matrix_note(reading.step, name, [self.forward.names.get(x.number, "") for x in reading.step.inputs])
+        if name in self.forward.renamed:
+            return message(
+                "{name} is what this line calls {own}; the name has another value elsewhere.",
+                name=name,
+                own=self.forward.renamed[name],
+            )
+        if reading.out.number in self.forward.invented:
+            return message("{name} stands for a part of the statement that has no name of its own.", name=name)
+        return None
+
+    def route(self, number: int) -> Route:
+        """How the gradient of an array is found."""
+        name = self.forward.names[number]
+        consumers = self.consumers[number]
+        matrix = any(reading.form is None for reading in consumers)
+        chain = None
+        if not matrix:
+            try:
+                chain = self._chain(number, name)
+            except (NoIndexFormError, ValueError):
+                matrix = True
+        lines = tuple(self.lines.get(number, ()))
+        return Route(
+            name,
+            self.prefix + name,
+            chain,
+            tuple((self.forward.names[r.out.number], line_of(r)) for r in consumers),
+            lines,
+            self.identities(number),
+            matrix,
+            None if lines else self.without_lines(number),
+        )
+
+    def _chain(self, number: int, name: str) -> Equation:
+        element = self.element(number)
+        given = self.handed_in(number, element)
+        found = chain_of(element, self.result, self.consumers[number], self.forward.letters, given)
+        self.chains[name] = found
+        self.use(found.worked, *found.free)
+        self.use(found.named)
+        left = Partial(self.result, found.element)
+        sides = [side for side in dict.fromkeys((found.named, found.worked)) if side != left] or [found.worked]
+        product = collected(found, self.result, self.formed())
+        if product is not None:
+            sides.append(product)
+        return Equation(left, tuple(self.gathered(number, side) for side in sides))
+
+
+def line_of(reading: Reading) -> int | None:
+    """The line of a statement."""
+    return None if reading.step.position is None else place_of(reading.step.position).line
