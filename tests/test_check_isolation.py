@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
 
 import numpy as np
 import pytest
 
+import chainrule as cr
+from chainrule.check.adapters.replaying import Replayed, pruned
+from chainrule.check.adapters.scripts import ScriptCandidate
 from chainrule.check.candidate import CandidateError, Seen
 from chainrule.check.checking import judge
+from chainrule.check.isolation.programs import packed, unpacked
 from chainrule.check.isolation.remote import IsolationError, Limits, RemoteCandidate
+from chainrule.check.isolation.scripts import remote_script
 from chainrule.check.isolation.wire import Ended, WireError, decode, encode, read
 from chainrule.language import message
 from chainrule.script import ScriptError
+from tests.zoo import FUNCTIONS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are confined on POSIX systems")
 
@@ -233,6 +240,92 @@ def test_patterns(remote, pattern, style):
 def test_unknown_names_are_refused(remote):
     with pytest.raises(CandidateError, match="defines no nothing; it defines backward"):
         remote(RIGHT, pattern="nothing")
+
+
+# ---- scripts
+SCRIPT = """
+import os, sys, time
+import numpy as np
+x = np.arange(6.0).reshape(2, 3)
+W = np.ones((3, 2))
+Z = x @ W
+err = (Z ** 2).sum()
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Traces a script that ends with these lines, in a process of its own."""
+
+    def trace(lines: str, limits: Limits = QUICK):
+        path = tmp_path / "script.py"
+        path.write_text(SCRIPT + dedent(lines))
+        return remote_script(str(path), "err", limits=limits)
+
+    return trace
+
+
+def test_a_script_comes_back_as_a_program(script):
+    trace = script("dZ = 2 * Z\ngrad_W = x.T @ dZ")
+    candidate = ScriptCandidate(trace)
+    assert candidate.wrt == ("W",)
+    assert [(c.name, c.line) for c in trace.seen] == [("dZ", 8), ("grad_W", 9)]
+    answer = candidate.answer({"x": np.ones((2, 3)), "W": np.ones((3, 2))}, 1.0, look=True)
+    assert np.array_equal(answer.gradients["W"], np.full((3, 2), 12.0))
+    assert [s.text for s in answer.seen] == ["dZ = 2 * Z", "grad_W = x.T @ dZ"]
+    assert judge(candidate, candidate.forward, candidate.args).ok
+    traced = str(cr.trace(candidate.forward, **candidate.args))
+    assert "Z = x @ W" in traced
+    assert "line 6" in traced
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "text"),
+    [
+        ("while True: pass", IsolationError, "longer than 1 seconds"),
+        ("os._exit(0)", IsolationError, "ended itself"),
+        ("os.system('true')", ScriptError, "not allowed"),
+        ("open('out.txt', 'w')", ScriptError, "not allowed"),
+        ("sys.exit(3)", ScriptError, "ended itself"),
+        ("dW = V", ScriptError, "NameError"),
+        ("print(err)", CandidateError, "computes no gradient of x, W"),
+    ],
+)
+def test_scripts_that_cannot_be_judged(script, lines, error, text):
+    with pytest.raises(error, match=text):
+        script(lines)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_program_arrives_as_it_was_and_runs_as_the_lines_did(name):
+    function, args = FUNCTIONS[name]
+    program = replace(cr.trace(function, *args), guards=())
+    program = pruned(program, program.outputs[:1])
+    data = encode(packed(program))
+    size = int.from_bytes(data[:8])
+    arrived = unpacked(decode(data[16 : 16 + size], data[16 + size :]), function.__code__.co_filename)
+    assert str(arrived) == str(program)
+    again = Replayed(arrived, [x.name for x in arrived.inputs], function.__name__, function.__code__.co_filename)
+    assert str(replace(cr.trace(again, *args), guards=())) == str(program)
+    expected = function(*args)
+    assert np.allclose(again(*args), expected[0] if isinstance(expected, tuple) else expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p.update(steps=[(("row", "system", "os.system"), [], [], [(9, [], "<f8", None)], None)]),
+        lambda p: p.update(steps=[(("creation", "load", 1), [], [], [(9, [], "<f8", None)], None)]),
+        lambda p: p.update(outputs=[("at", 12345)]),
+        lambda p: p.update(inputs=[(0, [2], "O", "x")]),
+        lambda p: p.pop("steps"),
+    ],
+)
+def test_programs_that_are_made_up_are_refused(change):
+    parts = packed(cr.trace(lambda x: np.sum(x * 2), np.ones(3)))
+    change(parts)
+    with pytest.raises(cr.ChainruleError, match=r"no program|asks for|of a kind"):
+        unpacked(parts, __file__)
 
 
 # ---- the wire

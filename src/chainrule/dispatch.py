@@ -13,14 +13,24 @@ import numpy as np
 
 from chainrule import tape as tape_module
 from chainrule.errors import LinkLostError, NotDifferentiableError
-from chainrule.ops import COMPOSITES, OPERATIONS, Operation, signature
+from chainrule.ops import COMPOSITES, MADE, OPERATIONS, Operation, signature
 from chainrule.protocol import DISPATCH
 from chainrule.sizes import is_size
 from chainrule.tape import ViewLink, current_tape, layout_of, record, refused
 from chainrule.traced import Traced, value_of
 from chainrule.writing import overwrite
 
-__all__ = ["HANDLERS", "as_array", "call", "handler", "known", "load_families", "static"]
+__all__ = [
+    "HANDLERS",
+    "as_array",
+    "call",
+    "constant_at",
+    "handler",
+    "known",
+    "load_families",
+    "specialised",
+    "static",
+]
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
 
@@ -204,7 +214,7 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         arrays = tuple(bound.pop(name) for name in present)
         params = _params(operation, bound)
         if present != operands[: len(present)] or len(present) > _leading(operation):
-            operation = _specialised(operation, present)
+            operation = specialised(operation, present)
         result = _finish(operation, arrays, record(operation, arrays, params), params)
     return result if out is None else into(out, result)
 
@@ -272,7 +282,7 @@ def _params(operation: Operation, bound: dict[str, Any]) -> dict[str, Any]:
 _specialised_cache: dict[tuple[Operation, tuple[str, ...]], Operation] = {}
 
 
-def _specialised(operation: Operation, present: tuple[str, ...]) -> Operation:
+def specialised(operation: Operation, present: tuple[str, ...]) -> Operation:
     """The operation for a call that gives its array arguments by these names."""
     key = (operation, present)
     if key not in _specialised_cache:
@@ -289,6 +299,7 @@ def _specialised(operation: Operation, present: tuple[str, ...]) -> Operation:
         _specialised_cache[key] = Operation(
             operation.name, evaluate, operation.kind, present, chosen, lazy=operation.lazy, spelling=operation.spelling
         )
+        MADE[_specialised_cache[key]] = ("named", operation, present)
     return _specialised_cache[key]
 
 
@@ -343,6 +354,30 @@ def _finish(operation: Operation, arrays: tuple[Any, ...], result: Any, params: 
 _constants: dict[tuple[Operation, Any], Operation] = {}
 
 
+def constant_at(operation: Operation, places: tuple[int | str, ...]) -> Operation:
+    """The operation for a call of a function without a derivative, whose operands are at these places."""
+    key = (operation, places)
+    if key not in _constants:
+        function = operation.function
+
+        def evaluate(*values: Any, **static_params: Any) -> Any:
+            positional = [v for place, v in zip(places, values, strict=True) if isinstance(place, int)]
+            named = {place: v for place, v in zip(places, values, strict=True) if isinstance(place, str)}
+            result = function(*positional, **named, **static_params)
+            return tuple(result) if isinstance(result, list) else result
+
+        plain = all(isinstance(p, int) for p in places)
+        _constants[key] = Operation(
+            operation.name,
+            function if plain and isinstance(function, np.ufunc) else evaluate,
+            "constant",
+            because=operation.because,
+            spelling=operation.spelling,
+        )
+        MADE[_constants[key]] = ("constant", operation, places)
+    return _constants[key]
+
+
 def _call_constant(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call through which no derivative flows: its array arguments are operands, the others static."""
     if kwargs.get("out") is not None:
@@ -362,25 +397,7 @@ def _call_constant(operation: Operation, args: tuple[Any, ...], kwargs: dict[str
         else:
             arrays.append(x)
             places.append(name)
-    key = (operation, tuple(places))
-    if key not in _constants:
-        function = operation.function
-
-        def evaluate(*values: Any, **static_params: Any) -> Any:
-            positional = [v for place, v in zip(places, values, strict=True) if isinstance(place, int)]
-            named = {place: v for place, v in zip(places, values, strict=True) if isinstance(place, str)}
-            result = function(*positional, **named, **static_params)
-            return tuple(result) if isinstance(result, list) else result
-
-        plain = all(isinstance(p, int) for p in places)
-        _constants[key] = Operation(
-            operation.name,
-            function if plain and isinstance(function, np.ufunc) else evaluate,
-            "constant",
-            because=operation.because,
-            spelling=operation.spelling,
-        )
-    result = record(_constants[key], tuple(arrays), params)
+    result = record(constant_at(operation, tuple(places)), tuple(arrays), params)
     if type(result) is Traced and operation.function in _CREATIONS:
         result.owned = True
     return result

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
 from chainrule.errors import LinkLostError
-from chainrule.ops import OPERATIONS, Operation
+from chainrule.ops import MADE, OPERATIONS, Operation
 from chainrule.sizes import Size
 from chainrule.tape import Tape, ViewLink, current_tape, record, refused, write
 from chainrule.traced import Traced, value_of
@@ -81,6 +81,7 @@ def _positional(operation: Operation, count: int) -> Operation:
         _positional_cache[key] = Operation(
             operation.name, evaluate, "constant", because=operation.because, spelling=operation.spelling
         )
+        MADE[_positional_cache[key]] = ("creation", operation, count)
     return _positional_cache[key]
 
 
@@ -169,6 +170,7 @@ def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> A
 
 
 _TO_FLOAT = Operation("float", float, "elementwise", (), (lambda out, x: 1,), spelling="float")
+MADE[_TO_FLOAT] = ("own", _TO_FLOAT, "float")
 
 
 @substitute(float)

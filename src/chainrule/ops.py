@@ -28,6 +28,7 @@ from chainrule.errors import ChainruleError
 
 __all__ = [
     "COMPOSITES",
+    "MADE",
     "OPERATIONS",
     "Operation",
     "composite",
@@ -81,6 +82,9 @@ class _Tables:
 _tables = _Tables()
 OPERATIONS: Mapping[Any, Operation] = _tables.operations
 COMPOSITES: Mapping[Any, Callable[..., Any]] = _tables.composites
+
+# Operations made from a row of the table for one way of calling it: the kind of way, the row, and what tells it apart.
+MADE: dict[Operation, tuple[str, Operation, Any]] = {}
 
 
 def _spell(function: Any) -> str:

@@ -18,7 +18,7 @@ from chainrule.indexing import (
     set_item,
     set_item_in_place,
 )
-from chainrule.ops import OPERATIONS, Operation
+from chainrule.ops import MADE, OPERATIONS, Operation
 from chainrule.sizes import Size
 from chainrule.tape import Handle, ViewLink, record, refused, sync
 
@@ -229,6 +229,7 @@ def _arange(**params: Any) -> Any:
 
 
 _ARANGE = Operation("arange", _arange, "constant", because="it makes a new array", spelling="np.arange")
+MADE[_ARANGE] = ("own", _ARANGE, "arange")
 
 
 def _positions(part: range) -> Any:

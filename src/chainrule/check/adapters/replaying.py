@@ -19,7 +19,7 @@ from chainrule.ir import Const, Program, Step, Var
 from chainrule.names import Namespace
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
-from chainrule.tape import record
+from chainrule.tape import current_tape, record
 from chainrule.traced import Traced
 
 __all__ = ["Replayed", "pruned"]
@@ -93,7 +93,8 @@ class Replayed:
             done = program.steps[number]
             operands = tuple(map(value_of, done.inputs))
             params = {k: resolved(v, values) for k, v in done.params.items()}
-            if any(type(x) is Traced for x in operands):
+            traced = any(type(x) is Traced for x in operands) or (not operands and current_tape() is not None)
+            if traced:
                 result = record(done.operation, operands, params, evaluator(done.operation))
             else:
                 result = evaluator(done.operation)(*operands, **params)

@@ -9,13 +9,43 @@ from typing import Any
 
 from chainrule.check.adapters.adapter import Task
 from chainrule.check.adapters.forwards import Forward
+from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
 from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import AdaptedCandidate, adapter_of, expects_cache, wanted_of
 from chainrule.check.isolation.finding import load, selected
 from chainrule.check.isolation.remote import Limits, RemoteCandidate
+from chainrule.check.isolation.scripts import remote_script
 from chainrule.language import message
 
-__all__ = ["opened"]
+__all__ = ["opened", "opened_script"]
+
+
+def opened_script(
+    path: str,
+    of: str | None = None,
+    wrt: Sequence[str] | None = None,
+    *,
+    index: Sequence[int] | None = None,
+    limits: Limits | None = None,
+    isolated: bool = os.name == "posix",
+) -> ScriptCandidate:
+    """The gradients that a script computes, as a candidate.
+
+    Args:
+        path: the file.
+        of: the name of the result.
+        wrt: as for :func:`chainrule.check.adapters.scripts.traced_script`.
+        index: as for :func:`chainrule.check.adapters.scripts.traced_script`.
+        limits: what the script may use.
+        isolated: whether it runs in a process of its own; in this one there are no limits.
+
+    Raises:
+        ScriptError: where the script fails; the message is its own traceback.
+        ChainruleError: where it computes no gradients, or cannot be followed.
+    """
+    if isolated:
+        return ScriptCandidate(remote_script(path, of, wrt, index=index, limits=limits))
+    return ScriptCandidate(traced_script(path, of, wrt, index=index))
 
 
 @contextmanager
@@ -55,5 +85,5 @@ def opened(
     run = Forward(forward, args, True) if expects_cache(found) else plain
     task = Task(run.facts, run.example, wanted_of(wrt, run), dict(names or {}))
     local = AdaptedCandidate(adapter_of(found, task), run, found, task)
-    local.notes += (message("This system has no process of its own for the candidate: it ran without limits."),)
+    local.notes += (message("The candidate ran in the checker's own process, without limits."),)
     yield local

@@ -27,10 +27,10 @@ from chainrule.check.isolation.wire import Ended, TooLate, WireError, read, writ
 from chainrule.language import Message, message
 from chainrule.script import ScriptError
 
-__all__ = ["IsolationError", "Limits", "RemoteCandidate"]
+__all__ = ["HEAVY", "IsolationError", "Limits", "Process", "RemoteCandidate", "imported", "refused", "unenforced"]
 
 _STARTING = 120.0  # seconds for the process to be there, which loads what is installed
-_HEAVY = ("torch", "jax", "scipy", "matplotlib", "pandas", "sklearn", "numba", "autograd", "tensorflow")
+HEAVY = ("torch", "jax", "scipy", "matplotlib", "pandas", "sklearn", "numba", "autograd", "tensorflow")
 _GIVING = ("chainrule", "autograd", "jax", "torch", "tensorflow", "mygrad", "tinygrad", "sympy")
 _KEPT = (
     "PATH",
@@ -105,8 +105,8 @@ class RemoteCandidate:
         self.failed: IsolationError | None = None
         self.version = 0  # of the text of the file that is meant; 0 for the file as it is
         self.text: str | None = None
-        self.imported = _imported(path)
-        self.process = _Process(self.limits, [n for n in _HEAVY if n in self.imported])
+        self.imported = imported(path)
+        self.process = Process(self.limits, [n for n in HEAVY if n in self.imported])
         try:
             plain = Forward(forward, args, False)
             loaded = self._asked({"kind": "load", "path": path, "pattern": pattern, "facts": _sendable(plain.facts)})
@@ -143,7 +143,7 @@ class RemoteCandidate:
         self.takes_cotangent, self.needs_forward = bool(adapted["takes_cotangent"]), bool(adapted["needs_forward"])
         self.of = self.forward.facts.of
         self.notes: tuple[Message, ...] = tuple(n for n in adapted["notes"] if isinstance(n, Message))
-        self.notes += tuple(_unenforced(n) for n in self.process.missing)
+        self.notes += tuple(unenforced(n) for n in self.process.missing)
         giving = [n for n in _GIVING if n in self.imported and n != self.style]
         if giving:
             self.notes += (
@@ -217,8 +217,7 @@ class RemoteCandidate:
     def _asked(self, request: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
         reply = self.process.asked(request, seconds or self.limits.seconds)
         if "refused" in reply:
-            text = str(reply["refused"])
-            raise (ScriptError if text.startswith(("Traceback", "  File")) else CandidateError)(text)
+            raise refused(reply)
         return reply
 
     def close(self) -> None:
@@ -232,7 +231,7 @@ class RemoteCandidate:
         self.close()
 
 
-class _Process:
+class Process:
     """A worker, and the pipes that lead to it."""
 
     def __init__(self, limits: Limits, preload: Sequence[str]) -> None:
@@ -343,6 +342,12 @@ class _Process:
         self.folder.cleanup()
 
 
+def refused(reply: Mapping[str, Any]) -> CandidateError | ScriptError:
+    """The error for an answer that says why there is none: the file's own traceback, or what was not understood."""
+    text = str(reply["refused"])
+    return (ScriptError if reply.get("failed") else CandidateError)(text)
+
+
 # ---- what is sent, and what came
 def _sendable(record: Facts | ForwardValues) -> tuple[Any, ...]:
     if isinstance(record, Facts):
@@ -385,7 +390,7 @@ def _error(kind: str, text: str) -> BaseException:
     return own(text)
 
 
-def _imported(path: str) -> frozenset[str]:
+def imported(path: str) -> frozenset[str]:
     """The packages that a file imports, read from its text."""
     try:
         with open(path, "rb") as file:
@@ -401,7 +406,8 @@ def _imported(path: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _unenforced(thing: str) -> Message:
+def unenforced(thing: str) -> Message:
+    """What to say about a thing that the system could not enforce."""
     texts = {
         "memory": message("This system could not limit the memory of the candidate."),
         "files": message("This system could not keep the candidate from writing files."),

@@ -14,12 +14,15 @@ import numpy as np
 from chainrule.check.adapters.adapter import Adapter, Task
 from chainrule.check.adapters.forwards import Facts, ForwardValues
 from chainrule.check.adapters.observing import observe
+from chainrule.check.adapters.scripts import traced_script
 from chainrule.check.candidate import Answer, CandidateError
 from chainrule.check.candidates import adapter_of, expects_cache
 from chainrule.check.isolation.confining import confine
 from chainrule.check.isolation.finding import load, selected
+from chainrule.check.isolation.programs import packed
 from chainrule.check.isolation.wire import Ended, read, write
 from chainrule.errors import ChainruleError
+from chainrule.script import ScriptError
 
 __all__ = ["main"]
 
@@ -68,19 +71,21 @@ class _Worker:
 
     def reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request; what goes wrong is part of it."""
-        handle = {
+        kinds = {
             "load": self.load,
             "adapt": self.adapt,
             "answer": self.answer,
             "again": self.again,
             "replace": self.replace,
-        }[request["kind"]]
+            "trace": self.trace,
+        }
+        handle = kinds[request["kind"]]
         done = observe(lambda: handle(request), frozenset(), False)
         if done.error is None:
             found: dict[str, Any] = done.result
             return found
         if isinstance(done.error, ChainruleError):
-            return {"refused": str(done.error)}
+            return {"refused": str(done.error), "failed": isinstance(done.error, ScriptError)}
         return {"refused": f"{type(done.error).__name__}: {_text(done.error)}"}
 
     def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,6 +144,20 @@ class _Worker:
         if found is None:
             raise CandidateError("nothing has been loaded.")
         return found
+
+    def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a script, and hand over what it computed as a program."""
+        wrt, index = request["wrt"], request["index"]
+        found = traced_script(request["path"], request["of"], wrt, index=index)
+        return {
+            "title": found.title,
+            "program": packed(found.program),
+            "names": found.names,
+            "values": found.values,
+            "gradients": [(n, c.name, c.line, c.number) for n, c in found.gradients.items()],
+            "seen": [(c.name, c.line, c.number) for c in found.seen],
+            "notes": found.notes,
+        }
 
 
 def facts_in(parts: Any) -> Facts:

@@ -1,0 +1,86 @@
+"""A script traced in a process of its own: what comes back is a program of known operations, and no code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from chainrule.check.adapters.scripts import Computed, ScriptTrace
+from chainrule.check.isolation.programs import unpacked
+from chainrule.check.isolation.remote import HEAVY, IsolationError, Limits, Process, imported, refused, unenforced
+from chainrule.language import Message
+
+__all__ = ["remote_script"]
+
+# What a script may have called, and has derivative rules only once it is imported here too.
+_WITH_RULES = ("scipy.special", "scipy.linalg", "scipy.fft")
+
+
+def remote_script(
+    path: str,
+    of: str | None = None,
+    wrt: Sequence[str] | None = None,
+    *,
+    index: Sequence[int] | None = None,
+    limits: Limits | None = None,
+) -> ScriptTrace:
+    """As :func:`chainrule.check.adapters.scripts.traced_script`, in a process of its own.
+
+    Args:
+        path: the file.
+        of: the name of the result.
+        wrt: the arrays whose gradients are judged.
+        index: the element of the result that is meant.
+        limits: what the script may use.
+
+    Raises:
+        ScriptError: where the script fails; the message is its own traceback.
+        CandidateError: where it computes no gradients, or its process does not answer.
+        ChainruleError: where it cannot be followed.
+    """
+    file = path.partition("::")[0]
+    names = imported(file)
+    if "scipy" in names:
+        for name in _WITH_RULES:
+            with suppress(ImportError):
+                importlib.import_module(name)
+    limits = limits or Limits()
+    process = Process(limits, [n for n in HEAVY if n in names])
+    try:
+        request = {"kind": "trace", "path": path, "of": of, "wrt": wrt, "index": index}
+        reply = process.asked(request, limits.seconds)
+        missing = process.missing
+    finally:
+        process.close()
+    if "refused" in reply:
+        raise refused(reply)
+    with open(file, encoding="utf-8", errors="replace") as opened:
+        source = opened.read()
+    notes = tuple(n for n in reply["notes"] if isinstance(n, Message))
+    return _trace(path, reply, source, (*notes, *map(unenforced, missing)))
+
+
+def _trace(path: str, reply: Any, source: str, notes: tuple[Message, ...]) -> ScriptTrace:
+    program = unpacked(reply["program"], path.partition("::")[0])
+    try:
+        gradients = {str(n): _computed(*parts) for n, *parts in reply["gradients"]}
+        seen = tuple(_computed(*parts) for parts in reply["seen"])
+        names, values = tuple(map(str, reply["names"])), tuple(reply["values"])
+    except (TypeError, ValueError, LookupError) as error:
+        raise IsolationError("what the file's process sent is no answer") from error
+    known = program.by_number()
+    whole = len(names) == len(values) == len(program.inputs) and bool(program.outputs)
+    if (
+        not whole
+        or any(c.number not in known for c in (*gradients.values(), *seen))
+        or not set(gradients) <= set(names)
+    ):
+        raise IsolationError("what the file's process sent is no answer")
+    return ScriptTrace(path, str(reply["title"]), program, names, values, gradients, seen, notes, source)
+
+
+def _computed(name: Any, line: Any, number: Any) -> Computed:
+    return Computed(str(name), int(line), int(number))
