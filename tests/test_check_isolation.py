@@ -161,22 +161,28 @@ def test_inputs_are_copies(remote):
     assert all(np.array_equal(ARGS[n], before[n]) for n in ARGS)
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "text"),
-    [
-        ("sys.exit(1)", SystemExit, "1"),
-        ("return backward(g, x, W)", RecursionError, "recursion"),
-        ("return np.ones((30000, 30000)), W", MemoryError, "allocate"),
-        ("return g @ W, W", ValueError, "matmul"),
-        ("class Own(Exception): pass\nraise Own('mine')", Exception, "mine"),
-    ],
-    ids=["sys.exit", "recursion", "memory", "shapes", "own"],
-)
-def test_failures_are_part_of_the_answer(remote, body, kind, text):
-    answer = remote(body).answer(ARGS, G)
-    assert isinstance(answer.error, kind)
-    assert text in str(answer.error)
-    assert answer.error_line is not None
+FAILURES = """
+    class Own(Exception): pass
+    which = int(x[0, 0])
+    if which == 0: sys.exit(1)
+    if which == 1: return backward(g, x, W)
+    if which == 2: return np.ones((30000, 30000)), W
+    if which == 3: return g @ W, W
+    if which == 4: raise Own("mine")
+    return g @ W.T, x.T @ g
+"""
+
+
+def test_failures_are_part_of_the_answer(remote):
+    candidate = remote(FAILURES)
+    expected = [(SystemExit, "1"), (RecursionError, "recursion"), (MemoryError, "allocate"), (ValueError, "matmul"),
+                (Exception, "mine")]  # fmt: skip
+    for which, (kind, text) in enumerate(expected):
+        answer = candidate.answer({**ARGS, "x": np.full((4, 3), which + 0.5)}, G)
+        assert isinstance(answer.error, kind)
+        assert text in str(answer.error)
+        assert answer.error_line is not None
+    assert candidate.answer({**ARGS, "x": np.full((4, 3), 9.0)}, G).error is None  # and it goes on
 
 
 def test_what_is_sent_cannot_harm(remote):
@@ -229,10 +235,7 @@ def test_patterns(remote, pattern, style):
         def fwd(x, W): return x @ W, (x, W)
         def bwd(g, cache): return g @ cache[1].T, cache[0].T @ g
     """
-    if pattern in ("", "back*"):
-        candidate = remote(RIGHT, "", pattern="" if not pattern else "backward")
-    else:
-        candidate = remote(RIGHT, head, pattern=pattern)
+    candidate = remote(RIGHT, head if pattern else "", pattern=pattern)
     assert candidate.style == style
     assert np.allclose(candidate.answer(ARGS, G).gradients["W"], ARGS["x"].T @ G)
 
@@ -284,10 +287,7 @@ def test_a_script_comes_back_as_a_program(script):
     [
         ("while True: pass", IsolationError, "longer than 1 seconds"),
         ("os._exit(0)", IsolationError, "ended itself"),
-        ("os.system('true')", ScriptError, "not allowed"),
         ("open('out.txt', 'w')", ScriptError, "not allowed"),
-        ("sys.exit(3)", ScriptError, "ended itself"),
-        ("dW = V", ScriptError, "NameError"),
         ("print(err)", CandidateError, "computes no gradient of x, W"),
     ],
 )

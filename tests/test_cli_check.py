@@ -149,7 +149,7 @@ def test_a_wrong_script(write):
 
 
 def test_some_gradients_of_a_script(write):
-    result = invoke(network(write, "1", 1), "--of", "err", "--wrt", "b2")
+    result = invoke(network(write, "1", 1), "--of", "err", "--wrt", "b2", "--trust")
     assert result.exit_code == 0, result.output
     assert "network.py is right" in result.stdout
 
@@ -165,14 +165,17 @@ def test_some_gradients_of_a_script(write):
 )
 def test_scripts_that_cannot_be_judged(write, body, text):
     script = write(body, "script.py")
-    result = invoke(script, "--of", "err")
+    result = invoke(script, "--of", "err", "--trust")
     assert result.exit_code == 2
     assert text in result.stderr
-    result = invoke(script, "--of", "err", "--json")
+
+
+def test_what_cannot_be_judged_is_a_report_too(write):
+    result = invoke(write("err = V", "script.py"), "--of", "err", "--json")
     assert result.exit_code == 2
     report = json.loads(result.stdout)
     assert not report["judged"]
-    assert text in "\n".join(report["notes"])
+    assert "NameError: name 'V' is not defined" in "\n".join(report["notes"])
 
 
 @pytest.mark.parametrize(
