@@ -60,7 +60,8 @@
     if (step < 0 || step >= steps.length) return;
     walking = Date.now();
     select(step);
-    steps[step].scrollIntoView({ block: "start" });
+    const far = Math.abs(steps[step].getBoundingClientRect().top) > 3 * innerHeight;
+    steps[step].scrollIntoView({ block: "start", behavior: far ? "instant" : "auto" });
     steps[step].focus({ preventScroll: true });
   };
 

@@ -9,6 +9,7 @@ from chainrule.explain.figures import shape_text
 from chainrule.explain.formula import Equation
 from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.notation.mathml import mathml
+from chainrule.explain.notation.text import text
 from chainrule.explain.outline import (
     Entry,
     Outline,
@@ -19,12 +20,14 @@ from chainrule.explain.outline import (
 
 __all__ = ["code_html", "step_body", "step_head"]
 
+_ONE_LINE = 76  # characters of an equation that stands on one line
+
 
 def step_head(part: Part, number: int) -> str:
     """What is always seen of a step: its number, its statement and where it stands."""
     repeats = repeats_text(part)
     pills = [line_text(part.line), str(repeats) if repeats is not None else ""]
-    said = "".join(f'<span class="pill">{escape(text)}</span>' for text in pills if text)
+    said = "".join(f'<span class="pill">{escape(pill)}</span>' for pill in pills if pill)
     shape = shape_text(part.shape)
     if shape:
         said += f'<span class="pill shape">{escape(part.result)} {shape}</span>'
@@ -93,7 +96,9 @@ def _entry(entry: Entry, arrays: Arrays, name: str, marks: list[str] | None = No
     label = f"<dt>{_label(entry)}</dt>" if entry.label is not None else '<dt class="empty"></dt>'
     more = "" if entry.role == "code" else " more"
     if entry.kind == "formula":
-        content = mathml(entry.content, block=True)
+        # What is written out stands on one line, where it has room there.
+        joined = entry.role == "written" and len(text(entry.content)) <= _ONE_LINE
+        content = mathml(entry.content, block=not joined)
     elif entry.kind == "code":
         content = f"<pre><code>{code_html(str(entry.content), marks or [])}</code></pre>"
     elif entry.kind == "array":
@@ -106,9 +111,9 @@ def _entry(entry: Entry, arrays: Arrays, name: str, marks: list[str] | None = No
 def _label(entry: Entry) -> str:
     """A label; code within it as code."""
     assert entry.label is not None
-    text = escape(str(entry.label))
+    label = escape(str(entry.label))
     code = entry.label.values.get("code")
-    return text if code is None else text.replace(escape(str(code)), f"<code>{escape(str(code))}</code>", 1)
+    return label if code is None else label.replace(escape(str(code)), f"<code>{escape(str(code))}</code>", 1)
 
 
 def code_html(code: str, marks: list[str]) -> str:
