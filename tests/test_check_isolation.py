@@ -214,7 +214,6 @@ def test_files_that_cannot_be_loaded(remote, head, error, text):
     ("pattern", "style"),
     [
         ("", "function"),
-        ("back*", "function"),
         ("product_grad_*", "family"),
         ("Layer", "class"),
         ("fwd,bwd", "function"),
