@@ -18,8 +18,9 @@ from chainrule.errors import NotDifferentiableError
 from chainrule.indexing import add_item, set_item
 from chainrule.loop_activity import active_in
 from chainrule.loop_kept import kept_of
+from chainrule.loop_series import Series
 from chainrule.loop_sums import sums_begun
-from chainrule.loops import Loop, Out, Slot, plural
+from chainrule.loops import Loop, Out, Slot
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
@@ -27,7 +28,6 @@ from chainrule.sizes import is_size, plain_number
 from chainrule.tape import Tape, record
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
-from chainrule.wording import invented_name
 
 __all__ = ["loop_rule"]
 
@@ -41,21 +41,14 @@ def loop_rule(loop: Loop, operation: Operation) -> Callable[..., Any]:
     return rule
 
 
-class _Reversed:
+class _Reversed(Series):
     """The backward pass of one loop on a tape."""
 
-    def __init__(self, loop: Loop, operation: Operation, g: tuple[Any, ...], out: Any, operands: Sequence[Any]) -> None:
-        self.loop = loop
-        self.left = loop  # with what it leaves for this
-        self.operation = operation
-        self.outputs = out if type(out) is tuple else (out,)
-        self.g = g
-        self.fixed: dict[Any, Any] = {}
-        self.operands = operands
-        self.tape: Tape = self.outputs[0].tape
+    fixed: dict[Any, Any]
 
     def run(self) -> list[Any]:
         loop = self.loop
+        self.fixed = {}
         self.active = active_in(loop)
         self.slots = [slot for slot in loop.slots if slot.variable in self.active]
         fixed = self.fixed  # cotangents that are the same in all turns
@@ -199,6 +192,7 @@ class _Reversed:
         loop, tape = self.loop, self.tape
         simplified = sums_begun(simplify(self.body))
         gradients = dict(zip(self.found, simplified.gradients, strict=True))
+        simplified, filled = self.settled(simplified, gradients)
         starts, ends = self._starts(), dict(self._ends())
         slots: list[Slot] = []
         inputs: list[Any] = []
@@ -212,6 +206,9 @@ class _Reversed:
         owners: list[Any] = []  # per output, the operand that it is the cotangent of
         passed: dict[int, Any] = {}
         begun: list[tuple[int, Any]] = []  # cotangents of what is stacked in front of what turns leave
+        for array, x in filled:
+            slot("fixed", array.number, [x])
+        batches = self.batches(simplified, gradients)
         for key, own in self.carried.items():
             kind, variable = key
             following = gradients[variable if kind == "slot" else key].number
@@ -223,31 +220,45 @@ class _Reversed:
                 continue
             made = slot("carried", own.variable, [start], following=following)
             if kind == "slot":
-                outs.append(Out("next", made, self._named(variable)))
+                outs.append(Out("next", made, self.named(variable)))
                 owners.append(next(s.place for s in self.slots if s.variable == variable))
         for variable, own in self.sums.items():
+            if variable in batches:
+                continue
             source = next(s for s in loop.slots if s.variable == variable)
             zero = apply(np.zeros_like, self.operands[source.place])
             made = slot("carried", own.variable, [zero], following=gradients[variable].number)
-            outs.append(Out("next", made, self._named(variable)))
+            outs.append(Out("next", made, self.named(variable)))
             owners.append(source.place)
         for n, own in self.rows.items():
             g = self.g[n]
             if type(g) is not Traced or g.value.shape != self.outputs[n].value.shape:
                 g = self._whole(tape, g, self.outputs[n].variable)
+            self.row_cotangents[n] = g
             whole = loop.outs[n].kind == "whole"
             slot("row", own.variable, [g], first=int(whole))
             if whole and loop.outs[n].variable.variable in self.active:
                 begun.append((loop.outs[n].variable.place, g))
         for s in self.slots:
             if s.kind == "item":
-                outs.append(Out("split", gradients[s.variable].number, self._named(s.variable)))
+                outs.append(Out("split", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("item", s.place))
             elif s.kind == "row":
-                outs.append(Out("stack", gradients[s.variable].number, self._named(s.variable)))
+                outs.append(Out("stack", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("row", s.place, s.first))
+        self.stack_forward(batches)
+        needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)}
+        behind = sorted(needed - self.cotangent_rows() - self.read_last.keys())
+        for v in behind:
+            outs.append(Out("stack", v, self.primal_of(simplified.links, v)))
+            owners.append(None)
+        program = simplified.program
+        if batches:
+            variables = program.by_number()
+            left = [s.following for s in slots if s.kind == "carried"] + [out.variable for out in outs]
+            program = replace(program, outputs=tuple(variables[v] for v in left if type(v) is int))
         backward = Loop(
-            simplified.program, simplified.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
+            program, simplified.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
             dict(simplified.links), backward=True, alike=self._alike(), plain=self.body, handed=self.handed,
         )  # fmt: skip
         self._keep(backward, slot)
@@ -268,6 +279,15 @@ class _Reversed:
             found[place] = g_slot
         for place, g in begun:
             found[place] = g[0] if found[place] is None else g[0] + found[place]
+        stacks = dict(
+            zip(behind, results[len(results) - len(behind) :] if type(results) is tuple else [results], strict=False)
+        )
+        stacks.update((v, self.last_rows(b, found[b.slot.place])) for v, b in self.read_last.items())
+        for variable, batch in batches.items():
+            source = next(s for s in loop.slots if s.variable == variable)
+            found[source.place] = batch.build(lambda v: stacks[v] if v in stacks else self.stack(v))
+        for b in self.unzeroed:
+            found[b.slot.place] = self.zeroed(b, found[b.slot.place])
         return found
 
     def _constant(self) -> list[tuple[Any, int]]:
@@ -282,10 +302,6 @@ class _Reversed:
         found.update((own.variable, v) for v, own in self.sums.items())
         return found
 
-    def _named(self, variable: int) -> str:
-        x = self.loop.program.by_number().get(variable)
-        return (x.name if x is not None else None) or ""
-
     def _start(self, g: Any, variable: int) -> Any:
         """The cotangent with which the last turn begins."""
         for out, x in zip(self.loop.outs, self.outputs, strict=True):
@@ -295,7 +311,7 @@ class _Reversed:
         x = self.loop.tape.values[variable]
         if not np.shape(x):
             return 0.0
-        (left,) = self._leave([Out("final", variable)])
+        (left,) = self.leave([Out("final", variable)])
         return apply(np.zeros_like, left)
 
     def _contributions(self, results: Sequence[Any], outs: Sequence[Out], owners: Sequence[Any]) -> list[Any]:
@@ -309,6 +325,8 @@ class _Reversed:
                 continue
             result = results[at]
             at += 1
+            if owner is None:
+                continue
             if type(owner) is tuple:
                 _, place, first = owner
                 operand = self.operands[place]
@@ -330,8 +348,9 @@ class _Reversed:
             count = len(loop.values) if s.kind == "item" else 1
             slot(s.kind, s.variable, self.operands[s.place : s.place + count], items=s.items, first=s.first)
         # What a turn is given and what it leaves are one list, with what the loop began with in front.
-        stacks = {o.variable: x for o, x in zip(loop.outs, self.outputs, strict=True) if o.kind == "stack"}
-        for out, x in zip(loop.outs, self.outputs, strict=True):
+        left = [*zip(loop.outs, self.outputs, strict=True), *self.stacked]
+        stacks = {o.variable: x for o, x in left if o.kind == "stack"}
+        for out, x in left:
             if out.kind == "whole":
                 for n, v in enumerate((out.variable.variable, out.variable.following)):
                     if v in kept:
@@ -343,37 +362,10 @@ class _Reversed:
         trails = {s.variable: s for s in loop.slots if s.kind == "carried" and {s.variable, s.following} <= kept}
         lists = [v for v in sorted(kept) if not any(s.following == v for s in trails.values())]
         outs = [Out("trail", trails[v]) if v in trails else Out("list", v) for v in lists]
-        for v, held in zip(lists, self._leave(outs) if outs else (), strict=True):
+        for v, held in zip(lists, self.leave(outs) if outs else (), strict=True):
             slot("row", v, [held])
             if v in trails:
                 slot("row", trails[v].following, [held], first=1)
-
-    def _leave(self, kept: Sequence[Out]) -> list[Any]:
-        """Let the forward loop leave the values of variables of its body in all turns."""
-        tape = self.tape
-        number = next(n for n, step in enumerate(tape.steps) if step[0] is self.operation)
-        _, inputs, params, outputs, code, offset = tape.steps[number]
-        program = self.body.program
-        steps = program.steps[: self.body.forward_steps]
-        whole = replace(self.left, program=replace(program, steps=steps, outputs=()), forward_steps=len(steps))
-        whole.outs = [*self.left.outs, *kept]
-        variables = whole.program.by_number()
-        whole.program = replace(whole.program, outputs=tuple(variables[v] for v in whole.roots() if type(v) is int))
-        lists = replace(whole, outs=list(kept))
-        values = lists(*[x.value if type(x) is Traced else x for x in self.operands])
-        numbers = range(len(tape.values), len(tape.values) + len(kept))
-        tape.values += [values] if len(kept) == 1 else values
-        for out, number_of in zip(kept, numbers, strict=True):
-            name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
-            made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
-            if name is None and made is not None:
-                name = invented_name(made, lambda x: x.name or "")
-            if name and tape.names is not None:
-                tape.names[number_of] = name if out.kind == "final" else plural(name)
-        operation = self.operation = replace(self.operation, function=whole)
-        self.left = whole
-        tape.steps[number] = (operation, inputs, params, (*outputs, *numbers), code, offset)
-        return [Traced(tape, n, tape.values[n], False) for n in numbers]
 
 
 def _filled(like: Any, g: Any) -> Any:

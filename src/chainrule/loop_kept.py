@@ -13,9 +13,6 @@ from chainrule.statements.statement import statements_of
 
 __all__ = ["kept_of"]
 
-# What is computed again rather than kept, where it has no name.
-_SHORT = frozenset("add subtract multiply negative square greater greater_equal less less_equal equal".split())
-
 
 def kept_of(loop: Loop, backward: Loop) -> tuple[list[Slot], set[int]]:
     """The slots of a loop that its backward loop needs too, and the variables of the body that must be kept."""
@@ -70,7 +67,7 @@ class _Kept:
                     continue
                 if v in carried or (v in made and not self._is_cheap(v, made, names)):
                     fresh.add(self._base(v, made))
-            # With what has a name at hand, the rest may be short to compute.
+            # With what has a name at hand, the rest may be a part of it.
             named = {v for v in fresh if variables[v].name is not None}
             fresh = named or fresh
             if not fresh:
@@ -108,9 +105,8 @@ class _Kept:
         step = made.get(v)
         if step is None or is_write(step) or len(step.outputs) > 1:
             return False
-        short = step.outputs[0].name is None and step.operation.name in _SHORT
         # Arithmetic of numbers, as dt / 2.
-        short = short or not any(getattr(x, "shape", ()) for x in (*step.inputs, *step.outputs))
+        short = not any(getattr(x, "shape", ()) for x in (*step.inputs, *step.outputs))
         if not (short or is_view(step) or is_element(step) or step.operation.function is get_item):
             return False
         return all(self._is_cheap(x.number, made, given) for x in step.inputs if isinstance(x, Var))

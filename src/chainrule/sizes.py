@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 __all__ = [
-    "Size", "SizeFloat", "is_size", "leaves_of", "named_number", "on_decision", "plain_number", "rebuilt", "where_from",
+    "Size", "SizeFloat", "counter_in", "is_size", "leaves_of",
+    "named_number", "on_decision", "plain_number", "rebuilt", "where_from",
     "written_number",
 ]  # fmt: skip
 
@@ -238,6 +239,19 @@ def leaves_of(x: Any) -> list[Expression]:
     if x.expression[0] in ("length", "size", "turn", "value", "number", "name"):
         return [x.expression]
     return [leaf for e in x.expression[1:] for leaf in leaves_of(e)]
+
+
+def counter_in(x: Any) -> tuple[int | None, int]:
+    """The variable that counts the turns of a loop, and what is added to it, where a size is that."""
+    if not is_size(x):
+        return None, 0
+    head, *operands = x.expression
+    if head == "value":
+        return operands[0], 0
+    if head in ("add", "sub") and is_size(operands[0]) and type(operands[1]) is int:
+        counter, shift = counter_in(operands[0])
+        return counter, shift + (operands[1] if head == "add" else -operands[1])
+    return None, 0
 
 
 def is_size(x: Any) -> bool:

@@ -12,6 +12,7 @@ from chainrule.emit.text import tight
 from chainrule.indexing import add_item, set_item
 from chainrule.ir import Step, Var
 from chainrule.lengths import whole_symbols
+from chainrule.loop_buffers import counted_from
 from chainrule.loops import loop_in, plural, singular
 from chainrule.names import Namespace
 from chainrule.statements.request import Request, is_element, is_view
@@ -160,6 +161,7 @@ class _Lines(Heads):
             alike={v: other for v, other in loop.alike.items() if v in given},
             handed=frozenset(slot.variable for slot, _ in self.slots),
             fixed=True,
+            counts={} if (start := counted_from(loop)) is None else {loop.turn: start},
         )
         statements = statements_of(request)
         forward = self.program.steps[: loop.forward_steps]
@@ -181,10 +183,8 @@ class _Lines(Heads):
         context.constants += [(names[c.number], c) for c in self.program.constants if c.number in used]
         lines = context.titled(pairs, True) if loop.backward else [line for _, own in pairs for line in own]
         lines = [*self.first, *lines]
-        changing = {s.step.outputs[0].number for s in statements.statements if _writes(s.step)}
-        changing |= {slot.variable for slot, _ in self.slots if slot.written}
         for target, v in self.appended:
-            copied = self._shares(v, changing)
+            copied = self._shares(v)
             text = printer.operand(self.variables[v])
             lines.append(f"{target}.append({tight(text) + '.copy()' if copied else text[0]})")
         moves = []
@@ -225,15 +225,21 @@ class _Lines(Heads):
             return lines
         return [f"{target} {sign}= {rest}"]
 
-    def _shares(self, v: int, changing: set[int]) -> bool:
-        """Whether a variable of the body lies in memory that turns write into."""
+    def _shares(self, v: int) -> bool:
+        """Whether a variable of the body lies in memory that other turns write into."""
+        written = [slot for slot, _ in self.slots if slot.written]
+        bases = {self._base(x) for slot in written for x in (slot.variable, slot.following)}
+        return bool(getattr(self.variables[v], "shape", ())) and self._base(v) in bases
+
+    def _base(self, v: int) -> int:
+        """The variable in whose memory another one lies."""
         made = {o.number: s for s in self.program.steps for o in s.outputs}
-        while v not in changing:
-            step = made.get(v)
-            if step is None or not is_view(step) or is_element(step) or not step.inputs:
-                return False
+        while v in made and made[v].inputs:
+            step = made[v]
+            if not (_writes(step) or (is_view(step) and not is_element(step))):
+                break
             v = step.inputs[0].number
-        return bool(getattr(self.variables[v], "shape", ()))
+        return v
 
 
 def _writes(step: Step) -> bool:

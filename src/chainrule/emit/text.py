@@ -79,9 +79,11 @@ def wrapped(line: str, width: int) -> list[str]:
     if start <= 0 or value[-1] not in ")]}" or value[start] != "(":
         return [line]
     inner = value[start + 1 : -1]
+    quoted = False
     for k, character in enumerate(inner):
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
+        quoted ^= character == '"'
+        depth += (character in "([{") - (character in ")]}") if not quoted else 0
+        if character == "," and depth == 0 and not quoted:
             commas.append(k)
     if len(commas) and len(inner) + 4 > width:
         ends = [-1, *commas, len(inner)]

@@ -131,7 +131,7 @@ class Memory:
         """Whether what is written at a place is read behind it through an array in the same memory."""
         for when, part in self.windows.get(member, []):
             seen = part if window is None else window
-            if when > place and (seen is None or not apart(seen, written)):
+            if when > place and (seen is None or not apart(seen, written, self.folding.request.counts)):
                 return True
         return False
 
@@ -154,7 +154,7 @@ class Memory:
                 continue
             index: Index = step.params["index"]
             direct = isinstance(step.inputs[0], Var) and step.inputs[0].number in arrays
-            if direct and index.basic and not apart(index, written):
+            if direct and index.basic and not apart(index, written, self.folding.request.counts):
                 self.first.add(number)
                 if not is_element(step):
                     self.copied.add(number)

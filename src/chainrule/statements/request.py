@@ -11,7 +11,7 @@ from chainrule.indexing import Index, add_item, get_item, set_item
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.lengths import Symbols
 from chainrule.loops import loop_in
-from chainrule.sizes import is_size
+from chainrule.sizes import counter_in, is_size
 
 __all__ = ["Request", "apart", "is_element", "is_view", "is_write", "kept_starts", "sizes_in", "sizes_of"]
 
@@ -41,6 +41,7 @@ class Request:
         handed: given variables that something else takes the place and the name of, though given names are fixed.
         alike: given variables with another variable each that has the same shape, whatever the sizes.
         renamed: what stands in the place of a name, because that is taken.
+        counts: for the counters of loops, what they count up from.
     """
 
     program: Program
@@ -61,6 +62,7 @@ class Request:
     handed: frozenset[int] = frozenset()
     alike: Mapping[int, int] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[int, int] = field(default_factory=dict)
 
 
 def sizes_in(x: Any) -> Iterable[tuple[int, int | None]]:
@@ -121,9 +123,14 @@ def is_element(step: Step) -> bool:
     return Ellipsis not in index.parts
 
 
-def apart(a: Index, b: Index) -> bool:
+def apart(a: Index, b: Index, counts: Mapping[int, int]) -> bool:
     """Whether two indices surely pick no element in common: at some axis, different positions."""
     for p, q in zip(a.parts, b.parts, strict=False):
+        if is_size(p) and is_size(q):
+            (u, m), (v, n) = counter_in(p), counter_in(q)
+            # Neither counts from the end of the array.
+            if u is not None and u == v and m != n and u in counts and counts[u] + min(m, n) >= 0:
+                return True
         if type(p) is int and type(q) is int:
             if p != q and (p < 0) is (q < 0):
                 return True

@@ -1,0 +1,267 @@
+"""Sums over the turns of a loop that are taken behind it, in one go: ``dW = H.T @ dZ`` for all steps of a recurrence.
+
+What a turn of a backward loop adds to the gradient of something that is the same in all turns is mostly a product of
+two arrays.  Where both are there for all turns, stacked, one product of the stacks does the work of all turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.indexing import get_item
+from chainrule.ir import Const, Step, Var
+from chainrule.simplify.cost import operations_of
+
+__all__ = ["Batch", "batches_of"]
+
+_MOST_WAYS = 12  # for one sum
+
+Stacks = Callable[[int], Any]  # what there is of a variable of the body in all turns, stacked
+Build = Callable[[Stacks], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """A way to take a sum over all turns behind the loop.
+
+    Attributes:
+        needed: the variables of the body that are needed of all turns.
+        operations: how many array operations the sum takes, without stacking.
+        build: makes the sum out of the stacks.
+    """
+
+    needed: frozenset[int]
+    operations: int
+    build: Build
+
+
+def batches_of(
+    body: Backward,
+    sums: Mapping[int, tuple[int, int]],
+    others: Sequence[int],
+    fixed: Collection[int],
+    turns: int,
+    stacked: Callable[[int], int],
+) -> dict[int, Batch]:
+    """The sums that are cheaper taken behind the loop, and how.
+
+    Args:
+        body: the backward pass of a turn.
+        sums: by key, the variable that holds a sum so far, and the one that the turn makes of it.
+        others: the other variables that a turn must leave.
+        fixed: the variables that are the same in all turns.
+        turns: how many turns the loop has.
+        stacked: how many array operations it takes to have a variable of the body in all turns as one array; more than
+            the turns could ever save where that cannot be.
+    """
+    made = {o.number: step for step in body.program.steps for o in step.outputs if not o.shape}
+    made.update((o.number, step) for step in body.program.steps[body.forward_steps :] for o in step.outputs)
+    each = _Ways(dict(body.program.by_number()), made, fixed)
+    ways: dict[int, list[Batch | None]] = {}
+    for key, (start, end) in sums.items():
+        terms = _terms(made, start, end)
+        own = [each.of(v) if sign > 0 else [*map(negated, each.of(v))] for sign, v in terms or ()]
+        ways[key] = [None, *([_together(c) for c in product(*own)][:_MOST_WAYS] if terms else [])]
+    if not any(len(own) > 1 for own in ways.values()):
+        return {}
+
+    def cost(chosen: Mapping[int, Batch | None]) -> int:
+        needed = frozenset().union(*(b.needed for b in chosen.values() if b is not None))
+        roots = [*others, *needed, *(sums[key][1] for key, b in chosen.items() if b is None)]
+        inside = sum(operations_of(step) for step in _cone(made, roots))
+        return turns * inside + sum(b.operations for b in chosen.values() if b is not None) + sum(map(stacked, needed))
+
+    best: dict[int, Batch | None] = dict.fromkeys(ways)
+    least = cost(best)
+    for which in (0, 1, -1):
+        chosen = {key: options[:2][-1] if which == 1 else options[which] for key, options in ways.items()}
+        lower, before = cost(chosen), least + 1
+        while lower != before:
+            before = lower
+            for key, options in ways.items():
+                costs = [cost({**chosen, key: b}) for b in options]
+                chosen[key] = options[costs.index(min(costs))]
+            lower = cost(chosen)
+        if lower < least:
+            best, least = dict(chosen), lower
+    return {key: b for key, b in best.items() if b is not None}
+
+
+def _cone(made: Mapping[int, Step], roots: Sequence[int]) -> list[Step]:
+    """The backward steps that variables are computed by."""
+    found: dict[int, Step] = {}
+    pending = list(roots)
+    while pending:
+        step = made.get(pending.pop())
+        if step is not None and id(step) not in found:
+            found[id(step)] = step
+            pending += [x.number for x in step.inputs]
+    return list(found.values())
+
+
+def _terms(made: Mapping[int, Step], start: int, end: int) -> list[tuple[int, int]] | None:
+    """What a turn adds to a sum: signs and variables; ``None`` where it does anything else with it."""
+    holding = {start}
+    for reading in made.values():
+        if any(x.number in holding for x in reading.inputs):
+            holding.update(o.number for o in reading.outputs)
+    found: list[tuple[int, int]] = []
+    v = end
+    while v != start:
+        step = made.get(v)
+        if step is None or step.operation.name not in ("add", "subtract") or len(step.inputs) != 2 or step.params:
+            return None
+        inside = [x.number in holding for x in step.inputs]
+        if sum(inside) != 1 or (inside[1] and step.operation.name == "subtract"):
+            return None
+        other, v = (step.inputs[1], step.inputs[0].number) if inside[0] else (step.inputs[0], step.inputs[1].number)
+        if not isinstance(other, Var) or other.shape != step.outputs[0].shape:
+            return None
+        found.append((-1 if step.operation.name == "subtract" else 1, other.number))
+    return found
+
+
+def _together(parts: Sequence[Batch]) -> Batch:
+    """The sum of several."""
+
+    def build(stacks: Stacks) -> Any:
+        total = parts[0].build(stacks)
+        for part in parts[1:]:
+            total = total + part.build(stacks)
+        return total
+
+    needed = frozenset().union(*(p.needed for p in parts))
+    return Batch(needed, sum(p.operations for p in parts) + len(parts) - 1, build)
+
+
+class _Ways:
+    """The ways to sum what a turn adds over all turns."""
+
+    def __init__(self, variables: Mapping[int, Any], made: Mapping[int, Step], fixed: Collection[int]) -> None:
+        self.variables = variables
+        self.made = made
+        self.fixed = fixed
+
+    def of(self, v: int) -> list[Batch]:
+        """The ways for a variable."""
+        if not self.variables[v].shape:
+            return []
+        step = self.made.get(v)
+        found = [] if step is None else list(self._by_factors(step))
+        return [*found, Batch(frozenset((v,)), 1, lambda stacks: np.sum(stacks(v), axis=0))]
+
+    def _by_factors(self, step: Step) -> Iterator[Batch]:
+        name = step.operation.name
+        vs = [x.number for x in step.inputs if isinstance(x, Var)]
+        shapes = [self.variables[v].shape for v in vs]
+        if name == "negative":
+            yield from map(negated, self.of(vs[0]))
+        elif name == "sum" and set(step.params) <= {"axis"} and len(vs) == 1 and shapes[0]:
+            whole = (0, *(a + 1 for a in _axes(step.params.get("axis"), len(shapes[0]))))
+            yield Batch(frozenset(vs), 1, lambda stacks: np.sum(stacks(vs[0]), axis=whole))
+        elif name in ("matmul", "dot") and len(vs) == 2 and all(len(shape) == 2 for shape in shapes):
+            (a, first), (b, second) = (_transposed(self.made, v) for v in vs)
+            yield _contracted(a, b, [0, 1 if first else 2], [0, 2 if second else 1])
+        elif name == "tensordot" and len(vs) == 2 and _lists(step.params.get("axes")):
+            left, right = ([0, *(a + 1 for a in own)] for own in step.params["axes"])
+            yield _contracted(vs[0], vs[1], left, right)
+        elif name == "outer" and all(len(shape) == 1 for shape in shapes):
+            yield _outer(vs[0], vs[-1])
+        elif name == "multiply" and len(step.inputs) == 2:
+            yield from self._of_product(step)
+
+    def _of_product(self, step: Step) -> Iterator[Batch]:
+        shape = step.outputs[0].shape
+        for x, other in (step.inputs, step.inputs[::-1]):
+            scale = self._scalar(x) if isinstance(other, Var) and other.shape == shape else None
+            if scale is not None:
+                yield from (_scaled(way, scale) for way in self.of(other.number))
+                return
+        x, other = step.inputs
+        if not isinstance(x, Var) or not isinstance(other, Var):
+            return
+        if len(shape) == 2:
+            ends = [self._along(v.number) for v in (x, other)]
+            for (u, column), (w, row) in (ends, ends[::-1]):
+                if column == 0 and row == 1:
+                    yield _outer(u, w)
+                    return
+        if x.shape == other.shape == shape:
+            a, b = x.number, other.number
+            yield Batch(frozenset((a, b)), 2, lambda stacks: np.sum(stacks(a) * stacks(b), axis=0))
+
+    def _scalar(self, x: Var | Const) -> Build | None:
+        """Makes a number that is the same in all turns."""
+        if isinstance(x, Const):
+            value = x.value
+            return None if np.shape(value) else lambda stacks: value
+        if x.shape:
+            return None
+        number, step = x.number, self.made.get(x.number)
+        if number in self.fixed:
+            return lambda stacks: stacks(number)
+        if step is None or step.operation.name not in ("multiply", "divide", "negative"):
+            return None
+        function: Any = step.operation.function
+        parts = [p for y in step.inputs if (p := self._scalar(y)) is not None]
+        return (lambda stacks: function(*(p(stacks) for p in parts))) if len(parts) == len(step.inputs) else None
+
+    def _along(self, v: int) -> tuple[int, int | None]:
+        """The vector that is laid along an axis of a matrix, and the axis."""
+        if len(self.variables[v].shape) == 1:
+            return v, 1
+        step = self.made.get(v)
+        if step is None or len(step.inputs) != 1 or len(getattr(step.inputs[0], "shape", ())) != 1:
+            return v, None
+        if step.operation.function is np.expand_dims:
+            return step.inputs[0].number, 0 if step.params["axis"] in (1, -1) else 1
+        if step.operation.function is not get_item:
+            return v, None
+        parts = [p for p in step.params["index"].parts if p is not Ellipsis]
+        if len(parts) != 2 or any(p is not None and p != slice(None) for p in parts) or parts.count(None) != 1:
+            return v, None
+        return step.inputs[0].number, 1 if parts[0] is None else 0
+
+
+def _outer(a: int, b: int) -> Batch:
+    return Batch(frozenset((a, b)), 1, lambda stacks: stacks(a).T @ stacks(b))
+
+
+def _contracted(a: int, b: int, left: list[int], right: list[int]) -> Batch:
+    return Batch(frozenset((a, b)), 1, lambda stacks: np.tensordot(stacks(a), stacks(b), axes=(left, right)))
+
+
+def _scaled(way: Batch, scale: Build) -> Batch:
+    return Batch(way.needed, way.operations + 1, lambda stacks: way.build(stacks) * scale(stacks))
+
+
+def negated(way: Batch) -> Batch:
+    """The same with a minus sign."""
+    return Batch(way.needed, way.operations + 1, lambda stacks: -way.build(stacks))
+
+
+def _transposed(made: Mapping[int, Step], v: int) -> tuple[int, bool]:
+    """The matrix of which a variable is the transpose, or the variable itself."""
+    step = made.get(v)
+    if step is not None and step.operation.function is np.transpose and not step.params:
+        return step.inputs[0].number, True
+    return v, False
+
+
+def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(int(a) % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _lists(axes: Any) -> bool:
+    """Whether the axes of a tensordot are two lists of numbers."""
+    return isinstance(axes, tuple | list) and all(
+        isinstance(own, tuple | list) and all(type(a) is int and a >= 0 for a in own) for own in axes
+    )

@@ -1,0 +1,244 @@
+"""What the turns of a loop leave for the backward pass: values of all turns, stacked, and arrays that they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.ir import Var
+from chainrule.loop_batches import Batch, batches_of
+from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
+from chainrule.loop_rows import ends_of, picked, rows_of, write_rows
+from chainrule.loops import Loop, Out, Slot, plural
+from chainrule.ops import Operation
+from chainrule.tape import Tape
+from chainrule.traced import Traced
+from chainrule.wording import invented_name
+
+__all__ = ["Series"]
+
+
+class Series:
+    """A loop on a tape, and what it leaves of its turns.
+
+    Attributes:
+        loop: the loop.
+        left: the same, with what it leaves for its backward pass.
+        outputs: what it left.
+        g: their cotangents.
+        operands: what it was given.
+        stacked: what it leaves of all turns, for sums behind the backward loop.
+        body: the backward pass of a turn.
+        carried: the cotangents from the turn behind, by what they belong to at the end of a turn.
+        sums: by slot variable, the variable that holds the sum so far.
+        rows: by output, the variable that is a row of its cotangent.
+        row_cotangents: by output, the cotangent of all rows.
+        read_last: rows of the gradients of buffers, by the variable that reads them for the last time.
+        unzeroed: the buffers in whose gradients the rows are left as they are.
+    """
+
+    body: Backward
+    carried: dict[tuple[str, int], Any]
+    sums: dict[int, Any]
+    rows: dict[int, Any]
+
+    def __init__(self, loop: Loop, operation: Operation, g: tuple[Any, ...], out: Any, operands: Sequence[Any]) -> None:
+        self.loop = loop
+        self.left = loop
+        self.operation = operation
+        self.outputs = out if type(out) is tuple else (out,)
+        self.g = g
+        self.stacked: list[tuple[Out, Any]] = []
+        self.operands = operands
+        self.tape: Tape = self.outputs[0].tape
+        self.row_cotangents: dict[int, Any] = {}
+        self.read_last: dict[int, Buffer] = {}
+        self.unzeroed: list[Buffer] = []
+
+    def named(self, variable: int) -> str:
+        x = self.loop.program.by_number().get(variable)
+        return (x.name if x is not None else None) or ""
+
+    # ---- sums behind the loop
+
+    def is_forward(self, v: int) -> bool:
+        return v in {o.number for s in self.body.program.steps[: self.body.forward_steps] for o in s.outputs} or any(
+            s.variable == v for s in self.loop.slots
+        )
+
+    def cotangent_rows(self) -> set[int]:
+        """The variables of the backward body that are rows of a cotangent."""
+        return {own.variable for own in self.rows.values()}
+
+    def primal_of(self, links: Mapping[int, Any], g: int) -> str:
+        """What the variable is called that a variable of the body is the cotangent of, for a list of all turns'."""
+        primals = [v for v, own in links.items() if own == g]
+        name = next((name for v in primals if (name := self.named(v))), "")
+        made = {o.number: step for step in self.body.program.steps[: self.body.forward_steps] for o in step.outputs}
+        if not name and primals and max(primals) in made:
+            name = invented_name(made[max(primals)], lambda x: x.name or "")
+        return plural(name) if name else ""
+
+    def batches(self, simplified: Backward, gradients: Mapping[Any, Any]) -> dict[int, Batch]:
+        """The sums that are taken behind the loop."""
+        loop = self.loop
+        turns = len(loop.values)
+        if any(s.kind == "item" for s in loop.slots):
+            return {}  # of lists of arrays, each may be of another shape
+        sums = {variable: (own.variable, gradients[variable].number) for variable, own in self.sums.items()}
+        others = [g.number for key, g in gradients.items() if key not in sums]
+        even: dict[int, bool] = {}
+        never = turns * (len(simplified.program.steps) + 1)
+
+        def stacked(v: int) -> int:
+            if (
+                v in self.cotangent_rows()
+                or v in self.read_last
+                or v in self._whole_series()
+                or self._at_hand(v) is not None
+            ):
+                return 0
+            if v in self.sums or any(own.variable == v for own in self.sums.values()):
+                return never
+            if any(s.variable == v and s.kind != "carried" for s in loop.slots):
+                return never
+            if self.is_forward(v):
+                if v not in even:
+                    even[v] = self._is_even(v)
+                return 1 if even[v] else never
+            return 1
+
+        fixed = {s.variable for s in loop.slots if s.kind == "fixed"}
+        return batches_of(simplified, sums, others, fixed, turns, stacked)
+
+    def _at_hand(self, v: int) -> Callable[[], Any] | None:
+        return rows_of(self.loop, self.operands, v, self._left_of)
+
+    def _is_even(self, v: int) -> bool:
+        """Whether a variable of the forward body has the same shape in all turns, also that with which they began."""
+        slot = next((s for s in self.loop.slots if s.kind == "carried" and v in (s.variable, s.following)), None)
+        own = [Out("list", v)] if slot is None else [Out("trail", slot)]
+        program = replace(self.body.program, steps=self.body.program.steps[: self.body.forward_steps], outputs=())
+        trial = replace(self.loop, program=program, outs=own)
+        values = trial(*[x.value if type(x) is Traced else x for x in self.operands])
+        written = any(s.written and v in (s.variable, s.following) for s in self.loop.slots)
+        return len({np.shape(x) for x in values}) == 1 and not written
+
+    def _whole_series(self) -> dict[int, Any]:
+        """By variable of the forward body, what the forward loop leaves of all turns."""
+        found: dict[int, Any] = {}
+        for out, x in (*zip(self.loop.outs, self.outputs, strict=True), *self.stacked):
+            if out.kind == "stack":
+                found[out.variable] = lambda x=x: x
+            elif out.kind == "whole":
+                found[out.variable.variable] = lambda x=x: x[:-1]
+                found[out.variable.following] = lambda x=x: x[1:]
+        return found
+
+    def stack(self, v: int) -> Any:
+        """What there is of a variable in all turns, as one array."""
+        for n, own in self.rows.items():
+            if own.variable == v:
+                g = self.row_cotangents[n]
+                return g[1:] if self.loop.outs[n].kind == "whole" else g
+        fixed = next((s for s in self.loop.slots if s.kind == "fixed" and s.variable == v), None)
+        if fixed is not None:
+            return self.operands[fixed.place]
+        rows = self._at_hand(v)
+        return rows() if rows is not None else self._whole_series()[v]()
+
+    def stack_forward(self, batches: Mapping[int, Batch]) -> None:
+        """Let the forward loop leave what sums behind the loop need of it."""
+        needed = sorted({v for b in batches.values() for v in b.needed if self.is_forward(v)})
+        outs: list[Out] = []
+        for v in needed:
+            if v in self._whole_series() or self._at_hand(v) is not None:
+                continue
+            slot = next((s for s in self.loop.slots if s.kind == "carried" and v in (s.variable, s.following)), None)
+            if slot is None:
+                outs.append(Out("stack", v))
+            elif not any(out.variable is slot for out in outs):
+                outs.append(Out("whole", slot))
+        if outs:
+            self.stacked = list(zip(outs, self.leave(outs), strict=True))
+
+    # ---- arrays that are filled row by row
+
+    def _left_of(self, slot: Slot) -> Any:
+        """What the forward loop leaves of an array that it is given, if that is at hand."""
+        for out, x in zip(self.loop.outs, self.outputs, strict=True):
+            if (out.kind == "final" and out.variable == slot.following) or (
+                out.kind == "next" and out.variable is slot
+            ):
+                return x
+        return None
+
+    def settled(self, simplified: Any, gradients: dict[Any, Any]) -> tuple[Any, list[tuple[Var, Any]]]:
+        """A backward body that reads arrays as the loop left them, and leaves gradients of rows as they are."""
+        filled: list[tuple[Var, Any]] = []
+        for buffer in buffers_of(self.loop):
+            left = self._left_of(buffer.slot)
+            found = None if left is None else read_behind(simplified.program, simplified.forward_steps, buffer)
+            if found is not None:
+                program, whole = found
+                filled.append((whole, left))
+                simplified = replace(simplified, program=program)
+            own = self.carried.get(("slot", buffer.slot.variable))
+            g = gradients.get(buffer.slot.variable)
+            if own is None or g is None or ends_of(self.loop, buffer.written) is None:
+                continue
+            ends = (own.variable, g.number)
+            kept = without_zeros(simplified.program, simplified.forward_steps, ends, buffer, self.loop.turn)
+            if kept is not None:
+                program, last, row = kept
+                simplified = replace(simplified, program=program)
+                gradients[buffer.slot.variable] = program.by_number()[last]
+                self.unzeroed.append(buffer)
+                if row is not None:
+                    self.read_last[row] = buffer
+        return simplified, filled
+
+    def last_rows(self, buffer: Buffer, g: Any) -> Any:
+        """The rows of a gradient that the turns read for the last time."""
+        ends = ends_of(self.loop, buffer.written)
+        assert ends is not None
+        return picked(g, buffer.axis, *ends)
+
+    def zeroed(self, buffer: Buffer, g: Any) -> Any:
+        """The gradient of what an array held before the loop: zero in the rows that were written over."""
+        ends = ends_of(self.loop, buffer.written)
+        assert ends is not None
+        whole = Traced(self.tape, g.variable, g.value, g.active)
+        write_rows(whole, buffer.axis, *ends, 0.0)
+        return whole
+
+    def leave(self, kept: Sequence[Out]) -> list[Any]:
+        """Let the forward loop leave the values of variables of its body in all turns."""
+        tape = self.tape
+        number = next(n for n, step in enumerate(tape.steps) if step[0] is self.operation)
+        _, inputs, params, outputs, code, offset = tape.steps[number]
+        program = self.body.program
+        steps = program.steps[: self.body.forward_steps]
+        whole = replace(self.left, program=replace(program, steps=steps, outputs=()), forward_steps=len(steps))
+        whole.outs = [*self.left.outs, *kept]
+        variables = whole.program.by_number()
+        whole.program = replace(whole.program, outputs=tuple(variables[v] for v in whole.roots() if type(v) is int))
+        lists = replace(whole, outs=list(kept))
+        values = lists(*[x.value if type(x) is Traced else x for x in self.operands])
+        numbers = range(len(tape.values), len(tape.values) + len(kept))
+        tape.values += [values] if len(kept) == 1 else values
+        for out, number_of in zip(kept, numbers, strict=True):
+            name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
+            made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
+            if name is None and made is not None:
+                name = invented_name(made, lambda x: x.name or "")
+            if name and tape.names is not None:
+                tape.names[number_of] = name if out.kind == "final" else plural(name)
+        operation = self.operation = replace(self.operation, function=whole)
+        self.left = whole
+        tape.steps[number] = (operation, inputs, params, (*outputs, *numbers), code, offset)
+        return [Traced(tape, n, tape.values[n], False) for n in numbers]

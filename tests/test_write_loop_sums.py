@@ -1,0 +1,168 @@
+"""Loops whose gradients are summed behind the backward loop, and loops that fill arrays row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.differences import directional_difference
+
+random = np.random.default_rng(5)
+normal = random.standard_normal
+
+
+def over_axis_one(x, h0, Wx, Wh, b):
+    N, T, _ = x.shape
+    h = np.zeros((N, T, h0.shape[1]))
+    prev = h0
+    for t in range(T):
+        prev = np.tanh(x[:, t, :] @ Wx + prev @ Wh + b)
+        h[:, t, :] = prev
+    return h
+
+
+def into_rows(x, Wx, Wh):
+    T = len(x)
+    h = np.zeros((T + 1, Wh.shape[0]))
+    for t in range(T):
+        h[t + 1] = np.tanh(x[t] @ Wx + h[t] @ Wh)
+    return h[1:]
+
+
+def from_the_end(x, Wx, Wh):
+    """The row before the first is the last one, which is written later."""
+    h = np.zeros((len(x), Wh.shape[0])) + 0.3
+    for t in range(len(x)):
+        h[t] = np.tanh(x[t] @ Wx + h[t - 1] @ Wh)
+    return h
+
+
+def two_rows_back(x, a, b):
+    y = np.zeros_like(x)
+    y[0] = x[0]
+    y[1] = x[1]
+    for t in range(2, len(x)):
+        y[t] = a * y[t - 1] + b * y[t - 2] + x[t]
+    return np.sum(y**2)
+
+
+def written_afterwards(x, a):
+    y = np.zeros_like(x)
+    y[0] = x[0]
+    for t in range(1, len(x)):
+        y[t] = np.tanh(a * y[t - 1]) + x[t]
+    y *= 2
+    y[0] = 3.0
+    return np.sum(y**2)
+
+
+def over_given_rows(x, a):
+    y = x.copy()
+    for t in range(1, len(x)):
+        y[t] = a * y[t - 1]
+    return np.sum(y**3)
+
+
+def read_in_the_same_turn(x, a):
+    y = np.zeros((len(x) + 1, 3))
+    s = 0
+    for t in range(len(x)):
+        y[t + 1] = a * y[t] + x[t]
+        s = s + np.sum(y[t + 1] ** 2)
+    return s + np.sum(y)
+
+
+def with_a_step(x, k, dt):
+    v = x[0]
+    for t in range(1, len(x)):
+        v = v - dt * k * np.sin(v) + x[t]
+    return np.sum(v**2)
+
+
+def over_a_batch(xs, Wx, Wh, b):
+    h = np.zeros((xs.shape[1], b.shape[0]))
+    for x in xs:
+        h = np.tanh(x @ Wx + h @ Wh + b)
+    return np.sum(h**2)
+
+
+def picked(xs, targets, W, V):
+    h = np.zeros(W.shape[0])
+    loss = 0.0
+    for t in range(len(xs)):
+        h = np.tanh(xs[t] + h @ W)
+        p = np.exp(h @ V) / np.sum(np.exp(h @ V))
+        loss -= np.log(p[targets[t]])
+    return loss
+
+
+Made = Callable[[int], tuple[Any, ...]]
+LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
+    "over_axis_one": (
+        over_axis_one,
+        lambda T: (normal((2, T, 3)), normal((2, 5)), normal((3, 5)), normal((5, 5)), normal(5)),
+        ("np.tensordot(prevs[:-1], dtotals", "db = dtotals.sum(axis=(0, 1))"),
+    ),
+    "into_rows": (
+        into_rows,
+        lambda T: (normal((T, 3)), normal((3, 5)), normal((5, 5))),
+        ("dWx = x.T @ dtotals", "h[:T].T @ dtotals", "(1 - h[t + 1] ** 2)"),
+    ),
+    "from_the_end": (from_the_end, lambda T: (normal((T, 3)), normal((3, 5)), normal((5, 5))), ("h_parts",)),
+    "two_rows_back": (
+        two_rows_back,
+        lambda T: (normal((T, 3)), random.random(3), random.random(3)),
+        ("dy[t - 1] += dy[t] * a",),
+    ),
+    "written_afterwards": (written_afterwards, lambda T: (normal((T, 3)), random.random(3)), ("dy = dy2 * 2",)),
+    "over_given_rows": (
+        over_given_rows,
+        lambda T: (normal((T, 3)), random.random(3)),
+        ("dy[t - 1] += dy[t] * a", "] = 0.0"),
+    ),
+    "read_in_the_same_turn": (
+        read_in_the_same_turn,
+        lambda T: (normal((T, 3)), random.random(3)),
+        ("dy[t] += dy[t + 1] * a",),
+    ),
+    "with_a_step": (with_a_step, lambda T: (normal((T, 3)), random.random(3), 0.1), ("np.stack",)),
+    "over_a_batch": (
+        over_a_batch,
+        lambda T: (normal((T, 4, 3)), normal((3, 2)), normal((2, 2)), normal(2)),
+        ("dWx = np.tensordot(xs, dtotals", "hs[:-1]"),
+    ),
+    "picked": (
+        picked,
+        lambda T: (normal((T, 3)), random.integers(0, 4, T), normal((3, 3)), normal((3, 4))),
+        ("[targets[t]] -= 1", ".T @ "),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_gradients_are_right_at_any_length(name: str) -> None:
+    function, make, parts = LOOPS[name]
+    written = cr.write(function, *make(6))
+    for part in parts:
+        assert part in str(written), str(written)
+    for turns in (6, 3, 9):
+        args = make(turns)
+        result = function(*args)
+        g = normal(np.shape(result)) if np.ndim(result) else None
+        value, gradients = written.function(*args, *([] if g is None else [g]))
+        np.testing.assert_allclose(value, result)
+
+        def loss(*own: Any, g: Any = g) -> Any:
+            return np.sum(function(*own) * (1 if g is None else g))
+
+        names = list(function.__code__.co_varnames)
+        for wrt, gradient in gradients.items():
+            place = names.index(wrt)
+            direction = random.uniform(0.5, 1.5, np.shape(args[place]))
+            slope = directional_difference(loss, list(args), place, direction, 1e-5)
+            assert np.shape(gradient) == np.shape(args[place])
+            assert abs(np.sum(gradient * direction) - slope) <= 1e-6 * (1 + np.sum(np.abs(gradient))), (wrt, turns)
