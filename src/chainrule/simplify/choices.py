@@ -7,7 +7,7 @@ handed on to an operand, so that one multiplication serves all that needs the pr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -23,6 +23,7 @@ from chainrule.simplify.values import Recipe, Value
 
 __all__ = [
     "LINEAR",
+    "OPERATION",
     "Choice",
     "Choices",
     "Instance",
@@ -138,9 +139,13 @@ def plain_recipes(value: Value) -> tuple[Recipe, ...]:
 class Choices:
     """The choices for each instance, made when they are first asked for."""
 
-    def __init__(self, table: Table, strict: bool = False) -> None:
+    def __init__(
+        self, table: Table, strict: bool = False, spoiling: Container[int] = (), banned: Container[Any] = ()
+    ) -> None:
         self.table = table
         self.wild = _FORBIDDEN if strict else _WILD
+        self.spoiling = spoiling  # values that must not be factors, as they were infinite where the whole is not
+        self.banned = banned
         self._made: dict[Instance, list[Choice]] = {}
         self._scales: dict[int, int] = {}
         self._wild: dict[int, bool] = {}
@@ -149,8 +154,17 @@ class Choices:
     def of(self, instance: Instance) -> list[Choice]:
         found = self._made.get(instance)
         if found is None:
-            found = self._made[instance] = [self._with_scalars(c) for c in self._find(instance)]
+            found = [self._with_scalars(c) for c in self._find(instance)]
+            if self.banned:
+                found = [self._without_banned(instance, c) for c in found]
+            self._made[instance] = found
         return found
+
+    def _without_banned(self, instance: Instance, choice: Choice) -> Choice:
+        """A choice, at a prohibitive cost where it was tried and spoilt the result."""
+        if (instance[0], tuple(sorted(c[0] for c in choice.children))) not in self.banned:
+            return choice
+        return Choice(choice.kind, choice.cost + _FORBIDDEN, choice.children, choice.payload, choice.recipe)
 
     @staticmethod
     def _with_scalars(choice: Choice) -> Choice:
@@ -225,6 +239,7 @@ class Choices:
         if not any(v.floating for v, _ in parts) and scale == UNIT:
             extra = 1
         wild = sum(self.wild for v, p in parts if p > 0 and self._is_wild(v))
+        wild += sum(_FORBIDDEN for v, p in parts if p > 0 and v.number in self.spoiling and len(parts) > 1)
         # Among equals a product reads better than a quotient.
         arithmetic = size * operations + sum(p < 0 for _, p in parts)
         found = [Choice("prod", wild + priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]

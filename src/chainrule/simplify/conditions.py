@@ -15,7 +15,7 @@ from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, Coefficient, inverse_of, power_of, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller
 
-__all__ = ["logistic_by_cases", "merge_choices", "tied_with_clipped"]
+__all__ = ["logistic_by_cases", "masked_already", "merge_choices", "tied_with_clipped"]
 
 _MINUS = Coefficient(Fraction(-1))
 
@@ -29,7 +29,7 @@ def _split(value: Value) -> list[tuple[Value, int, Ref]]:
             side = f.details[3][0]
             c, inner = f.parts[side]
             found.append((f.parts[0][1], side, _product(c, inner, rest)))
-        elif not f.floating and f.dims and rest:
+        elif not f.floating and f.dims:
             found.append((f, 1, (UNIT, rest)))  # type: ignore[arg-type]
     return found
 
@@ -89,8 +89,9 @@ def _where(options: Making, condition: Value, branches: Sequence[Ref]) -> Ref | 
     plain = [v is table.one for _, v in branches]
     if all(plain) and not table.double:
         return None
-    if any(not v.floating and not one for (_, v), one in zip(branches, plain, strict=True)):
-        return None
+    masks = [not v.floating and not one for (_, v), one in zip(branches, plain, strict=True)]
+    if all(masks) or (any(masks) and any(plain) and not table.double):
+        return None  # it would be no array of floats, or one of double precision
     dims = broadcast(v.dims for v in (condition, branches[0][1], branches[1][1]))
     refs = ((UNIT, condition), *branches)
     made = made_step(options, np.where, dims)
@@ -251,3 +252,30 @@ def _saturating(z: Ref, w: Value, rest: dict[Value, Power]) -> tuple[Value, Valu
         if {f: q for f, q in powers.items() if f not in (sign, e, below)} == rest:
             return e, below
     return None
+
+
+def masked_already(options: Making, value: Value) -> None:
+    """``where(m, P * g, 0)`` is ``P * g`` where P is an exponential of what is minus infinity outside of m."""
+    if function_of(value) is not np.where or not value.details[3] or type(value.parts[0]) is not tuple:
+        return
+    side = value.details[3][0]
+    inner = value.parts[side][1]
+    if type(inner) is Value and inner.dims == value.dims and inner.kind != "one":
+        condition = value.parts[0]
+        if all(any(_vanishes(f, condition, side) for f, p in v.factors if p > 0) for _, v in inner.terms):
+            options.same(value, value.parts[side], "mask of an exponential")
+
+
+def _vanishes(value: Value, condition: Ref, side: int) -> bool:
+    """Whether an exponential is zero where a choice does not take the given side."""
+    if function_of(value) is not np.exp or type(value.parts[0]) is not tuple:
+        return False
+    coefficient, exponent = value.parts[0]
+    terms = exponent.definition or exponent.terms
+    for c, v in terms:
+        number = times(coefficient, c)
+        if function_of(v) is np.where and v.parts[0] == condition and number.number > 0 and not number.atoms:
+            other = v.parts[3 - side]
+            if isinstance(other, Const) and other.number < 0 and other.value == -np.inf:
+                return True
+    return False

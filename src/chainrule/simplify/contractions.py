@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from chainrule.ir import Step, Var
@@ -11,6 +13,11 @@ from chainrule.simplify.scalars import UNIT, times
 from chainrule.simplify.values import Power, Recipe, Value, spans
 
 __all__ = ["contract"]
+
+_MOST_FACTORS = 5
+_MOST_RECIPES = 40
+_MANY_AXES = 4
+_LETTERS = "ijklmnop"
 
 
 def contract(options: Making, value: Value) -> None:
@@ -23,6 +30,8 @@ def contract(options: Making, value: Value) -> None:
         _inner_product(options, value, inner)
     elif rank == 2 and len(value.details) == 1:
         _vector_product(options, value, inner, value.details[0])
+    elif rank > 2:
+        _contraction(options, value, inner)
 
 
 def _inner_product(options: Making, value: Value, inner: Value) -> None:
@@ -74,3 +83,44 @@ def _divided_by_axis(inner: Value, axis: int) -> tuple[list[tuple[Value, Power]]
         only = spans(f, axis - 2, inner.dims[axis]) and not spans(f, -1 - axis, inner.dims[1 - axis])
         (along if only else others).append((f, p))
     return along, others
+
+
+def _contraction(options: Making, value: Value, inner: Value) -> None:
+    """``(s[:, :, None] * x).sum(1)`` is ``np.einsum("ij,ijk->ik", s, x)``: two arrays, not both with all the axes."""
+    factors = inner.factors
+    if len(factors) > _MOST_FACTORS:
+        return
+    for size in range(1, len(factors) // 2 + 1):
+        for first in combinations(range(len(factors)), size):
+            groups = [[factors[k] for k in first], [e for k, e in enumerate(factors) if k not in first]]
+            pair = [options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups]
+            terms = [_lettered(options, value, inner, v) for _, v in pair]
+            if any(t is None for t in terms):
+                continue
+            (a, u), (b, v) = (t for t in terms if t is not None)
+            if len(a) == len(b) == len(inner.dims) < _MANY_AXES:
+                continue  # a product and its sum are read more easily
+            left = "".join(_LETTERS[k] for k in range(len(inner.dims)) if k not in value.details)
+            if not set(left) <= set(a + b):
+                continue
+            operation = OPERATIONS[np.einsum]
+            out = Var(value.shape, options.reader.dtype, None, 0)
+            step = Step(operation, (), {"subscripts": f"{a},{b}->{left}"}, (out,), None)
+            scale = times(pair[0][0], pair[1][0])
+            recipe = Recipe("op", scale, ((UNIT, u), (UNIT, v)), (operation, step, 0, (0, 1)), "sum of a product")
+            if len(value.recipes) < _MOST_RECIPES:
+                value.recipes.append(recipe)
+
+
+def _lettered(options: Making, value: Value, inner: Value, v: Value) -> tuple[str, Value] | None:
+    """An operand without axes of length 1 and not turned, with a letter for each of its axes."""
+    rank, own = len(inner.dims), len(v.dims)
+    axes = [k for k in range(own) if spans(v, k - own, inner.dims[k - own])]
+    c, flat = options.making(value, lambda: options.table.view((UNIT, v), axes, own))
+    if c != UNIT or not flat.floating or len(flat.dims) != len(axes):
+        return None
+    letters = [_LETTERS[rank - own + k] for k in axes]
+    if flat.kind == "view" and None not in flat.details and len(flat.details) == len(flat.parts[0][1].dims):
+        letters = [letters[flat.details.index(k)] for k in range(len(letters))]
+        flat = flat.parts[0][1]
+    return "".join(letters), flat

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import add_item
+from chainrule.indexing import HOLE, add_item
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
@@ -34,6 +34,8 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
     """Merge factors of a product that belong together, in place; what is returned is a further factor."""
     for value in list(powers):
         function = function_of(value)
+        if powers.get(value, 0) > 1 and _is_zero_or_one(value):
+            powers[value] = 1
         if value.kind == "sum":
             _guard_added(value, powers)
             _guarded_norm(value, powers)
@@ -44,6 +46,8 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
                 return found
         elif function in (np.maximum, np.minimum):
             _masked_anyway(value, powers)
+        elif function is np.where and powers.get(value, 0) < 0:
+            _guard_chosen(value, powers)
         elif function is np.sinh and powers.get(value) == 1 and not table.forward:
             _hyperbolic(table, value, powers)
         elif function is add_item and powers.get(value) == 1 and value in table.scatters:
@@ -51,6 +55,29 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
             if found is not None:
                 return found
     return None
+
+
+def _is_zero_or_one(value: Value) -> bool:
+    """Whether an array holds zeros and ones only, by how it is made: an identity matrix, a triangle, 1 less that."""
+    if value.definition is not None and len(value.definition) == 2:
+        (a, first), (b, second) = value.definition
+        if second.kind == "one":
+            (a, first), (b, second) = (b, second), (a, first)
+        return (
+            first.kind == "one"
+            and (a.number, b.number) == (1, -1)
+            and not (a.atoms or b.atoms)
+            and _is_zero_or_one(second)
+        )
+    if value.kind == "view":
+        return _is_zero_or_one(value.parts[0][1])
+    if value.kind != "op" or not isinstance(value.details[0], Operation):
+        return False
+    operation, step = value.details[:2]
+    if operation.name in ("tril", "triu"):
+        inner = _argument(value)
+        return inner is not None and inner[0] == UNIT and (inner[1].kind == "one" or _is_zero_or_one(inner[1]))
+    return operation.kind == "constant" and operation.name in ("eye", "identity", "tri", "ones", "zeros")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +95,10 @@ class ScatterAt:
     def is_element(self) -> bool:
         """Whether it is a single element."""
         parts = self.step.params["index"].parts
-        return len(parts) == len(self.zeros.dims) and all(type(p) is int or is_size(p) for p in parts)
+        places = self.step.inputs[2:]
+        single = all(isinstance(x, Var) and not x.shape and x.dtype.kind in "iu" for x in places)
+        known = all(type(p) is int or is_size(p) or p is HOLE for p in parts)
+        return len(parts) == len(self.zeros.dims) and known and single
 
     def is_diagonal(self) -> bool:
         """Whether it is the diagonal of a square matrix."""
@@ -184,6 +214,16 @@ def _guard_added(guard: Value, powers: dict[Value, Power]) -> None:
             if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
                 powers[s] += powers.pop(guard)
                 return
+
+
+def _guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
+    """``where(s == 0, 1, s)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
+    if len(guard.parts) != 3 or type(guard.parts[0]) is not tuple or type(guard.parts[2]) is not tuple:
+        return
+    test, (c, s) = guard.parts[0][1], guard.parts[2]
+    compared = _argument(test) if function_of(test) is np.equal else None
+    if c == UNIT and compared == (UNIT, s) and _is_zero(test.parts[1]) and powers.get(s, 0) < 0:
+        powers[s] += powers.pop(guard)
 
 
 def _without_view(value: Value) -> Value:

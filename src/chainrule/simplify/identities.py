@@ -306,6 +306,26 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: x * 1,
     ),
     Identity(
+        "zeros and ones", "A", "the square of an array of zeros and ones is that array",
+        lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)) ** 2 * (x > 0),
+        lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)),
+    ),
+    Identity(
+        "rows of a matrix product", "C", "the sum over the rows of a product is zero where that of its first matrix is",
+        lambda x, y, s, m: ((x - x.mean(0)) @ m).sum(0),
+        lambda x, y, s, m: np.zeros_like(x[0]),
+    ),
+    Identity(
+        "mask of an exponential", "B", "exp is zero already where its argument was set to minus infinity",
+        lambda x, y, s, m: np.where(x > 0, np.exp(np.where(x > 0, y, -np.inf)) * s, 0),
+        lambda x, y, s, m: np.exp(np.where(x > 0, y, -np.inf)) * s,
+    ),
+    Identity(
+        "guard of a divisor", "C", "s + (s == 0), or 1 where s is 0, is s where the whole is divided by s as well",
+        lambda x, y, s, m: (x / s / (s + (s == 0)), x / s / np.where(s == 0, 1, s)),
+        lambda x, y, s, m: (t := x / s / s, t),
+    ),
+    Identity(
         "sum of a product", "B", "a sum of a product is a product of vectors or matrices",
         lambda x, y, s, m: ((x * y).sum(), (x * s).sum(0), (x * m[0]).sum(1)),
         lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0]),

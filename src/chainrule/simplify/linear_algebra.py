@@ -14,6 +14,7 @@ from chainrule.simplify.scalars import UNIT, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
 __all__ = [
+    "as_product",
     "function_of",
     "inner_product",
     "is_identity",
@@ -155,6 +156,21 @@ def is_identity(value: Value) -> bool:
     row, step = value.details[:2]
     named = row.kind == "constant" and row.name in ("eye", "identity")
     return named and list(step.params) in (["argument 0"], ["argument 0", "dtype"])
+
+
+def as_product(table: Table, ref: Ref) -> Ref:
+    """The transpose of a product of matrices as a product, if it is one: ``(a @ b).T`` is ``b.T @ a.T``."""
+    coefficient, value = ref
+    if value.kind != "view" or value.details != (1, 0) or value.parts[0][1].kind != "matmul":
+        return ref
+    (_, a), (_, b) = value.parts[0][1].parts
+    if len(a.dims) != 2 or len(b.dims) != 2:
+        return ref
+    (c, first), (d, second) = table.turned(b), table.turned(a)
+    made = table.make("matmul", (first.number, second.number), None, ((UNIT, first), (UNIT, second)), value.dims)
+    if made is not value and not any(r.kind == "view" for r in made.recipes):
+        made.recipes.append(Recipe("view", UNIT, ((UNIT, value.parts[0][1]),), (1, 0), "transposes through a product"))
+    return times(coefficient, times(c, d)), made
 
 
 def outer_factors(table: Table, value: Value, side: int) -> Iterator[tuple[Value, Ref]]:

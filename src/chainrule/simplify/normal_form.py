@@ -17,7 +17,7 @@ from typing import Any
 from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
-from chainrule.simplify.structure import base_terms, pulled
+from chainrule.simplify.structure import base_terms, pulled, rows_vanish, sum_of_sum
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
 __all__ = ["MOST_ATOMS", "Table", "is_long"]
@@ -45,6 +45,7 @@ class Table:
         self._moves: dict[tuple[int, tuple[int | None, ...]], Value] = {}
         self._sums: dict[Any, Ref] = {}
         self._means: dict[Any, Ref | None] = {}
+        self._looking = False  # for sums that are zero: not in those of their terms
         self.products: dict[int, list[Value]] = {}  # by factor, the products that it is in
         self.sums: dict[int, list[Value]] = {}
         self.notes: list[tuple[str, str]] = []
@@ -337,45 +338,37 @@ class Table:
             return self.product(coefficient, outside)
         rank = len(inner.dims)
         positions = tuple(sorted(rank + a for a in summed))
-        total = self._vanishing(inner, summed, whole) or self.special_sum(self, inner, positions)
+        total = self.vanishing(inner, summed, whole) or self.special_sum(self, inner, positions)
         if total is None:
-            total = self._nested(inner, summed) or self._sum_over(inner, positions)
+            total = (
+                sum_of_sum(self, inner, summed) or rows_vanish(self, inner, summed) or self._sum_over(inner, positions)
+            )
         return self.multiply(total, self.product(coefficient, outside))
 
     def _sum_over(self, inner: Value, positions: tuple[int, ...]) -> Ref:
         rank = len(inner.dims)
+        if inner.kind == "view" and sorted(a for a in inner.details if a is not None) == list(range(rank)):
+            # x.T.sum(1) is x.sum(0).
+            total = self._sum_over(inner.parts[0][1], tuple(sorted(inner.details[k] for k in positions)))
+            return self.view(total, inner.details, rank)
         dims = tuple(d for k, d in enumerate(inner.dims) if k not in positions)
         atom = self.make("reduce", (inner.number, positions), positions, ((UNIT, inner),), dims)
         kept = [k for k in range(rank) if k not in positions]
         mapping = [kept.index(k) if k in kept else None for k in range(rank)]
         return self.view(self.ref(UNIT, atom), mapping, len(dims))
 
-    def _nested(self, inner: Value, axes: Sequence[int]) -> Ref | None:
-        """A sum of a sum: in the other order, where the inner one is known then (all probabilities add up to n)."""
-        if inner.kind != "reduce" or self.forward:
-            return None
-        base: Value = inner.parts[0][1]
-        rank = len(base.dims)
-        kept = [k for k in range(rank) if k not in inner.details]
-        first = [kept[len(kept) + a] - rank for a in axes]
-        known = len(self.values)
-        c, v = self.reduce((UNIT, base), first, base.dims)
-        if any(f.number >= known and f.kind in ("reduce", "view") for f, _ in v.factors) or v.kind == "sum":
-            return None
-        rest = [a - rank for a in inner.details]
-        found = self.reduce((c, v), rest, base.dims)
-        return self.view(found, [None if k in [kept[len(kept) + a] for a in axes] else k for k in kept], rank)
-
-    def _vanishing(self, inner: Value, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref | None:
+    def vanishing(self, inner: Value, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref | None:
         """Zero where a sum of the forward pass adds up to nothing, as centred values do."""
         base = inner.parts[0][1] if inner.kind == "view" else inner
-        if base.definition is None or self.forward:
+        if base.definition is None or self.forward or self._looking:
             return None
         key = (inner.number, tuple(axes))
         if key not in self._means:
             self._means[key] = None
+            self._looking = True
             # What is already a value of its own stays one: only the terms are looked at.
             found = self.add(self.reduce(t, axes, whole) for t in base_terms(self, base, inner))
+            self._looking = False
             if not found[0].number:
                 self._means[key] = found
                 self.notes.append(("centred values", "a mean was subtracted, so the sum is zero"))

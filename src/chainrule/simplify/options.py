@@ -12,9 +12,9 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
-from chainrule.simplify.conditions import logistic_by_cases, merge_choices, tied_with_clipped
+from chainrule.simplify.conditions import logistic_by_cases, masked_already, merge_choices, tied_with_clipped
 from chainrule.simplify.contractions import contract
-from chainrule.simplify.linear_algebra import outer_factors, product_options
+from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
 from chainrule.simplify.making import Making, SpentError
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
@@ -64,6 +64,7 @@ class _Options(Making):
                 self._opened,
             ),
             "reduce": (partial(contract, self),),
+            "op": (partial(masked_already, self),),
             "matmul": (lambda value: product_options(self.table, value, self.reader.dtype, self.making),),
         }
         for value in self.queue:  # which grows
@@ -128,6 +129,7 @@ class _Options(Making):
         for side in (0, 1):
             groups: dict[int, list[tuple[int, Ref, Value]]] = {}  # number of the term, the rest, and what is common
             for k, (c, v) in enumerate(terms):
+                c, v = as_product(self.table, (c, v))
                 for common, other in outer_factors(self.table, v, side) if v.kind == "matmul" else ():
                     groups.setdefault(common.number, []).append((k, (times(c, other[0]), other[1]), common))
             for group in groups.values():
@@ -170,6 +172,9 @@ class _Options(Making):
                         used = {(u.number, k.atoms) for k, u in scaled}
                         rest = [t for t in terms if (t[1].number, t[0].atoms) not in used]
                         self.recipe(value, "sum", UNIT, (*rest, (scale, w)), None, "shared sum")
+                        if len(rest) > 1:
+                            both = (self.making(value, partial(self.table.add, rest)), (scale, w))
+                            self.recipe(value, "sum", UNIT, both, None, "shared sum")
                         found += 1
 
     def _grouped(self, value: Value) -> None:

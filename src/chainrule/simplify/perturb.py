@@ -7,10 +7,11 @@ compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from chainrule.simplify.choices import Choice, Instance
-from chainrule.simplify.scalars import Coefficient, NoFormError, times
+from chainrule.simplify.choices import OPERATION, Choice, Instance
+from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, times
 from chainrule.simplify.select import Selection
 
 __all__ = ["perturb"]
@@ -18,7 +19,9 @@ __all__ = ["perturb"]
 _MOST_INSTANCES = 300  # of a selection that is perturbed
 _MOST_KICKS = 1_500
 _MOST_CHANGES = 24  # of one attempt to move a sign
+_FARTHEST = 3 * OPERATION  # how much a choice may cost more before what it needs is improved
 _MINUS = Coefficient(Fraction(-1))
+Wanted = dict[Instance, list[tuple[Instance, Choice]]]
 
 
 def perturb(selection: Selection) -> None:
@@ -41,21 +44,88 @@ def perturb(selection: Selection) -> None:
 
 def _kick(selection: Selection, budget: int) -> int:
     """Force every option once; the number of attempts that are left."""
+    wanted = _wanted(selection)
     for x in selection.active():
+        if not selection.uses.get(x, 0):
+            continue
+        freed = _given_back(selection, x)
         for option in selection.choices.of(x):
             if budget <= 0:
                 return 0
-            if not selection.uses.get(x, 0) or option is selection.chosen[x]:
+            if not selection.uses.get(x, 0):
+                break
+            if option is selection.chosen[x]:
                 continue
-            if all(selection.uses.get(c, 0) for c in option.children):
+            new = [c for c in option.children if not selection.uses.get(c, 0)]
+            if not new:
                 continue  # a single change, which was judged already
+            if option.cost + sum(map(selection.estimates.least, new)) >= freed:
+                continue  # at its best it costs no less
             budget -= 1
-            _attempt(selection, [(x, option)], True)
+            if _attempt(selection, [(x, option)], True, wanted):
+                wanted = _wanted(selection)
+                freed = _given_back(selection, x) if selection.uses.get(x, 0) else 0
     return budget
 
 
-def _attempt(selection: Selection, moves: list[tuple[Instance, Choice]], repair: bool) -> bool:
-    """Make changes, with what they need chosen afresh; undone where the total does not become less."""
+def _wanted(selection: Selection) -> Wanted:
+    """By instance that nothing needs yet, and that is scaled, the choices that would need it."""
+    found: Wanted = {}
+    for x in selection.active():
+        for option in selection.choices.of(x):
+            if option is not selection.chosen[x]:
+                for c in option.children:
+                    if c[1] != UNIT and not selection.uses.get(c, 0):
+                        found.setdefault(c, []).append((x, option))
+    return found
+
+
+def _join(selection: Selection, new: list[Instance], wanted: Wanted) -> None:
+    """Let what is newly needed share a scaled operand with others."""
+    for x in new:
+        if not selection.uses.get(x, 0):
+            continue
+        _change_all(selection, [], wanted.get(x, ()))
+        for option in selection.choices.of(x):
+            for c in option.children:
+                if option is not selection.chosen.get(x) and c in wanted:
+                    _change_all(selection, [(x, option)], wanted[c])
+
+
+def _change_all(
+    selection: Selection, moves: list[tuple[Instance, Choice]], others: Sequence[tuple[Instance, Choice]]
+) -> None:
+    """Change choices together, of others the cheapest for each instance."""
+    best: dict[Instance, Choice] = {}
+    for y, other in others[:_MOST_CHANGES]:
+        if selection.uses.get(y, 0) and (y not in best or other.cost < best[y].cost):
+            best[y] = other
+    if best:
+        selection.change([*moves, *best.items()])
+
+
+def _given_back(selection: Selection, x: Instance) -> int:
+    """What an instance costs, with all that is needed for it alone."""
+    uses, chosen = selection.uses, selection.chosen
+    cost = chosen[x].cost
+    pending = list(chosen[x].children)
+    dropped: dict[Instance, int] = {}
+    while pending:
+        y = pending.pop()
+        dropped[y] = dropped.get(y, 0) + 1
+        if dropped[y] == uses[y]:
+            cost += chosen[y].cost
+            pending += chosen[y].children
+    return cost
+
+
+def _attempt(
+    selection: Selection, moves: list[tuple[Instance, Choice]], repair: bool, wanted: Wanted | None = None
+) -> bool:
+    """Make changes, with what they need chosen afresh; undone where the total does not become less.
+
+    ``wanted`` says by what could be needed which choices would need it: those that share it are changed together.
+    """
     before = selection.total
     chosen, uses = dict(selection.chosen), dict(selection.uses)
     selection.begin()
@@ -64,10 +134,15 @@ def _attempt(selection: Selection, moves: list[tuple[Instance, Choice]], repair:
             if not selection.uses.get(x, 0) or selection.would_cycle(x, option):
                 continue
             _force(selection, x, option)
+        if selection.total >= before + _FARTHEST and len(moves) == 1:
+            raise NoFormError("too far from what it was")
         touched = [x for x, n in selection.uses.items() if n != uses.get(x, 0)]
         if repair:
-            for x in [x for x, n in selection.uses.items() if n and not uses.get(x, 0)]:
+            new = [x for x, n in selection.uses.items() if n and not uses.get(x, 0)]
+            for x in new:
                 selection.improve_choice(x)
+            if wanted is not None:
+                _join(selection, new, wanted)
         if selection.total < before:
             selection.order()
             selection.note(touched)
@@ -99,13 +174,29 @@ def _negate(selection: Selection) -> None:
     """Where a value is needed with both signs, let all that need it take the same."""
     for x in selection.active():
         y = _opposite(x)
-        if selection.uses.get(x, 0) and selection.uses.get(y, 0):
+        if not selection.uses.get(x, 0):
+            continue
+        if not selection.uses.get(y, 0):
+            _turn(selection, x)
+        else:
             moves: dict[Instance, Choice] = {}
             if _redirected(selection, y, moves, _users(selection), {x}):
                 direct = [o for o in selection.choices.of(x) if y not in o.children]
                 for option in direct[:_MOST_CHANGES]:
                     if _attempt(selection, [*reversed(moves.items()), (x, option)], True):
                         break
+
+
+def _turn(selection: Selection, x: Instance) -> None:
+    """Let all that need a value take it with the other sign, if that takes fewer operations."""
+    if x in selection.roots or selection.chosen[x].cost < OPERATION:
+        return
+    least = min((o.cost for o in selection.choices.of(_opposite(x)) if x not in o.children), default=None)
+    if least is None or least > selection.chosen[x].cost - OPERATION:
+        return
+    moves: dict[Instance, Choice] = {}
+    if _redirected(selection, x, moves, _users(selection), set()):
+        _attempt(selection, [*reversed(moves.items())], True)
 
 
 def _users(selection: Selection) -> dict[Instance, list[Instance]]:

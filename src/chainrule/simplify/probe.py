@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,26 +31,31 @@ class Comparison(NamedTuple):
     Attributes:
         as_good: whether the gradients agree, and are finite wherever they were.
         safer: in how many places more they are finite, where operands are saturated and the results are finite.
+        inputs: those of a probe on which gradients are not finite where they were.
+        failing: which gradients, and where.
     """
 
     as_good: bool
     safer: int
+    inputs: Any = None
+    failing: Mapping[int, Any] = MappingProxyType({})
 
 
 def compare(found: Backward, plain: Backward) -> Comparison:
     """Whether the gradients agree on probes, and are finite wherever they were before, or in more places.
 
     The probes are ordinary numbers, tiny and huge ones, saturated ones of either sign, zeros, and ordinary ones with an
-    infinite or undefined one among them.  Integers, which are mostly indices, are zero.  Where a program cannot be run
+    infinite or undefined one among them.  Integers, which are mostly indices, are zero;
+    masks leave everything.  Where a program cannot be run
     on a probe, as it needs a definite matrix perhaps, the probe says nothing; nor does a probe where the result itself
-    is not finite say that a gradient should be.
+    is not finite say that a gradient should be; cotangents are finite, as they are where that of a loss is.
     """
     program = plain.program
     size = sum(math.prod(out.shape) for step in program.steps for out in step.outputs)
     if size > _LARGEST or any(x.dtype.kind == "c" for x in program.inputs):
         return Comparison(True, 0)
     safer = 0
-    probes = _probes(program)
+    probes = _probes(program, {x.number for x in plain.cotangents})
     for number, inputs in enumerate(probes if len(program.steps) < _MANY_STEPS else islice(probes, 1)):
         try:
             results, before = _gradients(plain, inputs)
@@ -65,7 +71,8 @@ def compare(found: Backward, plain: Backward) -> Comparison:
         if all(_agree(a, b, number < 2) for a, b in pairs):
             continue
         if number >= 2 or not _closer(plain, inputs, before, after):
-            return Comparison(False, 0)
+            spoilt = {k: m for k, (a, b) in enumerate(pairs) if np.any(m := np.isfinite(a) & ~np.isfinite(b))}
+            return Comparison(False, 0, inputs if spoilt else None, spoilt)
     return Comparison(True, safer)
 
 
@@ -87,12 +94,12 @@ def _closer(plain: Backward, inputs: list[Any], before: list[Any], after: list[A
     return True
 
 
-def _probes(program: Program) -> Iterator[list[Any]]:
+def _probes(program: Program, cotangents: Container[int]) -> Iterator[list[Any]]:
     random = np.random.default_rng(7)
 
     def values(x: Var, scale: float, positive: bool) -> Any:
         if x.dtype.kind not in "f":
-            return np.zeros(x.shape, x.dtype)[()]
+            return np.full(x.shape, x.dtype.kind == "b", x.dtype)[()]
         drawn = random.random(x.shape) + 0.5 if positive else random.standard_normal(x.shape)
         return np.asarray(drawn * scale, x.dtype)[()]
 
@@ -101,6 +108,8 @@ def _probes(program: Program) -> Iterator[list[Any]]:
     for scale in (0.0, 800.0, -800.0):
         yield [values(x, scale, True) for x in program.inputs]
     for n, x in enumerate(program.inputs[:_MOST_SPOILED]):
+        if x.number in cotangents:
+            continue
         for spoiled in (math.inf, math.nan) if x.dtype.kind == "f" and 0 not in x.shape else ():
             inputs = [values(y, 1.0, False) for y in program.inputs]
             inputs[n] = np.array(inputs[n])

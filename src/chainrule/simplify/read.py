@@ -36,7 +36,9 @@ class _Literal:
     key: Any
 
 
-_ZERO_LITERAL = _Literal(int, ("int", 0))
+def _is_zero(x: Any) -> bool:
+    """Whether an operand is the literal 0."""
+    return isinstance(x, _Literal) and x.kind in (int, float) and x.key[1] == 0
 
 
 # How a step is read, by the function of its operation; the table itself is :mod:`chainrule.simplify.algebra`.
@@ -298,12 +300,12 @@ class Reader:
                 refs.append(ref)
         if function is np.where and len(refs) == 3 and out.dtype == self.dtype:
             for n in (1, 2):
-                number = self.operand(step.inputs[n]) if refs[3 - n] == _ZERO_LITERAL else None
+                number = self.operand(step.inputs[n]) if _is_zero(refs[3 - n]) else None
                 if number is not None and number[1] is self.table.one and number[0].number:
                     refs[n] = number
             if type(refs[1]) is tuple and refs[1][1] is self.table.one and not refs[0][1].floating:
                 return self.table.multiply(refs[1], refs[0])
-            linear = tuple(n for n in (1, 2) if refs[3 - n] == _ZERO_LITERAL and type(refs[n]) is tuple)
+            linear = tuple(n for n in (1, 2) if _is_zero(refs[3 - n]) and type(refs[n]) is tuple)
             for n in linear:
                 c, v = refs[n]
                 coefficient, refs[n] = c, (UNIT, v)

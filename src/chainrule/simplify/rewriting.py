@@ -19,12 +19,13 @@ from chainrule.positions import Position
 from chainrule.simplify.algebra import ALGEBRA
 from chainrule.simplify.choices import Choices, Instance, scalars_of
 from chainrule.simplify.cost import cost_of
+from chainrule.simplify.culprits import culprits
 from chainrule.simplify.estimates import Estimates
 from chainrule.simplify.identities import IDENTITIES
 from chainrule.simplify.openings import ALL, BUT_CONSTANTS, NONE
 from chainrule.simplify.options import add_options
 from chainrule.simplify.perturb import perturb
-from chainrule.simplify.probe import compare
+from chainrule.simplify.probe import Comparison, compare
 from chainrule.simplify.read import Reader
 from chainrule.simplify.realise import Emitter
 from chainrule.simplify.repeats import without_repeats
@@ -36,6 +37,8 @@ from chainrule.verify import verify
 __all__ = ["Rewrite", "Simplified", "simplify"]
 
 _MOST_STEPS = 150  # of a backward pass that is read in several ways
+_MANY_STEPS = 400  # for which one way to start must do
+_MOST_FORMS = 5  # of which each avoids what spoilt those before
 _MOST_ATTEMPTS = 6  # at a selection, where values turn out to need each other
 
 
@@ -100,36 +103,63 @@ def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
     """
     openings = [ALL]
     for opening in openings:
-        differing: Collection[str] = ()
-        for strict in (False, True):
-            rewriting = _Rewriting(plain, opening, strict)
-            try:
-                found = rewriting.run()
-            except NoFormError:
-                break  # something in it has no form here
+        rewriting = _Rewriting(plain, opening)
+        try:
+            rewriting.prepare()
+            yield from _selections(rewriting, plain)
+        except NoFormError:
+            continue  # something in it has no form here
+        finally:
             differing = rewriting.table.differing
-            if cost_of(found)[0] > cost_of(plain)[0] + 1:
-                break
+            if opening == ALL and not _is_long(plain):
+                openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
+
+
+def _selections(rewriting: _Rewriting, plain: Simplified) -> Iterator[tuple[Simplified, int]]:
+    """The cheapest form that is as good as the given one: what spoilt those before is avoided."""
+    spoiling: set[int] = set()
+    banned: set[Any] = set()
+    for attempt in range(_MOST_FORMS):
+        found = rewriting.run(attempt == _MOST_FORMS - 1, spoiling, banned)
+        if cost_of(found)[0] > cost_of(plain)[0] + 1:
+            return
+        comparison = compare(found, plain)
+        if comparison.as_good:
+            yield found, comparison.safer
+            return
+        more = rewriting.culprits(found, comparison) if comparison.inputs is not None else (set(), set())
+        if not (more[0] - spoiling or more[1] - banned):
+            if attempt == _MOST_FORMS - 1:
+                return
+            found = rewriting.run(True, spoiling, banned)
             comparison = compare(found, plain)
             if comparison.as_good:
                 yield found, comparison.safer
-                break
-        if opening == ALL and not _is_long(plain):
-            openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
+            return
+        spoiling |= more[0]
+        banned |= more[1]
 
 
 class _Rewriting:
-    def __init__(self, backward: Simplified, opening: str, strict: bool) -> None:
+    def __init__(self, backward: Simplified, opening: str) -> None:
         load_families()  # identities name operations that the program does not have
         self.backward = backward
-        self.strict = strict
+        self.strict = False
+        self.spoiling: Collection[int] = ()
+        self.banned: Collection[Any] = ()
         self.reader = Reader(backward, ALGEBRA)
         self.table = self.reader.table
         self.table.opening = opening
+        self._starts = (False,) if self.table.steps > _MANY_STEPS else (False, True)
 
-    def run(self) -> Simplified:
+    def prepare(self) -> None:
+        """Read the steps, and find further ways of computing what they compute."""
         self.reader.read()
         add_options(self.reader)
+
+    def run(self, strict: bool, spoiling: Collection[int], banned: Collection[Any]) -> Simplified:
+        """The cheapest form, without exponentials that may overflow as factors, and without what spoilt others."""
+        self.strict, self.spoiling, self.banned = strict, spoiling, banned
         roots = [self._root(x) for x in self.backward.gradients]
         wanted = list(dict.fromkeys(i for r in roots for i in self._instances(r)))
         names = self._names()
@@ -137,16 +167,21 @@ class _Rewriting:
         emitter = Emitter(self.reader, names, max(self.reader.variables, default=0))
         for instance in selection.order():
             emitter.emit(instance, selection.chosen[instance])
+        self.made, self.chosen = emitter.made, selection.chosen
         results = tuple(self._result(x, r, emitter) for x, r in zip(self.backward.gradients, roots, strict=True))
         return self._record(emitter, results, self._log(selection, emitter))
+
+    def culprits(self, found: Simplified, comparison: Comparison) -> tuple[set[int], set[Any]]:
+        """What spoilt the form that was found last."""
+        return culprits(found, comparison.inputs, comparison.failing, self.made, self.chosen)
 
     def _selected(self, wanted: Sequence[Instance], names: Mapping[Instance, Var]) -> Selection:
         """The better of two ways to start: scaling late, and scaling where the steps did."""
         exact = False
         for attempt in range(_MOST_ATTEMPTS):
-            estimates = Estimates(Choices(self.table, self.strict))
+            estimates = Estimates(Choices(self.table, self.strict, self.spoiling, self.banned))
             try:
-                selections = [Selection(estimates, wanted, names, scale_early, exact) for scale_early in (False, True)]
+                selections = [Selection(estimates, wanted, names, scale_early, exact) for scale_early in self._starts]
                 for selection in selections:
                     selection.start()
                     selection.improve()

@@ -15,7 +15,9 @@ from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError
 __all__ = ["Selection", "StuckError"]
 
 _REACH = 400  # how far a cycle is looked for
-_FURTHEST = 200  # instances that one change takes up
+_FURTHEST = (200, 30)  # instances that one change takes up, and in a long program
+_MOST_DROPPED = (10_000, 60)  # that are looked at to tell what a change gives back
+_LONG = 400  # backward steps
 _MOST_NEW = 48  # instances that are looked at to tell what a change costs
 _MOST_MOVES = 64  # together
 
@@ -56,6 +58,8 @@ class Selection:
         self.exact = exact  # whether cycles through scalars are looked for as well
         self.total = 0
         self.attempts = 0
+        long = self.choices.table.steps > _LONG
+        self._furthest, self._most_dropped = _FURTHEST[long], _MOST_DROPPED[long]
         # What changed when, counted in improvements: what nothing changed for need not be tried again.
         self._now = 0
         self._left = 1 << 62  # instances that may still be taken up
@@ -151,8 +155,8 @@ class Selection:
 
     # ---- improvement
 
-    def _flip(self, moves: Sequence[tuple[Instance, Choice]]) -> bool:
-        """Change choices if that makes the total less."""
+    def change(self, moves: Sequence[tuple[Instance, Choice]]) -> bool:
+        """Change choices if that makes the total less; whether it did."""
         before = self.total
         self.begin()
         undo: list[tuple[Instance, Choice]] = []
@@ -175,7 +179,7 @@ class Selection:
     def begin(self) -> None:
         """Begin a change."""
         self._touched.clear()
-        self._left = _FURTHEST
+        self._left = self._furthest
 
     def note(self, more: Iterable[Instance] = ()) -> None:
         """Note what was changed since, and what else was."""
@@ -224,7 +228,7 @@ class Selection:
                 cost += known.cost
                 needed += known.children
         dropped: dict[Instance, int] = {}
-        while given_back and cost >= 0:
+        while given_back and cost >= 0 and len(dropped) < self._most_dropped:
             x = given_back.pop()
             dropped[x] = dropped.get(x, 0) + 1
             if dropped[x] == uses[x]:
@@ -262,7 +266,7 @@ class Selection:
         """Change one choice, where that makes the total less."""
         for option in self.choices.of(x):
             if self.uses.get(x, 0) and option is not self.chosen[x] and self._saves([(x, option)]):
-                self._flip([(x, option)])
+                self.change([(x, option)])
 
     def _shared(self) -> None:
         """Let all users of one value change to it together."""
@@ -285,7 +289,7 @@ class Selection:
                 if self.uses.get(x, 0) and (x not in best or option.cost < best[x].cost):
                     best[x] = option
             if len(best) > 1 and self._saves(best.items()):
-                self._flip(list(best.items()))
+                self.change(list(best.items()))
 
     def _rescaled(self) -> None:
         """Hand a scalar on to where one multiplication serves all."""
@@ -300,7 +304,7 @@ class Selection:
         for moves in groups.values():
             early, self.scale_early = self.scale_early, True
             self._replaced = {}
-            if not self._flip(moves):
+            if not self.change(moves):
                 for x, old in self._replaced.items():
                     if old is not None and not self.uses.get(x, 0):
                         self.chosen[x] = old

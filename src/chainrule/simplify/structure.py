@@ -5,12 +5,13 @@ A table of values is asked here; it is :class:`chainrule.simplify.normal_form.Ta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from chainrule.simplify.scalars import UNIT
+from chainrule.simplify.scalars import UNIT, ZERO
 from chainrule.simplify.values import Power, Ref, Value, spans
 
-__all__ = ["base_terms", "pulled"]
+__all__ = ["base_terms", "pulled", "rows_vanish", "sum_of_sum"]
 
 
 def pulled(table: Any, left: Value, right: Value) -> Ref | None:
@@ -58,3 +59,37 @@ def base_terms(table: Any, base: Value, inner: Value) -> list[Ref]:
     if inner.kind != "view":
         return list(base.definition)
     return [table.view(t, inner.details, len(base.dims)) for t in base.definition]
+
+
+def rows_vanish(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
+    """The sum over the rows of ``a @ b``, or over its columns, where that of ``a`` or ``b`` is zero."""
+    axis = axes[0]
+    if len(inner.dims) != 2 or table.forward or list(axes) not in ([-1], [-2]):
+        return None
+    if inner.kind == "view" and inner.details == (1, 0):
+        inner, axis = inner.parts[0][1], -3 - axis
+    if inner.kind != "matmul":
+        return None
+    side = inner.parts[1 if axis == -1 else 0][1]
+    along = [(f, p) for f, p in side.factors if len(side.dims) == 2 and spans(f, axis, side.dims[axis])]
+    if len(along) != 1 or along[0][1] != 1 or len(along[0][0].dims) != 2:
+        return None
+    return None if table.vanishing(along[0][0], [axis], side.dims) is None else (ZERO, table.one)
+
+
+def sum_of_sum(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
+    """A sum of a sum: in the other order, where the inner one is known then (all probabilities add up to n)."""
+    if inner.kind != "reduce" or table.forward:
+        return None
+    base: Value = inner.parts[0][1]
+    rank = len(base.dims)
+    kept = [k for k in range(rank) if k not in inner.details]
+    first = [kept[len(kept) + a] - rank for a in axes]
+    known = len(table.values)
+    c, v = table.reduce((UNIT, base), first, base.dims)
+    if any(f.number >= known and f.kind in ("reduce", "view") for f, _ in v.factors) or v.kind == "sum":
+        return None
+    rest = [a - rank for a in inner.details]
+    found = table.reduce((c, v), rest, base.dims)
+    result: Ref = table.view(found, [None if k in [kept[len(kept) + a] for a in axes] else k for k in kept], rank)
+    return result
