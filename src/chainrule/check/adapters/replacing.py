@@ -7,8 +7,8 @@ import inspect
 import itertools
 import linecache
 import textwrap
-from collections.abc import Mapping
-from types import FunctionType, ModuleType, SimpleNamespace
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 __all__ = ["edited", "with_lines"]
@@ -89,13 +89,35 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
     if free:
         inner = textwrap.indent(changed, "    ")
         head = f"def _around({', '.join(free)}):\n"
-        padded = "\n" * max(start - 2, 0) + head + inner + f"\n    return {held.__name__}\n"
+        padded = "\n" * max(start - 2, 0) + head + inner
     linecache.cache[name] = (len(padded), None, padded.splitlines(keepends=True), name)
     module = inspect.getmodule(held)
-    world = held.__globals__ if isinstance(held, FunctionType) else vars(module) if module is not None else {}
+    world = vars(module) if module is not None else {}
+    compiled = compile(padded, name, "exec")
+    if isinstance(held, FunctionType):
+        return _with_code(held, compiled)
     namespace = dict(world)
-    exec(compile(padded, name, "exec"), namespace)
-    if not free:
-        return namespace[held.__name__]
-    cells = [c.cell_contents for c in held.__closure__ or ()]
-    return namespace["_around"](*cells)
+    exec(compiled, namespace)
+    return namespace[held.__name__]
+
+
+def _with_code(held: FunctionType, compiled: CodeType) -> FunctionType | None:
+    """A function with its code taken from a compiled source, which is not run: its decorators may do anything."""
+    found = [code for code in _codes(compiled) if code.co_name == held.__code__.co_name]
+    cells = dict(zip(held.__code__.co_freevars, held.__closure__ or (), strict=True))
+    if not found or not set(found[0].co_freevars) <= cells.keys():
+        return None
+    code = found[0]
+    closure = tuple(cells[n] for n in code.co_freevars)
+    made = FunctionType(code, held.__globals__, held.__name__, held.__defaults__, closure or None)
+    made.__kwdefaults__ = held.__kwdefaults__
+    made.__annotations__, made.__qualname__, made.__module__ = held.__annotations__, held.__qualname__, held.__module__
+    return made
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code objects in another, outermost first."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    yield from inner
+    for each in inner:
+        yield from _codes(each)
