@@ -8,8 +8,10 @@ import os
 import string
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.check.layout import Table, columns_of, lines_of, wrapped
 from chainrule.check.levels import at_level
 from chainrule.check.report import GradientVerdict, Report
@@ -221,3 +223,17 @@ def test_it_is_coloured_in_a_terminal(width):
     assert max(map(len, printed.splitlines())) <= width
     assert (printed.rstrip() == str(wrong_report())) is (width == 80)
     assert "write instead  dW = x.T @ g" in printed
+
+
+def square(x):
+    return (x**2).sum()
+
+
+def test_a_test_fails_with_the_report():
+    x = np.array([0.5, -1.5, 2.5])
+    assert cr.testing.assert_gradient(lambda x: 2 * x, square, [x]).ok
+    with pytest.raises(cr.WrongGradientError, match="factor_2_missing"):
+        cr.testing.assert_gradient(lambda x: x, square, [x])
+    with pytest.raises(AssertionError) as failure:
+        cr.testing.assert_gradient(lambda x: x, square, {"x": x}, feedback="verdict")
+    assert "factor" not in str(failure.value)

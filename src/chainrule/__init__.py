@@ -15,9 +15,11 @@ from chainrule.errors import DependenceError as DependenceError
 from chainrule.errors import LinkLostError as LinkLostError
 from chainrule.errors import NanError as NanError
 from chainrule.errors import NotDifferentiableError as NotDifferentiableError
+from chainrule.errors import NotJudgedError as NotJudgedError
 from chainrule.errors import ShapeError as ShapeError
 from chainrule.errors import TreeError as TreeError
 from chainrule.errors import UnusedInputWarning as UnusedInputWarning
+from chainrule.errors import WrongGradientError as WrongGradientError
 from chainrule.gradient import grad as grad
 from chainrule.gradient import value_and_grad as value_and_grad
 from chainrule.ir import Program as Program

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from chainrule.api import vjp
 from chainrule.calls import argument_names
+from chainrule.check.checking import check
+from chainrule.check.report import Feedback, Report
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, NotDifferentiableError, TreeError
 from chainrule.gradient import grad
 from chainrule.numeric import directional
 from chainrule.trees import flatten, paths, unflatten
 
-__all__ = ["GradientCheck", "GradientError", "check_gradients"]
+__all__ = ["GradientCheck", "GradientError", "assert_gradient", "check_gradients"]
 
 _EVERY = 64  # elements of an array that are checked one by one; of larger ones a sample, and random projections
 
@@ -51,6 +53,40 @@ class GradientCheck:
             f"{self.checked} comparisons; worst: {place}, order {self.order}, relative error {self.worst:.1e} "
             f"({self.method})"
         )
+
+
+def assert_gradient(
+    candidate: Any,
+    forward: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Any],
+    wrt: str | Sequence[str] | None = None,
+    *,
+    feedback: Feedback = "fix",
+    seed: int = 0,
+    convention: str | None = None,
+) -> Report:
+    """Fail, with the report, where a backward pass that was written by hand is wrong.
+
+    Args:
+        candidate: the backward pass, in any of the styles of ``chainrule.check``.
+        forward: the forward function.
+        args: an example of its arguments: by name, or in order.
+        wrt: the arguments whose gradients are judged; those that the candidate gives, if not given.
+        feedback: how much the failure says: ``"verdict"``, ``"hint"``, ``"fault"`` or ``"fix"``.
+        seed: of the data that is drawn.
+        convention: a convention of the course that is no fault, such as ``"layer mean"``.
+
+    Returns:
+        The report, where everything is right.
+
+    Raises:
+        WrongGradientError: an ``AssertionError`` whose message is the report, where something is wrong.
+        NotJudgedError: where it could not be judged.
+    """
+    __tracebackhide__ = True  # pytest shows the line of the test, and not this one
+    report = check(candidate, forward, args, wrt, feedback=feedback, seed=seed, convention=convention)
+    report.raise_if_wrong()
+    return report
 
 
 def check_gradients(

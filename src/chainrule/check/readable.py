@@ -67,6 +67,7 @@ class Readable:
             WrongGradientError: an ``AssertionError`` with the report, where something is wrong.
             NotJudgedError: where the candidate could not be judged.
         """
+        __tracebackhide__ = True
         if not self.judged:
             raise NotJudgedError(str(self))
         if not self.ok:
