@@ -191,7 +191,7 @@ def test_what_a_statement_reads():
 FIXES = [
     (mask_forgotten, "dZ1 = dA1", "dZ1 = "),
     (derivative_of_another_array, "slope", "delta1 = "),
-    (mean_forgotten, "dY = 2 * (Y - T)", "dY = 2 / Y.size * (Y - T)"),
+    (mean_forgotten, "dY = 2 * (Y - T)", "dY = 2 * (Y - T) / Y.size"),
     (averaged_late_and_one_axis_too_many, "db1 = dZ1.sum()", "db1 = "),
     (transposed_weight, "gW2 = (g.T @ A1)", "gW2 = A1.T @ g"),
     (nothing_named, "((dY @ W2.T) * (1 - A1)).sum(axis=0)", "return"),

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chainrule.backward import Backward
-from chainrule.check.adapters.naming import is_cotangent_name
+from chainrule.backward import Backward, backward_of
 from chainrule.check.candidate import Candidate
-from chainrule.check.evaluating import path_of
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
@@ -32,8 +31,9 @@ from chainrule.statements.request import Request
 
 __all__ = ["Fix", "Mender", "lines_written", "mended", "with_written"]
 
-_MOST_ROUNDS = 3  # faults one behind the other
+_MOST_ROUNDS = 4  # faults of one candidate
 _WIDTH = 92
+_UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,21 @@ class Fix:
         text: the lines to write instead.
         mends: the gradients that are right when the candidate is run with them.
         tried: whether it could be run.
+        replaced: how many lines of the candidate it takes the place of.
     """
 
     location: Location
     text: str
     mends: tuple[str, ...] = ()
     tried: bool = False
+    replaced: int = 1
+
+
+def _earlier(line: int, moved: Sequence[tuple[int, int]]) -> int:
+    """The line of the file as it was before lines were replaced by more or fewer lines."""
+    for at, by in reversed(moved):
+        line -= by if line > at else 0
+    return line
 
 
 class _Anonymous:
@@ -77,47 +86,49 @@ class Mender:
         program = first.backward.program
         own = material_of(forward.function, args, program, kwargs, first.backward.structure)
         self.material: Material = replace(own, function=_Anonymous())
+        self.forward = forward
+        self.partial: dict[str, list[Backward]] = {}
         self.versions: list[Backward] = [first.backward]
         with contextlib.suppress(ChainruleError):  # the steps as they are will do
             self.versions.insert(0, sums_begun(simplify(first.backward)))
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
-        """A fix for each place where the candidate goes wrong; later faults of a chain once the earlier are mended."""
+        """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
         found: list[Fix] = []
-        candidate, remaining = self.candidate, list(wrong)
+        candidate, remaining, moved = self.candidate, list(wrong), list[tuple[int, int]]()
         for _ in range(_MOST_ROUNDS):
-            locations = witness.locate(remaining)
-            fixes = [f for f in (self.fix(witness, candidate, at) for at in locations) if f is not None]
-            found += fixes
-            tried = [f for f in fixes if f.tried]
-            if not tried:
+            locations = sorted(witness.locate(remaining), key=witness.order)
+            if not self._can_run(candidate):
+                texts = [(at, self._texts(witness, at)) for at in locations]
+                return [Fix(at, own[0]) for at, own in texts if own]
+            step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
+            if step is None:
                 break
-            for f in tried:
-                candidate = self._replaced(candidate, witness, f.location, f.text) or candidate
-            again = witness_of(candidate, self.exacts)
-            if again is None:
+            fix, candidate, witness = step
+            line = fix.location.line
+            found.append(replace(fix, location=replace(fix.location, line=_earlier(line, moved))))
+            moved.append((line, fix.text.count("\n") + 1 - fix.replaced))
+            remaining = [n for n in remaining if not witness.is_right(n)]
+            if not remaining:
                 break
-            left = [n for n in remaining if not again.is_right(n)]
-            if not left or len(left) == len(remaining):
-                break
-            witness, remaining = again, left
-        return found
+        return [replace(f, mends=tuple(n for n in f.location.gradients if n not in remaining)) for f in found]
 
-    def fix(self, witness: Witness, candidate: Candidate, location: Location) -> Fix | None:
-        """The line to write at a place; the shortest one that was run and holds, else the shortest."""
-        texts = self._texts(witness, location)
-        for text in texts:
+    def _fixed(
+        self, witness: Witness, candidate: Candidate, location: Location
+    ) -> tuple[Fix, Candidate, Witness] | None:
+        """The line to write at a place: the shortest one with which the candidate is right there."""
+        for text in self._texts(witness, location):
             changed = self._replaced(candidate, witness, location, text)
             again = None if changed is None else witness_of(changed, self.exacts)
-            if again is None:
+            if changed is None or again is None:
                 continue
-            mends = tuple(n for n in location.gradients if again.is_right(n))
-            if mends:
-                return Fix(location, text, mends, True)
             moved = again.locate(location.gradients)
-            if moved and all((m.line, m.name) != (location.line, location.name) for m in moved):
-                return Fix(location, text, (), True)  # right here, and wrong further on
-        return Fix(location, texts[0]) if texts and not self._can_run(candidate) else None
+            # Right in the end, or right here and wrong further on.
+            if all(witness.order(location) < again.order(m) for m in moved):
+                last = witness.lines.statements.get(location.line)
+                count = 1 if last is None else (last.end_lineno or location.line) - location.line + 1
+                return Fix(location, text, (), True, count), changed, again
+        return None
 
     def _can_run(self, candidate: Candidate) -> bool:
         return callable(getattr(candidate, "replaced", None))
@@ -138,17 +149,33 @@ class Mender:
             return []
         statement = witness.lines.statements.get(entry.line)
         found = []
-        for backward in self.versions:
+        for backward in [*self._from(location), *self.versions]:
             try:
                 lines = self._lines(witness, entry, backward, location.number)
             except ChainruleError:
                 continue
             if lines is None:
                 continue
-            text = _in_statement(lines, statement, entry, self.candidate.source)
-            if text is not None and text not in found:
+            target = witness.lines.spelled(entry.name, entry.line)
+            text = _in_statement(lines, statement, entry, target)
+            if text is not None and text not in found and _UNKNOWN not in text:
                 found.append(text)
-        return sorted(found, key=lambda t: (t.count("\n"), len(t)))
+        return sorted(found, key=lambda t: (t.count("\n"), -round(_likeness(t, entry.text), 1), len(t)))
+
+    def _from(self, location: Location) -> list[Backward]:
+        """The backward pass of the part of the forward pass before what the line reads the gradient of."""
+        variables = self.exacts[0].backward.program.by_number()
+        names = [x.name for x in (variables.get(n) for n in location.reads) if isinstance(x, Var) and x.name]
+        if len(location.reads) != 1 or len(names) != 1:
+            return []
+        (name,) = names
+        if name not in self.partial:
+            args, kwargs = self.forward.split(self.exacts[0].draw.arguments)
+            found = []
+            with contextlib.suppress(ChainruleError):
+                found.append(sums_begun(simplify(backward_of(self.forward.function, args, None, kwargs, name))))
+            self.partial[name] = found
+        return self.partial[name]
 
     def _lines(self, witness: Witness, entry: Entry, backward: Backward, number: int) -> list[str] | None:
         """Statements that compute the gradient of a forward variable; the last one assigns it to ``_``."""
@@ -185,23 +212,31 @@ class Mender:
 
     def _given(self, witness: Witness, entry: Entry, backward: Backward) -> dict[int, str]:
         """What exists under which name where the line stands."""
-        source = self.candidate.source
-        given = {x.number: x.name or f"argument_{k}" for k, x in enumerate(backward.program.inputs)}
-        given.update((leaf.variable.number, leaf.source) for leaf in self.material.leaves)
-        given.update((c.number, c.name or "constant") for c in backward.program.constants)
-        for c in backward.cotangents:
-            given[c.number] = _cotangent_name(source) or given[c.number]
+        given = {x.number: f"{_UNKNOWN}{k}" for k, x in enumerate(backward.program.inputs)}
+        given.update((c.number, c.name or _UNKNOWN) for c in backward.program.constants)
+        if self.candidate.style == "script":
+            forward = [
+                *backward.program.inputs,
+                *(o for s in backward.program.steps[: backward.forward_steps] for o in s.outputs),
+            ]
+            given.update((x.number, x.name) for x in forward if x.name is not None and x not in backward.cotangents)
         for e in witness.lines.before(entry).values():
             if e.match is None or not e.match.exact:
                 continue
-            number, name = e.match.known.number, _spelled(e.name, source)
+            number, name = e.match.known.number, witness.lines.spelled(e.name, entry.line)
             if e.match.known.role == "value":
                 given[number] = name
             elif e.match.known.role == "gradient":
                 held = _gradient_in(backward, number)
                 if isinstance(held, Var):
                     given[held.number] = name
+                given.update((c.number, name) for c in backward.cotangents if backward.likes.get(c.number) == number)
         return given
+
+
+def _likeness(text: str, other: str) -> float:
+    """How much two lines have in common: of lines as long, people want the one that is like their own."""
+    return difflib.SequenceMatcher(None, text, other).ratio()
 
 
 def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
@@ -216,33 +251,14 @@ def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
     return found if isinstance(found, Var) else None
 
 
-def _cotangent_name(source: str) -> str | None:
-    """What a candidate calls the incoming gradient."""
-    names = [n.arg for n in ast.walk(_parsed(source)) if isinstance(n, ast.arg)]
-    return next((n for n in names if is_cotangent_name(n)), None)
-
-
-def _parsed(source: str) -> ast.AST:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
-
-
-def _spelled(name: str, source: str) -> str:
-    """How a variable is written in the source: ``self.x`` is seen as ``x``."""
-    texts = {ast.unparse(n) for n in ast.walk(_parsed(source)) if isinstance(n, ast.expr) and path_of(n) == name}
-    return name if not texts or name in texts else min(texts)
-
-
-def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, source: str) -> str | None:
+def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, target: str) -> str | None:
     """Statements in the place of one of the candidate's: the last line takes the place of what that assigns."""
     *before, last = lines
     text = last.removeprefix("_ = ")
     if not last.startswith("_ = "):
         return None
     if statement is None:
-        return "\n".join([*before, f"{_spelled(entry.name, source)} = {text}"])
+        return "\n".join([*before, f"{target} = {text}"])
     if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
         return None
     if isinstance(statement, ast.Assign) and statement.value is entry.expression:
@@ -317,7 +333,7 @@ def _concerns(location: Location, s: Suspect) -> bool:
     """Whether a place in the candidate is that of a suspect."""
     if s.gradients and not set(location.gradients) & set(s.gradients):
         return False
-    return s.line is None or s.line in (location.place.line, location.until.line)
+    return s.line is None or location.covers(s.line)
 
 
 def _wanted(s: Suspect) -> set[str]:

@@ -38,11 +38,12 @@ class Location:
         text: that line.
         name: the variable that it assigns.
         place: the statement of the forward pass through which the gradient is passed there.
-        until: a statement further back that it may as well be, where a line passes several; the same as ``place`` if
-            there is but one.
+        until: the statement furthest back that it may as well be, where a line passes several; the same as ``place``
+            if there is but one.
         number: the forward variable whose gradient the line must compute; -1 where that is not known.
         relation: how the wrong value relates to the right one, where it is a multiple of it or its transpose.
         certain: whether everything that the line reads is known to be right.
+        reads: the forward variables whose right gradients it is computed from.
     """
 
     gradients: tuple[str, ...]
@@ -54,6 +55,12 @@ class Location:
     number: int = -1
     relation: Match | None = None
     certain: bool = True
+    reads: tuple[int, ...] = ()
+
+    def covers(self, line: int | None) -> bool:
+        """Whether a statement of the forward pass is among those that are passed there."""
+        ends = [p.line for p in (self.place, self.until) if p.line is not None]
+        return line is not None and bool(ends) and min(ends) <= line <= max(ends)
 
 
 def witness_of(candidate: Candidate, exacts: Sequence[Exact]) -> Witness | None:
@@ -126,14 +133,16 @@ class Witness:
         suspicious = [e for e in chain if e is final or self._deviates(e, end)]
         first = suspicious[0]
         number = known.number if first is final else first.meant
+        if number is None and first.match is not None and first.match.known.role == "gradient":
+            number = first.match.known.number
         relation = end if first is final else first.match
-        unknown = self._unknown_before(first)
+        unknown = [] if relation is not None else self._unknown_before(first)
         operands = self._right_operands(first)
         places = [self.place(o) for o, _ in operands]
         targets = self._uses(number)
         shared = [p for p in places if p in targets]
         place = (shared or places or targets or [Place()])[-1]
-        until = place if shared or not targets else targets[0]
+        until = targets[-1] if targets else place
         at = first
         if places and not shared and targets:
             # A statement was passed over: the line that should have passed it is that of the value read here.
@@ -145,15 +154,24 @@ class Witness:
             at = unknown[0]
         right = relation if relation is not None and number == relation.known.number else None
         return Location(
-            (name,), at.line, at.text, at.name, place, until, -1 if number is None else number, right, not unknown
+            (name,),
+            at.line,
+            at.text,
+            at.name,
+            place,
+            until,
+            -1 if number is None else number,
+            right,
+            not unknown,
+            tuple(number for number, _ in operands),
         )
 
     def is_right(self, name: str) -> bool:
         """Whether a gradient is right on these draws."""
-        final, known = self.lines.finals.get(name), self._gradient_of(name)
-        if final is None or known is None:
+        known = self._gradient_of(name)
+        if known is None or not all(name in g for g in self.lines.gradients):
             return False
-        relation = self.references.relation(final.values, known)
+        relation = self.references.relation([g[name] for g in self.lines.gradients], known)
         return relation is not None and relation.exact
 
     def last_right(self, location: Location) -> Entry | None:
@@ -163,6 +181,11 @@ class Witness:
             return None
         known = [e for e in self.lines.ancestors(entry) if e is not entry and e.right and not e.parameter]
         return next((e for e in reversed(known) if e.match is not None and e.match.known.role == "gradient"), None)
+
+    def order(self, location: Location) -> int:
+        """The place of a location in the order in which the candidate's variables are assigned."""
+        entry = self.entry_at(location)
+        return len(self.lines.entries) if entry is None else entry.index
 
     def entry_at(self, location: Location) -> Entry | None:
         """The entry that a location stands for."""

@@ -113,7 +113,7 @@ class References:
         if np.asarray(values[0]).dtype.kind != "f":
             return None
         for known in self._by_shape.get(shape, ()):
-            factor = self.factor(values, known)
+            factor = self.factor(values, known) if known.role == "gradient" else None
             if factor is not None:
                 return Match(known, factor)
         return None

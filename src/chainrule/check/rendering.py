@@ -94,8 +94,10 @@ def _table(gradients: Iterable[GradientVerdict]) -> Table:
 
 def _faults(report: Reported, wrong: Sequence[GradientVerdict]) -> list[Block]:
     blocks: list[Block] = []
-    for s, others in chief(report.suspects):
-        blocks += _suspect(s, wrong, others)
+    chosen = chief(report.suspects)
+    several = len({s.fix for s, _ in chosen if s.fix_holds}) > 1
+    for s, others in chosen:
+        blocks += _suspect(s, wrong, others, several)
     if not report.suspects and report.bound is None and report.feedback in ("fault", "fix") and wrong:
         blocks.append(Heading(str(message("The cause was not found"))))
         blocks += [Paragraph(str(_difference(g)), indent=2) for g in wrong]
@@ -127,7 +129,9 @@ def _number(x: Any) -> str:
         return str(x)
 
 
-def _suspect(s: Suspect, wrong: Sequence[GradientVerdict], others: Sequence[Suspect]) -> list[Block]:
+def _suspect(
+    s: Suspect, wrong: Sequence[GradientVerdict], others: Sequence[Suspect], several: bool = False
+) -> list[Block]:
     names = s.gradients or tuple(g.name for g in wrong)
     if not s.kind:
         title = message("A question about {gradients}", gradients=names_text(names)) if names else message("A question")
@@ -147,7 +151,7 @@ def _suspect(s: Suspect, wrong: Sequence[GradientVerdict], others: Sequence[Susp
     if rows:
         blocks.append(Code(rows, indent=2))
     if s.fix and s.fix_holds:
-        blocks.append(Paragraph(str(_holds(names)), indent=2))
+        blocks.append(Paragraph(str(_holds(names, several)), indent=2))
     if s.proof is not None:
         blocks.append(Paragraph(str(message("Shown by: {relation}", relation=s.proof)), "quiet", indent=2))
     distinct = list({(o.kind, o.step): o for o in others if (o.kind, o.step) != (s.kind, s.step)}.values())
@@ -157,7 +161,14 @@ def _suspect(s: Suspect, wrong: Sequence[GradientVerdict], others: Sequence[Susp
     return blocks
 
 
-def _holds(names: Sequence[str]) -> Message:
+def _holds(names: Sequence[str], several: bool) -> Message:
+    if several:
+        return plural(
+            "Run with the lines that are proposed here, your gradient of {gradients} is right.",
+            "Run with the lines that are proposed here, your gradients of {gradients} are right.",
+            len(names),
+            gradients=names_text(names),
+        )
     return plural(
         "Run with this line, your gradient of {gradients} is right.",
         "Run with this line, your gradients of {gradients} are right.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ class Lines:
         references: what is known about the forward pass.
         last: the last entry of each variable, by the call it belongs to and its name.
         finals: the entry that holds each gradient.
+        functions: those of the candidate, with the lines of its file.
+        gradients: what it gave, on each draw.
     """
 
     entries: list[Entry]
@@ -73,10 +76,22 @@ class Lines:
     references: References
     last: dict[tuple[int, str], Entry] = field(default_factory=dict)
     finals: dict[str, Entry] = field(default_factory=dict)
+    functions: Sequence[ast.FunctionDef] = ()
+    gradients: Sequence[Mapping[str, Any]] = ()
 
     def before(self, entry: Entry) -> dict[str, Entry]:
         """The variables as they are when an entry is computed."""
         return {e.name: e for e in self.entries if e.index < entry.index and e.frame == entry.frame}
+
+    def spelled(self, name: str, line: int) -> str:
+        """How a variable is written on a line: ``self.x`` is seen as ``x``."""
+        function = next((f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)), None)
+        if function is None or not function.args.args or function.args.args[0].arg != "self":
+            return name
+        own = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+        own |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        root = re.split(r"[\[.]", name)[0]
+        return name if root in own else f"self.{name}"
 
     def ancestors(self, entry: Entry) -> list[Entry]:
         """An entry and all that went into it, in order."""
@@ -102,7 +117,7 @@ def lines_of_candidate(
         gradients: what it gave for each array, on each draw.
     """
     statements, functions = _own_statements(candidate)
-    lines = Lines([], statements, references)
+    lines = Lines([], statements, references, functions=functions, gradients=gradients)
     histories = [a.seen for a in answers]
     steps = [[(s.name, s.line) for s in seen] for seen in histories]
     if any(other != steps[0] for other in steps[1:]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.adapters.naming import gradient_target, gradient_words, short_name
+from chainrule.check.adapters.replacing import edited
 from chainrule.check.adapters.replaying import Replayed, pruned
 from chainrule.check.candidate import Answer, CandidateError, Seen
+from chainrule.errors import ChainruleError
 from chainrule.history import Binding, Chosen
 from chainrule.ir import Program, Var
 from chainrule.language import Message, message
@@ -238,6 +241,30 @@ class ScriptCandidate:
         gradients = {self.parameters[n]: np.multiply(found[k], cotangent) for n, k in wanted.items()}
         seen = tuple(Seen(c.name, c.line, found[c.number], self._text(c.line)) for c in looked)
         return Answer({n: np.array(g) for n, g in gradients.items()}, seen)
+
+    def replaced(self, line: int, text: str, last: int | None = None) -> ScriptCandidate | None:
+        """The same script with lines replaced, run from its beginning; ``None`` where that fails.
+
+        Args:
+            line: the first line that is replaced.
+            text: what stands there instead.
+            last: the last line that is replaced; the first one if not given.
+        """
+        changed = edited(self.source, line, last or line, text)
+        if changed is None:
+            return None
+        _, mark, inside = self.trace.path.partition("::")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, os.path.basename(self.file))
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(changed)
+            try:
+                asked = list(self.trace.gradients) if len(self.args) == len(self.trace.gradients) else None
+                found = traced_script(path + mark + inside, self.trace.title, asked)
+            except ChainruleError:
+                return None
+        other = ScriptCandidate(found)
+        return other if other.args.keys() == self.args.keys() else None
 
     def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:
         """A script keeps nothing from one run to the next."""
