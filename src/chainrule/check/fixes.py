@@ -122,7 +122,7 @@ class Mender:
             again = None if changed is None else witness_of(changed, self.exacts)
             if changed is None or again is None:
                 continue
-            moved = again.locate(location.gradients)
+            moved = again.locate(n for n in location.gradients if not again.is_right(n))
             # Right in the end, or right here and wrong further on.
             if all(witness.order(location) < again.order(m) for m in moved):
                 last = witness.lines.statements.get(location.line)
@@ -160,7 +160,7 @@ class Mender:
             text = _in_statement(lines, statement, entry, target)
             if text is not None and text not in found and _UNKNOWN not in text:
                 found.append(text)
-        return sorted(found, key=lambda t: (t.count("\n"), -round(_likeness(t, entry.text), 1), len(t)))
+        return sorted(found, key=lambda t: (t.count("\n"), -_likeness(t, entry.text), len(t)))
 
     def _from(self, location: Location) -> list[Backward]:
         """The backward pass of the part of the forward pass before what the line reads the gradient of."""
@@ -235,8 +235,8 @@ class Mender:
 
 
 def _likeness(text: str, other: str) -> float:
-    """How much two lines have in common: of lines as long, people want the one that is like their own."""
-    return difflib.SequenceMatcher(None, text, other).ratio()
+    """How much two single lines have in common, roughly: people want the one that is like their own."""
+    return 0.0 if "\n" in text else round(difflib.SequenceMatcher(None, text, other).ratio(), 1)
 
 
 def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
