@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.check.candidate import CandidateError
 from chainrule.check.candidates import candidate_of
+from chainrule.check.checking import judge
 from tests.check_styles import STYLES
 
 N, D, M = 5, 3, 4
@@ -174,6 +176,7 @@ def test_names_can_be_told():
     with pytest.raises(CandidateError, match=r"names=\{\"one\": \"…\", \"two\": \"…\""):
         candidate_of(odd, dense, ARGS)
     names = {"one": "W", "two": "x", "three": "b", "four": "grad_output"}
+    assert cr.check(odd, dense, ARGS, names=names).ok
     assert close(candidate_of(odd, dense, ARGS, names=names).answer(ARGS, G), exact())
 
 
@@ -228,6 +231,44 @@ def test_what_cannot_be_read_is_described(candidate, text):
 def test_random_numbers_are_noticed():
     answer = candidate_of(lambda g, x, W, b: (g @ W.T, np.random.rand(D, M), G[0]), dense, ARGS).answer(ARGS, G)
     assert any("random" in str(note) for note in answer.notes)
+
+
+# ---- a model's arrays in one parameter
+MODEL = {"X": GENERATOR.normal(size=(6, 3)), "T": GENERATOR.normal(size=(6, 2)), "W1": GENERATOR.normal(size=(3, 4)),
+         "W2": GENERATOR.normal(size=(4, 2))}  # fmt: skip
+
+
+def network(X, T, W1, W2):
+    A1 = np.tanh(X @ W1)
+    Y = A1 @ W2
+    return ((Y - T) ** 2).mean()
+
+
+def network_of_parameters(X, T, parameters):
+    return network(X, T, parameters["W1"], parameters["W2"])
+
+
+def back_propagation(parameters, cache, X, T):
+    A1 = cache["A1"] if "A1" in cache else np.tanh(X @ parameters["W1"])
+    dY = 2 * (A1 @ parameters["W2"] - T) / T.size
+    return {"dW1": X.T @ (dY @ parameters["W2"].T * (1 - A1**2)), "dW2": A1.T @ dY}
+
+
+def test_a_parameter_that_holds_all_arrays():
+    found = candidate_of(back_propagation, network, MODEL)
+    assert found.wrt == ("W1", "W2")
+    assert [str(note) for note in found.notes] == ["It gives no gradient of X, T, so none was judged."]
+    assert judge(found, network, MODEL).ok
+
+
+def test_an_argument_that_holds_arrays():
+    args = {"X": MODEL["X"], "T": MODEL["T"], "parameters": {"W1": MODEL["W1"], "W2": MODEL["W2"]}}
+    found = candidate_of(back_propagation, network_of_parameters, args)
+    assert found.wrt == ("parameters",)
+    assert set(found.answer(args, 1.0).gradients) == {"parameters['W1']", "parameters['W2']"}
+    report = judge(found, network_of_parameters, args)
+    assert report.ok
+    assert set(report.gradients) == {"parameters['W1']", "parameters['W2']"}
 
 
 # ---- classes, families, pairs
@@ -286,6 +327,20 @@ def test_variables_of_a_class_are_seen():
     assert [s.name for s in assigned] == ["dZ", "dW", "db"]
     assert assigned[1].text == "self.dW = self.x.T @ dZ"
     assert {"W", "b", "x", "dout"} <= {s.name for s in answer.seen if not s.text}, "what it was given"
+
+
+def test_a_class_of_static_methods():
+    class Tanh:
+        @staticmethod
+        def forward(x):
+            return np.tanh(x)
+
+        @staticmethod
+        def backward(x, grad):
+            return grad * (1 - np.tanh(x) ** 2)
+
+    found = candidate_of(Tanh, lambda x: np.tanh(x), {"x": ARGS["x"]})
+    assert judge(found, lambda x: np.tanh(x), {"x": ARGS["x"]}).ok
 
 
 def test_a_layer_of_the_library():

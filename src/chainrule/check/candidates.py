@@ -22,9 +22,9 @@ from chainrule.check.adapters.forwards import Forward, ForwardValues
 from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
 from chainrule.check.adapters.replacing import with_lines
 from chainrule.check.candidate import Answer, Candidate, CandidateError
-from chainrule.language import Message
+from chainrule.language import Message, message
 
-__all__ = ["AdaptedCandidate", "adapter_of", "candidate_of", "expects_cache", "wanted_of"]
+__all__ = ["AdaptedCandidate", "adapter_of", "candidate_of", "expects_cache", "not_given", "wanted_of"]
 
 
 def candidate_of(
@@ -107,7 +107,7 @@ class AdaptedCandidate:
         self.resizable = True
         self.of = forward.facts.of
         self.takes_cotangent = adapter.takes_cotangent
-        self.notes: tuple[Message, ...] = adapter.notes
+        self.notes: tuple[Message, ...] = (*adapter.notes, *not_given(task.wrt, self.wrt, forward))
 
     def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
         """Run the candidate on copies of the arguments."""
@@ -153,6 +153,14 @@ def wanted_of(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, .
             f"{', '.join(forward.facts.floats) or 'none'}."
         )
     return wanted
+
+
+def not_given(asked: Sequence[str] | None, given: Sequence[str], forward: Forward) -> list[Message]:
+    """What to say where nobody asked for certain gradients, and there are arrays for which the candidate gives none."""
+    missing = [n for n in forward.facts.arrays if n not in given]
+    if asked is not None or not missing:
+        return []
+    return [message("It gives no gradient of {missing}, so none was judged.", missing=", ".join(missing))]
 
 
 def expects_cache(candidate: Any) -> bool:

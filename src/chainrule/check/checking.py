@@ -34,6 +34,7 @@ def check(
     seed: int = 0,
     convention: str | None = None,
     points: Mapping[str, float] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Report:
     """Check a backward pass that was written by hand, and say what is wrong with it.
 
@@ -47,6 +48,8 @@ def check(
         seed: of the data that is drawn.
         convention: a convention of the course that is no fault: ``"layer mean"`` for gradients averaged over the batch.
         points: what each gradient is worth.
+        names: what the candidate's own names stand for, where that cannot be told from them: an argument or variable
+            of ``forward``, ``"grad_output"``, ``"output"`` or ``"cache"``.
 
     Returns:
         A :class:`chainrule.check.report.Report`: ``print`` it.
@@ -54,7 +57,7 @@ def check(
     Raises:
         ChainruleError: where it cannot be told how the candidate is meant.
     """
-    held = _held(candidate, forward, args, wrt)
+    held = _held(candidate, forward, args, wrt, names)
     report: Any = judge(held, forward, args, wrt, feedback, seed, convention, points)
     found: Report = at_level(report)
     return found
@@ -210,9 +213,9 @@ class _Judge:
         )
 
 
-def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any) -> Candidate:
+def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any, names: Any) -> Candidate:
     """A candidate that has been made callable already, or one that is made so here."""
     if callable(getattr(candidate, "answer", None)) and hasattr(candidate, "wrt"):
         found: Candidate = candidate
         return found
-    return candidate_of(candidate, forward, args, wrt)
+    return candidate_of(candidate, forward, args, wrt, names=names)

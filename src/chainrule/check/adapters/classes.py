@@ -52,6 +52,7 @@ class ClassAdapter:
     def __init__(self, candidate: Any, task: Task) -> None:
         self.task = task
         kind = candidate if isinstance(candidate, type) else type(candidate)
+        self.kind = kind
         self.name = kind.__name__
         self.forward_name, self.backward_name = method_of(kind, "forward"), method_of(kind, "backward")
         self.forward_method, self.backward_method = getattr(kind, self.forward_name), getattr(kind, self.backward_name)
@@ -72,15 +73,17 @@ class ClassAdapter:
         self.wrt = task.wrt or self._tried()
 
     # ---- who is who
+    def _is_static(self, name: str) -> bool:
+        return isinstance(inspect.getattr_static(self.kind, name), staticmethod)
+
     def _forward_parameters(self) -> dict[str, str]:
         """The argument that each parameter of the forward method stands for."""
-        return nature_of(self.forward_method, self.task)
+        return nature_of(self.forward_method, self.task, 0 if self._is_static(self.forward_name) else 1)
 
     def _backward_roles(self) -> tuple[dict[str, Role], list[Message]]:
         parameters = list(inspect.signature(self.backward_method).parameters)
         rates = [n for n in parameters if is_rate_name(n)]
-        bound = isinstance(inspect.getattr_static(self.construction.kind, self.backward_name), staticmethod)
-        skip = [*([] if bound else parameters[:1]), *rates]
+        skip = [*([] if self._is_static(self.backward_name) else parameters[:1]), *rates]
         roles, notes = roles_of(self.backward_method, self.task, function_node(self.backward_method), skip)
         for name in rates:
             if inspect.signature(self.backward_method).parameters[name].default is inspect.Parameter.empty:

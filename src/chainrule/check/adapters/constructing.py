@@ -61,13 +61,18 @@ def has_both(kind: type) -> bool:
         return False
 
 
-def nature_of(method: Any, task: Task) -> dict[str, str]:
+def nature_of(method: Any, task: Task, skipped: int = 1) -> dict[str, str]:
     """The argument that each parameter of a forward method stands for; those with defaults may be left out.
+
+    Args:
+        method: the method.
+        task: what it belongs to.
+        skipped: how many parameters there are in front, such as ``self``.
 
     Raises:
         CandidateError: where it cannot be told.
     """
-    parameters = list(inspect.signature(method).parameters.values())[1:]
+    parameters = list(inspect.signature(method).parameters.values())[skipped:]
     found: dict[str, str] = {}
     arguments = task.facts.arguments
     plain_ones = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

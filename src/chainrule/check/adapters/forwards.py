@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.check.candidate import CandidateError
 from chainrule.linear import is_floating
+from chainrule.trees import paths
 
 __all__ = ["Facts", "Forward", "ForwardValues", "fresh", "function_node", "returned_names"]
 
@@ -30,6 +31,7 @@ class Facts:
         outputs: what it calls its results; empty strings where they have no name.
         of: which part of what it returns is the result, where the rest is a cache; ``None`` for all of it.
         local: the names of its own variables.
+        inner: the arrays inside of arguments that are lists or dicts: how each is reached, its key, its argument.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Facts:
     outputs: tuple[str, ...] = ()
     of: int | None = None
     local: tuple[str, ...] = ()
+    inner: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Forward:
         arrays = tuple(n for n in floats if not isinstance(given[n], float | complex))
         outputs = names if self._of is None else names[self._of : self._of + 1]
         name = getattr(function, "__name__", type(function).__name__)
-        self.facts = Facts(name, tuple(full), floats, arrays, tuple(outputs), self._of, tuple(local))
+        self.facts = Facts(name, tuple(full), floats, arrays, tuple(outputs), self._of, tuple(local), _inner(given))
         self.example = self._values(full, result, local)
 
     def values(self, arguments: Mapping[str, Any]) -> ForwardValues:
@@ -161,6 +164,16 @@ class Forward:
         bound = self._signature.bind_partial()
         bound.arguments.update({n: arguments[n] for n in self._signature.parameters if n in arguments})
         return self.function(*bound.args, **bound.kwargs)
+
+
+def _inner(arguments: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The arrays inside of lists and dicts: ``("params['W1']", "W1", "params")``."""
+    return tuple(
+        (name + path, path.strip("[]'\""), name)
+        for name, x in arguments.items()
+        if isinstance(x, dict | list | tuple) and is_floating(x)
+        for path in paths(x)
+    )
 
 
 def fresh(x: Any) -> Any:

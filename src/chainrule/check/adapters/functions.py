@@ -10,7 +10,15 @@ from typing import Any
 
 from chainrule.check.adapters.adapter import Origin, Task, changed_in, handed_over, origin_of
 from chainrule.check.adapters.forwards import Facts, ForwardValues, function_node, returned_names
-from chainrule.check.adapters.naming import CACHE_NAMES, OUTPUT_NAMES, alike, is_cotangent_name, matched, plain
+from chainrule.check.adapters.naming import (
+    CACHE_NAMES,
+    MODEL_NAMES,
+    OUTPUT_NAMES,
+    alike,
+    is_cotangent_name,
+    matched,
+    plain,
+)
 from chainrule.check.adapters.observing import observe
 from chainrule.check.adapters.reading import Reader, kept
 from chainrule.check.candidate import Answer, CandidateError
@@ -26,8 +34,8 @@ class Role:
     """What a parameter of a candidate stands for.
 
     Attributes:
-        kind: ``"argument"``, ``"cotangent"``, ``"output"``, ``"cache"``, ``"local"``, ``"arguments"`` for all of them,
-            or ``"default"`` where it is left to its default.
+        kind: ``"argument"``, ``"cotangent"``, ``"output"``, ``"cache"``, ``"local"``, ``"model"`` for a dict of all
+            arguments, ``"arguments"`` for all that are left, or ``"default"`` where it is left to its default.
         name: of the argument or variable; of a cotangent the position of its output, where there are several.
     """
 
@@ -93,7 +101,8 @@ class FunctionAdapter:
         except CandidateError:
             return default
         self.notes += tuple(notes)
-        order = [n for n in facts.floats if n in found]
+        holding = {argument for path, _, argument in facts.inner if path in found}
+        order = [n for n in facts.floats if n in found or n in holding]
         return tuple(order) or default
 
     def _prepared(self, values: ForwardValues, cotangent: Any) -> tuple[Callable[[], Any], list[tuple[str, Any, Any]]]:
@@ -113,6 +122,8 @@ class FunctionAdapter:
             return values.output
         if role.kind == "local":
             return values.local.get(role.name)
+        if role.kind == "model":
+            return Known(values.arguments)
         if role.kind == "cache":
             return values.cache if values.cache is not None else cache_for(self.node, role.name, values)
         if role.kind == "arguments":
@@ -253,6 +264,11 @@ class _Choice:
             if name in self.facts.local and not is_cotangent_name(name):
                 self.roles[name] = Role("local", name)
         for name in self.open:
+            several = len(self.free) > 1 and not any(alike(name, n) for n in self.free)
+            required = self.parameters[name].default is inspect.Parameter.empty
+            if several and required and plain(name) in MODEL_NAMES and matched(name, self.free, similar=False) is None:
+                self.roles[name] = Role("model", name)
+        for name in self.open:
             found = matched(name, self.free, similar=False)
             if found is not None:
                 self.roles[name] = Role("argument", found)
@@ -359,7 +375,7 @@ def cache_for(node: ast.AST | None, parameter: str, values: ForwardValues) -> An
     known.setdefault("output", values.output)
     unpacked = _unpacked(node, parameter)
     if unpacked is None:
-        return _Known(known)
+        return Known(known)
     found = []
     for name in unpacked:
         match = matched(name, list(known))
@@ -372,7 +388,7 @@ def cache_for(node: ast.AST | None, parameter: str, values: ForwardValues) -> An
     return tuple(found)
 
 
-class _Known(dict[str, Any]):
+class Known(dict[str, Any]):
     """Values by name, found under names in other case too."""
 
     def __missing__(self, key: str) -> Any:

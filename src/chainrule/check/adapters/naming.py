@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "CACHE_NAMES",
+    "MODEL_NAMES",
     "OUTPUT_NAMES",
     "alike",
     "gradient_target",
@@ -29,6 +30,8 @@ _COTANGENTS = frozenset(
     "accumgrad dlossdout dldout dldoutput dldy dldz dlda dldh dlossdy djdy djdout dedy dedout dprev backwardgrad vbar "
     "ybar outbar ograd downstream sensitivity up dup chain gradloss lossgrad dscores dlogits dprobs dpred dyhat".split()
 )
+# A parameter that holds all arrays of a model by name.
+MODEL_NAMES = frozenset("parameters params param weights theta model net network p args arguments inputs".split())
 CACHE_NAMES = frozenset("cache caches saved savedvalues memory residuals res tape store stash forwardcache ctx".split())
 OUTPUT_NAMES = frozenset("out output outputs y yhat ypred result results a z h pred preds probs p prediction".split())
 _RATES = frozenset("lr learningrate rate eta alpha stepsize step".split())

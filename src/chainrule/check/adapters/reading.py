@@ -72,6 +72,7 @@ class Reader:
     def _from_dict(self, result: Mapping[Any, Any]) -> dict[str, Any]:
         targets = list(self.wrt or self.facts.floats)
         known = list(self.facts.floats)
+        keys = {key: (path, argument) for path, key, argument in self.facts.inner}
         found: dict[str, Any] = {}
         for key, value in result.items():
             name = gradient_target(key, known) if isinstance(key, str) else None
@@ -79,6 +80,10 @@ class Reader:
                 name = self.facts.arguments[key]
             if name in targets and name not in found and value is not None:
                 found[str(name)] = value
+            elif name is None and isinstance(key, str) and value is not None:
+                inner = gradient_target(key, list(keys))
+                if inner is not None and keys[inner][1] in targets:
+                    found.setdefault(keys[inner][0], value)
         if not found:
             raise CandidateError(
                 f"it returned a dict with the keys {', '.join(map(str, result))}, and none of them names a gradient of "

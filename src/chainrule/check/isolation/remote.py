@@ -22,7 +22,7 @@ import numpy as np
 from chainrule.check.adapters.forwards import Facts, Forward, ForwardValues
 from chainrule.check.adapters.replacing import edited
 from chainrule.check.candidate import Answer, CandidateError, Seen
-from chainrule.check.candidates import wanted_of
+from chainrule.check.candidates import not_given, wanted_of
 from chainrule.check.isolation.wire import Ended, TooLate, WireError, read, write
 from chainrule.language import Message, message
 from chainrule.script import ScriptError
@@ -143,6 +143,7 @@ class RemoteCandidate:
         self.takes_cotangent, self.needs_forward = bool(adapted["takes_cotangent"]), bool(adapted["needs_forward"])
         self.of = self.forward.facts.of
         self.notes: tuple[Message, ...] = tuple(n for n in adapted["notes"] if isinstance(n, Message))
+        self.notes += tuple(not_given(wanted, self.wrt, self.forward))
         self.notes += tuple(unenforced(n) for n in self.process.missing)
         giving = [n for n in _GIVING if n in self.imported and n != self.style]
         if giving:

@@ -162,8 +162,8 @@ class _Worker:
 
 def facts_in(parts: Any) -> Facts:
     """The facts about a forward function, as they were sent."""
-    name, arguments, floats, arrays, outputs, of, local = parts
-    return Facts(name, tuple(arguments), tuple(floats), tuple(arrays), tuple(outputs), of, tuple(local))
+    name, arguments, floats, arrays, outputs, of, local, inner = parts
+    return Facts(name, tuple(arguments), tuple(floats), tuple(arrays), tuple(outputs), of, tuple(local), tuple(inner))
 
 
 def _draw_from(state: Any) -> None:
