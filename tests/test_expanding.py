@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from chainrule.explain.derivation import Derivation, Line, Node, Part, Route
-from chainrule.explain.expanding import write_out
+from chainrule.explain.deriving import derive
+from chainrule.explain.evaluating import evaluated
+from chainrule.explain.expanding import values_in, write_out
 from chainrule.explain.explanation import Explanation
 from chainrule.explain.formula import (
     Add,
@@ -27,6 +29,7 @@ from chainrule.explain.formula import (
     Sum,
 )
 from chainrule.explain.notation import text
+from tests.zoo import FUNCTIONS
 
 _random = np.random.default_rng(0)
 L = Element("L")
@@ -153,3 +156,23 @@ def test_an_explanation_writes_them_out_when_it_is_asked_for_everything():
     assert "= 3·3 + 2·4" in explanation.full().text()
     assert "∂L/∂X[0,0]" not in explanation.markdown()
     assert r"\mathrm{dY}" in explanation.full().markdown() or "dY" in explanation.full().markdown()
+
+
+@pytest.mark.parametrize(
+    "name", ["four_layers", "dense", "mean_squared", "logistic", "rms_norm", "embedding"]
+)
+def test_what_is_written_out_of_real_derivations_adds_up(name):
+    f, arguments = FUNCTIONS[name]
+    derivation = derive(f, arguments)
+    values, gradients = values_in(derivation)
+    compared = 0
+    for route in (route for part in derivation.parts for route in part.routes):
+        if route.chain is None or route.matrix:
+            continue
+        for row in write_out(route.chain, values, gradients, most_terms=64).rows:
+            assert row.numbers is not None
+            assert row.left_out == 0
+            given, exact = row.numbers.right[0], row.numbers.right[-1].value
+            np.testing.assert_allclose(evaluated(given, [], {}), exact, rtol=1e-9, atol=1e-12)
+            compared += 1
+    assert compared

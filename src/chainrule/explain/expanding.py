@@ -40,6 +40,7 @@ from chainrule.explain.formula import (
     Size,
     Sum,
 )
+from chainrule.explain.notation import text
 from chainrule.explain.why.labels import number_text
 
 __all__ = ["Written", "WrittenOut", "values_in", "write_out"]
@@ -95,9 +96,14 @@ def values_in(derivation: Derivation) -> tuple[dict[str, Any], dict[str, Any]]:
             gradients[part.result] = part.gradient
     gradients.update(derivation.gradients)
     for route in (route for part in derivation.parts for route in part.routes):
-        values.update((line.target, line.value) for line in route.lines)
+        values.update((line.target, line.value) for line in route.lines if line.value is not None)
+        if gradients.get(route.name) is None:
+            gradients[route.name] = values.get(route.gradient)
         if gradients.get(route.name) is not None:
             values[route.gradient] = gradients[route.name]
+    for node in derivation.nodes:
+        if node.kind == "result" and node.gradient is not None:
+            values.setdefault("grad_output", node.gradient)
     known = {name: x for name, x in values.items() if x is not None}
     return known, {name: g for name, g in gradients.items() if g is not None}
 
@@ -192,10 +198,8 @@ class _Writer:
                 return Written(names, None, left_out)
         try:
             given = self.substituted(names.right[0])
-            # A single element is its own number.
-            sides = (
-                (given,) if isinstance(given, Number) and given.text == number_text(exact) else (given, _number(exact))
-            )
+            # A single element is its own number, and what prints as the number needs not be said twice.
+            sides = (_number(exact),) if text(given) == number_text(exact) else (given, _number(exact))
             numbers = Equation(names.left, sides)
         except _UnknownNumberError:
             return Written(names, None, left_out)
@@ -224,8 +228,8 @@ class _Writer:
             return Multiply(tuple(rest)) if len(rest) > 1 else (rest[0] if rest else Number(1))
         if isinstance(x, Compare):
             left, right = self.at(x.left, at), self.at(x.right, at)
-            if _whole(left) and _whole(right):
-                return Number(int(_COMPARED[x.operator](left.value, right.value)))  # type: ignore[attr-defined]
+            if isinstance(left, Number | Size) and isinstance(right, Number | Size) and _whole(left) and _whole(right):
+                return Number(int(_COMPARED[x.operator](left.value, right.value)))
             return Compare(x.operator, left, right)
         if isinstance(x, Cases):
             condition = self.at(x.condition, at)
@@ -407,5 +411,5 @@ def _is(x: Formula, value: int) -> bool:
     return isinstance(x, Number) and x.text != "…" and x.value == value
 
 
-def _whole(x: Formula) -> bool:
-    return isinstance(x, Number) and isinstance(x.value, int)
+def _whole(x: Number | Size) -> bool:
+    return isinstance(x.value, int)
