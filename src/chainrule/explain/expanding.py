@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,22 +86,42 @@ class WrittenOut:
 
 
 def values_in(derivation: Derivation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values that a derivation knows, and the gradients, by the name of the array."""
-    values, gradients = {}, {}
+    """The values that a derivation knows, and the gradients, by the name of the array.
+
+    A name that held several arrays is left out: it does not say which of them is meant.
+    """
+    values: dict[str, Any] = {}
+    gradients: dict[str, Any] = {}
+    bound: Counter[str] = Counter()
     for node in derivation.nodes:
         values[node.name] = node.value
         gradients[node.name] = node.gradient
+        bound[node.name] += node.kind in ("input", "data")
     for part in reversed(derivation.parts):
+        bound[part.result] += 1
         values.setdefault(part.result, part.value)
         if part.gradient is not None:
             gradients[part.result] = part.gradient
-    gradients.update(derivation.gradients)
-    for route in (route for part in derivation.parts for route in part.routes):
-        values.update((line.target, line.value) for line in route.lines if line.value is not None)
-        if gradients.get(route.name) is None:
-            gradients[route.name] = values.get(route.gradient)
-        if gradients.get(route.name) is not None:
-            values[route.gradient] = gradients[route.name]
+    several = {name for name, count in bound.items() if count > 1}
+    for name in several:
+        values.pop(name, None)
+        gradients.pop(name, None)
+    routes = [route for part in derivation.parts for route in part.routes]
+    for route in routes:
+        # The code may have another name for it.
+        if route.lines and route.lines[-1].value is not None and route.gradient not in bound:
+            values[route.gradient] = route.lines[-1].value
+            if gradients.get(route.name) is None and route.name not in several:
+                gradients[route.name] = route.lines[-1].value
+    for route in routes:
+        for line in route.lines:
+            if line.value is not None and line.target not in bound:
+                values.setdefault(line.target, line.value)
+        if gradients.get(route.name) is not None and route.gradient not in bound:
+            values.setdefault(route.gradient, gradients[route.name])
+    for name, gradient in derivation.gradients.items():
+        if name not in bound:
+            values.setdefault(name, gradient)
     for node in derivation.nodes:
         if node.kind == "result" and node.gradient is not None:
             values.setdefault("grad_output", node.gradient)
@@ -189,21 +210,29 @@ class _Writer:
         self.left_out = 0
         names = Equation(self.at(left, at), (self.at(right, at),))
         left_out = self.left_out
-        try:
-            exact = self.number(_settled(left, at), {})
-        except _UnknownNumberError:
-            try:
-                exact = self.number(right, at)
-            except _UnknownNumberError:
-                return Written(names, None, left_out)
+        exact, computed = self.known(_settled(left, at), {}), self.known(right, at)
+        if exact is None:
+            exact = computed
+        # Where both are known they are the same, or a name does not mean what it seems to.
+        if exact is None or (
+            computed is not None and not np.isclose(exact, computed, rtol=1e-4, atol=1e-6, equal_nan=True)
+        ):
+            return Written(names, None, left_out)
         try:
             given = self.substituted(names.right[0])
-            # A single element is its own number, and what prints as the number needs not be said twice.
-            sides = (_number(exact),) if text(given) == number_text(exact) else (given, _number(exact))
-            numbers = Equation(names.left, sides)
         except _UnknownNumberError:
             return Written(names, None, left_out)
+        # A single element is its own number, and what prints as the number needs not be said twice.
+        sides = (_number(exact),) if text(given) == number_text(exact) else (given, _number(exact))
+        numbers = Equation(names.left, sides)
         return Written(names, numbers, left_out)
+
+    def known(self, x: Formula, at: Mapping[str, int]) -> Any:
+        """What a formula is; nothing where that is not known."""
+        try:
+            return self.number(x, at)
+        except _UnknownNumberError:
+            return None
 
     # ---- names
     def at(self, x: Formula, at: Mapping[str, int]) -> Formula:
@@ -216,7 +245,10 @@ class _Writer:
             place = self.position(x.index, at)
             return Number(place) if isinstance(place, int) else Position(place)
         if isinstance(x, Delta):
-            return Number(int(self.position(x.left, at) == self.position(x.right, at)))
+            left_place, right_place = self.position(x.left, at), self.position(x.right, at)
+            if isinstance(left_place, int) and isinstance(right_place, int):
+                return Number(int(left_place == right_place))
+            return Delta(left_place, right_place)
         if isinstance(x, Add):
             terms = [t for t in (self.at(t, at) for t in x.terms) if not _is(t, 0)]
             return Add(tuple(terms)) if len(terms) > 1 else (terms[0] if terms else Number(0))
@@ -307,7 +339,7 @@ class _Writer:
         """A formula that is written out, with numbers in the place of elements."""
         if isinstance(x, Element | Partial):
             return _number(self.number(x, {}))
-        if isinstance(x, Compare):
+        if isinstance(x, Compare | Delta):
             return _number(self.number(x, {}))
         if isinstance(x, Size):
             return Number(x.value)
@@ -336,9 +368,9 @@ class _Writer:
                 raise _UnknownNumberError(x.by.name)
             return _element(array, [self.position(i, at) for i in x.by.indices])
         if isinstance(x, Position):
-            return self.position(x.index, at)
+            return _certain(self.position(x.index, at))
         if isinstance(x, Delta):
-            return int(self.position(x.left, at) == self.position(x.right, at))
+            return int(_certain(self.position(x.left, at)) == _certain(self.position(x.right, at)))
         return self.combined(x, at)
 
     def combined(self, x: Formula, at: Mapping[str, int]) -> Any:
@@ -401,6 +433,12 @@ def _element(array: Any, places: Sequence[Any]) -> Any:
     if any(not -n <= p < n for p, n in zip(places, array.shape, strict=True)):
         raise _UnknownNumberError("an element")
     return array[tuple(places)]
+
+
+def _certain(place: Any) -> int:
+    if not isinstance(place, int):
+        raise _UnknownNumberError("a position")
+    return place
 
 
 def _number(x: Any) -> Number:
