@@ -129,7 +129,11 @@ class _Answer:
         self._look(element)
         self._find_blockers(question.mask)
         gaps = self._gaps(element)
-        if not self.blockers or (self.signs[0] and self.counts[1]):
+        if not self.blockers and not self.signs[0]:
+            self.answer.append(
+                message("{whole} is 0: the derivatives that lead on from it are 0 but for rounding.", **gaps)
+            )
+        elif not self.blockers or (self.signs[0] and self.counts[1]):
             self._cancelled()
         elif self.counts[0] == 0:
             self.answer.append(message("{whole} is 0: no path leads to {result}.", **gaps))

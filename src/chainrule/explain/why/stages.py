@@ -39,10 +39,11 @@ LINEAR = frozenset(
     "linalg.matrix_transpose moveaxis rollaxis swapaxes squeeze expand_dims copy broadcast_to flip fliplr "
     "flipud roll rot90 tile repeat diag diagflat diagonal linalg.diagonal trace linalg.trace tril triu "
     "lib.stride_tricks.sliding_window_view sliding_window_view concatenate stack vstack hstack dstack "
-    "column_stack block delete insert append take take_along_axis getitem setitem add.at pad split "
+    "column_stack block delete insert append take take_along_axis getitem setitem add.at split "
     "array_split hsplit vsplit dsplit atleast_1d atleast_2d atleast_3d add.reduce identity nansum nanmean "
     "unstack asarray array unique partition sort choose compress extract put put_along_axis".split()
 )
+_COPYING = frozenset("constant edge wrap reflect symmetric empty".split())  # what np.pad fills with copies
 # One element of several is taken: which of them could have been is those that a sum adds up.
 SELECTING = frozenset(
     "max min amax amin maximum.reduce minimum.reduce nanmax nanmin median percentile quantile prod std var ptp "
@@ -214,6 +215,10 @@ class Stage:
             return "bilinear"
         if self.name in SELECTING:
             return "selecting"
+        if self.name == "pad":
+            params = self.last.params
+            odd = params.get("reflect_type", "even") != "even"
+            return "linear" if params.get("mode", "constant") in _COPYING and not odd else "other"
         return "linear" if self.name in LINEAR else "other"
 
     def ones_in_place(self, v: int) -> dict[int, Any]:

@@ -82,7 +82,10 @@ def _share(stage: Stage, v: int, given: Sequence[Any], how: How, found: Totals) 
             for n in numbers
             if is_differentiable(scene.values[n])
         }
-        return np.asarray(stage.pull(v, given, replaced), float)
+        # A number of the source is a factor too, and none that counts.
+        literals = [abs(scene.operand(x)) for s in stage.steps for x in s.inputs if x.number < 0]
+        scale = np.prod([x for x in literals if x]) if how != "absolute" and literals else 1.0
+        return np.asarray(stage.pull(v, given, replaced), float) / float(scale)
     if family == "selecting":
         lifted = lifted_to(stage, v, given[0])
         if lifted is not None:
