@@ -158,9 +158,7 @@ def test_an_explanation_writes_them_out_when_it_is_asked_for_everything():
     assert r"\mathrm{dY}" in explanation.full().markdown() or "dY" in explanation.full().markdown()
 
 
-@pytest.mark.parametrize(
-    "name", ["four_layers", "dense", "mean_squared", "logistic", "rms_norm", "embedding"]
-)
+@pytest.mark.parametrize("name", ["four_layers", "dense", "mean_squared", "logistic", "rms_norm", "embedding"])
 def test_what_is_written_out_of_real_derivations_adds_up(name):
     f, arguments = FUNCTIONS[name]
     derivation = derive(f, arguments)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from tests.zoo import FUNCTIONS
 
 _random = np.random.default_rng(0)
 X = _random.standard_normal((5, 3))
@@ -537,3 +538,15 @@ def test_a_function_in_a_file_and_what_is_not_there():
     failed = invoke("why", target, "dQ", "--shapes", "x_input=2x3,W=3x4,b=4")
     assert failed.exit_code == 1
     assert "dQ names no array" in failed.stderr
+
+
+@pytest.mark.parametrize("name", ["four_layers", "logistic_loss", "huber", "layer_norm", "embedding", "attention"])
+def test_the_sums_over_paths_of_everyday_functions(name):
+    f, arguments = FUNCTIONS[name]
+    parameters = f.__code__.co_varnames[: len(arguments)]
+    for parameter, x in zip(parameters, arguments, strict=True):
+        if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+            record = cr.why(f, *arguments, of=f"d{parameter}[{','.join('0' * x.ndim)}]").record
+            if record.kind != "unreached":
+                np.testing.assert_allclose(record.positive + record.negative, record.value, rtol=1e-7, atol=1e-10)
+                assert record.alive <= record.paths == round(record.paths)

@@ -86,16 +86,13 @@ def _share(stage: Stage, v: int, given: Sequence[Any], how: How, found: Totals) 
         literals = [abs(scene.operand(x)) for s in stage.steps for x in s.inputs if x.number < 0]
         scale = np.prod([x for x in literals if x]) if how != "absolute" and literals else 1.0
         return np.asarray(stage.pull(v, given, replaced), float) / float(scale)
-    if family == "selecting":
+    if family == "selecting" or (stage.name in _MEANS and how != "absolute"):
         lifted = lifted_to(stage, v, given[0])
         if lifted is not None:
             ones = stage.pull(v, [np.ones(scene.shape(stage.output))])
             return _times(_measured(ones, how), lifted)
     if family == "linear":
-        pulled = np.asarray(stage.pull(v, given), float)
-        if how != "absolute" and stage.name in _MEANS:
-            pulled = pulled * (np.size(scene.values[v]) / max(1, np.size(scene.values[stage.output])))
-        return pulled
+        return np.asarray(stage.pull(v, given), float)
     rows = sum(int(np.size(scene.values[o])) for o in stage.outputs)
     if rows <= _MOST_ROWS and rows * int(np.prod(shape)) <= _MOST_ENTRIES:
         return _dense(stage, v, given, how)
