@@ -8,7 +8,7 @@ import pytest
 from chainrule.explain.derivation import Derivation, Line, Node, Part, Route
 from chainrule.explain.deriving import derive
 from chainrule.explain.evaluating import evaluated
-from chainrule.explain.expanding import values_in, write_out
+from chainrule.explain.expanding import write_out
 from chainrule.explain.explanation import Explanation
 from chainrule.explain.formula import (
     Add,
@@ -28,6 +28,7 @@ from chainrule.explain.formula import (
     Size,
     Sum,
 )
+from chainrule.explain.known import values_in
 from chainrule.explain.notation import text
 from tests.zoo import FUNCTIONS
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from chainrule.explain.derivation import Derivation, Line, Part, Route
-from chainrule.explain.expanding import values_in, write_out
+from chainrule.explain.expanding import write_out
 from chainrule.explain.formula import Element, Equation, Formula, Number, Partial, Size
+from chainrule.explain.known import values_in
 from chainrule.language import Message, message, plural
 
 __all__ = [
