@@ -148,6 +148,15 @@ def test_a_wrong_script(write):
     assert right == {"W_0": False, "W_1": True, "B1": False, "b2": True}
 
 
+def test_a_script_never_runs_in_the_checker(write, tmp_path):
+    script = network(write, "1", 2)
+    lines = ["import os, sys", "if 'chainrule.cli' in sys.modules: os._exit(9)  # it is loaded in the checker alone"]
+    script.write_text("\n".join([*lines, script.read_text()]))
+    result = invoke(script, "--of", "err")
+    assert result.exit_code == 1, result.output
+    assert "0 " not in result.stdout.splitlines()[0]  # what it prints
+
+
 def test_some_gradients_of_a_script(write):
     result = invoke(network(write, "1", 1), "--of", "err", "--wrt", "b2", "--trust")
     assert result.exit_code == 0, result.output

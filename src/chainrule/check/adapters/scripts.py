@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,6 +199,10 @@ def _split(name: str) -> tuple[str, str]:
 class ScriptCandidate:
     """The gradients of a script as a candidate, and its forward lines as the function that they belong to.
 
+    Args:
+        trace: what it computed.
+        tracer: what runs it again with a line replaced, where it was run the first time.
+
     Attributes:
         forward: the forward function, with the arrays as parameters.
         args: the arrays.
@@ -208,7 +212,8 @@ class ScriptCandidate:
     resizable = False
     takes_cotangent = True
 
-    def __init__(self, trace: ScriptTrace) -> None:
+    def __init__(self, trace: ScriptTrace, tracer: Callable[..., ScriptTrace] = traced_script) -> None:
+        self.tracer = tracer
         self.of: int | None = None
         self.trace = trace
         self.file, _, _ = trace.path.partition("::")
@@ -260,10 +265,10 @@ class ScriptCandidate:
                 file.write(changed)
             try:
                 asked = list(self.trace.gradients) if len(self.args) == len(self.trace.gradients) else None
-                found = traced_script(path + mark + inside, self.trace.title, asked)
+                found = self.tracer(path + mark + inside, self.trace.title, asked)
             except ChainruleError:
                 return None
-        other = ScriptCandidate(found)
+        other = ScriptCandidate(found, self.tracer)
         return other if other.args.keys() == self.args.keys() else None
 
     def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:

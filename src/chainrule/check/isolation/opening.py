@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from chainrule.check.adapters.adapter import Task
@@ -44,7 +45,9 @@ def opened_script(
         ChainruleError: where it computes no gradients, or cannot be followed.
     """
     if isolated:
-        return ScriptCandidate(remote_script(path, of, wrt, index=index, limits=limits))
+        return ScriptCandidate(
+            remote_script(path, of, wrt, index=index, limits=limits), partial(remote_script, limits=limits)
+        )
     return ScriptCandidate(traced_script(path, of, wrt, index=index))
 
 
