@@ -136,7 +136,7 @@ def _entry(entry: Entry, depth: Depth, width: int, indent: int) -> Iterator[Styl
             label = ""
     elif entry.kind == "array":
         lines = _numbers(entry.content, depth, width - column)
-    elif entry.kind == "text":
+    elif entry.kind == "text" or entry.kind == "shapes":
         lines = wrapped(str(entry.content), width - column)
     else:
         lines = str(entry.content).splitlines()
@@ -181,19 +181,21 @@ def folded(side: str, width: int, hanging: int = _HANGING) -> list[str]:
 
 def _break(side: str, width: int, hanging: int) -> int | None:
     """Where a line may end: before a sign or after a dot, as far outside of brackets and as late as can be."""
-    found: tuple[int, int, int] | None = None
+    found: tuple[int, int, int, int] | None = None
     depth = 0
     for place, character in enumerate(side[: width + 1]):
         depth += (character in "([{") - (character in ")]}")
         sign = side[place : place + 3] in (" + ", " - ") and place > hanging
         dot = character == "·" and place < width
-        if sign or dot:
-            better = (-depth, int(sign), place)
+        blank = character == " " and side[:place].strip() not in ("", "+", "-", "=")
+        if sign or dot or blank:
+            # Any blank is better than a line that is too long.
+            better = (int(sign or dot), -depth, int(sign), place)
             found = max(found, better) if found is not None else better
     if found is None:
         return None
-    _, sign_found, place = found
-    return place if sign_found else place + 1
+    *_, place = found
+    return place + 1 if side[place] == "·" else place
 
 
 def _numbers(x: Any, depth: Depth, width: int) -> list[str]:

@@ -17,6 +17,11 @@ __all__ = ["picture"]
 
 _MOST = 60  # nodes that are drawn with their numbers
 _WIDTH, _GAP, _MARGIN = 116, 14, 12
+_ROWS = 40  # of a piece of the drawing
+_TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+    'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
+)
 _SMALLEST = 0.74  # of its size, before the drawing is moved about in and not made smaller
 _THUMB_WIDTH, _THUMB_HEIGHT = 46, 26
 
@@ -42,15 +47,28 @@ def picture(derivation: Derivation, ties: Ties) -> str:
     width = sizes.x(layout, layout.right) + _WIDTH / 2 + _MARGIN
     height = sizes.y(layout.rows - 1) + sizes.height + _MARGIN
     label = message("The computation, from the inputs at the top to {result} at the bottom", result=derivation.result)
-    lines = "".join(_line(layout, sizes, line, shift) for line, shift in zip(layout.lines, _ends(layout), strict=True))
-    nodes = "".join(_node(layout, sizes, place, derivation.nodes[place.node], ties) for place in layout.places)
+    lines = [
+        (layout.places[line[0]].row, layout.places[line[1]].row, _line(layout, sizes, line, shift))
+        for line, shift in zip(layout.lines, _ends(layout), strict=True)
+    ]
+    nodes = [(p.row, _node(layout, sizes, p, derivation.nodes[p.node], ties)) for p in layout.places]
+    # A long drawing is cut between rows, so that a browser lays out only the pieces that are in sight.
+    pieces = []
+    for first in range(0, layout.rows, _ROWS):
+        last = min(first + _ROWS, layout.rows) - 1
+        top = 0 if first == 0 else sizes.y(first) - sizes.between / 2
+        bottom = height if last == layout.rows - 1 else sizes.y(last + 1) - sizes.between / 2
+        tall = bottom - top
+        edges = "".join(line for source, target, line in lines if source <= last and target >= first)
+        inside = "".join(node for row, node in nodes if first <= row <= last)
+        pieces.append(
+            f'<svg viewBox="0 {top:.0f} {width:.0f} {tall:.0f}" width="{width:.0f}" height="{tall:.0f}" '
+            f'style="contain-intrinsic-size:auto {width:.0f}px auto {tall:.0f}px">{_TIP if not first else ""}'
+            f'<g class="edges">{edges}</g>{inside}</svg>'
+        )
     return (
-        f'<svg class="graph" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-        f'style="min-width:{_SMALLEST * width:.0f}px" '
-        f'role="group" aria-label="{escape(str(label))}">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
-        'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
-        f'<g class="edges">{lines}</g>{nodes}</svg>'
+        f'<div class="graph" role="group" aria-label="{escape(str(label))}" '
+        f'style="width:{width:.0f}px;min-width:{_SMALLEST * width:.0f}px">{"".join(pieces)}</div>'
     )
 
 
