@@ -31,6 +31,7 @@ __all__ = [
     "ZERO",
     "add",
     "cases",
+    "children",
     "compare",
     "delta",
     "divide",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.agreeing import agrees
 from chainrule.explain.algebra import add, terms_of
 from chainrule.explain.derivation import Part
 from chainrule.explain.formula import Element, Formula, Index, Sum
@@ -80,7 +81,7 @@ def _turn(space: Mapping[int, Any], backward: Loop | None, given: Mapping[int, A
     for v, g in plain.links.items():
         if v in shapes:
             value = found.get(g) if type(g) is int else plain_number(g)
-            if value is not None:
+            if value is not None and len(np.shape(value)) <= len(shapes[v]):
                 gradients[v] = np.broadcast_to(value, shapes[v])
     handed = {v: sum(_held(g, found) for g in parts) for v, parts in backward.handed.items()}
     sums = {v: found[c] for c, v in backward.alike.items() if c in found and v not in backward.handed}
@@ -247,6 +248,26 @@ class Body(Scene):
         return x.name or ""
 
     # ---- what differs from statements outside
+
+    def executed(self, side: Formula, free: Sequence[Index], wanted: str, number: int) -> bool:
+        """Whether a formula is right in the first turn and in the last."""
+        return all(self._right(side, free, wanted, number, turn) for turn in (self.turns[0], self.turns[-1]))
+
+    def _right(self, side: Formula, free: Sequence[Index], wanted: str, number: int, turn: Turn) -> bool:
+        names = self.forward.names
+        held = turn.values if wanted == "value" else turn.gradients
+        shape = tuple(i.length for i in free)
+        if number not in held or np.size(held[number]) != int(np.prod(shape)):
+            return True  # a turn of another shape
+        named = {name: turn.values[n] for n, name in names.items() if n in turn.values}
+        if any(np.shape(v) != np.shape(self.values[n]) for n, v in turn.values.items() if n in names):
+            return True
+        named |= {f"{self.prefix}{names[n]}_next": g for n, g in turn.handed.items() if n in names}
+        result = held[number]
+        if wanted == "gradient":
+            result = result - turn.sums.get(number, 0.0)
+        counter = {self.turn.name: int(turn.values[self.loop.turn])}
+        return agrees(side, free, {**named, **self.forward.forms.lookups}, result, turn.gradients, counter)
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         if number not in self.turns[-1].handed or not self.consumers.get(number):

@@ -19,6 +19,7 @@ from chainrule.explain.forward import Forward, Reading
 from chainrule.explain.index_forms import table
 from chainrule.explain.lines import code_lines
 from chainrule.explain.picture import picture_of
+from chainrule.explain.repeated import repeated
 from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
 from chainrule.explain.sound import reason_of
@@ -185,7 +186,7 @@ class Deriving(Scene):
     def derivation(self) -> Derivation:
         """The record."""
         self.lines = code_lines(self)
-        parts = tuple(part for reading in reversed(self.forward.readings) for part in self._parts(reading))
+        parts = self._all_parts()
         nodes, edges = picture_of(self)
         wanted = {
             leaf.name: self.gradients.get(leaf.variable.number) for leaf in map(self.material.leaf_of, self.chosen)
@@ -203,6 +204,32 @@ class Deriving(Scene):
             self.placed("\n".join(self.pasted.lines()) + "\n"),
             self._notes(),
         )
+
+    def _all_parts(self) -> tuple[Part, ...]:
+        """The parts in backward order; of blocks that are the same but for names, the first that is met."""
+        readings = self.forward.readings
+        blocks = repeated(readings)
+        others = {k: last for last, places in blocks.items() for k in places}
+        parts: list[Part] = []
+        self.part_of: dict[int, int] = {}
+        for k in range(len(readings) - 1, -1, -1):
+            number = readings[k].out.number
+            if k in others:
+                self.part_of[number] = self.part_of[readings[others[k]].out.number]
+                continue
+            self.part_of[number] = len(parts)
+            found = self._parts(readings[k])
+            if k in blocks:
+                names = [self.forward.names[readings[n].out.number] for n in reversed(blocks[k])]
+                listed = ", ".join(names if len(names) < 5 else [*names[:2], "…", names[-1]])
+                note = message(
+                    "{count} statements of the code are the same but for their names: this one, and those of {names}.",
+                    count=len(names) + 1,
+                    names=listed,
+                )
+                found[0] = replace(found[0], repeats=len(names) + 1, note=note)
+            parts += found
+        return tuple(parts)
 
     def _meanings(self) -> dict[str, Message]:
         found = self.forward.letters.meanings(self.used_letters)
@@ -283,7 +310,8 @@ class Deriving(Scene):
     def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         names = self.forward.names
-        found = {names[n]: self.prefix + names[n] for n in self.lines if n in names}
+        taken = set(names.values())
+        found = {names[n]: g for n in self.lines if n in names and (g := self.prefix + names[n]) not in taken}
         given = self.pasted.writing.request.given
         for output, cotangent in self.outputs():
             single = [x for x, _ in self.outputs()].count(output) == 1

@@ -18,7 +18,7 @@ def picture_of(made: Any) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     nodes: list[Node] = []
     edges: dict[Edge, None] = {}
     results = {x.number for x, _ in made.outputs()}
-    numbers = {r.out.number: len(readings) - 1 - k for k, r in enumerate(readings)}
+    numbers = made.part_of
 
     def node(number: int) -> int:
         if number not in places:

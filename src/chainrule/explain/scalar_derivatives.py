@@ -20,7 +20,7 @@ from chainrule.explain.letters import Letters
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.trace import trace
 
-__all__ = ["partial_of", "tabulated"]
+__all__ = ["arity", "partial_of", "tabulated"]
 
 _HALF = number(0.5, "1/2")
 
@@ -82,6 +82,11 @@ def _infinite(x: Formula) -> bool:
 def tabulated() -> frozenset[str]:
     """The names of the functions whose derivatives stand in the table."""
     return frozenset(_TABLE)
+
+
+def arity(function: str) -> int:
+    """How many arguments a function of the table takes."""
+    return len(_TABLE[function])
 
 
 def partial_of(function: str, argument: int, arguments: Sequence[Formula], out: Formula) -> Formula:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from chainrule.explain.agreeing import agrees
 from chainrule.explain.chains import Chain, LocalDerivative, chain_of, collected, local_of
 from chainrule.explain.derivation import Line, Local, Part, Route
 from chainrule.explain.differentiation import all_letters
-from chainrule.explain.formula import Element, Equation, Formula, Partial
+from chainrule.explain.formula import Element, Equation, Formula, Index, Partial
 from chainrule.explain.forward import Forward, Reading
 from chainrule.explain.index_forms.reading import NoIndexFormError
 from chainrule.explain.matrix_forms import matrix_note
@@ -31,6 +33,8 @@ class Scene:
         active: the named values that have a gradient.
         result: what is differentiated.
         prefix: what stands in front of a name in the name of its gradient.
+        named: the arrays that have a name in formulas.
+        dropped: the arrays whose formulas did not give what the program computed, and are not shown.
         lines: the lines of code, by the number of the array whose gradient they lead to.
         repeats: how often the statements run.
         consumers: for each array the statements that read it and that the result depends on.
@@ -46,10 +50,13 @@ class Scene:
     result: Element
     prefix: str
     lines: dict[int, list[Line]]
+    named: Mapping[str, Any]
     repeats = 1
 
     def start(self) -> None:
         """Prepare what grows while parts are made."""
+        self.dropped: list[str] = []
+        self.forward.readings = [self._executed(reading) for reading in self.forward.readings]
         self.consumers: dict[int, list[Reading]] = {}
         for reading in self.forward.readings:
             if reading.out.number in self.active:
@@ -59,7 +66,20 @@ class Scene:
         self.chains: dict[str, Chain] = {}
         self.used_letters: set[str] = set()
 
+    def _executed(self, reading: Reading) -> Reading:
+        """A statement without its formula where that does not give what the program computed."""
+        form = reading.form
+        if form is None or self.executed(form, reading.free(), "value", reading.out.number):
+            return reading
+        self.dropped.append(reading.element.name)
+        return replace(reading, form=None)
+
     # ---- what kinds of scenes differ in
+
+    def executed(self, side: Formula, free: Sequence[Index], wanted: str, number: int) -> bool:
+        """Whether a formula gives the ``"value"`` or the ``"gradient"`` of an array."""
+        held = self.values if wanted == "value" else self.gradients
+        return agrees(side, free, self.named, held[number], self.gradients)
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient of an array that comes from elsewhere than the statements that read it."""
@@ -172,6 +192,9 @@ class Scene:
         element = self.element(number)
         given = self.handed_in(number, element)
         found = chain_of(element, self.result, self.consumers[number], self.forward.letters, given)
+        if not self.executed(found.worked, found.free, "gradient", number):
+            self.dropped.append(name)
+            raise ValueError(name)
         self.chains[name] = found
         self.use(found.worked, *found.free)
         self.use(found.named)

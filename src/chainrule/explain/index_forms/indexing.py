@@ -120,7 +120,9 @@ class _Selection:
 
     def _ends(self, part: slice, length: int) -> tuple[Any, Any, int]:
         turning = [e for e in (part.start, part.stop) if e is not None and not isinstance(self.forms.place(e), int)]
-        if turning and part.step is None:
+        if turning and part.step is not None:
+            raise AssertionError("a step, and ends that turns decide")
+        if turning:
             start = 0 if part.start is None else self.forms.place(part.start)
             return start, length if part.stop is None else self.forms.place(part.stop), 1
         ends = slice(*(None if e is None else int(plain_number(e)) for e in (part.start, part.stop, part.step)))

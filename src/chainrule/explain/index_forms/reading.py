@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,8 @@ class Forms:
 
     def constant(self, value: Any, indices: Indices = ()) -> Formula:
         """A number of the user's source, or one computed from lengths."""
+        if is_size(value) and any(map(self._counts, leaves_of(value))):
+            return Position(self.place(value))
         if is_size(value):
             text = self.size_text(value)
             plain = plain_number(value)
@@ -177,7 +179,7 @@ class Forms:
             function = step.operation.function
             if rule is None and isinstance(function, np.ufunc) and function.signature is None:
                 rule = _TABLE["elementwise"]
-        if rule is None:
+        if rule is None or (step.operation.name not in ("getitem", "setitem") and self._turning(step.params.values())):
             raise NoIndexFormError(step)
         try:
             return rule(self, step, indices, scope)
@@ -231,6 +233,12 @@ class Forms:
     def _counts(self, leaf: Any) -> bool:
         """Whether a leaf of a size is the counter of the loop."""
         return bool(leaf[0] == "turn" or leaf == ("value", self.counter))
+
+    def _turning(self, x: Any) -> bool:
+        """Whether the counter of the loop decides a static argument."""
+        if is_size(x):
+            return any(map(self._counts, leaves_of(x)))
+        return not isinstance(x, str) and isinstance(x, Iterable) and any(map(self._turning, x))
 
     def as_position(self, x: Var | Const, indices: Indices, scope: Scope) -> Any:
         """An element of an array of whole numbers, as a position."""

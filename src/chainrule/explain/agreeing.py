@@ -1,0 +1,61 @@
+"""Whether a formula says what the program computed: formulas are executed before they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.explain.algebra import children
+from chainrule.explain.evaluating import evaluated
+from chainrule.explain.formula import Element, Formula, Index, Sum
+
+__all__ = ["agrees"]
+
+_QUICK = 60_000  # numbers
+_LEAST = 1e-3
+
+
+def agrees(
+    formula: Formula,
+    free: Sequence[Index],
+    named: Mapping[str, Any],
+    result: Any,
+    gradients: Mapping[int, Any],
+    fixed: Mapping[str, int] | None = None,
+) -> bool:
+    """Whether a formula gives this result; true where trying would take long.
+
+    Args:
+        formula: the formula; its derivatives are all of the result of the whole.
+        free: its free indices.
+        named: the arrays that it names.
+        result: what the program computed.
+        gradients: the gradients that derivatives of the result stand for, by the number of the variable.
+        fixed: values of indices that nothing runs over.
+    """
+    if _work(formula) * int(np.prod([i.length for i in free])) > _QUICK:
+        return True
+
+    def partial(of: Element, by: Element) -> Any:
+        return gradients[by.variable]
+
+    try:
+        found = evaluated(formula, free, named, partial, fixed)
+    except (ChainruleError, KeyError):
+        return False
+    wanted = np.asarray(result)
+    scale = float(np.max(np.abs(wanted[np.isfinite(wanted)]), initial=0.0))
+    tolerance = 1e-6 if wanted.dtype.itemsize > 4 else 1e-3
+    least = tolerance * max(scale, _LEAST)  # what cancels to zero leaves a rest
+    same = np.isclose(found, wanted.reshape(np.shape(found)), rtol=tolerance, atol=least, equal_nan=True)
+    # What is not finite, as 0 times infinity, may come out otherwise in another order.
+    return bool(np.all(same | ~np.isfinite(found) | ~np.isfinite(wanted.reshape(np.shape(found)))))
+
+
+def _work(x: Formula) -> int:
+    """How many numbers a formula goes through for one element of it."""
+    inner = max((_work(c) for c in children(x)), default=1)
+    return inner * int(np.prod([i.length for i in x.over])) if isinstance(x, Sum) else inner
