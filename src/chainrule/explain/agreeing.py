@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.explain.algebra import children
+from chainrule.explain.algebra import children, free_letters, is_number, mapped, number
 from chainrule.explain.evaluating import evaluated
-from chainrule.explain.formula import Element, Formula, Index, Sum
+from chainrule.explain.formula import Compare, Element, Formula, Index, IndexExpression, Power, Sum
 
-__all__ = ["agrees"]
+__all__ = ["agrees", "without_ties"]
 
 _QUICK = 60_000  # numbers
 _LEAST = 1e-3
@@ -53,6 +53,42 @@ def agrees(
     same = np.isclose(found, wanted.reshape(np.shape(found)), rtol=tolerance, atol=least, equal_nan=True)
     # What is not finite, as 0 times infinity, may come out otherwise in another order.
     return bool(np.all(same | ~np.isfinite(found) | ~np.isfinite(wanted.reshape(np.shape(found)))))
+
+
+def without_ties(formula: Formula, named: Mapping[str, Any]) -> Formula:
+    """A formula without the number of elements that tie for an extremum, where it is 1 for all of the example."""
+
+    def shortened(x: Any) -> Any:
+        if isinstance(x, Power) and is_number(x.exponent, -1) and _counts_ties(x.base):
+            free = tuple({i.name: i for i in _indices(x.base) if i.name in free_letters(x.base)}.values())
+            try:
+                if np.all(evaluated(x.base, free, named) == 1):
+                    return number(1)
+            except ChainruleError:
+                return x
+        return mapped(x, shortened)
+
+    result: Formula = shortened(formula)
+    return result
+
+
+def _counts_ties(x: Formula) -> bool:
+    return isinstance(x, Sum) and x.kind == "sum" and isinstance(x.body, Compare) and x.body.operator == "=="
+
+
+def _indices(x: Any) -> Iterator[Index]:
+    """All indices that stand in a formula."""
+    if isinstance(x, Index):
+        yield x
+    elif isinstance(x, IndexExpression):
+        for p in x.parts:
+            yield from _indices(p)
+    elif isinstance(x, Element):
+        for i in x.indices:
+            yield from _indices(i)
+    else:
+        for c in children(x):
+            yield from _indices(c)
 
 
 def _work(x: Formula) -> int:

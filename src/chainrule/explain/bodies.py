@@ -149,6 +149,8 @@ class Body(Scene):
         )
         self.active = {n for n in self.gradients if n in self.forward.names}
         self.forward.renamed.update((self.forward.names[x.number], outer.result.name) for x in mixed)
+        names = self.forward.names
+        self.named = {name: self.values[n] for n, name in names.items() if n in self.values}
         self.start()
         self.used_letters = outer.used_letters
         self.used_letters.add(self.turn.name)

@@ -211,9 +211,12 @@ class Collecting:
         )
 
     def _collected(self, step: Step, found: dict[str, Message]) -> None:
-        found["np.add.at"] = message(
-            "A place that was read several times gets a share from each of them, and the shares are added up."
-        )
+        index = step.params["index"]
+        if any(getattr(x, "dtype", None) is not None and x.dtype.kind in "iu" for x in step.inputs[2:]):  # type: ignore[union-attr]
+            found[self.printer.index(index, tuple(step.inputs[2:]))] = message(
+                "Only what the forward pass read at these places gets a share. A place that was read several times "
+                "gets several, and they are added up."
+            )
 
 
 def _length_in(x: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.agreeing import agrees
+from chainrule.explain.agreeing import agrees, without_ties
 from chainrule.explain.chains import Chain, LocalDerivative, chain_of, collected, local_of
+from chainrule.explain.conventions import convention_note
 from chainrule.explain.derivation import Line, Local, Part, Route
 from chainrule.explain.differentiation import all_letters
 from chainrule.explain.formula import Element, Equation, Formula, Index, Partial
@@ -142,9 +143,11 @@ class Scene:
         except (NoIndexFormError, ValueError):
             return None  # a function whose derivative is no formula
         self.locals[found.result.name, found.by.name] = found
-        self.use(found.formula, *found.free)
-        derivative = Equation(Partial(found.result, found.by), (found.formula,))
-        return Local(self.forward.names[number], derivative)
+        formula = without_ties(found.formula, self.named)
+        self.use(formula, *found.free)
+        derivative = Equation(Partial(found.result, found.by), (formula,))
+        note = convention_note(reading, found, formula != found.formula)
+        return Local(self.forward.names[number], derivative, note)
 
     def use(self, formula: Any, *free: Any) -> None:
         """Note the letters of a formula, so that their meaning is told."""
@@ -192,6 +195,7 @@ class Scene:
         element = self.element(number)
         given = self.handed_in(number, element)
         found = chain_of(element, self.result, self.consumers[number], self.forward.letters, given)
+        found = replace(found, worked=without_ties(found.worked, self.named))
         if not self.executed(found.worked, found.free, "gradient", number):
             self.dropped.append(name)
             raise ValueError(name)
