@@ -36,45 +36,84 @@ class Turn:
         values: of the body's variables.
         gradients: of the same, where there are any: the whole of what flows back to them in this turn.
         handed: what later turns and what is behind the loop hand back for some of them.
-        sums: what earlier-run turns had added up already, of those that are the same in all turns.
     """
 
     values: Mapping[int, Any]
     gradients: Mapping[int, Any]
     handed: Mapping[int, Any]
-    sums: Mapping[int, Any]
 
 
-def turns_of(forward: Step, backward: Step | None, values: Mapping[int, Any]) -> list[Turn]:
+def turns_of(
+    forward: Step, backward: Step | None, values: Mapping[int, Any], gradients: Mapping[int, Any]
+) -> list[Turn]:
     """The numbers of all turns of a loop, in the order in which it runs.
+
+    The backward pass of one turn, as the rules wrote it, is run turn by turn: what a turn hands back is what the turn
+    before it starts from.
 
     Args:
         forward: the loop.
         backward: its backward pass; nothing where no gradient flows through it.
         values: the values of the program that both are in.
+        gradients: the gradients of these.
     """
     loop = loop_in(forward)
     assert loop is not None
+    arrays = [
+        values[x.number] if isinstance(x, Var) or x.number >= 0 else plain_number(x.value) for x in forward.inputs
+    ]
     spaces: dict[int, Mapping[int, Any]] = {}
-    loop.watched(_arrays(forward, values), lambda k, space: spaces.__setitem__(k, dict(space)))
+    loop.watched(arrays, lambda k, space: spaces.__setitem__(k, dict(space)))
     reversed_ = None if backward is None else loop_in(backward)
-    given: dict[int, Mapping[int, Any]] = {}
-    if backward is not None and reversed_ is not None:
-        reversed_.watched(_arrays(backward, values), lambda k, space: given.__setitem__(k, dict(space)))
-    return [_turn(spaces[k], reversed_, given.get(k, {})) for k in sorted(spaces)]
+    if reversed_ is None or reversed_.plain is None:
+        return [Turn(spaces[k], {}, {}) for k in sorted(spaces)]
+    finals, rows = _arriving(forward, loop, gradients)
+    following = {slot.following: slot.variable for slot in loop.slots if slot.kind == "carried"}
+    found: list[Turn] = []
+    for k in sorted(spaces, reverse=True):
+        behind = found[-1].gradients if found else {}
+        arriving: dict[int, Any] = {}
+        for cotangent, v in reversed_.alike.items():
+            if v not in reversed_.handed:
+                arriving[cotangent] = np.zeros_like(spaces[k].get(v, 0.0))  # a sum over turns, of which this is a share
+            elif found and v in following and following[v] in behind:
+                arriving[cotangent] = behind[following[v]]
+            else:
+                arriving[cotangent] = np.zeros_like(spaces[k][v]) if found or v not in finals else finals[v]
+        for v, (array, first) in rows.items():
+            arriving.update((r, array[first + k]) for r in reversed_.handed.get(v, []) if r not in reversed_.alike)
+        found.append(_turn(spaces[k], reversed_, arriving))
+    return found[::-1]
 
 
-def _arrays(step: Step, values: Mapping[int, Any]) -> list[Any]:
-    return [values[x.number] if isinstance(x, Var) or x.number >= 0 else plain_number(x.value) for x in step.inputs]
+def _arriving(
+    forward: Step, loop: Loop, gradients: Mapping[int, Any]
+) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
+    """The gradients of what a loop leaves, by the body's variable: at the end, and row by row from a first row on."""
+    finals: dict[int, Any] = {}
+    rows: dict[int, tuple[Any, int]] = {}
+    outputs = list(forward.outputs)
+    for out in loop.outs:
+        own = [outputs.pop(0) for _ in range(len(loop.values) if out.kind == "split" else 1)]
+        g = gradients.get(own[0].number) if own else None
+        if g is None:
+            continue
+        if out.kind == "final":
+            finals[out.variable] = g
+        elif out.kind == "stack":
+            rows[out.variable] = (g, 0)
+        elif out.kind == "whole":
+            rows[out.variable.following] = (g, 1)
+    return finals, rows
 
 
-def _turn(space: Mapping[int, Any], backward: Loop | None, given: Mapping[int, Any]) -> Turn:
-    if backward is None:
-        return Turn(space, {}, {}, {})
+def _turn(space: Mapping[int, Any], backward: Loop, arriving: Mapping[int, Any]) -> Turn:
     plain = backward.plain
     program = plain.program
-    held = {**given, **space}
+    held = {**space, **arriving}
     inputs = [held.get(x.number) for x in program.inputs]
+    if any(x is None for x in inputs):
+        return Turn(space, {}, {})
     found = values_of(program, inputs)
     shapes = {x.number: np.shape(space[x.number]) for x in _variables(program) if x.number in space}
     gradients = {}
@@ -84,8 +123,7 @@ def _turn(space: Mapping[int, Any], backward: Loop | None, given: Mapping[int, A
             if value is not None and len(np.shape(value)) <= len(shapes[v]):
                 gradients[v] = np.broadcast_to(value, shapes[v])
     handed = {v: sum(_held(g, found) for g in parts) for v, parts in backward.handed.items()}
-    sums = {v: found[c] for c, v in backward.alike.items() if c in found and v not in backward.handed}
-    return Turn(space, gradients, handed, sums)
+    return Turn(space, gradients, handed)
 
 
 def _held(g: Any, found: Mapping[int, Any]) -> Any:
@@ -266,8 +304,6 @@ class Body(Scene):
             return True
         named |= {f"{self.prefix}{names[n]}_next": g for n, g in turn.handed.items() if n in names}
         result = held[number]
-        if wanted == "gradient":
-            result = result - turn.sums.get(number, 0.0)
         counter = {self.turn.name: int(turn.values[self.loop.turn])}
         return agrees(side, free, {**named, **self.forward.forms.lookups}, result, turn.gradients, counter)
 

@@ -295,7 +295,7 @@ class Deriving(Scene):
             ),
             None,
         )
-        return Body(self, step, turns_of(step, backward, self.values), self.forward.number_text)
+        return Body(self, step, turns_of(step, backward, self.values, self.gradients), self.forward.number_text)
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient that is handed in for an output that statements read, too."""
