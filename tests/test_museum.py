@@ -8,6 +8,7 @@ import pytest
 from tests.museum import held_out
 from tests.museum.exhibit import answer_of, cotangent_for, differences, is_wrong
 from tests.museum.rooms import EXHIBITS, RIGHT, WRONG
+from tests.museum.scripts import SCRIPTS
 
 ALL = EXHIBITS | {exhibit.name: exhibit for exhibit in held_out.room.exhibits}
 _known = {}
@@ -43,3 +44,10 @@ def test_what_is_said_of_an_exhibit_is_true(name):
 def test_the_museum_is_large():
     assert len(WRONG) >= 150
     assert len(RIGHT) >= 40
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_what_is_said_of_a_script_is_true(script):
+    given, exact = script.computed()
+    assert {n for n in exact if is_wrong(given[n], exact[n])} == set(script.wrong)
+    assert bool(script.kinds) == bool(script.wrong)

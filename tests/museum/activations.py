@@ -177,7 +177,8 @@ def bias_before_mask(X, W1, B1, W2, B2, W3, B3, T):
 
 
 room.wrong(
-    bias_before_mask, relu_network, NETWORK, "missing_relu_mask missing_activation_grad missing_mask", "A1 Z1", "B1",
+    bias_before_mask, relu_network, NETWORK,
+     "missing_relu_mask missing_activation_grad missing_mask wrong_operand", "A1 Z1", "B1",
     wrt=PARAMETERS,
 )  # fmt: skip
 
@@ -197,7 +198,8 @@ def weight_before_mask(X, W1, B1, W2, B2, W3, B3, T):
 
 
 room.wrong(
-    weight_before_mask, relu_network, NETWORK, "missing_relu_mask missing_activation_grad missing_mask", "A2 A1 Z1 Z2",
+    weight_before_mask, relu_network, NETWORK,
+     "missing_relu_mask missing_activation_grad missing_mask wrong_operand", "A2 A1 Z1 Z2",
     "W1 W2", wrt=PARAMETERS,
 )  # fmt: skip
 
@@ -381,7 +383,8 @@ class SigmoidKeepsItself:
 
 
 room.wrong(
-    SigmoidKeepsItself, sigmoid_layer, SIGMOID, "wrong_local_derivative missing_activation_grad wrong_operand", "A",
+    SigmoidKeepsItself, sigmoid_layer, SIGMOID,
+     "wrong_local_derivative missing_activation_grad wrong_operand activation_for_derivative", "A",
     "X W b",
 )  # fmt: skip
 
@@ -423,7 +426,9 @@ def output_without_derivative(x, w1, w2, y):
     return x.T.dot(hidden_error * h * (1 - h)), h.T.dot(output_error * o * (1 - o))
 
 
-room.wrong(output_without_derivative, sigmoid_net, SIGMOIDS, "missing_activation_grad", "o", "w1", wrt="w1 w2")
+room.wrong(
+    output_without_derivative, sigmoid_net, SIGMOIDS, "missing_activation_grad wrong_operand", "o z2", "w1", wrt="w1 w2"
+)
 
 
 # ---- formulas
@@ -520,7 +525,14 @@ def gaussian_without_inner(x, g):
 
 
 GAUSSIAN = {"x": normal(6)}
-room.wrong(gaussian_without_inner, gaussian, GAUSSIAN, "missing_inner_derivative missing_activation_grad", "e y", "x")
+room.wrong(
+    gaussian_without_inner,
+    gaussian,
+    GAUSSIAN,
+    "missing_inner_derivative missing_activation_grad activation_for_derivative",
+    "e y",
+    "x",
+)
 
 
 def gaussian_without_two(x, g):
@@ -611,7 +623,12 @@ def glu_gate_as_derivative(x, W, V, g):
 
 GLU = {"x": normal(5, 4), "W": normal(4, 3), "V": normal(4, 3)}
 room.wrong(
-    glu_gate_as_derivative, glu, GLU, "wrong_local_derivative missing_activation_grad missing_factor", "gate", "x V"
+    glu_gate_as_derivative,
+    glu,
+    GLU,
+    "wrong_local_derivative missing_activation_grad missing_factor activation_for_derivative",
+    "gate",
+    "x V",
 )
 
 

@@ -192,7 +192,7 @@ def only_through_values(X, Wq, Wk, Wv, dY):
     return dX, X.T @ dQ, X.T @ dK, X.T @ dV
 
 
-room.wrong(only_through_values, self_attention, SELF, "missing_path", "Q K", "X")
+room.wrong(only_through_values, self_attention, SELF, "missing_path overwrites_instead_of_accumulates", "Q K V", "X")
 
 
 def without_keys(X, Wq, Wk, Wv, dY):

@@ -247,7 +247,8 @@ def vae_without_half(x, mu, logvar, eps, D):
     dlogvar = dz * eps * std + 0.5 * (np.exp(logvar) - 1) / len(x)
     return dmu, dlogvar, z.T @ drecon
 
-    room.wrong(vae_without_half, vae_loss, VAE,
+
+room.wrong(vae_without_half, vae_loss, VAE,
      "extra_factor factor_2_missing missing_scale missing_inner_derivative", "std z", "logvar",
      wrt="mu logvar D" )  # fmt: skip
 
@@ -761,7 +762,8 @@ def highway_collected(x, Wh, Wt, dy):
     back = np.hstack([dy * t / np.cosh(x @ Wh) ** 2, dy * (h - x) * t * (1 - t)])
     both = np.hstack([Wh, Wt])
     grads = x.T @ back
-    return back @ both.T + dy - dy * t, grads[:, :4], grads[:, 4:]
+    n = Wh.shape[1]
+    return back @ both.T + dy - dy * t, grads[:, :n], grads[:, n:]
 
 
 room.right(highway_collected, highway, HIGHWAY)

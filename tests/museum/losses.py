@@ -171,7 +171,7 @@ def mse_square_kept(pred, target):
     return 2 * (pred - target) ** 2 / pred.size
 
 
-room.wrong(mse_square_kept, mse, MATRIX, "wrong_power wrong_local_derivative", "loss", "pred", wrt="pred")
+room.wrong(mse_square_kept, mse, MATRIX, "wrong_power wrong_local_derivative wrong_operand", "loss", "pred", wrt="pred")
 
 
 def mse_both(pred, target):

@@ -138,7 +138,7 @@ def softplus_overflows(x, g):
     return g * np.exp(x) / (1 + np.exp(x))
 
 
-room.wrong(softplus_overflows, softplus, {"x": normal(6)}, "overflow_unstable", "y", "", shown=overflows)
+room.wrong(softplus_overflows, softplus, {"x": normal(6)}, "overflow_unstable", None, "", shown=overflows)
 
 
 # ---- mutation
@@ -338,7 +338,7 @@ room.wrong(
     dropped,
     {"x": normal(6, 5), "mask": (normal(6, 5) > 0).astype(int)},
     "resampled_mask",
-    "y",
+    None,
     "x",
     wrt="x",
 )

@@ -315,7 +315,8 @@ def lstm_gate_for_derivative(x, h, c, W, b, dh):
 
 
 room.wrong(
-    lstm_gate_for_derivative, lstm_cell, LSTM, "wrong_local_derivative missing_activation_grad missing_factor", "f",
+    lstm_gate_for_derivative, lstm_cell, LSTM,
+     "wrong_local_derivative missing_activation_grad missing_factor activation_for_derivative", "f",
     "x h W b",
 )  # fmt: skip
 

@@ -242,7 +242,7 @@ def ce_without_labels(scores, labels):
     return probabilities(scores) / len(labels)
 
 
-room.wrong(ce_without_labels, cross_entropy, SCORES, "missing_label_term missing_path", "loss picked probs", "scores")
+room.wrong(ce_without_labels, cross_entropy, SCORES, "missing_label_term missing_path", "loss picked probs e", "scores")
 
 
 def ce_sign(scores, labels):
@@ -279,7 +279,7 @@ def ce_plus_one(scores, labels):
     return p / len(p)
 
 
-room.wrong(ce_plus_one, cross_entropy, SCORES, "sign_flipped_term", "loss picked probs", "scores")
+room.wrong(ce_plus_one, cross_entropy, SCORES, "sign_flipped_term", "loss picked probs e", "scores")
 
 
 def ce_every_column(scores, labels):

@@ -6,6 +6,7 @@ by what people get wrong, and are named by what the vocabulary has for that.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +154,7 @@ def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
         forward: the forward function.
         args: an example of its arguments.
         names: their names.
-        most: how many edits are tried, evenly chosen among all; all of them if 0.
+        most: how many edits are tried, of as many kinds as there are; all of them if 0.
 
     Raises:
         ChainruleError: where the function cannot be followed.
@@ -166,7 +167,7 @@ def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
     groups: list[tuple[list[Any], list[Edit], tuple[str, ...]]] = []
     edits = list(edits_of(Pass(exact)))
     if most and len(edits) > most:
-        edits = [edits[k * len(edits) // most] for k in range(most)]
+        edits = _varied(edits, most)
     for edit in edits:
         try:
             found = _gradients(exact, edit.applied(Pass(exact)), args, cotangent)
@@ -193,6 +194,16 @@ def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
         first = alike[0]
         yield shared.mutant(first.kinds[0], kinds, places, first.line, first.text, wrong, first)
     yield from _behaving(exact, right, cotangent, shared)
+
+
+def _varied(edits: Sequence[Edit], most: int) -> list[Edit]:
+    """Some edits, in their order: first one of each kind, then a second one of each, and so on."""
+    met = Counter[str]()
+    turns = []
+    for place, edit in enumerate(edits):
+        turns.append((met[edit.text], place))
+        met[edit.text] += 1
+    return [edits[place] for _, place in sorted(sorted(turns)[:most], key=lambda turn: turn[1])]
 
 
 def _behaving(exact: Backward, right: Sequence[Any], cotangent: Any, shared: _Shared) -> Iterator[Mutant]:

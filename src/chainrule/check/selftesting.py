@@ -14,7 +14,7 @@ from chainrule.check.layout import Heading, Paragraph, Table
 from chainrule.check.mutations import Mutant, mutants
 from chainrule.check.rendering import Block, text_of
 from chainrule.check.report import Report
-from chainrule.check.vocabulary import kind_named, same_kind
+from chainrule.check.vocabulary import kind_named
 from chainrule.errors import ChainruleError
 from chainrule.language import Message, message, plural
 
@@ -37,7 +37,7 @@ class Planted:
         found: whether the gradients, or the behaviour, were called wrong; and those that are right were not.
         named: whether one of the first suspects is what was planted.
         placed: whether that suspect is at its step.
-        said: the word of the likeliest suspect; empty where there is none.
+        said: the word of the suspect that names it, else of the likeliest; empty where there is none.
         bounded: whether the report says where it goes wrong without a name for it.
         seconds: that the check took.
     """
@@ -100,7 +100,7 @@ def selftest(
     Args:
         forward: the forward function.
         args: an example of its arguments: by name, or in order.
-        most: how many steps are changed, evenly chosen among all; every one if 0.
+        most: how many mistakes are tried in steps, of as many kinds as there are; all that can be planted if 0.
         seed: of the data that the check draws.
         judged: what judges a candidate; the check of chainrule if not given.
         progress: is told how many of how many are done.
@@ -147,16 +147,13 @@ def _compared(mutant: Mutant, report: Report, seconds: float) -> Planted:
     naming = [s for s in first if any(_same(s.kind, word) for word in mutant.kinds)]
     placed = any(not mutant.steps or s.step in mutant.steps for s in naming)
     step = "" if len(mutant.steps) != 1 else next(iter(mutant.steps))
-    said = report.suspects[0].kind if report.suspects else ""
+    said = naming[0].kind if naming else report.suspects[0].kind if report.suspects else ""
     bounded = report.bound is not None
     return Planted(mutant.kind, mutant.text, step, mutant.line, found, bool(naming), placed, said, bounded, seconds)
 
 
 def _same(word: str, other: str) -> bool:
-    try:
-        return same_kind(word, other)
-    except ChainruleError:
-        return word == other
+    return _word(word) == _word(other)
 
 
 # ---- in words
@@ -199,7 +196,7 @@ def _row(planted: Planted) -> list[tuple[str, str]]:
     where = planted.step or ("" if planted.line is None else str(message("line {line}", line=planted.line)))
     found = (str(message("yes")), "right") if planted.found else (str(message("no")), "wrong")
     if planted.named:
-        said = (planted.said if _same(planted.said, planted.kind) else planted.kind, "")
+        said = (_word(planted.said), "")
     else:
         said = (str(message("only where") if planted.bounded else message("not named")), "quiet")
     return [(_word(planted.kind), ""), (where, "code"), found, said]

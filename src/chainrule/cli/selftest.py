@@ -27,7 +27,7 @@ __all__ = ["selftest"]
 def selftest(
     target: Target,
     shapes: Shapes = None,
-    most: Annotated[int, typer.Option(help="How many steps are changed at most; every one if 0.", min=0)] = 40,
+    most: Annotated[int, typer.Option(help="How many mistakes are tried in steps; all if 0.", min=0)] = 40,
     seed: Annotated[int, typer.Option(help="Of the data that the check draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
