@@ -15,6 +15,8 @@ from chainrule.check.findings import Finding, Place, place_of
 from chainrule.check.judging import Trial
 from chainrule.check.relations import related, swapped
 from chainrule.check.trials import Trials
+from chainrule.ir import Const
+from chainrule.sizes import is_size
 
 __all__ = ["Diagnosis", "diagnose", "evidence", "place_of_result"]
 
@@ -51,7 +53,9 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
                 relations += related(name, usable, lengths, batch)
         relations = _together([*relations, *swapped(usable, wrong)])
         searched = searched_findings(trials, usable, wrong, batch)
-        findings = merged([_placed(f, usable[0].exact) for f in settled(relations, searched)])
+        findings = merged(
+            [_placed(f, usable[0].exact) for f in settled(relations, searched, averages(usable[0].exact))]
+        )
         left = [n for n in wrong if not any(n in f.gradients for f in findings)]
         if left:
             findings += elementwise_findings(trials, usable, left)
@@ -116,6 +120,18 @@ def place_of_result(exact: Exact) -> Place:
     made = {out.number: k for k, s in enumerate(program.steps[: exact.backward.forward_steps]) for out in s.outputs}
     numbers = [made[x.number] for x in program.outputs if x.number in made]
     return place_of(program, exact.backward.forward_steps, numbers[0]) if numbers else Place()
+
+
+def averages(exact: Exact) -> bool:
+    """Whether the forward pass takes a mean, or divides by a length."""
+    for step in exact.backward.program.steps[: exact.backward.forward_steps]:
+        if step.operation.name in ("mean", "average", "nanmean"):
+            return True
+        if step.operation.name in ("divide", "multiply") and any(
+            isinstance(x, Const) and is_size(x.value) for x in step.inputs
+        ):
+            return True
+    return False
 
 
 def _together(findings: Sequence[Finding]) -> list[Finding]:

@@ -23,7 +23,9 @@ from chainrule.simplify.rewriting import simplify
 
 __all__ = ["best_of", "searched_findings"]
 
-_BUDGET = 1.6  # seconds of one processor for one form of the backward pass
+_BUDGET = 1.5  # seconds of one processor for one form of the backward pass
+_TOTAL = 3.5  # seconds for everything
+_LONGEST = 60  # backward steps of a record that is simplified for the search
 _MOST = 10  # explanations that are kept
 
 
@@ -38,7 +40,8 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
         return []
     found: list[Finding] = []
     searches: list[Search] = []
-    for search in _searches(trials, tested, reached):
+    clock = Clock(_TOTAL)
+    for search in _searches(trials, tested, reached, clock):
         searches.append(search)
         simplified = len(searches) > 1
         matches = search.single(reached, strict=True)
@@ -46,11 +49,11 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
         if _covered(found, reached):
             return best_of(found, reached)
     for search in searches:
-        found += _one_after_another(search, reached, batch, search is not searches[0])
+        found += _one_after_another(search, reached, batch, search is not searches[0], clock)
         if _covered(found, reached):
             return best_of(found, reached)
     for search in searches:
-        search.until = time.process_time() + _BUDGET
+        search.allow(clock.until(_BUDGET))
         left = [n for n in reached if not any(n in f.gradients for f in found)]
         matches = search.single(left, strict=False)
         found += _findings(search, matches, batch, search is not searches[0])
@@ -58,19 +61,35 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
             found += _findings(search, updated_weights(search, left), batch, False)
         left = [n for n in left if not any(n in f.gradients for f in found)]
         if left:
-            search.until = time.process_time() + _BUDGET
-            found += _pairs(search, left[0], batch, tested)
+            search.allow(clock.until(_BUDGET))
+            found += _pairs(search, left[0], batch)
         if not [n for n in reached if not any(n in f.gradients for f in found)]:
             break
     return best_of(found, reached)
 
 
-def _searches(trials: Trials, tested: Sequence[Trial], reached: Sequence[str]) -> Iterator[Search]:
+class Clock:
+    """How much time is left.
+
+    Args:
+        seconds: how many there are, of one processor.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.end = time.process_time() + seconds
+
+    def until(self, seconds: float) -> float:
+        """When a part that may take so many seconds has to stop."""
+        return min(time.process_time() + seconds, self.end)
+
+
+def _searches(trials: Trials, tested: Sequence[Trial], reached: Sequence[str], clock: Clock) -> Iterator[Search]:
     names = [leaf.name for leaf in tested[0].exact.leaves]
     backward = tested[0].exact.backward
-    for simplified in (False, True):
+    long = len(backward.program.steps) - backward.forward_steps > _LONGEST
+    for simplified in (False,) if long else (False, True):
         wiring = Wiring(simplified_form(backward) if simplified else backward, names)
-        search = Search.on(wiring, trials.forward, tested, reached, time.process_time() + _BUDGET)
+        search = Search.on(wiring, trials.forward, tested, reached, clock.until(_BUDGET))
         search.lengths = [trials.drawing.named_lengths(s.base.exact.draw) for s in search.sources]
         yield search
 
@@ -130,13 +149,15 @@ def _finding(base: Base, edit: Edit, match: Match, batch: str, simplified: bool,
     )
 
 
-def _one_after_another(search: Search, wrong: Sequence[str], batch: str, simplified: bool) -> list[Finding]:
+def _one_after_another(
+    search: Search, wrong: Sequence[str], batch: str, simplified: bool, clock: Clock
+) -> list[Finding]:
     """Several mistakes, each of which shows in some gradient: one is put into the base, and the search goes on."""
     found: list[Finding] = []
     left = list(wrong)
     step = search
     for _ in range(3):
-        step.until = time.process_time() + _BUDGET / 2
+        step.allow(clock.until(_BUDGET / 2))
         matches = [m for m in step.single(left[:1], strict=False) if not m.breaks and left[0] in m.explains]
         if not matches:
             break
@@ -147,7 +168,7 @@ def _one_after_another(search: Search, wrong: Sequence[str], batch: str, simplif
         if not left:
             break
         step = step.after(matches[0], left)
-        step.until = time.process_time() + _BUDGET / 2
+        step.allow(clock.until(_BUDGET / 2))
         rest = step.single(left, strict=True)
         if rest:
             found += _findings(step, rest, batch, simplified)
@@ -158,10 +179,9 @@ def _one_after_another(search: Search, wrong: Sequence[str], batch: str, simplif
     return found
 
 
-def _pairs(search: Search, target: str, batch: str, tested: Sequence[Trial]) -> list[Finding]:
+def _pairs(search: Search, target: str, batch: str) -> list[Finding]:
     """Two mistakes in one gradient: two edits, or an edit and something done to the finished gradient."""
     tried = table(search, target)
-    search.until = time.process_time() + _BUDGET
     lengths = search.lengths
     found: list[Finding] = []
     for number, c in enumerate(composed(search, target, tried, lengths), 1):

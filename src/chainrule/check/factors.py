@@ -17,10 +17,15 @@ FACTORS = frozenset(
 _LEFT_OUT = frozenset(("no count", "drop", "no number", "sum", "drop sign"))
 
 
-def settled(relations: Sequence[Finding], searched: Sequence[Finding]) -> list[Finding]:
+def settled(relations: Sequence[Finding], searched: Sequence[Finding], averages: bool = False) -> list[Finding]:
     """Relations and edits that say that a gradient is a multiple, as one finding for each set of gradients.
 
     The relation knows the number, the edit knows the place; an edit that only multiplies says nothing on its own.
+
+    Args:
+        relations: what comparing the gradients alone has shown.
+        searched: what the search has found.
+        averages: whether the forward pass takes a mean anywhere.
     """
     found: list[Finding] = []
     taken: set[int] = set()
@@ -32,11 +37,11 @@ def settled(relations: Sequence[Finding], searched: Sequence[Finding]) -> list[F
         same = [n for n, s in enumerate(searched) if s.kind in FACTORS and set(s.gradients) == own and not s.breaks]
         taken.update(same)
         edits = sorted((searched[n] for n in same), key=lambda f: (f.word == "scale", f.cost, f.number))
-        found.append(_joined(relation, edits))
+        found.append(_joined(relation, edits, averages))
     return found + [s for n, s in enumerate(searched) if n not in taken]
 
 
-def _joined(relation: Finding, edits: Sequence[Finding]) -> Finding:
+def _joined(relation: Finding, edits: Sequence[Finding], averages: bool) -> Finding:
     left_out = next((e for e in edits if e.word in _LEFT_OUT), None)
     best = left_out or (edits[0] if edits else None)
     kind = relation.kind
@@ -44,7 +49,7 @@ def _joined(relation: Finding, edits: Sequence[Finding]) -> Finding:
     if left_out is None and miscounted is not None and "shape" in str(relation.details.get("factor", "")):
         return replace(miscounted, relation=relation.relation, factored=True)
     lengths = str(relation.details.get("factor", "")).count("shape")
-    if kind in ("missing_batch_mean", "missing_mean") and left_out is None:
+    if kind in ("missing_batch_mean", "missing_mean") and left_out is None and not averages:
         kind = "extra_factor"  # nothing in the forward pass is divided by this
     elif (
         (kind == "missing_mean" and left_out is not None and left_out.kind == "missing_batch_mean")
@@ -52,7 +57,7 @@ def _joined(relation: Finding, edits: Sequence[Finding]) -> Finding:
         or (kind == "extra_factor" and left_out is not None and left_out.kind in ("missing_scale", "factor_2_missing"))
     ):
         kind = left_out.kind
-    if best is None:
+    if best is None or (left_out is None and best.word == "scale"):
         return replace(relation, kind=kind)
     details = {**best.details, **relation.details}
     return replace(relation, kind=kind, place=best.place, details=details, cost=relation.cost - 0.2, number=best.number)

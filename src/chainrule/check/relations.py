@@ -91,7 +91,7 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
             note("int_truncation", 0.0, "candidate == np.trunc(exact)", -2.0 if whole else -0.6)
         if all(_in_half_precision(a, b) for a, b in zip(given, exact, strict=True)):
             note("low_precision", 1e-3, "candidate == exact, to the precision of float16", -1.0)
-        _differences(name, given, exact, trials, note)
+        _differences(given, exact, trials, lengths, note)
     _moved_axes(given, exact, note)
     return found
 
@@ -109,7 +109,13 @@ def _in_half_precision(given: Any, exact: Any) -> bool:
         return close and (given.dtype == np.float16 or np.array_equal(given.astype(np.float16), given))
 
 
-def _differences(name: str, given: Arrays, exact: Arrays, trials: Sequence[Trial], note: Callable[..., None]) -> None:
+def _differences(
+    given: Arrays,
+    exact: Arrays,
+    trials: Sequence[Trial],
+    lengths: Sequence[Mapping[str, int]],
+    note: Callable[..., None],
+) -> None:
     """Whether what is too much, or too little, is a multiple of an argument, as the gradient of a penalty is."""
     for leaf in trials[0].exact.leaves:
         values = []
@@ -117,17 +123,31 @@ def _differences(name: str, given: Arrays, exact: Arrays, trials: Sequence[Trial
             place = next(k for k, other in enumerate(t.exact.leaves) if other.name == leaf.name)
             x = t.exact.values.get(t.exact.backward.wrt[place].number)
             if x is None or np.shape(x) != b.shape:
-                return
+                break
             values.append(np.asarray(x))
+        if len(values) < len(trials):
+            continue
         factors = [factor_between(a - b, x, 1e-6) for a, b, x in zip(given, exact, values, strict=True)]
         known = [f for f in factors if f is not None]
-        if len(known) < len(factors) or len({round(f, 9) for f in known}) > 1:
+        if len(known) < len(factors):
             continue
-        term = f"{known[0]:.4g} * {leaf.name}"
+        text = _constant_text(known, lengths)
+        if text is None:
+            continue
+        term = f"{text} * {leaf.name}"
         if known[0] > 0:
             note("extra_term", 1e-9, f"candidate - exact == {term}", 0.0, wrong=term)
         else:
             note("missing_reg_grad", 1e-9, f"exact - candidate == {term.lstrip('-')}", 0.0, right=term.lstrip("-"))
+
+
+def _constant_text(factors: Sequence[float], lengths: Sequence[Mapping[str, int]]) -> str | None:
+    """A factor that is one number on all draws, or one number divided by a length."""
+    for name in ("", *lengths[0]):
+        scaled = [f * (d[name] if name else 1) for f, d in zip(factors, lengths, strict=True)]
+        if max(scaled) - min(scaled) <= 1e-6 * abs(scaled[0]):
+            return f"{scaled[0]:.4g}" + (f" / {name}" if name else "")
+    return None
 
 
 def _truncated(given: Arrays, exact: Arrays) -> bool:

@@ -36,6 +36,7 @@ def _factor(n: int) -> Iterator[Variant]:
     yield "times complement", n, None, 0.5, lambda x, v: x[1 - n] * x[n] * (1 - x[n])
     yield "turned", n, None, 0.6, lambda x, v: x[1 - n] * np.reshape(np.transpose(x[n]), np.shape(x[n]))
     yield "transposed", n, None, 0.3, lambda x, v: x[1 - n] * np.transpose(x[n])
+    yield "sign of", n, None, 0.5, lambda x, v: x[1 - n] * np.sign(x[n])
     yield "flipped", n, None, 0.4, lambda x, v: x[1 - n] * np.flip(x[n])
     yield "last axis", n, None, 0.5, lambda x, v: x[1 - n] * np.expand_dims(x[n], -1)
 

@@ -97,6 +97,7 @@ class Wiring:
         self.variables = backward.program.by_number()
         self.reaches = self._reaches()
         self.flow = self._flow()
+        self._followers: dict[int, tuple[int, ...]] = {}
         self.whose: dict[int, int] = {}
         for v, g in sorted(backward.links.items(), key=lambda pair: self.made_by.get(pair[0], -1)):
             if type(g) is int and self.made_by.get(g, -1) >= self.first:
@@ -147,13 +148,23 @@ class Wiring:
         step = self.steps[maker]
         return step.operation.name, step.position
 
+    def followers(self, k: int) -> tuple[int, ...]:
+        """The steps that depend on a step, in order."""
+        found = self._followers.get(k)
+        if found is None:
+            later: set[int] = set()
+            for out in self.steps[k].outputs:
+                for j in self.used_by.get(out.number, ()):
+                    if j not in later:
+                        later.add(j)
+                        later.update(self.followers(j))
+            found = self._followers[k] = tuple(sorted(later))
+        return found
+
     def after(self, k: int) -> frozenset[int]:
         """The variables that depend on a step."""
-        found = {out.number for out in self.steps[k].outputs}
-        for step in self.steps[k + 1 :]:
-            if any(x.number in found for x in step.inputs):
-                found.update(out.number for out in step.outputs)
-        return frozenset(found)
+        steps = (k, *self.followers(k))
+        return frozenset(out.number for j in steps for out in self.steps[j].outputs)
 
     def groups(self) -> list[list[int]]:
         """Backward steps that are the same step in several turns of a loop."""
@@ -266,7 +277,13 @@ class Base:
         found: dict[str, Any] = {}
         targets = self.wiring.targets
         looking = _Looking(values, over)
-        for k in range(min(changes), len(compiled)):
+        wiring = self.wiring
+        if len(changes) == 1:
+            (first,) = changes
+            order: Sequence[int] = (first, *wiring.followers(first))
+        else:
+            order = sorted({j for k in changes for j in (k, *wiring.followers(k))})
+        for k in order:
             function, operands, params, outputs = compiled[k]
             change = changes.get(k)
             if change is None:

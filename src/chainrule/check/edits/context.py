@@ -9,7 +9,12 @@ import numpy as np
 from chainrule.check.edits.base import Base, Edit
 from chainrule.ir import Const, Step, Var, operand_text
 
-__all__ = ["Context"]
+__all__ = ["ACTIVATIONS", "COMPARISONS", "Context"]
+
+COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal logical_not logical_and".split())
+ACTIVATIONS = frozenset(
+    "tanh exp expit sin cos arctan log1p expm1 erf math.erf sinh cosh softmax special.expit logaddexp sqrt".split()
+)
 
 
 class Context:

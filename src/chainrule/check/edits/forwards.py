@@ -82,6 +82,8 @@ def _other_axes(base: Base) -> Iterator[Edit]:
                     changes = {k: _reduced(base, k, others) for k in steps}
                     owner = wiring.owner.get(steps[0], -1)
                     yield Edit(changes, "axis", steps[0], 0, others, 0.3, "wrong_axis", owner)
+                    scaled = {k: _as_mean(base, k, axes, others) for k in steps}
+                    yield Edit(scaled, "axis", steps[0], 0, others, 0.25, "wrong_axis", owner)
 
 
 def _axes(base: Base, k: int, step: Step) -> tuple[tuple[int, ...], int]:
@@ -90,6 +92,15 @@ def _axes(base: Base, k: int, step: Step) -> tuple[tuple[int, ...], int]:
     if axis is None:
         return tuple(range(rank)), rank
     return tuple(a % rank for a in (axis if isinstance(axis, tuple | list) else (axis,))), rank
+
+
+def _as_mean(base: Base, k: int, axes: tuple[int, ...], others: tuple[int, ...]) -> Change:
+    """As along the right axes, but along others: the count that it is divided by belongs to those, too."""
+    shape = np.shape(base.operands(k)[0])
+    count = np.prod([shape[a] for a in axes])
+    if base.wiring.steps[k].operation.name == "mean":
+        return _reduced(base, k, others)
+    return lambda x, v: np.mean(x[0], axis=others, keepdims=True) * count
 
 
 def _reduced(base: Base, k: int, axes: tuple[int, ...]) -> Change:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Edit
-from chainrule.check.edits.context import Context
+from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
+from chainrule.check.edits.wrong_operands import other_operand
 from chainrule.check.findings import Place, place_of
 from chainrule.ir import Const, Step, Var
 from chainrule.language import message
@@ -15,15 +16,9 @@ from chainrule.sizes import is_size
 
 __all__ = ["named_edit"]
 
-_COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal logical_not logical_and".split())
 _RELU = frozenset("maximum minimum clip fmax fmin where abs absolute".split())
 _REDUCED_MAX = frozenset("max min amax amin".split())
 _STATISTICS = frozenset("mean sum var std max min amax amin median".split())
-_ACTIVATIONS = frozenset(
-    "tanh exp expit sin cos arctan log1p expm1 erf math.erf sinh cosh softmax special.expit logaddexp sqrt".split()
-)
-
-
 _POWERS = frozenset("divide sqrt power square reciprocal cbrt norm linalg.norm".split())
 
 
@@ -46,11 +41,13 @@ def _kind(c: Context, details: dict[str, Any], batch: str) -> str:
     if simple is not None:
         return simple
     if word == "drop":
+        if c.operand(n).number in c.wiring.flow:
+            return _dropped_before(c, n, details)
         return _dropped(c, n, details, batch)
     if word in ("drop term", "negate term", "zero", "detach", "leave one out", "keep one", "double term", "halve term"):
         return _route(c, word, n, details)
     if word == "other operand":
-        return _other(c, n, details)
+        return other_operand(c, n, details)
     if word in ("no sum", "all axes", "axis", "keepdims", "mean", "sum", "one row"):
         return _axes(c, word, details, batch)
     if word in (
@@ -85,10 +82,25 @@ def _beside_reshape(c: Context) -> bool:
     return any(s.operation.name == "reshape" for s in (*near, *makers))
 
 
+def _dropped_before(c: Context, n: int, details: dict[str, Any]) -> str:
+    """What came in is left out: the derivative of the step before, in backward order."""
+    maker = c.wiring.made_by.get(c.operand(n).number, -1)
+    owner = c.wiring.owner.get(maker, -1)
+    if owner < 0:
+        return "missing_upstream"
+    c.moved_to = owner
+    name = c.wiring.steps[owner].operation.name
+    return "missing_activation_grad" if name in ACTIVATIONS | _POWERS else "missing_local_derivative"
+
+
 def _squared(c: Context, n: int) -> str:
     if _is_constant(c, n):
         return "extra_factor"
-    if c.of in _ACTIVATIONS or c.of in _RELU:
+    if np.all(np.abs(np.asarray(c.value(n), float)) == 1):
+        return "missing_local_derivative"
+    if c.of in _POWERS:
+        return "wrong_power"
+    if c.of in ACTIVATIONS or c.of in _RELU:
         return "double_activation_grad"
     return "wrong_power"
 
@@ -147,7 +159,7 @@ def _dropped(c: Context, n: int, details: dict[str, Any], batch: str) -> str:
         if c.of in ("maximum", "fmax") or (c.of == "where" and maker is not None):
             return "missing_relu_mask"
         return "missing_mask"
-    if c.of in _ACTIVATIONS:
+    if c.of in ACTIVATIONS:
         return "missing_activation_grad"
     if c.of == "log":
         return "missing_log_derivative"
@@ -164,7 +176,8 @@ def _dropped(c: Context, n: int, details: dict[str, Any], batch: str) -> str:
 
 def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
     if word in ("drop term", "double term", "halve term") and not c.carries:
-        return "wrong_local_derivative"
+        to_one = any(isinstance(x, Const) for x in c.step.inputs)
+        return "missing_activation_grad" if to_one and c.of in ACTIVATIONS else "wrong_local_derivative"
     if word == "drop term" and len(c.step.inputs) == 2 and _is_repeated(c):
         return "overwrites_instead_of_accumulates"
     if word == "negate term":
@@ -195,23 +208,34 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
 
 def _is_repeated(c: Context) -> bool:
     """Whether both shares are the same step of two turns of a loop."""
-    makers = [c.wiring.made_by.get(x.number, -1) for x in c.step.inputs]
-    if min(makers) < c.wiring.first:
-        return False
-    one, other = (c.wiring.signature(k) for k in makers)
-    return bool(one == other)
+    whose = next((c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose), None)
+    shares = c.wiring.backward.contributions.get(whose, ()) if whose is not None else ()
+    places = {c.wiring.steps[owner].position for owner, _ in shares if owner >= 0}
+    return len(shares) > 1 and len(places) == 1 and None not in places
 
 
 def _route_of(c: Context, word: str, n: int) -> Step | None:
     """The forward step that a dropped share came through: the one at the place where the share was made."""
     if word == "drop term" and 0 <= n < len(c.step.inputs):
         maker = c.wiring.made_by.get(c.operand(n).number)
+        if maker is None:
+            numbers = _numeric_shares(c)
+            if numbers:
+                c.moved_to = numbers[0]
+                return c.wiring.steps[numbers[0]]
         if maker is not None and c.wiring.owner.get(maker, -1) >= 0:
             c.moved_to = c.wiring.owner[maker]
             return c.wiring.steps[c.moved_to]
     if word == "leave one out" and c.edit.owner >= 0:
         return c.wiring.steps[c.edit.owner]
     return c.forward
+
+
+def _numeric_shares(c: Context) -> list[int]:
+    """The forward steps through which a plain number is added to the cotangent that a step makes."""
+    whose = next((c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose), None)
+    shares = c.wiring.backward.contributions.get(whose, ()) if whose is not None else ()
+    return [owner for owner, g in shares if type(g) is not int and owner >= 0]
 
 
 def _by_labels(step: Step) -> bool:
@@ -232,72 +256,6 @@ def _squares(c: Context, step: Step, depth: int = 5) -> bool:
         return True
     makers = [m for x in step.inputs if (m := c.maker(x)) is not None]
     return depth > 0 and any(_squares(c, m, depth - 1) for m in makers)
-
-
-def _other(c: Context, n: int, details: dict[str, Any]) -> str:
-    x = c.operand(n)
-    wrong = c.wiring.variables.get(c.edit.other)
-    details["right"] = c.text(n) or None
-    details["wrong"] = (c.name_of(wrong) if wrong is not None else "") or None
-    if c.name in _COMPARISONS:
-        return "mask_from_wrong_array"
-    if wrong is None:
-        return "wrong_operand"
-    skipped = _skipped(c, x.number, wrong.number)
-    if skipped is not None:
-        return skipped
-    if wrong.name is None or x.name is None:
-        maker = c.maker(x)
-        moved = maker is not None and maker.operation.name in ("transpose", "swapaxes")
-        if not moved or wrong.name is None:
-            return "wrong_operand"
-    if _activates(c, x.number, wrong.number):
-        return "uses_post_activation_wrongly"
-    if _activates(c, wrong.number, x.number):
-        return "uses_pre_activation_wrongly"
-    if _family(c, x.number) is not None and _family(c, x.number) == _family(c, wrong.number):
-        return "off_by_one_index"
-    return "wrong_operand"
-
-
-def _skipped(c: Context, right: int, wrong: int) -> str | None:
-    """The word for a cotangent that is taken one step too early: what lies between is left out."""
-    z, a = c.wiring.whose.get(right), c.wiring.whose.get(wrong)
-    if z is None or a is None or not _activates(c, z, a):
-        return None
-    c.moved_to = c.wiring.made_by[a]
-    last = c.wiring.steps[c.moved_to].operation.name
-    return "missing_relu_mask" if last in ("maximum", "where", "fmax") else "missing_activation_grad"
-
-
-def _activates(c: Context, z: int, a: int) -> bool:
-    """Whether ``a`` is computed from ``z`` element by element, in a few steps, from nothing else of its shape."""
-    number = a
-    for _ in range(5):
-        maker = c.wiring.made_by.get(number)
-        if maker is None:
-            return False
-        step = c.wiring.steps[maker]
-        if step.operation.kind != "elementwise" and step.operation.name not in ("where", "clip"):
-            return False
-        shape = np.shape(c.base.values[a])
-        if any(x.number >= 0 and 0 < np.ndim(c.base.values[x.number]) < len(shape) for x in step.inputs):
-            return False
-        before = [x.number for x in step.inputs if x.number >= 0 and np.shape(c.base.values[x.number]) == shape]
-        if z in before:
-            return len(before) == 1 or step.operation.name in ("where", "maximum", "minimum")
-        if len(set(before)) != 1:
-            return False
-        number = before[0]
-    return False
-
-
-def _family(c: Context, number: int) -> Any:
-    maker = c.wiring.made_by.get(number)
-    if maker is None or maker >= c.wiring.first or c.wiring.steps[maker].position is None:
-        return None
-    step = c.wiring.steps[maker]
-    return step.position, step.operation.name
 
 
 def _axes(c: Context, word: str, details: dict[str, Any], batch: str) -> str:
@@ -327,6 +285,8 @@ def _axes(c: Context, word: str, details: dict[str, Any], batch: str) -> str:
 
 
 def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) -> str:
+    if word in ("no count", "other count", "one less", "count twice", "number times") and is_size(_value(c, n)):
+        c.moved_to = _where_counted(c)
     if word == "no count":
         counts = _count_text(c, n)
         details["count"] = details["factor"] = counts
@@ -341,6 +301,8 @@ def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) 
         return "wrong_count"
     if word == "count twice":
         return "extra_batch_mean"
+    if c.name in COMPARISONS:
+        return "mask_from_wrong_array"
     if word == "no number":
         value = np.abs(c.value(n)) if n >= 0 else 0
         if value == 2:
@@ -364,6 +326,25 @@ def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) 
         return "wrong_power"
     details["factor"] = c.edit.other
     return "extra_factor" if word == "number times" else "wrong_constant_value"
+
+
+def _value(c: Context, n: int) -> Any:
+    x = c.step.inputs[n] if 0 <= n < len(c.step.inputs) else None
+    return x.value if isinstance(x, Const) else None
+
+
+def _where_counted(c: Context) -> int | None:
+    """The forward step that a count in a cotangent comes from, where that is a number which later steps take over."""
+    if c.of in ("mean", "average", "divide", "var", "std"):
+        return None
+    numbers = [
+        (owner, g)
+        for shares in c.wiring.backward.contributions.values()
+        for owner, g in shares
+        if is_size(g) and owner >= 0
+    ]
+    counted = [owner for owner, _ in numbers if c.wiring.steps[owner].operation.name in ("mean", "average", "divide")]
+    return max(counted, default=None)
 
 
 def _count_text(c: Context, n: int) -> Any:

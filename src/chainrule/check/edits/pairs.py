@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +44,7 @@ def table(search: Search, target: str) -> list[Tried]:
     found: list[Tried] = []
     seen: set[bytes] = set()
     for key, edit in search.all_edits({target}):
-        if time.process_time() > search.until:
+        if search.is_over():
             break
         try:
             with np.errstate(all="ignore"):
@@ -102,7 +101,7 @@ def _matching(
     for n, effect in enumerate(effects):
         low, high = np.searchsorted(ordered, [wanted - effect - slack, wanted - effect + slack])
         for m in order[low:high]:
-            if m > n and len(found) < _ENOUGH and time.process_time() < search.until + 0.5:
+            if m > n and len(found) < _ENOUGH and not search.is_over():
                 match = _both(search, target, tried[n], tried[int(m)])
                 if match is not None:
                     found.append(match)
@@ -114,7 +113,7 @@ def _brute(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
     found: list[Match] = []
     for n, first in enumerate(tried[:_FIRST]):
         for second in tried[n + 1 :]:
-            if time.process_time() > search.until or len(found) >= _ENOUGH:
+            if search.is_over() or len(found) >= _ENOUGH:
                 return found
             match = _both(search, target, first, second)
             if match is not None:

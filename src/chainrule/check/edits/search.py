@@ -104,6 +104,8 @@ class Search:
         wrong: the gradients that are wrong, in backward order.
         until: when to stop.
         tried: how many edits were tried.
+        asked: how often it was asked whether the time is up.
+        late: whether it was when the clock was last read.
         lengths: how long the axes are on each draw.
     """
 
@@ -112,6 +114,8 @@ class Search:
     wrong: tuple[str, ...]
     until: float
     tried: int = 0
+    asked: int = 0
+    late: bool = False
     lengths: list[Mapping[str, int]] = field(default_factory=list)
 
     @classmethod
@@ -150,16 +154,18 @@ class Search:
     # ---- one edit
 
     def all_edits(self, wanted: set[str]) -> Iterator[tuple[Key, Edit]]:
-        """The edits that reach a wrong gradient: steps first, then whole routes, loops and other operands."""
+        """The edits that reach a wrong gradient: loops first, then steps, whole routes and other operands."""
         source = self.sources[0]
         wiring = source.base.wiring
         reached = [k for k in range(wiring.first, len(wiring.steps)) if wiring.reaches[k] & wanted]
+        looping = bool(wiring.groups())
+        if looping:
+            yield from source.grouped()
         for k in reached:
             yield from source.at(k).items()
         for key, edit in source.structural().items():
             if wiring.reaches[edit.step] & wanted:
                 yield key, edit
-        yield from source.grouped()
         for k in reached:
             yield from source.others(k).items()
 
@@ -172,12 +178,24 @@ class Search:
         """
         found: list[Match] = []
         for key, edit in self.all_edits(set(wanted)):
-            if time.process_time() > self.until:
+            if self.is_over():
                 break
             match = self.tried_on_all((key,), (edit,), strict)
             if match is not None:
                 found.append(match)
         return found
+
+    def allow(self, until: float) -> None:
+        """Go on until another time."""
+        self.until = until
+        self.late = time.process_time() > until
+
+    def is_over(self) -> bool:
+        """Whether the time is up; asking the clock can take longer than trying an edit, so it is asked now and then."""
+        self.asked += 1
+        if self.asked % 50 == 0:
+            self.late = time.process_time() > self.until
+        return self.late
 
     def tried_on_all(self, keys: tuple[Key, ...], edits: tuple[Edit, ...], strict: bool) -> Match | None:
         """A match, where edits reproduce a wrong gradient on every draw."""

@@ -39,6 +39,7 @@ def _sum(step: Step, params: Any) -> Iterator[Variant]:
         word = "all axes" if len(others) == rank else "axis"
         yield word, 0, others, 0.1, _reduced(np.sum, others, keeps)
         yield word, 0, others, 0.3, _reduced(np.sum, others, not keeps)
+        yield "axis", 0, others, 0.15, _as_mean(axes, others, keeps)
 
 
 def _other_axes(rank: int, axes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -46,6 +47,16 @@ def _other_axes(rank: int, axes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         for others in itertools.combinations(range(rank), count):
             if others != axes:
                 yield others
+
+
+def _as_mean(axes: tuple[int, ...], others: tuple[int, ...], keeps: bool) -> Change:
+    """A sum along other axes that is divided by their length where it was by that of the right ones."""
+
+    def change(x: Sequence[Any], v: Any) -> Any:
+        count = np.prod([np.shape(x[0])[a] for a in axes])
+        return np.mean(x[0], axis=others, keepdims=keeps) * count
+
+    return change
 
 
 def _reduced(function: Any, axes: tuple[int, ...], keeps: bool) -> Change:

@@ -32,6 +32,7 @@ class EditSource:
     _others: dict[int, dict[Key, Edit]] = field(default_factory=dict)
     _structural: dict[Key, Edit] | None = None
     _shaped: Any = None
+    _families: dict[int, list[int]] = field(default_factory=dict)
 
     def at(self, k: int) -> dict[Key, Edit]:
         """The edits of what one step does."""
@@ -104,6 +105,11 @@ class EditSource:
 
     def _family(self, number: int) -> list[int]:
         """The variables that the same step makes in the turns of a loop."""
+        if number not in self._families:
+            self._families[number] = self._family_of(number)
+        return self._families[number]
+
+    def _family_of(self, number: int) -> list[int]:
         wiring = self.base.wiring
         maker = wiring.made_by.get(number)
         if maker is None or wiring.steps[maker].position is None:
