@@ -89,6 +89,26 @@ def merged(findings: Sequence[Finding]) -> list[Finding]:
         elif set(same[0].gradients) == set(f.gradients):
             place = found.index(same[0])
             found[place] = replace(same[0], relation=f.relation, details={**f.details, **same[0].details})
+    return _in_one(found)
+
+
+def _in_one(findings: Sequence[Finding]) -> list[Finding]:
+    """The same edit at the same statement, made for several gradients one by one, as one finding."""
+    found: list[Finding] = []
+    for f in findings:
+        same = [
+            s
+            for s in found
+            if (s.kind, s.place, s.word, s.together) == (f.kind, f.place, f.word, 0)
+            and f.word
+            and not set(s.gradients) & set(f.gradients)
+        ]
+        if same and not f.together:
+            at = found.index(same[0])
+            gradients = (*same[0].gradients, *f.gradients)
+            found[at] = replace(same[0], gradients=gradients, error=max(same[0].error, f.error))
+        else:
+            found.append(f)
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.edits.base import Base, Change, Edit, Values
-from chainrule.indexing import HOLE, Index
+from chainrule.indexing import HOLE, Index, get_item
+from chainrule.ir import Step
 
 __all__ = ["chain_edits"]
 
@@ -18,6 +20,7 @@ def chain_edits(base: Base) -> Iterator[Edit]:
     yield from _overwritten(base)
     yield from _without_stride(base)
     yield from _scans(base)
+    yield from _turned_reads(base)
 
 
 def _chains(base: Base) -> list[list[int]]:
@@ -30,12 +33,17 @@ def _chains(base: Base) -> list[list[int]]:
         if step.operation.name != "add.at":
             continue
         chain = ends.pop(step.inputs[0].number, None)
-        if chain is None or wiring.steps[chain[0]].position != step.position:
+        if chain is None or _line(wiring.steps[chain[0]]) != _line(step):
             chain = []
             found.append(chain)
         chain.append(k)
         ends[step.outputs[0].number] = chain
     return [c for c in found if len(c) > 1]
+
+
+def _line(step: Step) -> Any:
+    position = step.position
+    return None if position is None else (position.filename, position.function, position.line)
 
 
 def _overwritten(base: Base) -> Iterator[Edit]:
@@ -122,6 +130,33 @@ def _moved(part: Any, stride: int) -> Any:
 
 def _at(function: Any, index: Index) -> Change:
     return lambda x, v: function(*x, index=index)
+
+
+def _turned_reads(base: Base) -> Iterator[Edit]:
+    """The elements that the turns of a loop read, in the opposite order: a kernel that is not turned around."""
+    wiring = base.wiring
+    groups: dict[Any, list[int]] = {}
+    for k in range(wiring.first):
+        step = wiring.steps[k]
+        if step.operation.name == "getitem" and step.position is not None:
+            groups.setdefault((step.position, step.inputs[0].number), []).append(k)
+    for group in groups.values():
+        parts = [base.params(k)["index"].parts for k in group]
+        if len(group) < 2 or len({len(p) for p in parts}) != 1:
+            continue
+        places = [n for n in range(len(parts[0])) if all(isinstance(p[n], int) for p in parts)]
+        places = [n for n in places if len({int(p[n]) for p in parts}) > 1][:3]
+        for count in range(1, len(places) + 1):
+            for chosen in itertools.combinations(places, count):
+                ends = {n: max(int(p[n]) for p in parts) + min(int(p[n]) for p in parts) for n in chosen}
+                changes = {k: _turned(base.params(k)["index"], ends) for k in group}
+                yield Edit(changes, "flipped", group[0], -1, chosen, 0.2 + 0.1 * (count < len(places)), owner=group[0])
+
+
+def _turned(index: Index, ends: Mapping[int, int]) -> Change:
+    parts = tuple(ends[n] - int(p) if n in ends else p for n, p in enumerate(index.parts))
+    other = Index(parts, index.single)
+    return lambda x, v: get_item(*x, index=other)
 
 
 def _scans(base: Base) -> Iterator[Edit]:

@@ -35,6 +35,8 @@ def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str
 
 def _kind(c: Context, details: dict[str, Any], batch: str) -> str:
     word, n = c.edit.word, c.edit.operand
+    if c.of == "pad" and word in ("not indexed", "off by one", "from the start"):
+        return "padding_offset"
     if word == "no transpose" and _beside_reshape(c):
         return "reshape_instead_of_transpose"
     simple = _SIMPLE.get(word)
@@ -208,7 +210,8 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
 
 def _is_repeated(c: Context) -> bool:
     """Whether both shares are the same step of two turns of a loop."""
-    whose = next((c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose), None)
+    last = c.wiring.steps[max(c.edit.changes)]
+    whose = next((c.wiring.whose[o.number] for o in last.outputs if o.number in c.wiring.whose), None)
     shares = c.wiring.backward.contributions.get(whose, ()) if whose is not None else ()
     places = {c.wiring.steps[owner].position for owner, _ in shares if owner >= 0}
     return len(shares) > 1 and len(places) == 1 and None not in places

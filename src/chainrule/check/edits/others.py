@@ -11,24 +11,31 @@ from chainrule.check.edits.base import Base, Change, Edit, Values
 
 __all__ = ["other_operands", "shaped_values"]
 
-_MOST = 24  # other values that are tried for one operand
+_MOST = 32  # other values that are tried for one operand
 
 
 def shaped_values(base: Base) -> dict[tuple[int, ...], list[int]]:
     """The variables of each shape, forward ones and cotangents, without those that are equal to an earlier one."""
     found: dict[tuple[int, ...], list[int]] = {}
     wiring = base.wiring
+    looping = bool(wiring.groups())
     numbers = [x.number for x in wiring.backward.program.inputs]
     numbers += [x.number for x in wiring.backward.program.constants]
     numbers += [out.number for step in wiring.steps for out in step.outputs]
     for number in numbers:
         value = base.values[number]
-        if np.ndim(value) == 0:
+        if np.ndim(value) == 0 and not (looping and _is_element(base, number)):
             continue
         same = found.setdefault(np.shape(value), [])
         if not any(_equal(base.values[n], value) for n in same[-40:]):
             same.append(number)
     return found
+
+
+def _is_element(base: Base, number: int) -> bool:
+    """Whether a number is an element that a loop reads or computes."""
+    maker = base.wiring.made_by.get(number)
+    return maker is not None and np.asarray(base.values[number]).dtype.kind == "f" and maker < base.wiring.first
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -45,7 +52,7 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
     made = {out.number for out in step.outputs}
     given = base.operands(k)
     for n, x in enumerate(step.inputs):
-        if x.number < 0 or np.ndim(given[n]) == 0:
+        if x.number < 0 or (np.ndim(given[n]) == 0 and not _is_element(base, x.number)):
             continue
         shape = np.shape(given[n])
         options = list(shaped.get(shape, ()))
@@ -57,7 +64,7 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
         if any(wiring.made_by.get(m, -1) > k for m in options):
             later = wiring.after(k)
             options = [m for m in options if m not in later]
-        options = options[:_MOST]
+        options = sorted(options, key=lambda m: not _named(base, m))[:_MOST]
         for m in options:
             forward = wiring.made_by.get(m, -1) < wiring.first
             cost = 0.2 if forward and _named(base, m) else 0.35 if m in wiring.whose else 0.8

@@ -73,6 +73,9 @@ class EditSource:
                 joined = self._shifted(group, edit)
                 if joined is not None:
                     yield ("group", tuple(group), key), joined
+                joined = self._everywhere(group, edit)
+                if joined is not None:
+                    yield ("everywhere", tuple(group), key), joined
 
     def _joined(self, group: list[int], key: Key, edit: Edit) -> Edit | None:
         changes = dict(edit.changes)
@@ -103,6 +106,16 @@ class EditSource:
                     changes.update(wanted.changes)
         return replace(edit, changes=changes) if len(changes) > 1 else None
 
+    def _everywhere(self, group: list[int], edit: Edit) -> Edit | None:
+        """The same other operand in every turn."""
+        changes = dict(edit.changes)
+        for k in group[1:]:
+            fitting = (e for e in self.others(k).values() if e.operand == edit.operand and e.other == edit.other)
+            wanted = next(fitting, None)
+            if wanted is not None:
+                changes.update(wanted.changes)
+        return replace(edit, changes=changes, cost=edit.cost + 0.1) if len(changes) >= len(group) - 1 > 1 else None
+
     def _family(self, number: int) -> list[int]:
         """The variables that the same step makes in the turns of a loop."""
         if number not in self._families:
@@ -127,6 +140,9 @@ class EditSource:
             return self.at(key[1]).get(key)
         if key[0] == "other":
             return self.others(key[1]).get(key)
+        if key[0] == "everywhere":
+            first = self.find(key[2])
+            return None if first is None else self._everywhere(list(key[1]), first)
         if key[0] == "group":
             _, group, inner = key
             edit = self.find(inner)
