@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
 from chainrule.check.candidate import CandidateError
 from chainrule.check.candidates import candidate_of
 from chainrule.check.checking import judge
@@ -413,3 +415,73 @@ def test_jax():
     answer = found.answer(ARGS, G)
     assert answer.gradients["W"].dtype == np.float64
     assert close(answer, exact())
+
+
+# ---- scripts
+HEAD = """
+import numpy as np
+rng = np.random.default_rng(1)
+X, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+"""
+SCRIPTS = {
+    "objects": """
+        class Net:
+            def __init__(self):
+                self.W, self.b = rng.normal(size=(3, 2)), np.zeros(2)
+
+            def forward(self, x):
+                self.x = x
+                return np.tanh(x @ self.W + self.b)
+
+            def backward(self, d, y):
+                dz = d * (1 - y**2)
+                self.dW, self.db = self.x.T @ dz, dz.sum(axis=0)
+
+        net = Net()
+        for epoch in range(50):
+            y = net.forward(X)
+            loss = ((y - t) ** 2).sum()
+            net.backward(2 * (y - t), y)
+            net.W -= 0.01 * net.dW
+            net.b -= 0.01 * net.db
+    """,
+    "dictionaries": """
+        params = {"W": rng.normal(size=(3, 2)), "b": np.zeros(2)}
+
+        def backward(params, y):
+            dz = 2 * (y - t) * (1 - y**2)
+            return {"W": X.T @ dz, "b": dz.sum(axis=0)}
+
+        for epoch in range(50):
+            y = np.tanh(X @ params["W"] + params["b"])
+            loss = ((y - t) ** 2).sum()
+            grads = backward(params, y)
+            for k in params:
+                params[k] -= 0.01 * grads[k]
+    """,
+    "updates at once": """
+        W, b = rng.normal(size=(3, 2)), np.zeros(2)
+        v = np.zeros_like(W)
+        for epoch in range(50):
+            y = np.tanh(X @ W + b)
+            loss = ((y - t) ** 2).sum()
+            y_delta = 2 * (y - t) * (1 - y**2)
+            b_grad = y_delta.sum(0)
+            b = b - 0.01 * b_grad
+            dW = np.zeros_like(W)
+            for row, d in zip(X, y_delta):
+                dW += np.outer(row, d)
+            v = 0.9 * v - 0.01 * dW
+            W = W + v
+    """,
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts(name, tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(HEAD + dedent(SCRIPTS[name]))
+    found = ScriptCandidate(traced_script(str(path), "loss"))
+    assert [n[-1] for n in found.wrt] == ["W", "b"]
+    report = judge(found, found.forward, found.args)
+    assert report.ok, str(report)

@@ -109,7 +109,9 @@ class Trials:
         return None if exact is None else self.compared(exact)
 
     def resized(self, number: int, label: str = "sizes", how: str = "") -> Trial | None:
-        """A trial on other sizes."""
+        """A trial on other sizes; ``None`` for a candidate that holds for its own sizes only, as a script does."""
+        if not getattr(self.candidate, "resizable", True):
+            return None
         seed = self.seed * 100 + number
         with seeded(self.seed + number):
             lengths = self.drawing.other_lengths(seed, list(self.lengths.values()))

@@ -85,6 +85,7 @@ class _FirstTurn(Names):
         root = re.split(r"[\[.]", history.result)[0]
         if name != root or not history.evaluations:
             return
+        self.scan_all()  # what objects hold has changed unseen
         before = [n for n, held in history.bindings.items() if held[0].evaluations == 0]
         since = [n for n, held in history.bindings.items() if held[-1].evaluations > 0]
         if any(_target_of(n, before) is not None for n in since):
