@@ -97,14 +97,16 @@ def missing(catalogue: Catalog) -> Iterator[str]:
             continue
         ids = (message.id,) if isinstance(message.id, str) else message.id
         strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
-        wanted = set().union(*map(gaps, ids))
+        allowed = set().union(*map(gaps, ids))
         if not strings or not all(strings):
             yield f"not translated: {ids[0]!r}"
             continue
-        for string in strings:
-            # A plural form may leave out the number ("one gradient is right").
-            if gaps(string) - wanted or (wanted - gaps(string)) - ({"count"} if len(ids) > 1 else set()):
-                yield f"other gaps than {ids[0]!r}: {string!r}"
+        for k, string in enumerate(strings):
+            # The form for one thing holds what the English one holds; any form may leave out the number itself.
+            own = ids[0] if len(strings) > 1 and k == 0 else ids[-1]
+            wanted = gaps(own) - ({"count"} if len(ids) > 1 else set())
+            if not wanted <= gaps(string) <= allowed:
+                yield f"other gaps than {own!r}: {string!r}"
 
 
 def write(language: str, catalogue: Catalog) -> None:
