@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
+from chainrule.language import in_language, language_named
 from chainrule.script import Followed, ScriptError, trace_function, trace_script
 
 try:
@@ -29,6 +30,7 @@ except ImportError as missing:
 __all__ = [
     "FAILED",
     "USAGE",
+    "Lang",
     "Of",
     "OfIndex",
     "Shapes",
@@ -48,6 +50,7 @@ __all__ = [
     "print_notes",
     "print_whole",
     "read_shapes",
+    "speaking",
     "split_outside",
 ]
 
@@ -79,6 +82,9 @@ UpdatesOption = Annotated[
     str | None,
     typer.Option(help="fixed or followed: what arrays stand for that change each time the result is computed."),
 ]
+
+
+Lang = Annotated[str | None, typer.Option(help="en, fr, ja or zh; that of the system if not given.")]
 
 
 @app.callback()
@@ -146,6 +152,17 @@ def failing() -> Iterator[None]:
         fail(str(error), FAILED, verbatim=True)
     except ChainruleError as error:
         fail("\n".join([str(error), *getattr(error, "__notes__", ())]), FAILED)
+
+
+@contextmanager
+def speaking(lang: str | None) -> Iterator[None]:
+    """Say messages in a language; end the program where there are none in it."""
+    try:
+        chosen = None if lang is None else language_named(lang)
+    except ChainruleError as error:
+        fail(f"--lang {lang}: {error}", USAGE)
+    with in_language(chosen):
+        yield
 
 
 def split_outside(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from chainrule.cli.app import (
     USAGE,
+    Lang,
     Of,
     OfIndex,
     Shapes,
@@ -37,8 +38,6 @@ from chainrule.language import language_named
 from chainrule.script import has_parameters
 
 __all__ = ["explain"]
-
-Lang = Annotated[str | None, typer.Option(help="en, fr, ja or zh; that of the system if not given.")]
 
 
 @app.command()

@@ -15,7 +15,17 @@ from rich.text import Text
 from chainrule.check.rendering import styled
 from chainrule.check.selftesting import selftest as run_selftest
 from chainrule.check.selftesting import selftest_blocks
-from chainrule.cli.app import FAILED, Shapes, Target, app, failing, print_notes, read_shapes
+from chainrule.cli.app import (
+    FAILED,
+    Lang,
+    Shapes,
+    Target,
+    app,
+    failing,
+    print_notes,
+    read_shapes,
+    speaking,
+)
 from chainrule.history import RequestError
 from chainrule.language import message
 from chainrule.script import load_function
@@ -30,6 +40,7 @@ def selftest(
     most: Annotated[int, typer.Option(help="How many mistakes are tried in steps; all if 0.", min=0)] = 40,
     seed: Annotated[int, typer.Option(help="Of the data that the check draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    lang: Lang = None,
 ) -> None:
     """Plant mistakes in the exact backward pass of a function, and see that the check finds and names each.
 
@@ -53,13 +64,14 @@ def selftest(
                     shown.update(task, completed=done, total=count)
 
             result = run_selftest(loaded.function, args, most=most, seed=seed, progress=progress)
-    if as_json:
-        print(result.to_json())
-    elif sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.print(styled(selftest_blocks(result), console.width), soft_wrap=True)
-    else:
-        print(Text(str(result)).plain)
+    with speaking(lang):
+        if as_json:
+            print(result.to_json())
+        elif sys.stdout.isatty():
+            console = Console(highlight=False)
+            console.print(styled(selftest_blocks(result), console.width), soft_wrap=True)
+        else:
+            print(Text(str(result)).plain)
     print_notes(loaded.notes, errors)
     if not result.ok:
         raise typer.Exit(FAILED)

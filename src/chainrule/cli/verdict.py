@@ -22,7 +22,7 @@ from chainrule.check.isolation.opening import opened, opened_script
 from chainrule.check.isolation.remote import Limits
 from chainrule.check.levels import level_named
 from chainrule.check.report import Feedback, Report
-from chainrule.cli.app import OfIndex, Shapes, Wrt, app, fail, index_in, names_in, read_shapes, split_outside
+from chainrule.cli.app import Lang, OfIndex, Shapes, Wrt, app, fail, index_in, names_in, read_shapes, split_outside
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
 from chainrule.language import in_language, message
@@ -86,7 +86,7 @@ def check(
     trust: Annotated[
         bool, typer.Option("--trust", help="Run your own file here, in no process of its own and without limits.")
     ] = False,
-    lang: Annotated[str | None, typer.Option(help="en, fr, ja or zh; that of the system if not given.")] = None,
+    lang: Lang = None,
 ) -> None:
     """Check a backward pass written by hand, and say what is wrong with it.
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from chainrule.cli.app import Of, OfIndex, Shapes, Target, UpdatesOption, app, failing, followed
+from chainrule.cli.app import Lang, Of, OfIndex, Shapes, Target, UpdatesOption, app, failing, followed, speaking
 from chainrule.explain.why import why_followed
 
 __all__ = ["why"]
@@ -23,16 +23,18 @@ def why(
     of_index: OfIndex = None,
     updates: UpdatesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    lang: Lang = None,
 ) -> None:
     """Say why a gradient is zero, NaN, infinite, tiny or huge, with the paths that feed it.
 
     Example: chainrule why mlp.py "dW3[2,1]" --of err
     """
     found = followed(target, of, None, shapes, of_index, updates, quiet=as_json)
-    with failing():
-        answer = why_followed(found, gradient)
-    if as_json:
-        print(answer.to_json())
-        return
-    console = Console(highlight=False)
-    console.print(Text(answer.text(console.width)), soft_wrap=True)
+    with speaking(lang):
+        with failing():
+            answer = why_followed(found, gradient)
+        if as_json:
+            print(answer.to_json())
+            return
+        console = Console(highlight=False)
+        console.print(Text(answer.text(console.width)), soft_wrap=True)
