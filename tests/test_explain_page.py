@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.explain.columns import wide, wrapped
 from chainrule.explain.derivation import Derivation, Edge, Node
@@ -315,6 +316,18 @@ def test_names_and_statements_are_text_and_not_markup():
     changed = [type(part)(hostile, 1, hostile, (), None, (), part.routes, part.value, part.gradient)]
     html = Explanation(Derivation(hostile, hostile, np.float64(0), tuple(changed)), language="en").html()
     assert "alert(1)</script>" not in html
+
+
+def test_a_loop_stands_above_its_body_in_the_code():
+    def f(xs, w, h):
+        for x in xs:
+            h = np.tanh(x * w + h)
+        return (h**2).sum()
+
+    page = cr.explain(f, np.arange(10.0).reshape(5, 2) / 10, np.array([0.5, -0.5]), np.zeros(2), wrt="w").html()
+    forward = page[page.index("Forward") : page.index("Backward")]
+    lines = [int(n) for n in re.findall(r'class="line">(\d+)<', forward)]
+    assert lines == sorted(lines)
 
 
 # ---- the page in a browser

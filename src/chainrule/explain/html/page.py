@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from chainrule.explain.derivation import Derivation
+from chainrule.explain.derivation import Derivation, Part
 from chainrule.explain.figures import shown_number
 from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.html.picture import picture
@@ -124,10 +125,11 @@ def _picture(drawing: str) -> str:
 def _code(derivation: Derivation) -> str:
     """The statements in their order, and the backward lines in theirs."""
     parts = list(enumerate(derivation.parts))
+    order = [pair for group in reversed(_groups(parts)) for pair in group]
     forward = "".join(
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{part.line or ""}</span>'
         f"<code>{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
-        for k, part in reversed(parts)
+        for k, part in order
     )
     backward = "".join(
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{k + 1}</span>'
@@ -142,6 +144,17 @@ def _code(derivation: Derivation) -> str:
 <h3>{_text(message("Backward"))} <span aria-hidden="true">↓</span></h3><ol>{backward}</ol>
 </div>
 </section>"""
+
+
+def _groups(parts: Sequence[tuple[int, Part]]) -> list[list[tuple[int, Part]]]:
+    """Statements that stand together, each group in the order of the source: a loop's head, and what is below it."""
+    groups: list[list[tuple[int, Part]]] = []
+    for place, part in parts:
+        if part.repeats > 1 and groups and groups[-1][0][1].source.lstrip().startswith(("for ", "while ")):
+            groups[-1].insert(1, (place, part))
+        else:
+            groups.append([(place, part)])
+    return groups
 
 
 def _introduction(derivation: Derivation) -> str:

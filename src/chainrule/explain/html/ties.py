@@ -32,6 +32,10 @@ def ties_of(derivation: Derivation) -> Ties:
         if 0 <= node.part < len(parts):
             own[node.part] = k
     named = {node.name: k for k, node in enumerate(nodes)}
+    for k, part in enumerate(parts):
+        # The body of a loop computes what the loop's own node shows.
+        if own[k] < 0:
+            own[k] = named.get(part.result, -1)
     sources: dict[int, list[int]] = {}
     for edge in derivation.edges:
         sources.setdefault(edge.target, []).append(edge.source)
