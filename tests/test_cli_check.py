@@ -204,6 +204,14 @@ def test_what_is_asked_for_must_make_sense(files, args, text):
     assert text in result.stderr
 
 
+def test_a_forward_function_that_fails(files):
+    homework, (*about, _) = files
+    result = invoke(f"{homework}::dense_grad_W", *about, "x=5x3,W=4x4,b=4")
+    assert result.exit_code == 2
+    assert "dense fails on the example: ValueError: matmul" in " ".join(result.stderr.split())
+    assert "W has shape (4, 4)" in result.stderr
+
+
 def test_one_file_for_both(files, write, tmp_path):
     both = write(LAYERS + HOMEWORK, "both.py")
     about = ("--forward", f"{both}::dense", "--shapes", SHAPES)

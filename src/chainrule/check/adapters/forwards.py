@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.candidate import CandidateError
+from chainrule.errors import ChainruleError
 from chainrule.linear import is_floating
 from chainrule.trees import paths
 
@@ -81,7 +82,17 @@ class Forward:
         given = self._by_name(args)
         names = _names(function)
         self._of: int | None = None
-        result, local = self._run(given)
+        try:
+            result, local = self._run(given)
+        except ChainruleError:
+            raise
+        except Exception as error:
+            called = getattr(function, "__name__", "the forward function")
+            shapes = ", ".join(f"{n} has shape {x.shape}" for n, x in given.items() if isinstance(x, np.ndarray))
+            raise CandidateError(
+                f"{called} fails on the example: {type(error).__name__}: {error}.\n"
+                f"  {shapes or 'No argument is an array'}."
+            ) from error
         self._of = _result_in(result, cached)
         full = self._with_defaults(given)
         floats = tuple(n for n, x in given.items() if is_floating(x))
