@@ -19,6 +19,7 @@ PAGES = [
     _FOLDER / "guide.md",
     _FOLDER / "write.md",
     _FOLDER / "layers.md",
+    _FOLDER / "check.md",
     _FOLDER / "why.md",
 ]
 _EXAMPLE = re.compile(r"```python\n(?P<source>.*?)```\n(?P<printed>\n```text\n.*?```\n)?", re.DOTALL)

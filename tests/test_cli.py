@@ -560,7 +560,7 @@ def with_output(page: str) -> str:
     return re.sub(r"```console\n\$ (chainrule .*)\n(?:.*\n)*?```\n", printed, page)
 
 
-@pytest.mark.parametrize("name", ["command-line.md", "selftest.md", "why.md", "write.md"])
+@pytest.mark.parametrize("name", ["check.md", "command-line.md", "selftest.md", "why.md", "write.md"])
 def test_the_page_shows_what_is_printed(name):
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert with_output(page) == page

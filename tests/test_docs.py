@@ -35,7 +35,9 @@ def test_the_list_of_functions_is_that_of_the_tables():
     assert page == written, "run `python -m docs.functions`"
 
 
-@pytest.mark.parametrize(("name", "examples"), [("guide.md", 20), ("write.md", 9), ("layers.md", 5), ("why.md", 7)])
+@pytest.mark.parametrize(
+    ("name", "examples"), [("guide.md", 20), ("write.md", 9), ("layers.md", 5), ("check.md", 3), ("why.md", 7)]
+)
 def test_the_examples_print_what_stands_below_them(name, examples):
     pytest.importorskip("scipy")
     path = ROOT / "docs" / name
@@ -116,3 +118,11 @@ def test_what_works_as_ever_does():
         return np.sum(x * np.fft.fftfreq(3) + table[i, j] * x)
 
     np.testing.assert_allclose(cr.grad(f)(X), np.fft.fftfreq(3) + np.array([0, 2, 4]))
+
+
+def test_the_vocabulary_is_described_as_it_is():
+    from chainrule.check.vocabulary import KINDS
+
+    page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    for kind in KINDS.values():
+        assert f"| `{kind.name}` | {kind.meaning} |" in page, kind.name

@@ -20,6 +20,8 @@ _ASSIGNED = re.compile(r"(\w+)\s*(?:\[.*\])?\s*(?:[-+*/@%]|//|\*\*)?=(?!=)")
 # Words that say little: another that fits as well says more.
 _VAGUE = frozenset("wrong_local_derivative wrong_operand extra_factor missing_local_derivative wrong_power".split())
 
+_ROUNDING = 1e-14  # what is below says more about the processor than about the candidate
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -111,7 +113,7 @@ def suspect_of(finding: Finding, trials: Sequence[Trial]) -> Suspect:
         proof = message(
             "{relation}, to {error} on {draws} draws",
             relation=finding.relation,
-            error=f"{max(finding.error, 1e-16):.0e}",
+            error=f"{max(finding.error, _ROUNDING):.0e}",
             draws=finding.draws or len(trials),
         )
     found = suspect(

@@ -171,9 +171,11 @@ class Mender:
         (name,) = names
         if name not in self.partial:
             args, kwargs = self.forward.split(self.exacts[0].draw.arguments)
+            order = self.forward.by_position
+            places: list[int | str] = [order.index(n) if n in order else n for n in self.candidate.wrt]
             found = []
             with contextlib.suppress(ChainruleError):
-                found.append(sums_begun(simplify(backward_of(self.forward.function, args, None, kwargs, name))))
+                found.append(sums_begun(simplify(backward_of(self.forward.function, args, places, kwargs, name))))
             self.partial[name] = found
         return self.partial[name]
 

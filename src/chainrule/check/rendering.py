@@ -17,6 +17,7 @@ __all__ = ["Block", "blocks_of", "error_text", "gradient_text", "markdown_of", "
 
 Block = Heading | Paragraph | Code | Table
 _STYLES = {"bold": "bold", "right": "green", "wrong": "bold red", "code": "cyan", "quiet": "dim"}
+_ROUNDING = 1e-12
 _MOST_OTHERS = 3  # further explanations that are named
 
 
@@ -69,6 +70,8 @@ def error_text(g: GradientVerdict) -> str:
         return str(message("shape"))
     if not math.isfinite(g.error):
         return str(message("not finite"))
+    if g.ok and g.error < _ROUNDING:
+        return f"< {_ROUNDING:.0e}"  # what is below says more about the processor than about the code
     return "0" if g.error == 0 else f"{g.error:.1e}"
 
 

@@ -260,6 +260,7 @@ def _add_returned(
 ) -> None:
     """An entry for each gradient that the candidate gives: the variable that holds it, or what is returned."""
     frames = {e.line: e.frame for e in lines.entries}
+    unheld: dict[str, tuple[Any, ...]] = {}
     for name in gradients[0]:
         if not all(name in g for g in gradients):
             continue
@@ -267,8 +268,10 @@ def _add_returned(
         held = [e for e in lines.entries if all(_same(v, w) for v, w in zip(e.values, values, strict=True))]
         if held:
             lines.finals[name] = held[-1]
-            continue
-        place = _return_of(name, functions, candidate.wrt)
+        else:
+            unheld[name] = values
+    for name, values in unheld.items():
+        place = _return_of(name, functions, candidate.wrt, len(unheld) == 1)
         if place is None:
             continue
         function, statement, expression = place
@@ -282,16 +285,18 @@ def _add_returned(
 
 
 def _return_of(
-    name: str, functions: Sequence[ast.FunctionDef], wrt: Sequence[str]
+    name: str, functions: Sequence[ast.FunctionDef], wrt: Sequence[str], alone: bool
 ) -> tuple[ast.FunctionDef, ast.Return, ast.expr] | None:
     """Where a gradient is returned that is held by no variable: the function, the statement, and the part of it."""
     returns = [(f, n) for f in functions for n in ast.walk(f) if isinstance(n, ast.Return) and n.value is not None]
     own = [
         (f, n) for f, n in returns if gradient_target(f.name, wrt, strict=True) == name or f.name.endswith(f"_{name}")
     ]
-    for function, statement in [*own[-1:], *(pair for pair in reversed(returns) if not own)]:
-        single = len(wrt) == 1 or bool(own)
-        part = statement.value if single and statement.value is not None else _returned(statement.value, name, wrt)
+    backward = [(f, n) for f, n in returns if "back" in f.name or "grad" in f.name]
+    for function, statement in reversed(own or backward or returns):
+        part = _returned(statement.value, name, wrt)
+        if part is None and (alone or own or len(wrt) == 1) and not isinstance(statement.value, ast.Tuple | ast.Dict):
+            part = statement.value
         if part is not None:
             return function, statement, part
     return None

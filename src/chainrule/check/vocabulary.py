@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import string
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -64,6 +65,17 @@ def names_text(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
+def _as_code(name: str, value: Any) -> Any:
+    """A detail that is an expression, marked as code, which is never broken into lines."""
+    if name not in ("factor", "wrong", "right", "operand") or not isinstance(value, str) or "`" in value:
+        return value
+    try:
+        node = ast.parse(value, mode="eval").body
+    except (SyntaxError, ValueError):
+        return value
+    return value if isinstance(node, ast.Name | ast.Constant | ast.Tuple) else f"`{value}`"
+
+
 def explanation(kind: str, **details: Any) -> Message:
     """What a mistake amounts to, with as many of the details as are known.
 
@@ -74,7 +86,7 @@ def explanation(kind: str, **details: Any) -> Message:
             ``candidate_line``; those that are ``None`` are not known.
     """
     found = kind_named(kind)
-    known = {name: value for name, value in details.items() if value is not None and value != ""}
+    known = {name: _as_code(name, value) for name, value in details.items() if value is not None and value != ""}
     for sentence in found.details:
         gaps = {name for _, name, _, _ in string.Formatter().parse(sentence.template) if name is not None}
         if gaps <= known.keys():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import tempfile
@@ -266,7 +268,8 @@ class ScriptCandidate:
                 file.write(changed)
             try:
                 asked = list(self.trace.gradients) if len(self.args) == len(self.trace.gradients) else None
-                found = self.tracer(path + mark + inside, self.trace.title, asked)
+                with contextlib.redirect_stdout(io.StringIO()):
+                    found = self.tracer(path + mark + inside, self.trace.title, asked)
             except ChainruleError:
                 return None
         other = ScriptCandidate(found, self.tracer)
