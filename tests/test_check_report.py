@@ -51,7 +51,7 @@ def test_words_and_synonyms():
 def test_an_explanation_says_as_much_as_is_known():
     where = place("A3", 29, "A3 = np.maximum(0, Z3)")
     assert str(explanation("missing_relu_mask", statement=where, factor="(Z3 > 0)")) == (
-        "The gradient passes `A3 = np.maximum(0, Z3)` (line 29) unchanged: the mask (Z3 > 0) is left out."
+        "The gradient passes `A3 = np.maximum(0, Z3)` (line 29) unchanged: the mask `(Z3 > 0)` is left out."
     )
     assert "derivative of the ReLU is left out" in str(explanation("missing_relu_mask", statement=where, factor=None))
     assert str(explanation("missing_relu_mask")) == str(KINDS["missing_relu_mask"].meaning)
