@@ -44,7 +44,7 @@ def agrees(
 
     try:
         found = evaluated(formula, free, named, partial, fixed)
-    except (ChainruleError, KeyError):
+    except (ChainruleError, KeyError, IndexError, ValueError):
         return False
     wanted = np.asarray(result)
     scale = float(np.max(np.abs(wanted[np.isfinite(wanted)]), initial=0.0))

@@ -127,6 +127,9 @@ class _Evaluation:
             raise ChainruleError(f"an array with {array.ndim} axes has {len(places)} indices.")
         if not places:
             return array[()]
+        if array.size == 0:
+            nothing = np.nan if array.dtype.kind in "fc" else 0
+            return np.full(np.broadcast_shapes(*map(np.shape, places)), nothing)
         outside: Any = False
         inside = []
         for place, length in zip(places, array.shape, strict=True):

@@ -256,7 +256,15 @@ class Deriving(Scene):
     def route(self, number: int) -> Route:
         found = super().route(number)
         if loop_in(self.consumers[number][0].step) is None:
-            return found
+            if not any(loop_in(r.step) is not None for r in self.consumers[number]):
+                return found
+            note = message(
+                "{gradient} adds up the shares of all statements that read {name}. That of the loop is explained with "
+                "its body.",
+                gradient=found.gradient,
+                name=found.name,
+            )
+            return replace(found, matrix=False, note=note)
         note = message(
             "The lines of the loop compute {gradient}. Its body is explained below, once for all turns.",
             gradient=found.gradient,

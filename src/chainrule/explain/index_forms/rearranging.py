@@ -242,7 +242,7 @@ def _diff(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula:
 # ---- made from nothing
 
 
-@form("zeros", "zeros_like", "empty", "empty_like")
+@form("zeros", "zeros_like")
 def _zeros(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula:
     return ZERO
 
