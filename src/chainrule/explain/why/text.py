@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
+from chainrule.explain.columns import padded, wide, wrapped
 from chainrule.explain.why.labels import count_text, number_text
 from chainrule.explain.why.record import Hop, Norm, Trail, Why
 from chainrule.language import message, plural
@@ -18,7 +18,7 @@ _MOST_BLOCKERS = 6
 
 def text_of(why: Why, width: int = 80) -> str:
     """The text of an answer."""
-    lines = [*_wrapped(" ".join(map(str, why.answer)), width)]
+    lines = [*_wrapped(_joined(why.answer), width)]
     for sentence in why.evidence:
         lines += ["", *_wrapped(str(sentence), width)]
     if why.origin is not None and why.origin.source:
@@ -42,8 +42,16 @@ def text_of(why: Why, width: int = 80) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _joined(sentences: Sequence[object]) -> str:
+    """Sentences one after another; Chinese and Japanese leave no blank between them."""
+    return " ".join(map(str, sentences)).replace("。 ", "。")
+
+
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    first, *rest = wrapped(text, width)
+    if not rest or not indent:
+        return [first, *rest]
+    return [first, *(indent + line for line in wrapped(text[len(first) :].lstrip(), width - len(indent)))]
 
 
 def _paths(why: Why) -> str:
@@ -90,7 +98,7 @@ def _trail(trail: Trail, k: int, width: int) -> Iterator[str]:
     if len(hops) > _MOST_HOPS:
         half = _MOST_HOPS // 2
         shown = [*hops[:half], None, *hops[-half:]]
-    names = max((len(_valued(h.start, h.value)) for h in shown if h is not None), default=0)
+    names = max((wide(_valued(h.start, h.value)) for h in shown if h is not None), default=0)
     names = min(names, 34)
     for hop in shown:
         if hop is None:
@@ -101,19 +109,17 @@ def _trail(trail: Trail, k: int, width: int) -> Iterator[str]:
         line = "" if hop.line is None else str(message("line {line}", line=hop.line))
         factor = f"× {number_text(hop.factor)}"
         because = "" if hop.because is None else str(hop.because)
-        head = f"  {_valued(hop.start, hop.value):<{names}}  {factor:<11}"
-        room = width - len(head) - len(line) - 3
-        if because and len(because) > room:
+        head = f"  {padded(_valued(hop.start, hop.value), names)}  {factor:<11}"
+        room = width - wide(head) - wide(line) - 3
+        if because and wide(because) > room:
             yield f"{head}  {line}"
             yield from (
                 _wrapped(because, width - 6)
                 if width < 20
-                else textwrap.wrap(
-                    because, width, initial_indent=" " * (names + 6), subsequent_indent=" " * (names + 6)
-                )
+                else [" " * (names + 6) + part for part in wrapped(because, width - names - 6)]
             )
         else:
-            yield f"{head}  {because:<{max(room, 0)}} {line}"
+            yield f"{head}  {padded(because, max(room, 0))} {line}"
     yield f"  {_valued(*trail.end)}"
     seed = "" if trail.seed == 1 else f" × {number_text(trail.seed)}"
     yield "  " + str(message("product{seed}: {product}", seed=seed, product=number_text(trail.product)))
@@ -138,7 +144,8 @@ def _norms(why: Why, width: int) -> Iterator[str]:
         str(message("norm")),
         str(message("ratio")),
     ]
-    yield f"  {heads[0]:<{names}}  {heads[1]:>4}  {heads[2]:<12} {heads[3]:>10}  {heads[4]:>9}"
+    right = [" " * (size - wide(head)) + head for head, size in zip(heads, (0, 4, 0, 10, 9), strict=True)]
+    yield f"  {padded(heads[0], names)}  {right[1]}  {padded(heads[2], 12)} {right[3]}  {right[4]}"
     for n in rows:
         if n is None:
             skipped = why.norms[len(shown) // 2 : -(len(shown) // 2)]
