@@ -71,6 +71,25 @@ def test_templates_are_literals():
     assert templates_that_are_computed('message(text)\nmessage("a" "b")\nplural("a", several, 2)') == [1, 3]
 
 
+def messages_in_fstrings(source: str) -> list[int]:
+    """The lines on which a message is made within an f-string: before Python 3.12 it would never be collected."""
+    return [
+        call.lineno
+        for text in ast.walk(ast.parse(source))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("message", "plural")
+    ]
+
+
+def test_no_message_hides_in_an_fstring():
+    found = {
+        path.name: messages_in_fstrings(path.read_text(encoding="utf-8")) for path in catalogues.PACKAGE.rglob("*.py")
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert messages_in_fstrings("f\"{message('a')}\"") == [1]
+
+
 @pytest.mark.parametrize(
     ("name", "language"), [("fr", "fr"), ("fr_CA.UTF-8", "fr"), ("zh-Hans", "zh"), ("ja_JP", "ja"), ("EN", "en")]
 )

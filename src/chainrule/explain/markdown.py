@@ -46,7 +46,8 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
     for number, part in enumerate(derivation.parts, 1):
         yield from _part(outline, number, part, depth)
     for note in derivation.notes:
-        yield f"> {_plain(str(message('Note: {note}', note=note)))}"
+        said = message("Note: {note}", note=note)
+        yield f"> {_plain(str(said))}"
 
 
 def _part(outline: Outline, number: int, part: Part, depth: Depth) -> Iterator[str]:

@@ -54,7 +54,7 @@ def page(derivation: Derivation, depth: Depth = "default", before: str = "") -> 
 <style>{_file("page.css")}</style>
 </head>
 <body{' class="long"' if long else ""}>
-<a class="skip" href="#steps">{_text(message("Go to the steps"))}</a>
+<a class="skip" href="#steps">{_word("go")}</a>
 {_top(derivation, heading, depth)}
 <div class="layout">
 <div class="side">
@@ -64,7 +64,7 @@ def page(derivation: Derivation, depth: Depth = "default", before: str = "") -> 
 <main id="steps" tabindex="-1">
 {_introduction(derivation)}
 {before}
-<h2>{_text(message("The steps"))}</h2>
+<h2>{_word("steps_title")}</h2>
 {steps}
 {_notes(derivation)}
 </main>
@@ -85,6 +85,25 @@ def _text(said: object) -> str:
     return escape(str(said))
 
 
+def _word(name: str) -> str:
+    """A word of the page itself.  They stand here, for what collects messages does not read within f-strings."""
+    words = {
+        "go": message("Go to the steps"),
+        "steps_title": message("The steps"),
+        "steps": message("Steps"),
+        "previous": message("Previous step"),
+        "next": message("Next step"),
+        "depth": message("How much is shown"),
+        "picture": message("The picture"),
+        "legend": message("left: value, right: gradient"),
+        "code": message("The code"),
+        "forward": message("Forward"),
+        "backward": message("Backward"),
+        "indices": message("Indices"),
+    }
+    return _text(words[name])
+
+
 def _top(derivation: Derivation, heading: str, depth: Depth) -> str:
     value = np.asarray(derivation.value)
     of = "" if value.ndim else escape(f"{derivation.result} = {shown_number(value.item())}")
@@ -100,12 +119,12 @@ def _top(derivation: Derivation, heading: str, depth: Depth) -> str:
 <div class="heading"><h1>{heading}</h1>
 <p><span class="file">{escape(derivation.title)}</span> <span class="result">{of}</span></p></div>
 <div class="controls">
-<div class="walk" role="group" aria-label="{_text(message("Steps"))}">
-<button type="button" id="previous" aria-label="{_text(message("Previous step"))}" aria-keyshortcuts="p">‹</button>
+<div class="walk" role="group" aria-label="{_word("steps")}">
+<button type="button" id="previous" aria-label="{_word("previous")}" aria-keyshortcuts="p">‹</button>
 <span id="where" aria-live="polite"></span>
-<button type="button" id="next" aria-label="{_text(message("Next step"))}" aria-keyshortcuts="n">›</button>
+<button type="button" id="next" aria-label="{_word("next")}" aria-keyshortcuts="n">›</button>
 </div>
-<fieldset class="depth"><legend class="hidden">{_text(message("How much is shown"))}</legend>{choices}</fieldset>
+<fieldset class="depth"><legend class="hidden">{_word("depth")}</legend>{choices}</fieldset>
 <button type="button" id="theme"></button>
 </div>
 </header>"""
@@ -115,8 +134,8 @@ def _picture(drawing: str) -> str:
     if not drawing:
         return ""
     return f"""<section class="picture" aria-labelledby="picture-title">
-<h2 id="picture-title">{_text(message("The picture"))}</h2>
-<p class="legend"><span class="key">{_text(message("left: value, right: gradient"))}</span>
+<h2 id="picture-title">{_word("picture")}</h2>
+<p class="legend"><span class="key">{_word("legend")}</span>
 <span class="scale"><span>−</span><i aria-hidden="true"></i><span>+</span></span></p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="picture-title">{drawing}</div>
 </section>"""
@@ -138,10 +157,10 @@ def _code(derivation: Derivation) -> str:
         if (lines := code_of(part))
     )
     return f"""<section class="source" aria-labelledby="code-title">
-<h2 id="code-title">{_text(message("The code"))}</h2>
+<h2 id="code-title">{_word("code")}</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="code-title">
-<h3>{_text(message("Forward"))} <span aria-hidden="true">↓</span></h3><ol>{forward}</ol>
-<h3>{_text(message("Backward"))} <span aria-hidden="true">↓</span></h3><ol>{backward}</ol>
+<h3>{_word("forward")} <span aria-hidden="true">↓</span></h3><ol>{forward}</ol>
+<h3>{_word("backward")} <span aria-hidden="true">↓</span></h3><ol>{backward}</ol>
 </div>
 </section>"""
 
@@ -162,7 +181,7 @@ def _introduction(derivation: Derivation) -> str:
         f"<div><dt><i>{escape(letter)}</i></dt><dd>{_text(runs)}</dd></div>"
         for letter, runs in derivation.indices.items()
     )
-    indices = f'<dl class="indices" aria-label="{_text(message("Indices"))}">{letters}</dl>' if letters else ""
+    indices = f'<dl class="indices" aria-label="{_word("indices")}">{letters}</dl>' if letters else ""
     return f'<div class="introduction"><p>{_text(introduction(derivation))}</p>{indices}</div>'
 
 

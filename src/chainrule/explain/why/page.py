@@ -34,7 +34,8 @@ def _parts(why: Why) -> Iterator[str]:
         yield _table((), [(name, number_text(value)) for name, value in why.origin.operands])
     if why.blockers:
         items = "".join(f"<li>{escape(str(b.reason))}</li>" for b in why.blockers)
-        yield f"<p>{escape(str(message('Where the paths stop:')))}</p><ul>{items}</ul>"
+        heading = message("Where the paths stop:")
+        yield f"<p>{escape(str(heading))}</p><ul>{items}</ul>"
     for trail in why.trails:
         yield _trail(trail)
     if why.norms:
@@ -44,10 +45,12 @@ def _parts(why: Why) -> Iterator[str]:
              "" if n.ratio is None else f"× {number_text(n.ratio)}")
             for n in why.norms
         ]  # fmt: skip
-        yield f"<p>{escape(str(message('The gradient of {result}, statement by statement:', result=why.of)))}</p>"
+        heading = message("The gradient of {result}, statement by statement:", result=why.of)
+        yield f"<p>{escape(str(heading))}</p>"
         yield _table(heads, rows)
     for note in why.notes:
-        yield f"<p>{escape(str(message('Note: {note}', note=note)))}</p>"
+        said = message("Note: {note}", note=note)
+        yield f"<p>{escape(str(said))}</p>"
 
 
 def _trail(trail: Trail) -> str:
