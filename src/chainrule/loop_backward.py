@@ -243,7 +243,7 @@ class _Reversed(Series):
             if s.kind == "item":
                 outs.append(Out("split", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("item", s.place))
-            elif s.kind == "row":
+            elif s.kind == "row" and s.variable not in batches:
                 outs.append(Out("stack", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("row", s.place, s.first))
         self.stack_forward(batches)
@@ -285,7 +285,13 @@ class _Reversed(Series):
         stacks.update((v, self.last_rows(b, found[b.slot.place])) for v, b in self.read_last.items())
         for variable, batch in batches.items():
             source = next(s for s in loop.slots if s.variable == variable)
-            found[source.place] = batch.build(lambda v: stacks[v] if v in stacks else self.stack(v))
+            result = batch.build(lambda v: stacks[v] if v in stacks else self.stack(v))
+            if source.kind == "row":
+                self._add_rows(found, source.place, source.first, result)
+            elif batch.place is not None:
+                found[source.place] = self.placed(self.operands[source.place], result, batch.place)
+            else:
+                found[source.place] = result
         for b in self.unzeroed:
             found[b.slot.place] = self.zeroed(b, found[b.slot.place])
         return found
@@ -328,17 +334,20 @@ class _Reversed(Series):
             if owner is None:
                 continue
             if type(owner) is tuple:
-                _, place, first = owner
-                operand = self.operands[place]
-                if operand.value.shape != result.value.shape:
-                    whole = apply(np.zeros_like, operand)
-                    length = operand.value.shape[0]
-                    whole[first : None if first + count == length else first + count] = result
-                    result = whole
-                found[place] = result if found[place] is None else found[place] + result
+                self._add_rows(found, owner[1], owner[2], result)
             else:
                 found[owner] = result
         return found
+
+    def _add_rows(self, found: list[Any], place: int, first: int, result: Any) -> None:
+        """Add the gradient of the rows that the turns were given to that of the array."""
+        operand, count = self.operands[place], len(self.loop.values)
+        if operand.value.shape != result.value.shape:
+            whole = apply(np.zeros_like, operand)
+            length = operand.value.shape[0]
+            whole[first : None if first + count == length else first + count] = result
+            result = whole
+        found[place] = result if found[place] is None else found[place] + result
 
     def _keep(self, backward: Loop, slot: Callable[..., Slot]) -> None:
         """Give the backward loop what it needs of the forward one: as it is where it is at hand, else kept."""

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward
-from chainrule.indexing import get_item
+from chainrule.indexing import add_item, get_item
 from chainrule.ir import Const, Step, Var
+from chainrule.loop_buffers import counted_from, counter_place
+from chainrule.loops import Loop
 from chainrule.simplify.cost import operations_of
 
 __all__ = ["Batch", "batches_of"]
@@ -34,19 +36,21 @@ class Batch:
         needed: the variables of the body that are needed of all turns.
         operations: how many array operations the sum takes, without stacking.
         build: makes the sum out of the stacks.
+        place: where what is made are the rows of the sum: the axis, and how far the rows are from the counter.
     """
 
     needed: frozenset[int]
     operations: int
     build: Build
+    place: tuple[int, int] | None = None
 
 
 def batches_of(
     body: Backward,
     sums: Mapping[int, tuple[int, int]],
+    rows: Mapping[int, int],
     others: Sequence[int],
-    fixed: Collection[int],
-    turns: int,
+    loop: Loop,
     stacked: Callable[[int], int],
 ) -> dict[int, Batch]:
     """The sums that are cheaper taken behind the loop, and how.
@@ -54,28 +58,38 @@ def batches_of(
     Args:
         body: the backward pass of a turn.
         sums: by key, the variable that holds a sum so far, and the one that the turn makes of it.
+        rows: by key, the variable of which a turn leaves a row of a gradient.
         others: the other variables that a turn must leave.
-        fixed: the variables that are the same in all turns.
-        turns: how many turns the loop has.
+        loop: the loop of the forward pass.
         stacked: how many array operations it takes to have a variable of the body in all turns as one array; more than
             the turns could ever save where that cannot be.
     """
     made = {o.number: step for step in body.program.steps for o in step.outputs if not o.shape}
     made.update((o.number, step) for step in body.program.steps[body.forward_steps :] for o in step.outputs)
+    turns = len(loop.values)
+    fixed = {slot.variable for slot in loop.slots if slot.kind == "fixed"}
     each = _Ways(dict(body.program.by_number()), made, fixed)
     ways: dict[int, list[Batch | None]] = {}
     for key, (start, end) in sums.items():
         terms = _terms(made, start, end)
         own = [each.of(v) if sign > 0 else [*map(negated, each.of(v))] for sign, v in terms or ()]
         ways[key] = [None, *([_together(c) for c in product(*own)][:_MOST_WAYS] if terms else [])]
+        row = _row(made, start, end, loop)
+        if row is not None:
+            v, place = row
+            ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v)]
+    for key, v in rows.items():
+        ways[key] = [None, *each.rows(v)[1:]]
     if not any(len(own) > 1 for own in ways.values()):
         return {}
 
     def cost(chosen: Mapping[int, Batch | None]) -> int:
         needed = frozenset().union(*(b.needed for b in chosen.values() if b is not None))
-        roots = [*others, *needed, *(sums[key][1] for key, b in chosen.items() if b is None)]
+        staying = [key for key, b in chosen.items() if b is None]
+        roots = [*others, *needed, *(sums[key][1] if key in sums else rows[key] for key in staying)]
         inside = sum(operations_of(step) for step in _cone(made, roots))
-        return turns * inside + sum(b.operations for b in chosen.values() if b is not None) + sum(map(stacked, needed))
+        behind = sum(b.operations for b in chosen.values() if b is not None) + sum(key in rows for key in staying)
+        return turns * inside + behind + sum(map(stacked, needed))
 
     best: dict[int, Batch | None] = dict.fromkeys(ways)
     least = cost(best)
@@ -127,6 +141,21 @@ def _terms(made: Mapping[int, Step], start: int, end: int) -> list[tuple[int, in
     return found
 
 
+def _row(made: Mapping[int, Step], start: int, end: int, loop: Loop) -> tuple[int, tuple[int, int]] | None:
+    """What a turn adds to one row of a sum, and which, where it does nothing else with it."""
+    step = made.get(end)
+    if step is None or step.operation.function is not add_item or len(step.inputs) != 2:
+        return None
+    base, amount = step.inputs
+    place = counter_place(step.params["index"], loop.turn)
+    if base.number != start or place is None or counted_from(loop) is None or not isinstance(amount, Var):
+        return None
+    shape = tuple(n for k, n in enumerate(step.outputs[0].shape) if k != place[0])
+    known = counted_from(loop)
+    low = known is not None and known + place[1] >= 0
+    return (amount.number, place) if low and amount.shape == shape else None
+
+
 def _together(parts: Sequence[Batch]) -> Batch:
     """The sum of several."""
 
@@ -155,6 +184,21 @@ class _Ways:
         step = self.made.get(v)
         found = [] if step is None else list(self._by_factors(step))
         return [*found, Batch(frozenset((v,)), 1, lambda stacks: np.sum(stacks(v), axis=0))]
+
+    def rows(self, v: int) -> list[Batch]:
+        """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
+        found = [Batch(frozenset((v,)), 0, lambda stacks: stacks(v))]
+        step = self.made.get(v)
+        if step is None or step.operation.name not in ("matmul", "dot") or len(step.inputs) != 2:
+            return found
+        x, y = (operand.number for operand in step.inputs)
+        ranks = [len(self.variables[n].shape) for n in (x, y)]
+        (a, first), (b, second) = _transposed(self.made, x), _transposed(self.made, y)
+        if b in self.fixed and ranks[1] == 2:
+            found.append(Batch(frozenset((x,)), 1, lambda stacks: stacks(x) @ (stacks(b).T if second else stacks(b))))
+        elif a in self.fixed and ranks == [2, 1]:
+            found.append(Batch(frozenset((y,)), 1, lambda stacks: stacks(y) @ (stacks(a) if first else stacks(a).T)))
+        return found
 
     def _by_factors(self, step: Step) -> Iterator[Batch]:
         name = step.operation.name

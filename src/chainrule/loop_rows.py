@@ -13,7 +13,7 @@ from chainrule.loop_buffers import buffers_of, counted_from, counter_place
 from chainrule.loops import Loop, Slot
 from chainrule.sizes import is_size
 
-__all__ = ["ends_of", "picked", "rows_of", "write_rows"]
+__all__ = ["ends_of", "picked", "rows_of", "takes_all", "write_rows"]
 
 
 def rows_of(
@@ -84,6 +84,11 @@ def write_rows(x: Any, axis: int, start: Any, stop: Any, value: Any) -> None:
     """Write into the rows of an array from one place to another."""
     part = _part(x, axis, start, stop)
     x[(slice(None),) * axis + (part,) if axis else part] = value
+
+
+def takes_all(x: Any, axis: int, start: Any, stop: Any) -> bool:
+    """Whether the rows from one place to another are all that there are, whatever the lengths."""
+    return _part(x, axis, start, stop) == slice(None)
 
 
 def _part(x: Any, axis: int, start: Any, stop: Any) -> slice:

@@ -12,9 +12,10 @@ from chainrule.backward import Backward
 from chainrule.ir import Var
 from chainrule.loop_batches import Batch, batches_of
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
-from chainrule.loop_rows import ends_of, picked, rows_of, write_rows
+from chainrule.loop_rows import ends_of, picked, rows_of, takes_all, write_rows
 from chainrule.loops import Loop, Out, Slot, plural
 from chainrule.ops import Operation
+from chainrule.protocol import apply
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.wording import invented_name
@@ -45,6 +46,7 @@ class Series:
     carried: dict[tuple[str, int], Any]
     sums: dict[int, Any]
     rows: dict[int, Any]
+    active: set[int]
 
     def __init__(self, loop: Loop, operation: Operation, g: tuple[Any, ...], out: Any, operands: Sequence[Any]) -> None:
         self.loop = loop
@@ -90,7 +92,8 @@ class Series:
         if any(s.kind == "item" for s in loop.slots):
             return {}  # of lists of arrays, each may be of another shape
         sums = {variable: (own.variable, gradients[variable].number) for variable, own in self.sums.items()}
-        others = [g.number for key, g in gradients.items() if key not in sums]
+        rows = {s.variable: gradients[s.variable].number for s in self.active_slots() if s.kind == "row"}
+        others = [g.number for key, g in gradients.items() if key not in sums and key not in rows]
         even: dict[int, bool] = {}
         never = turns * (len(simplified.program.steps) + 1)
 
@@ -112,8 +115,23 @@ class Series:
                 return 1 if even[v] else never
             return 1
 
-        fixed = {s.variable for s in loop.slots if s.kind == "fixed"}
-        return batches_of(simplified, sums, others, fixed, turns, stacked)
+        return batches_of(simplified, sums, rows, others, loop, stacked)
+
+    def active_slots(self) -> list[Slot]:
+        """What the loop is given that has a cotangent."""
+        return [slot for slot in self.loop.slots if slot.variable in self.active]
+
+    def placed(self, operand: Any, rows: Any, place: tuple[int, int]) -> Any:
+        """The gradient of an array of which each turn reads one row."""
+        axis, shift = place
+        ends = ends_of(self.loop, shift)
+        assert ends is not None
+        rows = np.moveaxis(rows, 0, axis) if axis else rows
+        if takes_all(operand, axis, *ends):
+            return rows
+        whole = apply(np.zeros_like, operand)
+        write_rows(whole, axis, *ends, rows)
+        return whole
 
     def _at_hand(self, v: int) -> Callable[[], Any] | None:
         return rows_of(self.loop, self.operands, v, self._left_of)
