@@ -7,24 +7,18 @@ def smooth_and_grad(x, decay, grad_output):
     x_sum = x.sum()
     x2 = x / x.sum()
     level = np.zeros(4)
-    level_parts = []
     for t in range(1, 4):
-        level_part = level[t - 1]
-        level[t] = decay * level_part + x2[t]
-        level_parts.append(level_part)
+        level[t] = decay * level[t - 1] + x2[t]
 
     # for t in range(1, 4):    line 43
+    dx2 = np.zeros_like(x2)
     dlevel = grad_output.copy()
     ddecay = 0.0
-    dx2 = np.zeros_like(x2)
     for t in reversed(range(1, 4)):
         # level[t] = decay * level[t - 1] + x[t]    line 44
-        dtotal = dlevel[t]
-        dlevel[t] = 0.0
-        ddecay += dtotal * level_parts[t - 1]
-        d_level_part = dtotal * decay
-        dlevel[t - 1] += d_level_part
-        dx2[t] += dtotal
+        ddecay += dlevel[t] * level[t - 1]
+        dlevel[t - 1] += dlevel[t] * decay
+    dx2[1:4] = dlevel[1:4]
     # x = x / x.sum()          line 41
     dx = dx2 / x_sum - x @ dx2 / x_sum / x_sum
 

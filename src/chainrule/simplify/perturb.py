@@ -17,7 +17,9 @@ from chainrule.simplify.select import Selection
 __all__ = ["perturb"]
 
 _MOST_INSTANCES = 300  # of a selection that is perturbed
+_MOST_NUMBERS = 10  # instances for each array operation
 _MOST_KICKS = 1_500
+_MOST_TRIALS = 4_000  # changes of choices that are tried meanwhile
 _MOST_CHANGES = 24  # of one attempt to move a sign
 _FARTHEST = 3 * OPERATION  # how much a choice may cost more before what it needs is improved
 _MINUS = Coefficient(Fraction(-1))
@@ -26,8 +28,9 @@ Wanted = dict[Instance, list[tuple[Instance, Choice]]]
 
 def perturb(selection: Selection) -> None:
     """Improve a selection beyond single changes, within bounds."""
-    if len(selection.active()) > _MOST_INSTANCES:
-        return
+    count = len(selection.active())
+    if count > _MOST_INSTANCES or count > _MOST_NUMBERS * (selection.total // OPERATION + 1):
+        return  # too many, or nearly all of them numbers, which cost nothing
     kicks = _MOST_KICKS
     for _ in range(3):
         before = selection.total
@@ -45,10 +48,15 @@ def perturb(selection: Selection) -> None:
 def _kick(selection: Selection, budget: int) -> int:
     """Force every option once; the number of attempts that are left."""
     wanted = _wanted(selection)
+    most = selection.attempts + _MOST_TRIALS
     for x in selection.active():
         if not selection.uses.get(x, 0):
             continue
+        if selection.attempts > most:
+            return 0
         freed = _given_back(selection, x)
+        if freed < OPERATION:
+            continue  # no array operation can be saved
         for option in selection.choices.of(x):
             if budget <= 0:
                 return 0
