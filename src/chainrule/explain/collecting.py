@@ -34,6 +34,9 @@ class Collecting:
         letters: the letters of indices.
         symbols: a symbol per axis of each value.
         forward: the user's steps.
+
+    Attributes:
+        used: the letters that were mentioned.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Collecting:
         self.folded = folded
         self.letters = letters
         self.symbols = symbols
+        self.used: set[str] = set()
         self.has_mean = any(step.operation.name in _MEANS for step in forward)
 
     # ---- shapes
@@ -118,7 +122,9 @@ class Collecting:
         symbols = self.symbols.get(x.number, ())
         if len(symbols) != len(x.shape) or symbols[axis][0] == "number":
             return ""
-        return self.letters.index(symbols[axis], int(plain_number(x.shape[axis])), ()).name
+        name = self.letters.index(symbols[axis], int(plain_number(x.shape[axis])), ()).name
+        self.used.add(name)
+        return name
 
     def _transposed(self, step: Step, found: dict[str, Message]) -> None:
         left, right = step.inputs

@@ -45,6 +45,7 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
                 made.backward_values.get(out.number),
             )
         )
+    made.used_letters |= collecting.used
     by_name = {made.prefix + leaf.name: leaf.variable.number for leaf in map(made.material.leaf_of, made.chosen)}
     rest = [*made.pasted.settled, *(f"{name} = {text}" for name, text in made.pasted.named)]
     for text in rest:
