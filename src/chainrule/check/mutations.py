@@ -18,6 +18,7 @@ from chainrule.check.candidate import Answer
 from chainrule.check.mistakes import edits_of
 from chainrule.check.planting import Edit, Pass
 from chainrule.errors import ChainruleError
+from chainrule.ir import Program, Var
 from chainrule.language import Message
 from chainrule.run import run
 from chainrule.sizes import plain_number
@@ -57,6 +58,7 @@ class Mutant:
         wrong: the gradients that are wrong on the example; none where only the behaviour is.
         edit: what is done to the steps; ``None`` for a mistake that is none of the formula.
         behaviour: the word of :data:`BEHAVIOURS`, for such a mistake.
+        nothing: the terms that it leaves out because they are nothing but rounding.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Mutant:
     wrong: tuple[str, ...] = ()
     edit: Edit | None = None
     behaviour: str = ""
+    nothing: tuple[tuple[int, int], ...] = ()
     style: str = "function"
     file: str = ""
     source: str = ""
@@ -95,7 +98,7 @@ class Mutant:
             if self.behaviour == "missing_upstream":
                 cotangent = _ones_like(cotangent)
             exact = backward_of(self.forward, values, [self.names.index(name) for name in self.wrt])
-            program = exact.program if self.edit is None else self.edit.applied(Pass(exact))
+            program = exact.program if self.edit is None else self.edit.applied(Pass(exact, self.nothing))
             found = _gradients(exact, program, values, cotangent)
         except Exception as error:  # a mistake that does not fit these sizes fails as a person's code would
             return [Answer(error=error)] * count
@@ -128,6 +131,7 @@ class _Shared:
     forward: Callable[..., Any]
     names: tuple[str, ...]
     wrt: tuple[str, ...]
+    nothing: tuple[tuple[int, int], ...]
 
     def mutant(
         self,
@@ -141,7 +145,8 @@ class _Shared:
         behaviour: str = "",
     ) -> Mutant:
         """One of them."""
-        return Mutant(kind, kinds, steps, line, text, self.forward, self.names, self.wrt, wrong, edit, behaviour)
+        who = (self.forward, self.names, self.wrt)
+        return Mutant(kind, kinds, steps, line, text, *who, wrong, edit, behaviour, self.nothing)
 
 
 def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[str], most: int = 0) -> Iterator[Mutant]:
@@ -164,13 +169,14 @@ def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
     draw = np.random.default_rng(7)
     cotangent = _like(exact, draw)
     right = _gradients(exact, exact.program, args, cotangent)
+    nothing = _nothing(exact, args, cotangent)
     groups: list[tuple[list[Any], list[Edit], tuple[str, ...]]] = []
     edits = list(edits_of(Pass(exact)))
     if most and len(edits) > most:
         edits = _varied(edits, most)
     for edit in edits:
         try:
-            found = _gradients(exact, edit.applied(Pass(exact)), args, cotangent)
+            found = _gradients(exact, edit.applied(Pass(exact, nothing)), args, cotangent)
         except Exception:
             if "missing_transpose" in edit.kinds and not any(
                 g[0] is _FAILED and edit.steps == g[1][0].steps for g in groups
@@ -185,7 +191,7 @@ def mutants(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
             groups.append((found, [edit], wrong))
         else:
             same[1].append(edit)
-    shared = _Shared(forward, tuple(names), wrt)
+    shared = _Shared(forward, tuple(names), wrt, nothing)
     for _, alike, wrong in groups:
         kinds = frozenset(word for edit in alike for word in edit.kinds)
         steps = frozenset(step for edit in alike for step in edit.steps)
@@ -244,6 +250,28 @@ def _gradients(exact: Backward, program: Any, args: Sequence[Any], cotangent: An
         whole = np.broadcast_to(value, np.shape(argument)) if lazy else value
         found.append(np.array(plain_number(whole) if not isinstance(whole, np.ndarray) else whole))
     return found
+
+
+def _nothing(exact: Backward, args: Sequence[Any], cotangent: Any) -> tuple[tuple[int, int], ...]:
+    """The sums of two terms in the backward pass of which one is nothing but rounding."""
+    program, found = exact.program, []
+    sums = [
+        (index, step)
+        for index, step in enumerate(program.steps)
+        if index >= exact.forward_steps and step.operation.name == "add"
+    ]
+    terms = tuple(x for _, step in sums for x in step.inputs)
+    given = [*flatten(list(args))[0], *(_parts(cotangent) if exact.cotangents else ())]
+    with np.errstate(all="ignore"):
+        sized = Program(program.name, program.inputs, program.steps, terms, program.constants)
+        values = [float(np.max(np.abs(v), initial=0)) for v in run(sized, given)]
+    for place, (index, step) in enumerate(sums):
+        a, b = values[2 * place : 2 * place + 2]
+        kept = 0 if b <= _SAME * a else 1
+        whole = step.inputs[kept]
+        if min(a, b) <= 1e-6 * _SAME * max(a, b) and isinstance(whole, Var) and whole.shape == step.outputs[0].shape:
+            found.append((index, kept))
+    return tuple(found)
 
 
 def _parts(cotangent: Any) -> Sequence[Any]:

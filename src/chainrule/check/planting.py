@@ -37,6 +37,8 @@ class Edit:
     def applied(self, backward: Pass) -> Program:
         """The whole pass with the mistake."""
         draft = Draft(backward.backward.program)
+        for index, kept in backward.nothing:
+            draft.put(index, inputs=(draft.steps[index].inputs[kept], Const(0.0)))
         self.do(draft)
         return draft.finished()
 
@@ -91,10 +93,13 @@ class Pass:
         forward: the numbers of what the forward pass computes or is given.
         carrying: the numbers of the values that depend on the incoming gradient.
         results: the numbers of the gradients.
+        nothing: the sums of two terms of which one is nothing but rounding, by the index of the step, and which operand
+            is the other; people leave such terms out, as that of the maximum that a softmax is shifted by.
     """
 
-    def __init__(self, backward: Backward) -> None:
+    def __init__(self, backward: Backward, nothing: Sequence[tuple[int, int]] = ()) -> None:
         self.backward = backward
+        self.nothing = tuple(nothing)
         program = backward.program
         self.steps = program.steps
         first = program.steps[: backward.forward_steps]
