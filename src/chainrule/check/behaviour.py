@@ -135,8 +135,12 @@ def _same(a: Any, b: Any) -> bool:
 
 def is_unstable(trials: Trials) -> Trial | None:
     """A trial on large numbers in which the result and the exact gradients are finite, and the candidate's are not."""
+    return _unstable(trials, "high") or _unstable(trials, "low")
+
+
+def _unstable(trials: Trials, how: str) -> Trial | None:
     with np.errstate(all="ignore"):
-        trial = trials.large()
+        trial = trials.large(how)
     if trial is None or trial.answer.error is not None:
         return None
     steps = trial.exact.backward.program.steps[: trial.exact.backward.forward_steps]

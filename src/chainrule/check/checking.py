@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.behaviour import behaviour, ignores_cotangent, is_not_linear, is_random, is_unstable
+from chainrule.check.behaviour import (
+    behaviour,
+    ignores_cotangent,
+    is_not_linear,
+    is_random,
+    is_unstable,
+)
 from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import candidate_of
 from chainrule.check.completing import completed
@@ -85,6 +91,10 @@ def judge(
     return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
 
 
+# Ways to average that a course may define, and what they are called where they are a mistake.
+_CONVENTIONS = {"layer mean": "extra_batch_mean", "mean": "extra_batch_mean", "sum": "missing_batch_mean"}
+
+
 class _Judge:
     """The parts of a report, put together."""
 
@@ -120,6 +130,8 @@ class _Judge:
         elif wrong:
             diagnosis = diagnose(trials, wrong)
             self.findings += self._without_upstream(wrong)
+        self._apply_convention(diagnosis, verdicts)
+        wrong = [n for n in wrong if n not in verdicts.allowed]
         self.findings += behaviour(trials)
         if not wrong and verdicts.raised is None:
             self._stability()
@@ -133,11 +145,27 @@ class _Judge:
             ok,
             gradients=gradients,
             suspects=suspects,
-            bound=self._bound(diagnosis),
+            bound=self._bound(diagnosis, verdicts),
             notes=tuple(self.notes),
             remarks=(*verdicts.remarks, *self.remarks),
             feedback=self.feedback,
         )
+
+    def _apply_convention(self, diagnosis: Diagnosis, verdicts: Verdicts) -> None:
+        """Let gradients be right that differ from the exact ones by the course's way to average."""
+        kind = _CONVENTIONS.get((self.convention or "").replace("_", " ").strip().lower())
+        if kind is None:
+            return
+        for f in [f for f in diagnosis.findings if f.kind == kind and f.factored]:
+            diagnosis.findings.remove(f)
+            for name in f.gradients:
+                verdicts.allowed.add(name)
+                verdicts.conventions[name] = message(
+                    "right by the convention of the course: {relation}", relation=f.relation
+                )
+        diagnosis.findings = [
+            f for f in diagnosis.findings if not set(f.gradients) <= verdicts.allowed or not f.gradients
+        ]
 
     def _verdict(self, name: str, verdicts: Verdicts) -> GradientVerdict:
         worst = verdicts.worst(name)
@@ -203,14 +231,16 @@ class _Judge:
         if trial is None:
             return
         names = tuple(n for n, g in trial.gradients.items() if not np.all(np.isfinite(np.asarray(g, dtype=complex))))
-        self.findings.append(Finding("overflow_unstable", names, relation="candidate is not finite, exact is", draws=1))
+        place = place_of_result(trial.exact)
+        relation = "candidate is not finite, exact is"
+        self.findings.append(Finding("overflow_unstable", names, place, relation=relation, draws=1))
 
-    def _bound(self, diagnosis: Diagnosis) -> Message | None:
-        if not diagnosis.unexplained:
+    def _bound(self, diagnosis: Diagnosis, verdicts: Verdicts) -> Message | None:
+        known = {n for f in (*self.findings, *verdicts.findings) for n in f.gradients}
+        left = [n for n in diagnosis.unexplained if n not in known]
+        if not left:
             return None
-        return message(
-            "No single mistake was found that explains {gradients}.", gradients=", ".join(diagnosis.unexplained)
-        )
+        return message("No single mistake was found that explains {gradients}.", gradients=", ".join(left))
 
 
 def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any, names: Any) -> Candidate:

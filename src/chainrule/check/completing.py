@@ -39,7 +39,8 @@ def completed(report: Report, trials: Trials) -> Report:
         locations = _quietly(lambda: witness.locate(wrong)) or []
         mender = _quietly(lambda: Mender(trials.candidate, trials.forward, exacts))
         fixes = (_quietly(lambda: mender.fixes(witness, wrong)) if mender is not None else None) or []
-    placed = [_placed(s, locations) for s in report.suspects]
+    # What holds for every gradient comes from the loss, wherever the candidate's lines show it first.
+    placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in report.suspects]
     explained = {n for s in placed for n in (s.gradients or wrong)}
     unnamed = [at for at in locations if not explained & set(at.gradients) and at.line]
     bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
@@ -76,7 +77,11 @@ def _comparable(trials: Trials) -> list[Exact]:
 
 
 def _quietly(call: Callable[[], Any]) -> Any:
-    """What a call gives; nothing where the forward pass or the candidate holds something that it cannot do."""
+    """What a call gives; nothing where the forward pass or the candidate holds something that it cannot do.
+
+    The candidate's source is compiled and run anew with changed lines, which may raise anything; the verdict stands
+    without what this would have added.
+    """
     try:
         return call()
     except Exception:  # the verdict stands; what somebody's code leads to here must not cost it

@@ -114,11 +114,29 @@ def _in_one(findings: Sequence[Finding]) -> list[Finding]:
 
 def _placed(finding: Finding, exact: Exact) -> Finding:
     """A finding about a gradient alone belongs to the statement that reads the array."""
+    if finding.factored and len(finding.gradients) == len(exact.gradients):
+        return replace(finding, place=place_of_factor(exact, finding.kind))
     if finding.place.step is not None or finding.place.line is not None:
         return finding
-    if finding.factored and len(finding.gradients) == len(exact.gradients):
-        return replace(finding, place=place_of_result(exact))
     return replace(finding, place=place_of_use(exact, finding.gradients[0]))
+
+
+_INTRODUCED = {
+    "sign_flipped": frozenset(("negative", "subtract")),
+    "factor_2_missing": frozenset(("power", "square")),
+}
+_COUNTED = frozenset(("mean", "average", "nanmean", "var", "std", "divide"))
+
+
+def place_of_factor(exact: Exact, kind: str) -> Place:
+    """The statement, nearest to the result, that brings in a sign, a square or a count; else that of the result."""
+    program, first = exact.backward.program, exact.backward.forward_steps
+    wanted = _INTRODUCED.get(kind, _COUNTED)
+    for k in range(first - 1, -1, -1):
+        name = program.steps[k].operation.name
+        if name in wanted and (name != "divide" or any(isinstance(x, Const) for x in program.steps[k].inputs)):
+            return place_of(program, first, k)
+    return place_of_result(exact)
 
 
 def place_of_use(exact: Exact, name: str) -> Place:

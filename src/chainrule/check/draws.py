@@ -20,7 +20,7 @@ from chainrule.lengths import ONE, Symbol, whole_symbols
 __all__ = ["Draw", "Drawing", "cotangent_for", "example_of", "role_of"]
 
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
-_LARGEST = 300_000  # elements that the arguments of a draw have at most, unless the example has more
+_MANY = 5  # axes of different lengths, beyond which these are not primes
 _ERRORS = (Exception,)  # whatever the user's function raises says that these lengths do not go together
 
 
@@ -198,7 +198,7 @@ class Drawing:
             lengths: of the axes; those of the example if not given.
             random: what they are drawn with.
             how: ``"near"`` for values near those of the example, ``"whole"`` for small whole numbers, which make ties
-                and kinks, ``"positive"`` for positive ones, ``"large"`` for large ones.
+                and kinks, ``"positive"`` for positive ones, ``"high"`` and ``"low"`` for ones far from zero.
         """
         found: list[Any] = []
         for n, leaf in enumerate(self.forward.leaves):
@@ -228,7 +228,16 @@ class Drawing:
         role = role_of(x)
         if role == "indices":
             return random.integers(0, self._range(leaf, x, lengths), shape).astype(x.dtype)
-        return _values(role, x, shape, random, how)
+        drawn = _values(role, x, shape, random, how)
+        if how in ("high", "low") and leaf == self._first():
+            # Far out, but near each other: what is subtracted for safety must be near them too.
+            drawn = drawn + np.asarray(1000.0 if how == "high" else -1000.0).astype(x.dtype)
+        return drawn
+
+    def _first(self) -> int:
+        """The first array that is differentiated."""
+        arrays = [n for n, leaf in enumerate(self.forward.leaves) if leaf.name in self.wrt and np.ndim(leaf.value)]
+        return arrays[0] if arrays else -1
 
     def _range(self, leaf: int, x: np.ndarray[Any, Any], lengths: Mapping[Symbol, int] | None) -> int:
         """How many things an array of indices may name."""
@@ -276,6 +285,9 @@ class Drawing:
 
 
 def _ascending(random: np.random.Generator, count: int, attempt: int) -> list[int]:
+    if count > _MANY:
+        # With many axes primes would be long; several draws tell products apart.
+        return sorted(random.choice(np.arange(2, count + 6), count, replace=False).tolist())
     primes = [*_PRIMES[1:], *(23, 29, 31, 37)]
     if attempt == 2:
         primes = [2, *primes]
@@ -352,8 +364,6 @@ def _values(
         drawn = random.uniform(0.5, 1.8, shape)
     else:
         drawn = random.standard_normal(shape)
-        if how == "large":
-            drawn = drawn * 300.0
     if x.dtype.kind == "c":
         drawn = drawn + 1j * random.standard_normal(shape)
     return np.asarray(drawn).astype(x.dtype)

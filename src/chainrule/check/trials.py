@@ -101,10 +101,10 @@ class Trials:
             draw = self.drawing.draw(label, None, self.seed * 100 + number, how)
         return self.on(draw)
 
-    def large(self) -> Trial | None:
-        """A trial on large numbers, which does not count."""
+    def large(self, how: str) -> Trial | None:
+        """A trial on numbers far from zero, ``"high"`` or ``"low"``, which does not count."""
         with seeded(self.seed + 77):
-            draw = self.drawing.draw("large", None, self.seed * 100 + 77, "large")
+            draw = self.drawing.draw("large", None, self.seed * 100 + 77, how)
         exact = None if draw is None else self.exact(draw)
         return None if exact is None else self.compared(exact)
 

@@ -23,6 +23,7 @@ class Verdicts:
         findings: mistakes that show at kinks and ties only, or on other sizes only.
         notes: what else is to be said.
         remarks: what else is to be said, and points to the fault.
+        allowed: the names of gradients that are right by a convention of the course.
         raised: the answer of a candidate that fails on the user's own example; ``None`` otherwise.
     """
 
@@ -34,6 +35,7 @@ class Verdicts:
         self.notes: list[Message] = []
         self.remarks: list[Message] = []
         self.raised: Answer | None = None
+        self.allowed: set[str] = set()
         self._excused: set[tuple[int, str]] = set()
         self._errors()
         for number, trial in enumerate(self._counted()):
@@ -49,7 +51,9 @@ class Verdicts:
             return list(self.names)
         trials = self._counted()
         return [
-            n for n in self.names if any(n in t.wrong and (k, n) not in self._excused for k, t in enumerate(trials))
+            n
+            for n in self.names
+            if n not in self.allowed and any(n in t.wrong and (k, n) not in self._excused for k, t in enumerate(trials))
         ]
 
     def worst(self, name: str) -> Compared:
@@ -118,6 +122,8 @@ class Verdicts:
         fixed = [n for n in wrong if n not in at_sizes]
         if fixed:
             text = ", ".join(fixed)
+            relation = "right on arrays of the sizes of the example, wrong on others"
+            self.findings.append(Finding("fixed_sizes", tuple(fixed), relation=relation, cost=1.5))
             self.remarks.append(
                 message("With arrays of your own sizes {gradients} is right; with others it is not.", gradients=text)
             )
