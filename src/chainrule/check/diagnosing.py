@@ -51,6 +51,9 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         for name in wrong:
             if all(name in t.gradients for t in usable):
                 relations += related(name, usable, lengths, batch)
+        absent = tuple(n for n in wrong if not any(n in t.gradients for t in usable))
+        if absent:
+            relations.append(Finding("missing_gradient", absent, relation="candidate gives nothing"))
         relations = _together([*relations, *swapped(usable, wrong)])
         searched = searched_findings(trials, usable, wrong, batch)
         findings = merged(

@@ -63,6 +63,11 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
                 Finding(kind, (name,), details=details, relation=relation, error=error, draws=len(trials), cost=cost)
             )
 
+    if exact[0].ndim == 1:
+        for leaf in trials[0].exact.leaves:
+            if leaf.name != name and trials[0].exact.gradients[leaf.name].ndim > 1:
+                others = [t.exact.gradients[leaf.name] for t in trials]
+                note("bias_times_input", _all(given, others), f"candidate == exact {leaf.name}", wrong=leaf.name)
     same_shape = all(a.shape == b.shape for a, b in zip(given, exact, strict=True))
     if not any(np.any(b) for b in exact):
         return found

@@ -27,6 +27,9 @@ class Context:
         self.step: Step = self.wiring.steps[edit.step]
         self.name = self.step.operation.name
         owner = edit.owner if edit.owner >= 0 else self.wiring.owner.get(edit.step, -1)
+        if owner < 0:  # where shares are added up, the statement of what they are the gradient of
+            of = [self.wiring.whose[out.number] for out in self.step.outputs if out.number in self.wiring.whose]
+            owner = self.wiring.made_by.get(of[0], -1) if of else -1
         self.owner = owner
         self.forward: Step | None = self.wiring.steps[owner] if owner >= 0 else None
         self.of = self.forward.operation.name if self.forward is not None else ""

@@ -293,6 +293,8 @@ def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) 
     if word == "no count":
         counts = _count_text(c, n)
         details["count"] = details["factor"] = counts
+        if "sqrt" in str(counts):
+            return "missing_scale"
         value = float(np.abs(c.value(n)))
         count = 1 / value if 0 < value < 1 else value
         batches = _length(c, batch)

@@ -130,6 +130,7 @@ KINDS = (
         RARE,
         (message("At {statement}, the gradient of {gradients} is multiplied by {wrong}, as if it were a weight."),),
         ("wrong_operand",),
+        ("bias_multiplied_by_input", "bias_like_a_weight"),
     ),
     Kind(
         "bias_not_summed",
