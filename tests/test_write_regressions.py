@@ -193,3 +193,23 @@ def test_the_root_of_the_square_of_a_length_less_another_is_not_that_number(size
     f = namespace["f"]
     function = cr.write(f, normal(5), normal(3)).function
     same(function, f, (normal(3), normal(5)))
+
+
+def _triangular(A, b):
+    x = b.copy()
+    for i in range(len(b)):
+        if i > 0:
+            for j in range(i):
+                x[i] = x[i] - A[i, j] * x[j]
+        x[i] = x[i] / A[i, i]
+    return (x**2).sum()
+
+
+def test_a_loop_within_a_loop_that_is_written_out_reads_the_counter_as_a_number():
+    # The outer turns differ, so they are written one by one; the counter of the outer loop is none in the inner body.
+    random = np.random.default_rng(4)
+    A, b = random.standard_normal((4, 4)) + 4 * np.eye(4), random.standard_normal(4)
+    _, gradients = cr.write(_triangular, A, b).function(A, b)
+    exact = cr.grad(_triangular, argnums=(0, 1))(A, b)
+    np.testing.assert_allclose(gradients["A"], exact[0], atol=1e-13)
+    np.testing.assert_allclose(gradients["b"], exact[1], atol=1e-13)

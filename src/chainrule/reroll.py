@@ -7,7 +7,7 @@ differ, as under an ``if`` that took another branch, the steps stay as they were
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -219,10 +219,20 @@ class _Pass:
         return (self._fold(x[0]), x[1]) if is_size(x[0]) else x
 
     def _fold(self, x: Any) -> Any:
-        """A static argument with the counters of loops that are written out as the numbers that they were."""
+        return self.settled(x, ())
+
+    def settled(self, x: Any, running: Collection[int]) -> Any:
+        """A static argument with the counters of loops that are written out as the numbers that they were.
+
+        Args:
+            x: the argument.
+            running: the numbers of loops whose counters stay.
+        """
         if is_size(x):
-            return rebuilt(x, lambda size, e: self._counter(size, e[1]) if e[0] == "turn" else e)
-        return moved(x, self._fold)
+            return rebuilt(
+                x, lambda size, e: self._counter(size, e[1]) if e[0] == "turn" and e[1] not in running else e
+            )
+        return moved(x, lambda e: self.settled(e, running))
 
     def _counter(self, size: Any, number: int) -> Any:
         record = self.records[number]

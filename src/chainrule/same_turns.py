@@ -277,12 +277,13 @@ class Matching:
                 places[j, 0] = self.slots[self.rows[j]].variable
                 continue
             mentioned = numbers(j, "length")
-            static = {name: changed(v, mentioned, loops) for name, v in params.items()}
+            # A loop around this one that is written out has a number in the place of its counter.
+            static = {name: changed(whole.settled(v, loops), mentioned, loops) for name, v in params.items()}
             taken: list[Any] = []
             for p, x in enumerate(operands):
                 kind, where = self.roles[j, p]
                 if kind == "literal":
-                    taken.append((changed(x[0], mentioned, loops), x[1]))
+                    taken.append((changed(whole.settled(x[0], loops), mentioned, loops), x[1]))
                 else:
                     taken.append(self.slots[where].variable if kind == "slot" else places[where])
             several = type(outputs) is tuple
@@ -302,7 +303,7 @@ class Matching:
             assert r.parent is not None
             parent = (renamed[r.parent[0]], r.parent[1]) if r.parent[0] in renamed else None
             copy = Turns(n, r.part, parent, r.code)
-            copy.counted = changed(r.counted, numbers(n, "count"), loops)
+            copy.counted = changed(whole.settled(r.counted, loops), numbers(n, "count"), loops)
             copy.starts = [s - start for s in r.starts]
             copy.stop = None if r.stop is None else r.stop - start
             body.loops.append(copy)
