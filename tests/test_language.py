@@ -135,3 +135,8 @@ def test_messages_within_messages_are_put_into_the_same_language(monkeypatch):
     outer = message("{a} and {b}", a=message("one"), b=2)
     assert outer.text("fr") == "un et 2"
     assert isinstance(outer.values["a"], Message)
+
+
+@pytest.mark.parametrize("language", catalogues.TRANSLATED)
+def test_every_message_is_translated_with_its_gaps(language):
+    assert list(catalogues.missing(catalogues.refreshed(language))) == [], "run `python -m docs.catalogues`"

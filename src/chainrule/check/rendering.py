@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.check.layout import Code, Heading, Line, Paragraph, Part, Table, lines_of
 from chainrule.check.levels import Reported
 from chainrule.check.verdicts import GradientVerdict, Suspect, chief
-from chainrule.check.vocabulary import names_text
+from chainrule.check.vocabulary import names_text, same_kind
 from chainrule.language import Message, message, plural
 
 __all__ = ["Block", "blocks_of", "error_text", "gradient_text", "markdown_of", "styled", "text_of"]
@@ -157,7 +157,14 @@ def _suspect(
         blocks.append(Paragraph(str(_holds(names, several)), indent=2))
     if s.proof is not None:
         blocks.append(Paragraph(str(message("Shown by: {relation}", relation=s.proof)), "quiet", indent=2))
-    distinct = list({(o.kind, o.step): o for o in others if (o.kind, o.step) != (s.kind, s.step)}.values())
+    # The same mistake at the same place under a more general word says nothing new.
+    distinct = list(
+        {
+            (o.kind, o.step): o
+            for o in others
+            if not (o.step == s.step and (o.kind == s.kind or same_kind(o.kind, s.kind)))
+        }.values()
+    )
     if distinct:
         blocks.append(Paragraph(str(message("What fits too:")), indent=2))
         blocks += [Paragraph(f"{o.kind}: {o.explanation}", indent=2, bullet="- ") for o in distinct[:_MOST_OTHERS]]
