@@ -18,7 +18,7 @@ from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import candidate_of
 from chainrule.check.completing import completed
 from chainrule.check.diagnosing import Diagnosis, diagnose, place_of_result
-from chainrule.check.findings import Finding, suspect_of
+from chainrule.check.findings import Finding, ordered, suspect_of
 from chainrule.check.forward import Forward
 from chainrule.check.levels import at_level
 from chainrule.check.report import Feedback, GradientVerdict, Report
@@ -135,7 +135,7 @@ class _Judge:
         self.findings += behaviour(trials)
         if not wrong and verdicts.raised is None:
             self._stability()
-        findings = sorted([*self.findings, *verdicts.findings, *diagnosis.findings], key=lambda f: f.rank)
+        findings = ordered([*self.findings, *verdicts.findings, *diagnosis.findings])
         suspects = tuple(suspect_of(f, trials.done) for f in findings)
         gradients = {n: self._verdict(n, verdicts) for n in verdicts.names}
         ok = all(g.ok for g in gradients.values()) and not suspects and verdicts.raised is None

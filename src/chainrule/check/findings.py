@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from chainrule.check.vocabulary import KINDS, kind_named, suspect
 from chainrule.ir import Program, Step
 from chainrule.language import Message, message
 
-__all__ = ["Finding", "Place", "place_of", "suspect_of"]
+__all__ = ["Finding", "Place", "ordered", "place_of", "suspect_of"]
 
 
 _ASSIGNED = re.compile(r"(\w+)\s*(?:\[.*\])?\s*(?:[-+*/@%]|//|\*\*)?=(?!=)")
@@ -74,6 +74,27 @@ class Finding:
         often = kind_named(self.kind).often if self.kind in KINDS else 1
         vague = 0.8 if self.kind in _VAGUE else 0.0
         return self.cost + vague - 0.5 * often + 1.5 * bool(self.breaks) - 0.4 * len(self.gradients)
+
+
+# Words that say less, with those that say more of the same mistake.
+_MORE_SPECIFIC = {
+    "missing_path": ("missing_mean_path", "missing_var_path"),
+    "overwrites_instead_of_accumulates": ("missing_mean_path", "missing_var_path", "duplicate_index_overwrite"),
+    "state_leak": ("resampled_mask",),
+}
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings, likeliest first; of two words for the same gradients, the one that says more stands first."""
+    found = sorted(findings, key=lambda f: f.rank)
+    for general in list(found):
+        wanted = _MORE_SPECIFIC.get(general.kind, ())
+        later = found[found.index(general) + 1 :]
+        specific = [f for f in later if f.kind in wanted and set(f.gradients) >= set(general.gradients)]
+        if specific:
+            found.remove(specific[0])
+            found.insert(found.index(general), specific[0])
+    return found
 
 
 def place_of(program: Program, forward_steps: int, step: int) -> Place:
