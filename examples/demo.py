@@ -6,6 +6,7 @@ beside it, for a browser. Run with ``make demo`` or
 ``python -m examples.demo``.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -96,9 +97,9 @@ def main():
         norm = f"{np.linalg.norm(gradient):.6f}"
         table.add_row("d" + name, "x".join(map(str, gradient.shape)), norm, f"{exact:.1e}", f"{near:.1e}", style=style)
     console.print(table)
-    console.print(f"\n{sum(right)} of {len(right)} gradients are right: at most {worst:.1e} from the complex step.")
     write_page()
-    console.print(f"Every step is explained in {PAGE}: open it in a browser.", soft_wrap=True)
+    console.print(f"\nEvery step is explained in {os.path.relpath(PAGE)}: open it in a browser.", soft_wrap=True)
+    console.print(f"{sum(right)} of {len(right)} gradients are right: at most {worst:.1e} from the complex step.")
     return int(not all(right))
 
 

@@ -62,7 +62,7 @@ def test_each_form(form):
     compare()
 
 
-@examples(400)
+@examples(250)
 @given(programs(length=10))
 def test_programs_against_pytorch(program):
     compare_with_torch(program)
@@ -76,7 +76,7 @@ def test_programs_against_jax(program):
     assert_close(found, by_jax(program.function("jax", jnp=jnp), program.inputs))
 
 
-@examples(150)
+@examples(100)
 @given(programs(length=5))
 def test_second_order_against_pytorch(program):
     generator = np.random.default_rng(7)

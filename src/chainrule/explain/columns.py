@@ -30,7 +30,8 @@ def wrapped(text: str, width: int) -> list[str]:
     """A text broken at blanks, and between characters of languages that write none."""
     lines, line = [], ""
     for piece in _pieces(text):
-        if line and wide(line) + wide(piece.rstrip()) > width and piece[0] not in _CLOSING:
+        stays = piece[0] in _CLOSING and not line.endswith(" ")
+        if line and wide(line) + wide(piece.rstrip()) > width and not stays:
             lines.append(line.rstrip())
             line = piece.lstrip()
         else:
