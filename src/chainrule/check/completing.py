@@ -20,6 +20,9 @@ __all__ = ["completed"]
 
 _WHOLE = ("averages", "constants and signs")  # groups of kinds that are a factor of the whole gradient
 
+# Their sentences say what the forward statement does: "takes a mean". They stay at the statement that does it.
+_SAYS_WHAT_IS_THERE = frozenset(("missing_batch_mean", "missing_mean", "missing_scale", "factor_2_missing"))
+
 
 def completed(report: Report, trials: Trials) -> Report:
     """A report with the lines of the candidate where it goes wrong, and with what to write there.
@@ -56,7 +59,8 @@ def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
     fitting = [
         at for at in locations if at.certain and at.relation is not None and set(at.gradients) & set(s.gradients)
     ]
-    if KINDS[s.kind].group not in _WHOLE or len(fitting) != 1 or fitting[0].place.line in (None, s.line):
+    moves = KINDS[s.kind].group in _WHOLE and s.kind not in _SAYS_WHAT_IS_THERE
+    if not moves or len(fitting) != 1 or fitting[0].place.line in (None, s.line):
         return s
     (at,) = fitting
     values = {**s.explanation.values, "statement": place(at.place.step, at.place.line, at.place.source)}
@@ -89,10 +93,11 @@ def _quietly(call: Callable[[], Any]) -> Any:
 
 
 def _written(trials: Trials) -> dict[tuple[int, str], str]:
-    """The backward pass as ``write`` gives it, by forward line and what is assigned."""
+    """The backward pass as ``write`` gives it, by forward line and what is assigned; without what the candidate has."""
+    own = {" ".join(line.split()) for line in trials.candidate.source.splitlines()}
     args, kwargs = trials.forward.split(trials.done[0].exact.draw.arguments)
     text = _quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))
-    return lines_written(text or "")
+    return {at: line for at, line in lines_written(text or "").items() if " ".join(line.split()) not in own}
 
 
 def _bound(witness: Witness, at: Location) -> Message:

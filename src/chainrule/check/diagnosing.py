@@ -116,8 +116,9 @@ def _in_one(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _placed(finding: Finding, exact: Exact) -> Finding:
-    """A finding about a gradient alone belongs to the statement that reads the array."""
-    if finding.factored and len(finding.gradients) == len(exact.gradients):
+    """A finding about a gradient alone belongs to the statement that reads the array; one about a mean, to the mean."""
+    counted = finding.kind in _MEANS and finding.place == Place()
+    if finding.factored and (counted or len(finding.gradients) == len(exact.gradients)):
         return replace(finding, place=place_of_factor(exact, finding.kind))
     if finding.place.step is not None or finding.place.line is not None:
         return finding
@@ -128,6 +129,7 @@ _INTRODUCED = {
     "sign_flipped": frozenset(("negative", "subtract")),
     "factor_2_missing": frozenset(("power", "square")),
 }
+_MEANS = frozenset(("missing_batch_mean", "missing_mean"))
 _COUNTED = frozenset(("mean", "average", "nanmean", "var", "std", "divide"))
 
 

@@ -1,0 +1,73 @@
+"""What a report says of a forward statement is so, and no line is proposed that the candidate has already."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+pytest.importorskip("typer")
+
+from typer.testing import CliRunner
+
+from chainrule.cli import app
+
+RANDOM = np.random.default_rng(6)
+ARGS = {"x": RANDOM.standard_normal((5, 3)), "t": RANDOM.standard_normal((5, 4)),
+        "W": RANDOM.standard_normal((3, 4)), "b": RANDOM.standard_normal(4)}  # fmt: skip
+
+
+def mean_of_squares(x, t, W, b):
+    y = x @ W + b
+    e = y - t
+    loss = (e**2).sum(axis=1).mean()
+    return loss
+
+
+def only_the_bias_is_averaged(x, t, W, b):
+    dy = 2 * (x @ W + b - t)
+    dW = x.T @ dy
+    db = dy.mean(axis=0)
+    return {"W": dW, "b": db}
+
+
+def only_the_weights_are_averaged(x, t, W, b):
+    dy = 2 * (x @ W + b - t)
+    dW = x.T @ dy / len(x)
+    db = dy.sum(axis=0)
+    return {"W": dW, "b": db}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wrong"), [(only_the_bias_is_averaged, "W"), (only_the_weights_are_averaged, "b")]
+)
+def test_a_mean_that_is_left_out_of_one_gradient_is_that_of_the_statement_that_takes_it(candidate, wrong):
+    report = cr.check(candidate, mean_of_squares, ARGS, ["W", "b"])
+    assert [name for name, g in report.gradients.items() if not g.ok] == [wrong]
+    first = report.suspects[0]
+    assert (first.kind, first.step) == ("missing_batch_mean", "loss")
+    assert "mean()" in str(first.explanation)
+
+
+SCRIPT = """
+import numpy as np
+x = np.linspace(-1, 1, 15).reshape(5, 3) ** 2
+t = np.ones((5, 4))
+W = np.linspace(-1, 2, 12).reshape(3, 4) ** 3
+b = np.zeros(4)
+y = x @ W + b
+loss = ((y - t) ** 2).sum(axis=1).mean()
+dy = 2 * (y - t)
+dW = x.T @ dy
+db = dy.mean(axis=0)
+"""
+
+
+def test_no_line_is_proposed_that_the_candidate_has(tmp_path):
+    path = tmp_path / "post.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    done = CliRunner().invoke(app, ["check", str(path), "--of", "loss", "--json"])
+    assert done.exit_code == 1, done.output
+    assert "missing_batch_mean" in done.output
+    assert '"fix": "dW = x.T @ dy"' not in done.output
