@@ -67,3 +67,11 @@ def test_an_array_is_refused():
     f, arguments = FUNCTIONS["dense"]
     with pytest.raises(cr.ChainruleError, match="name one element"):
         story_of_call(f, arguments, {}, "W")
+
+
+def test_an_element_of_several_results_needs_to_be_told_which():
+    explanation = cr.explain(lambda x: (x * 2, x * x), np.array([0.1, 0.2]))
+    with pytest.raises(cr.ChainruleError, match=r"2 arrays.*of="):
+        explanation.element("x[1]")
+    one = cr.explain(lambda x: (x * 2, x * x), np.array([0.1, 0.2]), of=1)
+    assert "x[1]" in str(one.element("x[1]"))

@@ -53,7 +53,14 @@ def explain(
     derivation = derive(f, args, kwargs, wrt, of, grad_output=grad_output)
     begun = derivation.parts[0].gradient if derivation.parts and np.ndim(derivation.value) else None
 
+    results = [node for node in derivation.nodes if node.kind == "result"]
+
     def story_of(element: str) -> Story:
+        if len(results) > 1:
+            raise ChainruleError(
+                f"the result is {len(results)} arrays, and one element is followed to one of them. "
+                "Instead: say which with of=."
+            )
         return story_of_call(f, args, kwargs, element, of, grad_output=begun)
 
     return Explanation(derivation, story_of=story_of)
