@@ -128,12 +128,17 @@ class Scene:
             tuple(int(plain_number(n)) for n in out.shape),
             equation,
             tuple(found for n in active if (found := self._local(reading, n)) is not None),
-            tuple(self.route(n) for n in active if self.consumers[n][0] is reading),
+            tuple(self.route(n) for n in self._as_coded([n for n in active if self.consumers[n][0] is reading])),
             self.values[out.number],
             self.gradients.get(out.number),
             self.repeats,
             self.note(reading),
         )
+
+    def _as_coded(self, numbers: Sequence[int]) -> list[int]:
+        """Arrays, those with lines in the order of their lines: a line may use what one before it has named."""
+        coded = iter([n for n in self.lines if n in numbers])
+        return [next(coded) if n in self.lines else n for n in numbers]
 
     def _local(self, reading: Reading, number: int) -> Local | None:
         if reading.form is None:
