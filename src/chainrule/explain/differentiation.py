@@ -10,6 +10,7 @@ from chainrule.explain.algebra import (
     ZERO,
     add,
     cases,
+    children,
     compare,
     delta,
     free_letters,
@@ -46,31 +47,13 @@ _LOGICAL = frozenset(("and", "or", "not"))
 
 def mentions(x: Any, name: str) -> bool:
     """Whether a formula reads elements of an array."""
-    if isinstance(x, Element):
-        return x.name == name
-    found = False
-
-    def look(child: Any) -> Any:
-        nonlocal found
-        found = found or mentions(child, name)
-        return child
-
-    mapped(x, look)
-    return found
+    return x.name == name if isinstance(x, Element) else any(mentions(child, name) for child in children(x))
 
 
 def all_letters(x: Any) -> frozenset[str]:
     """The names of all indices in a formula, those that it sums over included."""
-    found = set(free_letters(x))
-
-    def look(child: Any) -> Any:
-        found.update(all_letters(child))
-        return child
-
-    if isinstance(x, Sum):
-        found.update(i.name for i in x.over)
-    mapped(x, look)
-    return frozenset(found)
+    own = frozenset(i.name for i in x.over) if isinstance(x, Sum) else frozenset()
+    return free_letters(x).union(own, *map(all_letters, children(x)))
 
 
 def derivative(x: Formula, by: Element, known: Mapping[Formula, Formula] | None = None) -> Formula:

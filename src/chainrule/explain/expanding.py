@@ -14,12 +14,13 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from chainrule.explain.algebra import children
 from chainrule.explain.formula import (
     Add,
     Apply,
@@ -119,28 +120,8 @@ def write_out(
     return WrittenOut(tuple(rows), total - len(rows))
 
 
-def _parts(x: Any) -> Iterator[Any]:
-    """The formulas inside of one."""
-    if isinstance(x, Add):
-        yield from x.terms
-    elif isinstance(x, Multiply):
-        yield from x.factors
-    elif isinstance(x, Power):
-        yield from (x.base, x.exponent)
-    elif isinstance(x, Apply):
-        yield from x.arguments
-    elif isinstance(x, Compare):
-        yield from (x.left, x.right)
-    elif isinstance(x, Cases):
-        yield from (x.condition, x.then, x.otherwise)
-    elif isinstance(x, Sum):
-        yield x.body
-    elif isinstance(x, Partial):
-        yield from (x.of, x.by)
-
-
 def _transposed(x: Formula) -> bool:
-    return (isinstance(x, Element) and x.transposed) or any(map(_transposed, _parts(x)))
+    return (isinstance(x, Element) and x.transposed) or any(map(_transposed, children(x)))
 
 
 def _free(left: Formula) -> list[Index]:
@@ -164,7 +145,7 @@ class _Writer:
         self.left_out = 0
         names = Equation(self.at(left, at), (self.at(right, at),))
         left_out = self.left_out
-        exact, computed = self.known(_settled(left, at), {}), self.known(right, at)
+        exact, computed = self.known(names.left, {}), self.known(right, at)
         if exact is None:
             exact = computed
         # Where both are known they are the same, or a name does not mean what it seems to.
@@ -260,16 +241,13 @@ class _Writer:
                 more += 1
         if more:
             self.left_out += more
-            terms.append(Number(self.rest(x, at), "…"))
+            # What is left out has a place, kept by the number that changes nothing.
+            terms.append(Number(0.0 if x.kind == "sum" else 1.0, "…"))
         if x.kind in ("max", "min"):
             return Apply(x.kind, tuple(terms)) if len(terms) > 1 else terms[0]
         if x.kind == "prod":
             return Multiply(tuple(terms)) if len(terms) > 1 else terms[0]
         return Add(tuple(terms)) if len(terms) > 1 else (terms[0] if terms else Number(0))
-
-    def rest(self, x: Sum, at: Mapping[str, int]) -> Any:
-        """What is left out of a sum adds up to nothing that is said; its place is kept by a number of its kind."""
-        return 0.0 if x.kind == "sum" else 1.0
 
     def position(self, x: Any, at: Mapping[str, int]) -> Any:
         """A position as a whole number, where all of it is known."""
@@ -366,18 +344,6 @@ class _Writer:
         terms = [self.number(x.body, {**at, **{i.name: k for i, k in zip(x.over, p, strict=True)}}) for p in places]
         reductions: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "max": max, "min": min, "prod": math.prod}
         return reductions[x.kind](terms)
-
-
-def _settled(x: Formula, at: Mapping[str, int]) -> Formula:
-    """The left side with whole numbers as indices."""
-    if isinstance(x, Partial):
-        of, by = _settled(x.of, at), _settled(x.by, at)
-        assert isinstance(of, Element)
-        assert isinstance(by, Element)
-        return Partial(of, by)
-    if isinstance(x, Element):
-        return replace(x, indices=tuple(at.get(i.name, i) if isinstance(i, Index) else i for i in x.indices))
-    return x
 
 
 def _element(array: Any, places: Sequence[Any]) -> Any:

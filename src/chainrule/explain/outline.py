@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from chainrule.explain.algebra import children
 from chainrule.explain.derivation import Derivation, Line, Part, Route
 from chainrule.explain.expanding import write_out
-from chainrule.explain.formula import Element, Equation, Formula, Number, Partial, Size
+from chainrule.explain.formula import Element, Equation, Number, Partial, Size
 from chainrule.explain.known import values_in
 from chainrule.language import Message, message, plural
 
@@ -173,13 +174,7 @@ class Outline:
 
 def _size(x: Any) -> int:
     """How many elements and numbers a formula consists of."""
-    if isinstance(x, tuple):
-        return sum(map(_size, x))
-    if not isinstance(x, Formula):
-        return 0
-    if isinstance(x, Element | Number | Size | Partial):
-        return 1
-    return sum(_size(getattr(x, field.name)) for field in fields(x))
+    return 1 if isinstance(x, Element | Number | Size | Partial) else sum(map(_size, children(x)))
 
 
 def _same(chain: Equation, part: Part, route: Route) -> bool:

@@ -41,7 +41,7 @@ def step_head(part: Part, number: int) -> str:
 def step_body(outline: Outline, part: Part, arrays: Arrays) -> str:
     """What is said of a statement, and of each gradient that is found there."""
     entries = list(outline.part(part))
-    said = "".join(_entry(e, arrays, part.result) for e in entries if e.kind != "array")
+    said = "".join(_entry(e) for e in entries if e.kind != "array")
     numbers = "".join(
         arrays.figure(e.content, _array_name(e, outline, part), e.label) for e in entries if e.kind == "array"
     )
@@ -66,7 +66,7 @@ def _route(outline: Outline, part: Part, route: Route, arrays: Arrays) -> str:
     for place, entry in enumerate(entries):
         if entry.kind == "array":
             continue
-        rows += _entry(entry, arrays, route.gradient, _reasons(entries, place))
+        rows += _entry(entry, _reasons(entries, place))
     brief = _brief(route)
     numbers = "".join(arrays.figure(line.value, line.target, None) for line in route.lines if line.value is not None)
     if numbers:
@@ -92,7 +92,7 @@ def _reasons(entries: list[Entry], place: int) -> list[str]:
     return found
 
 
-def _entry(entry: Entry, arrays: Arrays, name: str, marks: list[str] | None = None) -> str:
+def _entry(entry: Entry, marks: list[str] | None = None) -> str:
     label = f"<dt>{_label(entry)}</dt>" if entry.label is not None else '<dt class="empty"></dt>'
     more = "" if entry.role == "code" else " more"
     if entry.kind == "formula":
@@ -101,8 +101,6 @@ def _entry(entry: Entry, arrays: Arrays, name: str, marks: list[str] | None = No
         content = mathml(entry.content, block=not joined)
     elif entry.kind == "code":
         content = f"<pre><code>{code_html(str(entry.content), marks or [])}</code></pre>"
-    elif entry.kind == "array":
-        content = arrays.figure(entry.content, name, entry.label)
     else:
         content = f"<p>{escape(str(entry.content))}</p>"
     return f'<div class="row {entry.role}{more}">{label}<dd>{content}</dd></div>'

@@ -146,7 +146,7 @@ class _Answer:
             self._say_blockers()
 
     def _find_blockers(self, mask: Any) -> None:
-        blocks, _ = blocks_of(self.scene, self.stages, self.question.number, mask)
+        blocks = blocks_of(self.scene, self.stages, self.question.number, mask)
         self.blockers = _ordered([blocker_of(self.scene, b) for b in blocks], by_count=not self.question.single)
 
     def _say_blockers(self) -> None:

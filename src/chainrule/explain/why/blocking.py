@@ -45,11 +45,10 @@ class Ending:
     stage: Stage | None
 
 
-def blocks_of(scene: Scene, stages: Sequence[Stage], start: int, mask: Mask) -> tuple[list[Block], bool]:
-    """The blocks on the paths from some elements whose gradient is zero, and whether paths cancel as well."""
+def blocks_of(scene: Scene, stages: Sequence[Stage], start: int, mask: Mask) -> list[Block]:
+    """The blocks on the paths from some elements whose gradient is zero."""
     pending: dict[int, Mask] = {start: mask}
     found: list[Block] = []
-    cancelled = False
     for stage in stages:
         if stage.constant or not any(o in scene.cotangents for o in stage.outputs):
             continue
@@ -63,13 +62,12 @@ def blocks_of(scene: Scene, stages: Sequence[Stage], start: int, mask: Mask) -> 
                 if dead.any():
                     found.append(Block(stage, v, asked, dead))
                 gradient = scene.gradient(o)
-                cancelled = cancelled or bool((alive & (gradient != 0)).any())
                 # Behind a block too: another one there would stop the gradient if this one did not.
                 onwards = (alive | dead) & (gradient == 0)
                 pending[o] = pending[o] | onwards if o in pending else onwards
             if not any(r.any() for r in reached):
                 found.append(Block(stage, v, asked, None))
-    return found, cancelled
+    return found
 
 
 def inner_block(block: Block) -> tuple[Block, bool]:
