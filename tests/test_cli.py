@@ -444,6 +444,19 @@ def test_usage_errors():
     assert invoke("--help").exit_code == 0
 
 
+def test_a_command_loads_what_it_needs_alone():
+    code = (
+        "import sys; sys.argv = ['chainrule', 'grad', '--help']\n"
+        "from chainrule.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "loaded = [n for n in sys.modules if n.startswith(('chainrule.check', 'chainrule.explain'))]\n"
+        "assert not loaded, loaded"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 def test_without_the_extra_the_message_says_what_to_install():
     code = "import sys; sys.modules['typer'] = None; from chainrule.cli import main"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -128,6 +128,14 @@ def test_json_and_gradescope(files, tmp_path):
     assert sum(t["max_score"] for t in results["tests"]) == 6.0
 
 
+def test_a_results_file_that_cannot_be_written(files, tmp_path):
+    homework, about = files
+    out = tmp_path / "nowhere" / "results.json"
+    result = invoke(f"{homework}::dense_grad_*", *about, "--gradescope", out)
+    assert result.exit_code == 2
+    assert "results.json cannot be written" in " ".join(result.stderr.split())
+
+
 def network(write, mask: str, turns: int) -> Path:
     return write(NETWORK.replace("MASK", mask).replace("TURNS", str(turns)), "network.py")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from chainrule.cli.app import (
+from chainrule.cli.shared import (
     USAGE,
     Lang,
     Of,
@@ -29,6 +28,7 @@ from chainrule.cli.app import (
     names_in,
     print_notes,
     read_shapes,
+    write_file,
 )
 from chainrule.errors import ChainruleError
 from chainrule.explain.explaining import explain_function, explain_script
@@ -82,10 +82,7 @@ def explain(
         if name == "-":
             print(text(), end="")
             continue
-        try:
-            Path(name).write_text(text(), encoding="utf-8")
-        except OSError as error:
-            fail(f"{option} {name} cannot be written: {error.strerror}.", USAGE)
+        write_file(option, name, text())
         errors.print(Text(f"Wrote {name}."), soft_wrap=True)
     if html is None and markdown is None:
         console = Console(highlight=False)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.cli.app import (
+from chainrule.cli.shared import (
     FAILED,
     Of,
     OfIndex,

@@ -15,7 +15,7 @@ from rich.text import Text
 from chainrule.check.rendering import styled
 from chainrule.check.selftesting import selftest as run_selftest
 from chainrule.check.selftesting import selftest_blocks
-from chainrule.cli.app import (
+from chainrule.cli.shared import (
     FAILED,
     Lang,
     Shapes,

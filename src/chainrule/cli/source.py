@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from chainrule.cli.app import (
-    USAGE,
+from chainrule.cli.shared import (
     Of,
     OfIndex,
     Shapes,
@@ -21,13 +20,13 @@ from chainrule.cli.app import (
     Wrt,
     app,
     check_updates,
-    fail,
     failing,
     index_in,
     is_function,
     names_in,
     print_notes,
     read_shapes,
+    write_file,
 )
 from chainrule.history import RequestError
 from chainrule.script import has_parameters
@@ -75,10 +74,7 @@ def write(
             source, notes = write_script(target, of, names, style=style or "lines", **options)  # type: ignore[arg-type]
     errors = Console(stderr=True, highlight=False)
     if output not in (None, "-"):
-        try:
-            source.save(str(output))
-        except OSError as error:
-            fail(f"--output {output} cannot be written: {error.strerror}.", USAGE)
+        write_file("--output", str(output), str(source))
         errors.print(Text(f"Wrote {output}."), soft_wrap=True)
     elif sys.stdout.isatty():
         console = Console(highlight=False)

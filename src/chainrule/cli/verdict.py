@@ -22,7 +22,20 @@ from chainrule.check.isolation.opening import opened, opened_script
 from chainrule.check.isolation.remote import Limits
 from chainrule.check.levels import level_named
 from chainrule.check.report import Feedback, Report
-from chainrule.cli.app import Lang, OfIndex, Shapes, Wrt, app, fail, index_in, names_in, read_shapes, split_outside
+from chainrule.cli.shared import (
+    Lang,
+    OfIndex,
+    Shapes,
+    Wrt,
+    app,
+    fail,
+    index_in,
+    names_in,
+    read_shapes,
+    split_outside,
+    with_notes,
+    write_file,
+)
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
 from chainrule.language import in_language, message
@@ -119,11 +132,11 @@ def check(
                     report = _of_function(target, str(forward), shapes, _pairs(names), asked)
         except ChainruleError as error:
             if not as_json and not gradescope:
-                fail(_with_notes(error), NOT_JUDGED, verbatim=isinstance(error, ScriptError))
-            note = message("{error}", error=_with_notes(error))
+                fail(with_notes(error), NOT_JUDGED, verbatim=isinstance(error, ScriptError))
+            note = message("{error}", error=with_notes(error))
             report = Report(target, forward or str(of), False, judged=False, notes=(note,), feedback=asked.feedback)
         if gradescope:
-            Path(gradescope).write_text(report.to_gradescope() + "\n", encoding="utf-8")
+            write_file("--gradescope", gradescope, report.to_gradescope() + "\n", NOT_JUDGED)
         if as_json:
             print(report.to_json())
         else:
@@ -170,10 +183,6 @@ def _of_function(target: str, forward: str, shapes: str | None, names: dict[str,
             )
         )
     return replace(report, notes=(*report.notes, *notes))
-
-
-def _with_notes(error: BaseException) -> str:
-    return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
 def _pairs(text: str | None) -> dict[str, str]:

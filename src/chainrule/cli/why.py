@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from chainrule.cli.app import Lang, Of, OfIndex, Shapes, Target, UpdatesOption, app, failing, followed, speaking
+from chainrule.cli.shared import Lang, Of, OfIndex, Shapes, Target, UpdatesOption, app, failing, followed, speaking
 from chainrule.explain.why import why_followed
 
 __all__ = ["why"]

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
@@ -52,6 +53,8 @@ __all__ = [
     "read_shapes",
     "speaking",
     "split_outside",
+    "with_notes",
+    "write_file",
 ]
 
 FAILED, USAGE = 1, 2
@@ -151,7 +154,12 @@ def failing() -> Iterator[None]:
     except ScriptError as error:
         fail(str(error), FAILED, verbatim=True)
     except ChainruleError as error:
-        fail("\n".join([str(error), *getattr(error, "__notes__", ())]), FAILED)
+        fail(with_notes(error), FAILED)
+
+
+def with_notes(error: BaseException) -> str:
+    """What an error says, with what was added to it on the way."""
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
 @contextmanager
@@ -197,6 +205,14 @@ def fail(message: str, code: int, verbatim: bool = False) -> NoReturn:
 
 
 # ---- what is printed
+def write_file(option: str, name: str, text: str, code: int = USAGE) -> None:
+    """Write what ``option`` asked for to a file; ends the program where that fails."""
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{option} {name} cannot be written: {error.strerror}.", code)
+
+
 def print_notes(notes: Sequence[str], console: Console) -> None:
     """What else is to be said, each on lines of its own."""
     for note in notes:
