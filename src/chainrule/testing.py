@@ -14,6 +14,7 @@ from chainrule.check.checking import check
 from chainrule.check.report import Feedback, Report
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, NotDifferentiableError, TreeError
+from chainrule.follow import call
 from chainrule.gradient import grad
 from chainrule.numeric import directional
 from chainrule.trees import flatten, paths, unflatten
@@ -137,7 +138,7 @@ def check_gradients(
         filled = list(leaves)
         for k, v, single in zip(chosen, values, scalar, strict=True):
             filled[k] = v[()] if single and isinstance(v, np.ndarray) else v
-        return f(*unflatten(structure, filled))
+        return call(f, *unflatten(structure, filled))
 
     results = flatten(on_leaves(*points))[0]
     single = len(results) == 1 and np.size(results[0]) == 1
