@@ -57,6 +57,11 @@ def _array_or_scalar(x: Any) -> Any:
     return array if array.ndim else array[()]
 
 
+def has_own_derivative(operation: Operation) -> bool:
+    """Whether a user said what the derivative is, which then need not be that of the function."""
+    return getattr(operation.function, "__module__", None) == __name__
+
+
 class _Opaque:
     """A function of arrays that gives a list of arrays and ``None``, recorded as one step without a look inside.
 

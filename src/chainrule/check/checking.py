@@ -22,6 +22,7 @@ from chainrule.check.findings import Finding, ordered, suspect_of
 from chainrule.check.forward import Forward
 from chainrule.check.levels import at_level
 from chainrule.check.report import Feedback, GradientVerdict, Report
+from chainrule.check.second_opinion import doubted
 from chainrule.check.trials import Trials
 from chainrule.check.weighing import Verdicts
 from chainrule.errors import ChainruleError
@@ -120,6 +121,10 @@ class _Judge:
         verdicts = Verdicts(trials)
         self.notes += verdicts.notes
         wrong = verdicts.wrong()
+        if wrong and verdicts.raised is None and not random_candidate:
+            unsure = doubted(trials, wrong)
+            if unsure:
+                return self._undecided(unsure)
         diagnosis = Diagnosis([], ())
         if random_candidate and not random_forward:
             self.findings.append(Finding("resampled_mask", tuple(wrong), relation="two calls differ", draws=1))
@@ -150,6 +155,16 @@ class _Judge:
             remarks=(*verdicts.remarks, *self.remarks),
             feedback=self.feedback,
         )
+
+    def _undecided(self, unsure: Sequence[str]) -> Report:
+        """The report where chainrule's own gradient is the one in doubt."""
+        note = message(
+            "Differences of the forward function agree with the candidate's {gradients}, and not with the gradient "
+            "that chainrule finds. That is most likely a mistake in chainrule: please report it.",
+            gradients=", ".join(unsure),
+        )
+        notes, names = (*self.notes, note), (self.trials.candidate.name, self.trials.forward.name)
+        return Report(*names, False, judged=False, notes=notes, feedback=self.feedback)
 
     def _apply_convention(self, diagnosis: Diagnosis, verdicts: Verdicts) -> None:
         """Let gradients be right that differ from the exact ones by the course's way to average."""

@@ -17,7 +17,7 @@ from chainrule.indexing import HOLE, Index
 from chainrule.ir import Program, Var
 from chainrule.lengths import ONE, Symbol, whole_symbols
 
-__all__ = ["Draw", "Drawing", "cotangent_for", "example_of", "role_of"]
+__all__ = ["Draw", "Drawing", "cotangent_for", "example_of", "floats_in", "role_of"]
 
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 _MANY = 5  # axes of different lengths, beyond which these are not primes
@@ -58,10 +58,10 @@ def role_of(x: Any) -> str:
         return "fixed"
     if kind == "c":
         return "general"
-    return _role_of_floats(x)
+    return _role_offloats_in(x)
 
 
-def _role_of_floats(x: np.ndarray[Any, Any]) -> str:
+def _role_offloats_in(x: np.ndarray[Any, Any]) -> str:
     values = np.unique(x)
     if x.ndim and set(values.tolist()) <= {0.0, 1.0}:
         if x.ndim > 1 and len(values) == 2 and np.all(x.sum(axis=-1) == 1):
@@ -369,17 +369,18 @@ def _values(
     return np.asarray(drawn).astype(x.dtype)
 
 
-def _floats(result: Any) -> Iterator[Any]:
+def floats_in(result: Any) -> Iterator[Any]:
+    """The arrays and numbers of a result that are differentiated, in order."""
     items = result if isinstance(result, tuple | list) else result.values() if isinstance(result, dict) else (result,)
     for x in items:
         if isinstance(x, tuple | list | dict):
-            yield from _floats(x)
+            yield from floats_in(x)
         elif np.asarray(x).dtype.kind in "fc":
             yield x
 
 
 def _is_numbers(result: Any) -> bool:
-    found = list(_floats(result))
+    found = list(floats_in(result))
     return bool(found) and all(np.size(x) and np.all(np.isfinite(x)) for x in found)
 
 
@@ -391,7 +392,7 @@ def cotangent_for(result: Any, random: np.random.Generator, free: bool = True) -
         random: what it is drawn with.
         free: whether it may be any; else it is that of the sum of the result.
     """
-    items = list(_floats(result))
+    items = list(floats_in(result))
     if len(items) == 1:
         x = np.asarray(items[0])
         if x.ndim == 0 and x.dtype.kind == "f":
