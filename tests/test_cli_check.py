@@ -149,6 +149,13 @@ def test_a_script(write, turns):
     assert "DB1 (B1)" in str(report["notes"])
 
 
+def test_a_script_that_reads_only_the_length_of_an_array(write):
+    lines = ["W = np.arange(20.0).reshape(5, 4)", "rows = np.arange(3)", "n = len(rows)", "V = W[:n]"]
+    lines += ["err = np.mean(V**2)", "dW = np.zeros_like(W)", "dW[:n] = 2 * V / V.size"]
+    result = invoke(write("import numpy as np\n" + "\n".join(lines), "script.py"), "--of", "err")
+    assert result.exit_code == 0, result.output
+
+
 def test_a_wrong_script(write):
     result = invoke(network(write, "1", 2), "--of", "err", "--json")
     assert result.exit_code == 1, result.output

@@ -13,7 +13,7 @@ from chainrule.calls import TracedCall, detached
 from chainrule.differentiate import differentiate
 from chainrule.history import Chosen, RequestError, ancestors, descendants
 from chainrule.ir import Program, Var
-from chainrule.sizes import is_size
+from chainrule.statics import mentioned_in
 from chainrule.tape import Tape
 from chainrule.trace import program_of
 from chainrule.traced import value_of
@@ -86,7 +86,8 @@ class Followed:
         needed = {x.number for step in program.steps for x in step.inputs}
         needed |= {x.number for x in program.outputs} | {guard.variable.number for guard in program.guards}
         for step in program.steps:
-            needed |= _sized([*step.params.values(), *(x.value for x in step.inputs if not isinstance(x, Var))])
+            statics = [*step.params.values(), *(x.value for x in step.inputs if not isinstance(x, Var))]
+            needed.update(mentioned_in(statics))
         return replace(program, constants=tuple(c for c in program.constants if c.number in needed))
 
 
@@ -109,16 +110,6 @@ class _Call(TracedCall):
         self.aux = None
         self.wrt = list(wrt)
         self.wrt_values = [tape.values[v] for v in wrt]
-
-
-def _sized(statics: Any) -> set[int]:
-    """The variables whose lengths are used in static arguments."""
-    if is_size(statics):
-        head, *rest = statics.expression
-        return {rest[0]} if head in ("length", "size") else _sized(rest)
-    if isinstance(statics, list | tuple):
-        return set().union(*map(_sized, statics))
-    return set()
 
 
 def element(result: Any, title: str, index: Sequence[int] | None) -> tuple[Any, str]:

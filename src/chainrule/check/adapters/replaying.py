@@ -19,6 +19,7 @@ from chainrule.ir import Const, Program, Step, Var
 from chainrule.names import Namespace
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
+from chainrule.statics import mentioned_in
 from chainrule.tape import current_tape, record
 from chainrule.traced import Traced
 
@@ -34,25 +35,9 @@ def pruned(program: Program, outputs: Sequence[Var | Const]) -> Program:
     for step in reversed(program.steps):
         if any(out.number in needed for out in step.outputs):
             steps.append(step)
-            needed |= {x.number for x in step.inputs} | _sized(step.params.values()) | _sized(x for x in step.inputs)
+            numbers = [x.value for x in step.inputs if isinstance(x, Const) and x.number < 0]
+            needed |= {x.number for x in step.inputs} | {*mentioned_in([*step.params.values(), *numbers])}
     return replace(program, steps=tuple(reversed(steps)), outputs=tuple(outputs))
-
-
-def _sized(things: Any) -> set[int]:
-    """The variables whose lengths stand in static arguments."""
-    found: set[int] = set()
-    for x in things:
-        value = x.value if isinstance(x, Const) and x.number < 0 else x
-        if is_size(value):
-            head, *rest = value.expression
-            found |= {rest[0]} if head in ("length", "size", "value") else _sized(rest)
-        elif isinstance(value, tuple | list):
-            found |= _sized(value)
-        elif isinstance(value, slice):
-            found |= _sized((value.start, value.stop, value.step))
-        elif hasattr(value, "parts"):
-            found |= _sized(value.parts)
-    return found
 
 
 class Replayed:
