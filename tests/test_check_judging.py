@@ -50,6 +50,22 @@ def test_another_choice_at_a_kink_is_a_convention() -> None:
     assert report.gradients["b"].convention is not None
 
 
+def larger(X, M, b):
+    Y = np.maximum(X, M) * b
+    return Y
+
+
+def larger_with_ties_to_the_first(X, M, b, g):
+    d = g * b
+    return d * (X >= M), d * (M > X), 3 * (g * np.maximum(X, M)).sum(axis=0)
+
+
+def test_another_choice_at_ties_stays_right_while_a_cause_is_searched() -> None:
+    args = {"X": 1.0 * (RANDOM.random((4, 3)) < 0.5), "M": 1.0 * (RANDOM.random((4, 3)) < 0.5), "b": np.ones(3)}
+    report = cr.check(larger_with_ties_to_the_first, larger, args)
+    assert [n for n, g in report.gradients.items() if not g.ok] == ["b"]
+
+
 def averaged(X, W, b, g):
     dX, dW, db = right(X, W, b, g)
     return dX, dW / len(X), db

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from chainrule.check.exact import Exact
 from chainrule.check.forward import Leaf
 from chainrule.check.tolerance import allowed, precision_of
 from chainrule.errors import ChainruleError
+from chainrule.lengths import Symbol
 from chainrule.trees import flatten
 
 __all__ = ["Compared", "Trial", "compare", "gradients_in"]
@@ -45,12 +46,21 @@ class Compared:
 
 @dataclass(slots=True)
 class Trial:
-    """A candidate's answer on a draw, next to the exact gradients."""
+    """A candidate's answer on a draw, next to the exact gradients.
+
+    Attributes:
+        exact: the exact gradients.
+        answer: what the candidate answered.
+        gradients: the arrays in it, by the name of the leaf.
+        compared: each of them, compared.
+        lengths: of the axes, where they are not those of the example.
+    """
 
     exact: Exact
     answer: Answer
     gradients: dict[str, Any]
     compared: dict[str, Compared] = field(default_factory=dict)
+    lengths: Mapping[Symbol, int] | None = None
 
     @property
     def label(self) -> str:
@@ -146,10 +156,3 @@ def compare_all(trial: Trial) -> Trial:
         n = leaf.name
         trial.compared[n] = compare(trial.gradients.get(n), exact.gradients[n], exact.noise.get(n, 0.0), exact.scale)
     return trial
-
-
-def over_all(trials: Sequence[Trial], name: str) -> Mapping[str, Any]:
-    """The worst of a gradient over several draws."""
-    found = [t.compared[name] for t in trials if name in t.compared]
-    worst = max(found, key=lambda c: (not c.ok, c.error))
-    return {"ok": all(c.ok for c in found), "worst": worst}

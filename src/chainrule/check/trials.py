@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,6 @@ class Trials:
         seed: of the draws.
         drawing: makes them.
         done: the trials.
-        lengths: of the axes on trials of other sizes, by the number of the trial.
     """
 
     candidate: Candidate
@@ -41,7 +39,6 @@ class Trials:
     seed: int
     drawing: Drawing
     done: list[Trial] = field(default_factory=list)
-    lengths: dict[int, Mapping[Any, int]] = field(default_factory=dict)
 
     @classmethod
     def begun(cls, candidate: Candidate, forward: Forward, wrt: Sequence[str], seed: int) -> Trials:
@@ -114,11 +111,11 @@ class Trials:
             return None
         seed = self.seed * 100 + number
         with seeded(self.seed + number):
-            lengths = self.drawing.other_lengths(seed, list(self.lengths.values()))
+            lengths = self.drawing.other_lengths(seed, [t.lengths for t in self.done if t.lengths is not None])
             draw = None if lengths is None else self.drawing.draw(label, lengths, seed, how)
         trial = self.on(draw)
-        if trial is not None and lengths is not None:
-            self.lengths[id(trial)] = lengths
+        if trial is not None:
+            trial.lengths = lengths
         return trial
 
     def square(self) -> list[Trial]:
@@ -134,7 +131,7 @@ class Trials:
             if exact is None:
                 continue
             trial = self.compared(exact)
-            self.lengths[id(trial)] = lengths
+            trial.lengths = lengths
             if trial.answer.error is None:
                 found.append(trial)
         return found
@@ -143,5 +140,8 @@ class Trials:
         """A further trial on arrays of the same sizes as another."""
         seed = self.seed * 100 + number
         with seeded(self.seed + number):
-            draw = self.drawing.draw(trial.label, self.lengths.get(id(trial)), seed)
-        return self.on(draw)
+            draw = self.drawing.draw(trial.label, trial.lengths, seed)
+        found = self.on(draw)
+        if found is not None:
+            found.lengths = trial.lengths
+        return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from chainrule.check.candidate import Answer
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Compared, Trial
@@ -18,6 +16,7 @@ class Verdicts:
     """The verdict on each gradient.
 
     Attributes:
+        done: the trials that are judged.
         names: of the gradients.
         conventions: what a gradient differs in without being wrong.
         findings: mistakes that show at kinks and ties only, or on other sizes only.
@@ -28,8 +27,8 @@ class Verdicts:
     """
 
     def __init__(self, trials: Trials) -> None:
-        self.trials = trials
-        self.names = [leaf.name for leaf in trials.done[0].exact.leaves]
+        self.done = tuple(trials.done)  # the search for a cause draws further ones, which no kink is excused on
+        self.names = [leaf.name for leaf in self.done[0].exact.leaves]
         self.conventions: dict[str, Message] = {}
         self.findings: list[Finding] = []
         self.notes: list[Message] = []
@@ -58,15 +57,15 @@ class Verdicts:
 
     def worst(self, name: str) -> Compared:
         """The worst comparison of a gradient."""
-        trials = self._counted() or self.trials.done[:1]
+        trials = self._counted() or self.done[:1]
         found = [(t.compared[name], (k, name) in self._excused) for k, t in enumerate(trials) if name in t.compared]
         return max(found, key=lambda pair: (not pair[0].ok and not pair[1], not pair[1], pair[0].error))[0]
 
     def _counted(self) -> list[Trial]:
-        return [t for t in self.trials.done if t.answer.error is None]
+        return [t for t in self.done if t.answer.error is None]
 
     def _errors(self) -> None:
-        failed = [t for t in self.trials.done if t.answer.error is not None]
+        failed = [t for t in self.done if t.answer.error is not None]
         if not failed:
             return
         own = [t for t in failed if t.label in ("example", "fresh")]
@@ -131,8 +130,3 @@ class Verdicts:
             self.remarks.append(
                 message("Your own example could not have shown that {gradients} is wrong.", gradients=", ".join(hidden))
             )
-
-
-def is_finite(x: object) -> bool:
-    """Whether an array holds numbers alone."""
-    return bool(np.all(np.isfinite(np.asarray(x))))
