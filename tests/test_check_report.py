@@ -122,6 +122,13 @@ def test_a_hint_gives_nothing_away(feedback):
     assert at_level(report) == report
 
 
+def test_a_hint_about_two_mistakes_at_once_can_be_asked_for_again():
+    pair = tuple(replace(suspect(k, gradients=("W",)), together=1) for k in ("missing_transpose", "sign_flipped"))
+    report = at_level(wrong_report(feedback="hint", suspects=pair))
+    assert len(report.suspects) == 2
+    assert at_level(report) == report
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_is_named_by_its_hint(kind):
     report = Report("c", "f", False, suspects=(suspect(kind, step="q7", line=77, source="q7 = p7"),), feedback="hint")

@@ -98,5 +98,5 @@ def _questions(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
             continue
         same = found.get(s.hint.template)
         names = s.gradients if same is None else tuple(dict.fromkeys((*same.gradients, *s.gradients)))
-        found[s.hint.template] = Suspect("", None, None, s.hint, hint=s.hint, gradients=names)
+        found[s.hint.template] = Suspect("", None, None, s.hint, hint=s.hint, gradients=names, together=s.together)
     return tuple(found.values())
