@@ -323,6 +323,41 @@ def test_what_leaks_is_seen():
     assert np.allclose(second.gradients["W"], 2 * exact()["W"])
 
 
+class Steps:
+    """Takes a step with its weights in its backward pass, after or before they are used."""
+
+    first = False
+
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        self.Z = x @ self.W + self.b
+        return np.maximum(0, self.Z)
+
+    def backward(self, grad):
+        grad = grad * (self.Z > 0)
+        self.dW, self.db = self.x.T @ grad, grad.sum(axis=0)
+        W = self.W
+        if not self.first:
+            W = W.copy()
+        self.W -= 0.1 * self.dW
+        self.b = self.b - 0.1 * self.db
+        return grad @ W.T
+
+
+class StepsFirst(Steps):
+    first = True
+
+
+def test_a_step_in_the_backward_pass_is_no_fault_of_the_gradients():
+    assert cr.check(Steps, dense, ARGS).ok
+    report = cr.check(StepsFirst, dense, ARGS)
+    assert [n for n, g in report.gradients.items() if not g.ok] == ["x"]
+    assert report.suspects[0].kind == "uses_updated_weights"
+
+
 def test_variables_of_a_class_are_seen():
     answer = candidate_of(STYLES["parameters"], dense, ARGS).answer(ARGS, G, look=True)
     assigned = [s for s in answer.seen if s.text]

@@ -119,7 +119,7 @@ class _Judge:
         if not any(t.wrong for t in trials.done):
             trials.resized(5, "kinks", "whole") or trials.fresh("kinks", 5, "whole")
         verdicts = Verdicts(trials)
-        self.notes += verdicts.notes
+        self.notes += [*verdicts.notes, *trials.done[0].answer.notes]
         wrong = verdicts.wrong()
         if wrong and verdicts.raised is None and not random_candidate:
             unsure = doubted(trials, wrong)
@@ -134,7 +134,8 @@ class _Judge:
             diagnosis = self._raised(verdicts)
         elif wrong:
             diagnosis = diagnose(trials, wrong)
-            self.findings += self._without_upstream(wrong)
+            stepped = {n for f in diagnosis.findings if f.kind == "uses_updated_weights" for n in f.gradients}
+            self.findings += self._without_upstream([n for n in wrong if n not in stepped])
         self._apply_convention(diagnosis, verdicts)
         wrong = [n for n in wrong if n not in verdicts.allowed]
         self.findings += behaviour(trials)

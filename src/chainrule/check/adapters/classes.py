@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.adapters.adapter import Task, changed_in, handed_over, origin_of
-from chainrule.check.adapters.attributes import Holder, gradients_held, holders, place, snapshot
+from chainrule.check.adapters.attributes import Holder, gradients_held, holders, place, put, snapshot
 from chainrule.check.adapters.constructing import Construction, method_of, nature_of
 from chainrule.check.adapters.forwards import ForwardValues, function_node, returned_names
-from chainrule.check.adapters.functions import COTANGENT, Role, arranged, roles_of
+from chainrule.check.adapters.functions import COTANGENT, Role, arranged, roles_of, value_of_role
 from chainrule.check.adapters.naming import is_rate_name
 from chainrule.check.adapters.observing import Observed, observe
 from chainrule.check.adapters.reading import Reader, is_array, kept
@@ -33,6 +33,7 @@ class _Pass:
     instance: Any
     places: Mapping[str, Holder]
     handed: list[tuple[str, Any, Any]] = field(default_factory=list)
+    stepped: dict[str, Any] = field(default_factory=dict)  # what weights were before it took a step with them
 
 
 class ClassAdapter:
@@ -60,8 +61,6 @@ class ClassAdapter:
         self.notes: tuple[Message, ...] = ()
         self.taken = self._forward_parameters()
         self.construction = Construction(candidate, task, tuple(self.taken.values()))
-        self.rate: float | None = None
-        self.takes_cotangent = True
         self.roles, notes = self._backward_roles()
         self.takes_cotangent = any(role.kind == "cotangent" for role in self.roles.values())
         self.notes += (*notes, *self.construction.notes)
@@ -123,25 +122,11 @@ class ClassAdapter:
         for parameter, role in self.roles.items():
             if role.kind == "default":
                 continue
-            value: Any = None
-            if role.kind == "argument":
-                already = [h for n, h, _ in begun.handed if n == role.name]
-                value = already[0] if already else values.arguments.get(role.name)
-            elif role.kind == "cotangent":
-                value = cotangent[int(role.name)] if role.name else cotangent
-            elif role.kind == "output":
-                value = values.output
-            elif role.kind == "cache":
-                value = values.cache
-            elif role.kind == "local":
-                value = values.local.get(role.name)
-            elif role.kind == "rate":
-                value = _RATE
-            elif role.kind == "arguments":
-                value = {}
-            if role.kind == "argument" and any(value is h for _, h, _ in begun.handed):
-                found[parameter] = value
+            already = [h for n, h, _ in begun.handed if role.kind == "argument" and n == role.name]
+            if already:
+                found[parameter] = already[0]  # what forward was given
                 continue
+            value = _RATE if role.kind == "rate" else value_of_role(role, values, cotangent, self.roles)
             (_, handed, before) = handed_over({parameter: value})[0]
             begun.handed.append((COTANGENT if role.kind == "cotangent" else role.name or parameter, handed, before))
             found[parameter] = handed
@@ -172,17 +157,26 @@ class ClassAdapter:
         changed = changed_in(begun.handed)
         if seen.error is not None:
             return Answer({}, seen.seen, seen.error, seen.error_line, changed, notes, output)
-        stepped = [n for n, w in weights.items() if not np.array_equal(w, place(begun.instance, begun.places[n]))]
-        if stepped and not rate:
-            changed += tuple(n for n in stepped if n not in changed)
+        steps = {n: w - place(begun.instance, begun.places[n]) for n, w in weights.items()}
+        steps = {n: step for n, step in steps.items() if np.any(step)}
         try:
             found = self._found(seen.result, begun, values, before)
         except CandidateError as error:
             return Answer({}, seen.seen, error, None, changed, notes, output)
-        for name in stepped:
+        for name, step in steps.items():
             if name not in found and rate:
-                found[name] = (weights[name] - place(begun.instance, begun.places[name])) / rate
+                found[name] = step / rate
                 notes += (message("The gradient of {name} is read from the step that it takes itself.", name=name),)
+            elif name in found and _is_along(step, found[name]):
+                begun.stepped[name] = weights[name]
+            elif not rate and name not in changed:
+                changed += (name,)
+        if begun.stepped:
+            which = ", ".join(begun.stepped)
+            text = message(
+                "Its backward pass takes a step with {arrays}, too; that is undone after each call.", arrays=which
+            )
+            notes += (text,)
         shaped = {n: begun.places[n].back(g) if n in begun.places else g for n, g in found.items()}
         wanted = {n: g for n, g in shaped.items() if n in (self.task.wrt or self.task.facts.floats)}
         if not wanted:
@@ -239,6 +233,8 @@ class ClassAdapter:
             return failed, failed
         begun: _Pass = made.result
         first = self._run(begun, values, cotangent, False)
+        for name, weights in begun.stepped.items():
+            put(begun.instance, begun.places[name], weights)
         clear = _clearing(begun.instance)
         if clear is not None:
             observe(clear, self.origin.files, False)
@@ -249,6 +245,17 @@ class ClassAdapter:
         )
         again = refilled.result if refilled.error is None else begun
         return first, self._run(again, values, cotangent, False)
+
+
+def _is_along(step: Any, gradient: Any) -> bool:
+    """Whether a step goes against a gradient: whether it is a positive multiple of it."""
+    if np.shape(step) != np.shape(gradient):
+        return False
+    size = float(np.sum(np.square(gradient)))
+    rate = float(np.sum(step * gradient)) / size if size else 0.0
+    return rate > 0 and bool(
+        np.allclose(step, rate * np.asarray(gradient), rtol=1e-6, atol=1e-9 * float(np.max(np.abs(step))))
+    )
 
 
 def _clearing(instance: Any) -> Any:

@@ -24,7 +24,7 @@ from chainrule.check.adapters.reading import Reader, kept
 from chainrule.check.candidate import Answer, CandidateError
 from chainrule.language import Message, message
 
-__all__ = ["COTANGENT", "FunctionAdapter", "Role", "arranged", "cache_for", "roles_of", "wants_cache"]
+__all__ = ["COTANGENT", "FunctionAdapter", "Role", "arranged", "cache_for", "roles_of", "value_of_role", "wants_cache"]
 
 COTANGENT = "grad_output"
 
@@ -41,6 +41,26 @@ class Role:
 
     kind: str
     name: str = ""
+
+
+def value_of_role(role: Role, values: ForwardValues, cotangent: Any, roles: Mapping[str, Role]) -> Any:
+    """What a parameter of this role is given, among parameters of these roles; ``None`` where its default stands."""
+    if role.kind == "argument":
+        return values.arguments.get(role.name)
+    if role.kind == "cotangent":
+        return cotangent[int(role.name)] if role.name else cotangent
+    if role.kind == "output":
+        return values.output
+    if role.kind == "local":
+        return values.local.get(role.name)
+    if role.kind == "model":
+        return Known(values.arguments)
+    if role.kind == "cache":
+        return values.cache
+    if role.kind == "arguments":
+        taken = {r.name for r in roles.values() if r.kind == "argument"}
+        return {n: x for n, x in values.arguments.items() if n not in taken}
+    return None
 
 
 def wants_cache(function: Callable[..., Any]) -> bool:
@@ -114,22 +134,9 @@ class FunctionAdapter:
         return (lambda: self.function(*args, **kwargs)), named
 
     def _value(self, role: Role, values: ForwardValues, cotangent: Any) -> Any:
-        if role.kind == "argument":
-            return values.arguments.get(role.name)
-        if role.kind == "cotangent":
-            return cotangent[int(role.name)] if role.name else cotangent
-        if role.kind == "output":
-            return values.output
-        if role.kind == "local":
-            return values.local.get(role.name)
-        if role.kind == "model":
-            return Known(values.arguments)
-        if role.kind == "cache":
-            return values.cache if values.cache is not None else cache_for(self.node, role.name, values)
-        if role.kind == "arguments":
-            taken = {r.name for r in self.roles.values() if r.kind == "argument"}
-            return {n: x for n, x in values.arguments.items() if n not in taken}
-        return None
+        if role.kind == "cache" and values.cache is None:
+            return cache_for(self.node, role.name, values)
+        return value_of_role(role, values, cotangent, self.roles)
 
     def _answer(self, values: ForwardValues, cotangent: Any, look: bool) -> Answer:
         call, handed = self._prepared(values, cotangent)
