@@ -74,9 +74,8 @@ def ignores_cotangent(trials: Trials, trial: Trial) -> list[str]:
     draw = trial.exact.draw
     if not trial.exact.backward.cotangents or not getattr(trials.candidate, "takes_cotangent", True):
         return []
-    with seeded(draw.seed):
-        result = trials.forward(draw.arguments)
-    other = Draw(draw.arguments, cotangent_for(result, np.random.default_rng(91)), draw.label, draw.seed)
+    # A cotangent has the shape of the result.
+    other = Draw(draw.arguments, cotangent_for(draw.cotangent, np.random.default_rng(91)), draw.label, draw.seed)
     answer = _answer(trials, other)
     if answer.error is not None:
         return []

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.forward import Forward, tied_axes
-from chainrule.indexing import HOLE, Index
+from chainrule.check.forward import Forward, holes_of, tied_axes
+from chainrule.indexing import Index
 from chainrule.ir import Program, Var
 from chainrule.lengths import ONE, Symbol, whole_symbols
 
@@ -314,19 +314,12 @@ def _indexed(
         if not isinstance(index, Index):
             continue
         split = 1 if step.operation.name == "getitem" else 2
-        arrays = list(step.inputs[split:])
+        arrays = step.inputs[split:]
         own = symbols.get(step.inputs[0])
-        axis = 0
-        for part in index.parts:
-            if part is None:
-                continue
-            if part is Ellipsis:
-                break
-            if part is HOLE:
-                x = arrays.pop(0)
-                if isinstance(x, Var) and x.number in numbers and x.dtype.kind in "iu" and axis < len(own):
-                    found[numbers[x.number]] = roots.get(own[axis], own[axis])
-            axis += 1
+        for axis, place in holes_of(index, arrays):
+            x = arrays[place]
+            if isinstance(x, Var) and x.number in numbers and x.dtype.kind in "iu" and axis < len(own):
+                found[numbers[x.number]] = roots.get(own[axis], own[axis])
     return found
 
 

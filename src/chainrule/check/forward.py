@@ -12,11 +12,11 @@ import numpy as np
 from chainrule.calls import argument_names
 from chainrule.errors import TreeError
 from chainrule.indexing import HOLE, Index
-from chainrule.ir import Program, Step, Var
+from chainrule.ir import Const, Program, Step, Var
 from chainrule.lengths import ONE, Symbol, Symbols, whole_symbols
 from chainrule.trees import flatten, paths, unflatten
 
-__all__ = ["Forward", "Leaf", "tied_axes"]
+__all__ = ["Forward", "Leaf", "holes_of", "tied_axes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,29 +214,40 @@ def _aligned(
     return found
 
 
-def _index_ties(
-    operands: Sequence[Sequence[Symbol]], shapes: Sequence[Sequence[int]], step: Step
-) -> list[tuple[Symbol | None, Symbol | None]]:
-    """Arrays of indices that are used together have one shape; a mask has that of what it is laid over."""
-    index: Index = step.params["index"]
-    arrays = list(zip(operands[1:], shapes[1:], step.inputs[1:], strict=True))
-    found: list[tuple[Symbol | None, Symbol | None]] = []
+def holes_of(index: Index, arrays: Sequence[Var | Const]) -> list[tuple[int, int]]:
+    """The arrays of an index by their number, each with the (first) axis that it indexes, up to an ellipsis."""
+    found: list[tuple[int, int]] = []
     axis = 0
-    whole: list[tuple[Sequence[Symbol], Sequence[int]]] = []
     for part in index.parts:
         if part is None:
             continue
         if part is Ellipsis:
             break
         if part is HOLE:
-            own, shape, x = arrays.pop(0)
-            dtype = x.dtype if isinstance(x, Var) else np.asarray(x.value).dtype
-            if dtype.kind == "b":
-                found += list(zip(own, operands[0][axis : axis + len(own)], strict=False))
-                axis += len(own)
-                continue
-            whole.append((own, shape))
+            found.append((axis, len(found)))
+            x = arrays[len(found) - 1]
+            rank = len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
+            axis += rank - 1 if _is_mask(x) else 0  # a mask takes an axis for each of its own
         axis += 1
+    return found
+
+
+def _is_mask(x: Var | Const) -> bool:
+    return (x.dtype if isinstance(x, Var) else np.asarray(x.value).dtype).kind == "b"
+
+
+def _index_ties(
+    operands: Sequence[Sequence[Symbol]], shapes: Sequence[Sequence[int]], step: Step
+) -> list[tuple[Symbol | None, Symbol | None]]:
+    """Arrays of indices that are used together have one shape; a mask has that of what it is laid over."""
+    found: list[tuple[Symbol | None, Symbol | None]] = []
+    whole: list[tuple[Sequence[Symbol], Sequence[int]]] = []
+    for axis, place in holes_of(step.params["index"], step.inputs[1:]):
+        own = operands[1 + place]
+        if _is_mask(step.inputs[1 + place]):
+            found += list(zip(own, operands[0][axis : axis + len(own)], strict=False))
+        else:
+            whole.append((own, shapes[1 + place]))
     if len(whole) > 1:
         found += _aligned([o for o, _ in whole], [s for _, s in whole], [o for o, _ in whole])
     return found

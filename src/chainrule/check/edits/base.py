@@ -49,12 +49,6 @@ class Edit:
     kind: str = ""
     owner: int = -1
 
-    def joined(self, later: Edit) -> dict[int, Change] | None:
-        """The changes of both; ``None`` where both change a step."""
-        if self.changes.keys() & later.changes.keys():
-            return None
-        return {**self.changes, **later.changes}
-
 
 class Wiring:
     """How the steps of a backward pass hang together.

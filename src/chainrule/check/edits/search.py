@@ -103,7 +103,6 @@ class Search:
         given: what the candidate gave on each draw.
         wrong: the gradients that are wrong, in backward order.
         until: when to stop.
-        tried: how many edits were tried.
         asked: how often it was asked whether the time is up.
         late: whether it was when the clock was last read.
         lengths: how long the axes are on each draw.
@@ -113,7 +112,6 @@ class Search:
     given: list[Mapping[str, Given]]
     wrong: tuple[str, ...]
     until: float
-    tried: int = 0
     asked: int = 0
     late: bool = False
     lengths: list[Mapping[str, int]] = field(default_factory=list)
@@ -199,7 +197,6 @@ class Search:
 
     def tried_on_all(self, keys: tuple[Key, ...], edits: tuple[Edit, ...], strict: bool) -> Match | None:
         """A match, where edits reproduce a wrong gradient on every draw."""
-        self.tried += 1
         first = self._try(0, edits, strict)
         if first is None:
             return None
