@@ -177,16 +177,21 @@ def family(function: Any, name: str) -> str:
     return "Products" if short == "einsum" else "Constants and questions"
 
 
+def _because(operation: ops.Operation) -> str:
+    """Why no derivative flows, in the language of the documentation."""
+    return "" if operation.because is None else operation.because.text("en")
+
+
 def state(function: Any, name: str) -> tuple[str, str]:
     """What becomes of a call with a followed array, and the reason where that is called for."""
     operation = ops.OPERATIONS.get(function)
     if name.rpartition(".")[2] in WRITERS:
         return "handler", "writes through to the followed array"
     if function in dispatch.HANDLERS and (operation is None or operation.kind == "constant"):
-        return "handler", "" if operation is None else operation.because
+        return "handler", "" if operation is None else _because(operation)
     if operation is not None:
         if operation.kind == "constant":
-            return "constant", operation.because
+            return "constant", _because(operation)
         return KINDS[operation.kind], ""
     if function in ops.COMPOSITES:
         return "composite", ""

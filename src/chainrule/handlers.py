@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
 from chainrule.errors import LinkLostError
+from chainrule.language import message
 from chainrule.ops import MADE, OPERATIONS, Operation
 from chainrule.sizes import Size
 from chainrule.tape import Tape, ViewLink, current_tape, record, refused, write
@@ -31,7 +32,9 @@ def _creator(function: Any) -> Operation:
     found = _creators.get(function)
     if found is None:
         spelling = f"np.{function.__name__}"
-        found = Operation(function.__name__, function, "constant", because="it makes a new array", spelling=spelling)
+        found = Operation(
+            function.__name__, function, "constant", because=message("it makes a new array"), spelling=spelling
+        )
         _creators[function] = found
     return found
 

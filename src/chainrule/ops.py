@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.language import Message
 
 __all__ = [
     "COMPOSITES",
@@ -64,7 +65,7 @@ class Operation:
     kind: str
     operands: tuple[str, ...] = ()
     rules: tuple[Rule | None, ...] = ()
-    because: str = ""
+    because: Message | None = None
     lazy: bool = False
     spelling: str = ""
     domain: tuple[tuple[float, float], ...] = ()
@@ -169,8 +170,8 @@ def variadic(
     return _add(Operation(short, function, "variadic", (sequence,), (rule,), spelling=spelling))
 
 
-def constant(function: Callable[..., Any], because: str, *operands: str, name: str | None = None) -> Operation:
-    """Say that no derivative flows through a function, and why (``"it returns positions"``)."""
+def constant(function: Callable[..., Any], because: Message, *operands: str, name: str | None = None) -> Operation:
+    """Say that no derivative flows through a function, and why (``message("it returns positions")``)."""
     spelling = _spell(function)
     short = name or spelling.removeprefix("np.")
     return _add(Operation(short, function, "constant", operands, because=because, spelling=spelling))

@@ -18,6 +18,7 @@ from chainrule.indexing import (
     set_item,
     set_item_in_place,
 )
+from chainrule.language import message
 from chainrule.ops import MADE, OPERATIONS, Operation
 from chainrule.sizes import Size
 from chainrule.tape import Handle, ViewLink, record, refused, sync
@@ -228,7 +229,7 @@ def _arange(**params: Any) -> Any:
     return np.arange(*params.values())
 
 
-_ARANGE = Operation("arange", _arange, "constant", because="it makes a new array", spelling="np.arange")
+_ARANGE = Operation("arange", _arange, "constant", because=message("it makes a new array"), spelling="np.arange")
 MADE[_ARANGE] = ("own", _ARANGE, "arange")
 
 

@@ -13,6 +13,7 @@ from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.check.trials import Trials
+from chainrule.language import message
 
 __all__ = ["behaviour", "ignores_cotangent", "is_not_linear", "is_random", "is_unstable"]
 
@@ -24,11 +25,20 @@ def behaviour(trials: Trials) -> list[Finding]:
     changed = {name: t for t in trials.done for name in t.answer.changed}
     upstream = [n for n in changed if n.startswith("grad_output")]
     if upstream:
-        found.append(Finding("mutates_upstream", everything, relation="grad_output differs after the call"))
+        found.append(
+            Finding(
+                "mutates_upstream", everything, relation=message("{name} differs after the call", name="grad_output")
+            )
+        )
     for name in changed:
         if name not in upstream:
             found.append(
-                Finding("mutates_input", (), details={"operand": name}, relation=f"{name} differs after the call")
+                Finding(
+                    "mutates_input",
+                    (),
+                    details={"operand": name},
+                    relation=message("{name} differs after the call", name=name),
+                )
             )
     leak = _leaks(trials)
     if leak is not None:
@@ -65,7 +75,7 @@ def _difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> Finding | Non
     if not names:
         return None
     details = {"factor": "2"} if doubled else {}
-    relation = "second call == 2 * first" if doubled else "second call != first"
+    relation = message("second call == 2 * first call") if doubled else message("second call != first call")
     return Finding("state_leak", tuple(names), details=details, relation=relation, draws=1)
 
 

@@ -127,7 +127,14 @@ class _Judge:
                 return self._undecided(unsure)
         diagnosis = Diagnosis([], ())
         if random_candidate and not random_forward:
-            self.findings.append(Finding("resampled_mask", tuple(wrong), relation="two calls differ", draws=1))
+            self.findings.append(
+                Finding(
+                    "resampled_mask",
+                    tuple(wrong),
+                    relation=message("two calls with the same arguments differ"),
+                    draws=1,
+                )
+            )
         elif random_forward and wrong:
             self.findings.append(Finding("resampled_mask", tuple(wrong), draws=1, cost=2.0))
         if verdicts.raised is not None:
@@ -234,11 +241,11 @@ class _Judge:
         place = place_of_result(trial.exact)
         names = tuple(n for n in ignores_cotangent(self.trials, trial) if n in wrong)
         if names:
-            relation = "candidate is the same for another grad_output"
+            relation = message("the candidate gives the same for another grad_output")
             return [Finding("missing_upstream", names, place, relation=relation, cost=-3.0)]
         names = tuple(n for n in is_not_linear(self.trials, trial) if n in wrong)
         if names:
-            relation = "candidate is not in proportion to grad_output"
+            relation = message("the candidate is not in proportion to grad_output")
             return [Finding("assumes_unit_upstream", names, place, relation=relation, cost=-2.0)]
         return []
 
@@ -248,7 +255,7 @@ class _Judge:
             return
         names = tuple(n for n, g in trial.gradients.items() if not np.all(np.isfinite(np.asarray(g, dtype=complex))))
         place = place_of_result(trial.exact)
-        relation = "candidate is not finite, exact is"
+        relation = message("the candidate is not finite, but the exact gradient is")
         self.findings.append(Finding("overflow_unstable", names, place, relation=relation, draws=1))
 
     def _bound(self, diagnosis: Diagnosis, verdicts: Verdicts) -> Message | None:

@@ -16,6 +16,7 @@ from chainrule.check.judging import Trial
 from chainrule.check.relations import related, swapped
 from chainrule.check.trials import Trials
 from chainrule.ir import Const
+from chainrule.language import message
 from chainrule.sizes import is_size
 
 __all__ = ["Diagnosis", "diagnose", "evidence", "place_of_result"]
@@ -53,7 +54,7 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
                 relations += related(name, usable, lengths, batch)
         absent = tuple(n for n in wrong if not any(n in t.gradients for t in usable))
         if absent:
-            relations.append(Finding("missing_gradient", absent, relation="candidate gives nothing"))
+            relations.append(Finding("missing_gradient", absent, relation=message("the candidate gives nothing")))
         relations = _together([*relations, *swapped(usable, wrong)])
         searched = searched_findings(trials, usable, wrong, batch)
         findings = merged(

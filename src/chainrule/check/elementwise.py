@@ -38,7 +38,7 @@ def elementwise_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequenc
         place = place_of(wiring.backward.program, wiring.first, segment.owner)
         x = np.asarray(trial.exact.values[segment.start], float)
         side = _side(x, np.abs(given - exact) > 1e-7 * (np.max(np.abs(exact)) or 1.0))
-        relation = "each element of candidate depends on that element of the argument alone"
+        relation = message("each element of the gradient depends on that element of the argument alone")
         details: dict[str, Any] = {} if side is None else {"condition": side}
         kind = "wrong_local_derivative" if side is None else "missing_branch"
         found.append(Finding(kind, (name,), place, details, relation, draws=1, cost=1.0))

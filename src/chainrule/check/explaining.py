@@ -19,6 +19,7 @@ from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial
 from chainrule.check.relations import kind_of_factor
 from chainrule.check.trials import Trials
+from chainrule.language import message
 from chainrule.simplify.rewriting import simplify
 
 __all__ = ["best_of", "searched_findings"]
@@ -127,9 +128,9 @@ def _finding(base: Base, edit: Edit, match: Match, batch: str, simplified: bool,
     kind, place, details = named_edit(base, edit, batch)
     several = len(match.edits) > 1
     relation = (
-        "candidate == the exact backward pass with these changes"
+        message("candidate == the exact backward pass with these changes")
         if several
-        else (f"candidate == the exact backward pass with one change ({edit.word})")
+        else message("candidate == the exact backward pass with one change")
     )
     cost = edit.cost + 0.3 * len(match.misses) + 0.1 * simplified + 0.6 * several
     return Finding(

@@ -57,7 +57,7 @@ class Finding:
     gradients: tuple[str, ...]
     place: Place = Place()
     details: Mapping[str, Any] = field(default_factory=dict)
-    relation: str = ""
+    relation: str | Message = ""
     error: float = 0.0
     draws: int = 0
     cost: float = 0.0

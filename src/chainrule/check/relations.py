@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.check.counts import Factor, factor_between, named_factor
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial
-from chainrule.language import message
+from chainrule.language import Message, message
 
 __all__ = ["factor_finding", "kind_of_factor", "matches", "related", "swapped"]
 
@@ -57,7 +57,7 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
     exact = [np.asarray(t.exact.gradients[name]) for t in trials]
     found: list[Finding] = []
 
-    def note(kind: str, error: float | None, relation: str, cost: float = 0.0, **details: Any) -> None:
+    def note(kind: str, error: float | None, relation: str | Message, cost: float = 0.0, **details: Any) -> None:
         if error is not None:
             found.append(
                 Finding(kind, (name,), details=details, relation=relation, error=error, draws=len(trials), cost=cost)
@@ -95,7 +95,7 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
             whole = all(a.dtype.kind in "iu" for a in given)
             note("int_truncation", 0.0, "candidate == np.trunc(exact)", -2.0 if whole else -0.6)
         if all(_in_half_precision(a, b) for a, b in zip(given, exact, strict=True)):
-            note("low_precision", 1e-3, "candidate == exact, to the precision of float16", -1.0)
+            note("low_precision", 1e-3, message("candidate == exact, to the precision of {kind}", kind="float16"), -1.0)
         _differences(given, exact, trials, lengths, note)
     _moved_axes(given, exact, note)
     return found
@@ -282,7 +282,7 @@ def swapped(trials: Sequence[Trial], wrong: Sequence[str]) -> list[Finding]:
         first = _all(one, [t.exact.gradients[b] for t in trials])
         second = _all(other, [t.exact.gradients[a] for t in trials])
         if first is not None and second is not None:
-            relation = f"candidate's {a} == exact {b}"
+            relation = message("{a} of the candidate == exact {b}", a=a, b=b)
             found.append(
                 Finding("swapped_outputs", (a, b), relation=relation, error=max(first, second), draws=len(trials))
             )

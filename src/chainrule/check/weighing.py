@@ -102,7 +102,7 @@ class Verdicts:
                     kind,
                     (name,),
                     place,
-                    relation="differs only at kinks and ties, outside of the subgradients",
+                    relation=message("it differs only at kinks and ties, and there it is no subgradient"),
                     draws=1,
                 )
             )
@@ -121,7 +121,7 @@ class Verdicts:
         fixed = [n for n in wrong if n not in at_sizes]
         if fixed:
             text = ", ".join(fixed)
-            relation = "right on arrays of the sizes of the example, wrong on others"
+            relation = message("right on arrays of the sizes of the example, wrong on others")
             self.findings.append(Finding("fixed_sizes", tuple(fixed), relation=relation, cost=1.5))
             self.remarks.append(
                 message("With arrays of your own sizes {gradients} is right; with others it is not.", gradients=text)

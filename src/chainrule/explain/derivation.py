@@ -67,7 +67,7 @@ class Route:
     chain: Equation | None
     paths: tuple[tuple[str, int | None], ...] = ()
     lines: tuple[Line, ...] = ()
-    identities: tuple[tuple[str, Message], ...] = ()
+    identities: tuple[tuple[Message, Message], ...] = ()
     matrix: bool = False
     note: Message | None = None
 

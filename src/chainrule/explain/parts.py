@@ -22,7 +22,7 @@ from chainrule.explain.picture import picture_of
 from chainrule.explain.repeated import repeated
 from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
-from chainrule.explain.sound import reason_of
+from chainrule.explain.sound import sound
 from chainrule.ir import Step, Var
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol, whole_symbols
@@ -327,20 +327,20 @@ class Deriving(Scene):
                 found[names[output.number]] = given[cotangent.number]
         return found
 
-    def identities(self, number: int) -> tuple[tuple[str, Message], ...]:
+    def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
         if not isinstance(self.backward, Simplified):
             return ()
         first = self.consumers[number][0]
         if first.step.position is None or first.reads[0] != number:
             return ()
         place = place_of(first.step.position)
-        found = {}
+        found: dict[str, tuple[Message, Message]] = {}
         for rewrite in self.backward.rewrites:
             if rewrite.position is not None and place_of(rewrite.position) == place:
-                reason = reason_of(rewrite.identity)
-                if reason is not None:
-                    found[rewrite.identity] = reason
-        return tuple(found.items())
+                said = sound(rewrite.identity)
+                if said is not None:
+                    found[rewrite.identity] = said
+        return tuple(found.values())
 
     # ---- the whole
 

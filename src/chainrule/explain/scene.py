@@ -90,7 +90,7 @@ class Scene:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         return {}
 
-    def identities(self, number: int) -> tuple[tuple[str, Message], ...]:
+    def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
         """Where an identity shortened the lines of a gradient, which, and why it is sound."""
         return ()
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.broadcasting import unbroadcast
+from chainrule.language import message
 from chainrule.ops import composite, constant, elementwise, structural
 from chainrule.rules.helpers import as_operand, is_literal
 
@@ -292,9 +293,9 @@ structural(np.unwrap, lazy=True, p=lambda g, out, p, discont=None, axis=-1, peri
 # ---- no derivative
 
 for _function in (np.ceil, np.floor, np.trunc, np.rint, np.floor_divide, np.spacing):
-    constant(_function, "it is flat between its jumps")
+    constant(_function, message("it is flat between its jumps"))
 for _function, _operand in ((np.round, "a"), (np.around, "a"), (np.fix, "x")):
-    constant(_function, "it is flat between its jumps", _operand)
+    constant(_function, message("it is flat between its jumps"), _operand)
 for _function in (
     np.equal,
     np.not_equal,
@@ -312,7 +313,7 @@ for _function in (
     np.isnat,
     np.signbit,
 ):
-    constant(_function, "it returns truth values")
+    constant(_function, message("it returns truth values"))
 for _function in (
     np.bitwise_and,
     np.bitwise_or,
@@ -324,4 +325,4 @@ for _function in (
     np.gcd,
     np.lcm,
 ):
-    constant(_function, "it works on integers")
+    constant(_function, message("it works on integers"))

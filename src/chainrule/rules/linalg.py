@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.language import message
 from chainrule.ops import composite, constant, structural
 from chainrule.rules.helpers import for_any_size, mt
 from chainrule.rules.matrices import adjoint, conjugate, identity, mirrored, read_triangle, singular_values_rule
 
 __all__ = ["determinant_rule", "lstsq_first", "lstsq_second", "pinv_rule"]
 
-constant(np.linalg.matrix_rank, "it returns a count, which does not move smoothly")
+constant(np.linalg.matrix_rank, message("it returns a count, which does not move smoothly"))
 
 
 # ---- diagonals and transposes of stacks

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.language import message
 from chainrule.ops import constant, structural, variadic
 from chainrule.rules.einsum import einsum_rule, normalise_einsum
 from chainrule.rules.helpers import mt
@@ -19,7 +20,7 @@ from chainrule.rules.matrices import conjugate
 __all__ = ["normalise_einsum"]
 
 variadic(np.einsum, einsum_rule, sequence="operands")
-constant(np.einsum_path, "it returns an order of contractions, which does not depend on the elements")
+constant(np.einsum_path, message("it returns an order of contractions, which does not depend on the elements"))
 
 
 # ---- matmul

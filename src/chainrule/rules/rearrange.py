@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.language import message
 from chainrule.ops import composite, constant, structural
 from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes
 from chainrule.rules.matrices import identity
@@ -31,7 +32,7 @@ def _sources(a: Any, *, shape: tuple[int, ...], order: str) -> Any:
     return np.reshape(np.ravel(laid_out, order="K"), shape)
 
 
-constant(_sources, "it returns positions, which depend on the layout in memory alone")
+constant(_sources, message("it returns positions, which depend on the layout in memory alone"))
 _follow_sources = primitive(_sources)
 
 

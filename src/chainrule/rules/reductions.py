@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.language import message
 from chainrule.ops import composite, constant, structural
 from chainrule.rules.helpers import as_operand, for_any_size, is_literal, made, normalise_axes
 
@@ -404,7 +405,7 @@ def _nancumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
 # ---- no derivative
 
 for _function in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
-    constant(_function, "it returns positions, which do not move smoothly", "a")
+    constant(_function, message("it returns positions, which do not move smoothly"), "a")
 for _function in (np.all, np.any):
-    constant(_function, "it returns truth values", "a")
-constant(np.count_nonzero, "it counts", "a")
+    constant(_function, message("it returns truth values"), "a")
+constant(np.count_nonzero, message("it counts"), "a")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from chainrule.language import message
 from chainrule.ops import composite, constant
 from chainrule.rules.helpers import mt
 from chainrule.rules.matrices import conjugate
@@ -16,7 +17,9 @@ from chainrule.rules.scipy_calls import call, give_rules
 __all__ = ["toeplitz"]
 
 for _name in ("issymmetric", "ishermitian", "bandwidth"):
-    constant(getattr(scipy.linalg, _name), "it describes the pattern of a matrix", name=f"scipy.linalg.{_name}")
+    constant(
+        getattr(scipy.linalg, _name), message("it describes the pattern of a matrix"), name=f"scipy.linalg.{_name}"
+    )
 
 
 # ---- functions of matrices

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.language import message
 from chainrule.ops import constant, structural
 
 __all__: list[str] = []
 
-_UNRELATED = "its values do not depend on the array"
+_UNRELATED = message("its values do not depend on the array")
 
 constant(np.zeros_like, _UNRELATED, "a")
 constant(np.ones_like, _UNRELATED, "a")

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.special as sc
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite, constant, elementwise, structural
 from chainrule.rules import special_bessel, special_orders
 from chainrule.rules.helpers import as_operand, restore
@@ -61,7 +62,7 @@ elementwise(
     domain=(0.6, 1.6),
 )
 structural(sc.lambertw, z=lambda g, out, z, k=0, tol=1e-8: g * np.exp(-out) / (1 + out))
-constant(sc.round, "it is flat between its jumps")
+constant(sc.round, message("it is flat between its jumps"))
 
 # Where their derivatives are quotients of differences that vanish together, hyp1f1(2, 3, z) / 2 stands for
 # (exp(z) (z - 1) + 1) / z**2: smooth, and exact at z = 0 to any order.
@@ -192,7 +193,7 @@ elementwise(sc.gammaln, lambda out, x: sc.digamma(x), domain=_POSITIVE)
 elementwise(sc.loggamma, lambda out, x: sc.digamma(x), domain=_POSITIVE)
 elementwise(sc.rgamma, lambda out, x: -out * sc.digamma(x), domain=_POSITIVE)
 elementwise(sc.digamma, lambda out, x: _trigamma(x), domain=_POSITIVE)
-constant(sc.gammasgn, "it is flat between its jumps")
+constant(sc.gammasgn, message("it is flat between its jumps"))
 elementwise(
     sc.beta,
     lambda out, a, b: out * (sc.digamma(a) - sc.digamma(a + b)),

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.check.counts import Factor, factor_between, named_factor
 from chainrule.check.edits.pairs import Tried
 from chainrule.check.edits.search import Search
+from chainrule.language import Message, message
 
 __all__ = ["Composed", "composed"]
 
@@ -32,7 +33,7 @@ class Composed:
 
     tried: Tried
     kind: str
-    relation: str
+    relation: Message
     factor: Factor | None
     draws: int
 
@@ -114,8 +115,24 @@ def _tested(
         return None
     if kind:
         ones = all(abs(f - 1) < 1e-6 for f in factors)
-        return Composed(tried, kind, f"candidate{text} == the edited gradient", None, len(factors)) if ones else None
+        return (
+            Composed(
+                tried,
+                kind,
+                message("candidate{changes} == the exact backward pass with one change", changes=text),
+                None,
+                len(factors),
+            )
+            if ones
+            else None
+        )
     name = named_factor(factors, known)
     if name is None or (name.constant is not None and not name.above and not name.below and name.constant == 1.0):
         return None
-    return Composed(tried, "", f"candidate == {name.text} * the edited gradient", name, len(factors))
+    return Composed(
+        tried,
+        "",
+        message("candidate == {factor} * the exact backward pass with one change", factor=name.text),
+        name,
+        len(factors),
+    )

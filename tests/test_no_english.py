@@ -1,0 +1,66 @@
+"""In the other languages nothing but code, names and the field's terms is left in English."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import chainrule as cr
+from chainrule.check.rendering import blocks_of, text_of
+from chainrule.language import in_language
+from tests.museum.rooms import WRONG
+from tests.museum.scoring import judged
+from tests.test_why import CASES as QUESTIONS
+from tests.zoo import FUNCTIONS
+from tests.zoo_wild import WILD
+
+LANGUAGES = ("ja", "zh")
+EXPLAINED = {**FUNCTIONS, **{f"wild {name}": (f, make(5, 4, 3)) for name, (f, make) in WILD.items()}}
+# Three words in a row, with nothing between them but blanks: code has signs, and the words of its own language.
+_RUN = re.compile(r"[A-Za-z]{2,}(?:['.,]? +(?!(?:for|in|if|else|import|return)\b)[A-Za-z]{2,}){2,}")
+
+_RAISED = re.compile(r"\w+Error: [^\n]*")  # what the candidate raised
+
+
+def english(text: str, *known: str) -> set[str]:
+    """The runs of words in a text; not in those that are the user's own."""
+    for own in sorted({line.strip() for x in known for line in x.splitlines() if line.strip()}, key=len, reverse=True):
+        text = text.replace(own, "")
+    return set(_RUN.findall(text))
+
+
+def test_runs_of_words_are_found():
+    assert english("結果: it returns positions") == {"it returns positions"}
+    assert english("行 return sum(row for row in rows) x = y if z else w") == set()
+    assert english("x # the sum of rows", "x # the sum of rows") == set()
+
+
+@pytest.mark.parametrize("name", list(EXPLAINED)[::8])
+def test_derivations(name):
+    f, arguments = EXPLAINED[name]
+    found = cr.explain(f, *arguments)
+    sources = [part.source for part in found.derivation.parts]
+    for language in LANGUAGES:
+        spoken = found.in_language(language)
+        assert english(spoken.text(1000), *sources, found.derivation.code) == set()
+        if len(found.derivation.parts) < 4:
+            assert english(spoken.full().markdown(), *sources, found.derivation.code) == set()
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_answers(name):
+    f, arguments, of, *_ = QUESTIONS[name]
+    answer = cr.why(f, *arguments, of=of)
+    for language in LANGUAGES:
+        with in_language(language):
+            assert english(answer.text(1000)) == set()
+
+
+@pytest.mark.parametrize("name", [n for n in WRONG if not n.startswith("recurrence")][::50])
+def test_verdicts(name):
+    report = judged(WRONG[name])
+    for language in LANGUAGES:
+        with in_language(language):
+            said = text_of(blocks_of(report), 1000)
+        assert english(_RAISED.sub("", said)) == set()
