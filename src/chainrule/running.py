@@ -220,6 +220,7 @@ def parsed(path: str) -> ast.Module:
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
     adopt(os.path.abspath(path))
+    linecache.checkcache(path)  # the file may have been edited since it was read last
     linecache.getlines(path)
     try:
         return ast.parse(source, path)

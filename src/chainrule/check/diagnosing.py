@@ -10,11 +10,13 @@ import numpy as np
 from chainrule.check.elementwise import elementwise_findings
 from chainrule.check.exact import Exact
 from chainrule.check.explaining import searched_findings
-from chainrule.check.factors import settled
+from chainrule.check.factors import FACTORS, settled
 from chainrule.check.findings import Finding, Place, place_of
 from chainrule.check.judging import Trial
 from chainrule.check.relations import related, swapped
+from chainrule.check.terms import term_findings
 from chainrule.check.trials import Trials
+from chainrule.errors import ChainruleError
 from chainrule.ir import Const
 from chainrule.language import message
 from chainrule.sizes import is_size
@@ -56,15 +58,34 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         if absent:
             relations.append(Finding("missing_gradient", absent, relation=message("the candidate gives nothing")))
         relations = _together([*relations, *swapped(usable, wrong)])
-        searched = searched_findings(trials, usable, wrong, batch)
-        findings = merged(
-            [_placed(f, usable[0].exact) for f in settled(relations, searched, averages(usable[0].exact))]
-        )
+        terms = _of_terms(trials, usable, wrong, batch)
+        known = {n for t in terms if t.kind != "extra_factor" for n in t.gradients}
+        searched = [] if known >= set(wrong) else searched_findings(trials, usable, wrong, batch)
+        both = settled(relations, searched, averages(usable[0].exact))
+        findings = merged([*terms, *(_placed(f, usable[0].exact) for f in both if not _outdone(f, terms))])
         left = [n for n in wrong if not any(n in f.gradients for f in findings)]
         if left:
             findings += elementwise_findings(trials, usable, left)
     explained = {n for f in findings for n in f.gradients}
     return Diagnosis(sorted(findings, key=lambda f: f.rank), tuple(n for n in wrong if n not in explained))
+
+
+# What is said of a gradient whose terms are known, and says less than they do.
+_OF_TERMS = FACTORS | frozenset("missing_path missing_reg_grad extra_term doubled_path wrong_local_derivative".split())
+
+
+def _of_terms(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str], batch: str) -> list[Finding]:
+    """Which terms of the loss the wrong gradients have another number of times than once."""
+    try:
+        return term_findings(trials, usable, wrong, batch)
+    except ChainruleError:  # a term whose gradient cannot be taken alone
+        return []
+
+
+def _outdone(finding: Finding, terms: Sequence[Finding]) -> bool:
+    """Whether the terms of the loss say the same, and where it is."""
+    known = {n for t in terms for n in t.gradients}
+    return finding.kind in _OF_TERMS and set(finding.gradients) <= known
 
 
 def evidence(done: Sequence[Trial], wrong: Sequence[str]) -> list[Trial]:

@@ -310,6 +310,12 @@ def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequenc
 def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> Suspect:
     f = next((f for f in fixes if _concerns(f.location, s)), None)
     at = f.location if f is not None else next((x for x in locations if _concerns(x, s)), None)
+    own = [x for x in locations if set(x.gradients) & set(s.gradients)]
+    if at is None and len(own) == 1:  # there is no other line that it can be about
+        at = own[0]
+        f = next(
+            (f for f in fixes if f.location.line == at.line and set(f.location.gradients) & set(s.gradients)), None
+        )
     if at is not None and at.line and s.candidate_line is None:
         s = replace(s, candidate_line=at.line, candidate_source=at.text)
     if f is None or s.fix is not None:

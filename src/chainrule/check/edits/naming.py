@@ -390,7 +390,7 @@ def _local(c: Context, word: str, details: dict[str, Any]) -> str:
     if word == "local dropped":
         return "missing_relu_mask" if relu else "missing_activation_grad"
     if word in ("local twice", "local again"):
-        details["factor"] = c.edit.other
+        details["factor"] = c.edit.other if "(z)" not in str(c.edit.other) else None
         return "double_activation_grad"
     details["wrong"] = c.edit.other
     if word == "local at end":

@@ -105,7 +105,7 @@ def _is_boundary(base: Base, number: int, end: bool) -> bool:
         return True
     maker = wiring.steps[wiring.made_by[number]]
     if not end and maker.operation.name in ("matmul", "dot", "einsum"):
-        return False
+        return True
     uses = [wiring.steps[k] for k in wiring.used_by.get(number, ()) if k < wiring.first]
     return not uses or any(_line(u) != _line(maker) for u in uses)
 
@@ -222,7 +222,12 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
             return Edit({k: change}, word, k, other=other, cost=cost, owner=o)
 
         kind = _dropped_kind(segment)
-        yield replace(edit("local dropped", "1", 0.05 if segment.elementwise else 0.45, _fixed(top, 1.0)), kind=kind)
+        cost = 0.05 if segment.elementwise else 0.45
+        yield replace(edit("local dropped", "1", cost, _fixed(top, 1.0)), kind=kind)
+        # What falls where its argument rises, as in 1 / (1 + exp(-x)), has a sign that belongs to another factor.
+        sign = -1.0 if segment.elementwise and np.all(segment.local <= 0) else 1.0
+        if sign < 0 and segment.is_activation:
+            yield replace(edit("local dropped", "-1", cost + 0.05, _fixed(top, -1.0)), kind=kind)
         if not segment.elementwise:
             diagonal = "softmax_diag_only" if "exp" in segment.functions else "treats_stat_as_constant"
             yield replace(edit("diagonal", "", 0.05, _fixed(top, segment.local)), kind=diagonal)
@@ -233,13 +238,15 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
         if at_end is not None:
             yield edit("local at end", "f'(a)", 0.05, _fixed(top, at_end))
         local = segment.local
-        yield edit("local twice", "f'(z)**2", 0.1, _fixed(top, local * local))
+        yield edit("local twice", "f'(z)**2", 0.1, _fixed(top, local * np.abs(local)))
         for text, cost, formula in _FORMULAS:
-            right = {number: _is(formula, base.values[number], local) for number in (segment.end, segment.start)}
+            right = {n: _is(formula, base.values[n], sign * local) for n in (segment.end, segment.start)}
             for name, number in (("a", segment.end), ("z", segment.start)):
                 if right[number]:
                     continue
                 kind = ""
+                if _is(formula, base.values[number], np.ones(np.shape(local))):
+                    continue  # the same as no derivative at all
                 if right[segment.end] or right[segment.start]:
                     kind = "uses_pre_activation_wrongly" if name == "z" else "uses_post_activation_wrongly"
                 elif text == "{x} < 0" and set(np.unique(local).tolist()) <= {0.0, 1.0}:
@@ -247,7 +254,8 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
                 elif text == "{x}" and name == "a":
                     last = base.wiring.steps[owner].operation.name
                     kind = "missing_inner_derivative" if last == "exp" else "activation_for_derivative"
-                yield replace(edit("local is", text.format(x=name), cost, _formula(top, formula, number)), kind=kind)
+                change = _formula(top, formula, number, sign)
+                yield replace(edit("local is", text.format(x=name), cost, change), kind=kind)
 
 
 def _dropped_kind(segment: Segment) -> str:
@@ -271,8 +279,8 @@ def _fixed(top: int, value: Any) -> Change:
     return lambda x, v: v[top] * value
 
 
-def _formula(top: int, formula: Callable[[Any], Any], number: int) -> Change:
-    return lambda x, v: v[top] * formula(v[number])
+def _formula(top: int, formula: Callable[[Any], Any], number: int, sign: float) -> Change:
+    return lambda x, v: v[top] * (sign * formula(v[number]))
 
 
 # What people take for the derivative of an activation, of its input z or its output a.
@@ -323,7 +331,7 @@ def applied_again(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
             if k < wiring.first or len(wiring.steps[k].outputs) != 1:
                 continue
             function, params = base.function(k), base.params(k)
-            local = segment.local
+            local = np.abs(segment.local) if np.all(segment.local <= 0) else segment.local
             yield Edit(
                 {k: _again(function, params, local)}, "local again", k, other="f'(z)", cost=0.1, owner=segment.owner
             )
