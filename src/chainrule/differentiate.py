@@ -107,6 +107,8 @@ class _Pass:
         self.cotangents: dict[int, Any] = {}
         # Cotangents held in an array of their own, into which further contributions may be written.
         self.buffers: set[int] = set()
+        # What np.arange made; looked up once, as every write into an array asks for it.
+        self.aranges: set[int] | None = None
 
     def stand_in(self, x: Any) -> Any:
         if type(x) is tuple:
@@ -196,8 +198,9 @@ class _Pass:
         """Whether an array of positions is ``np.arange(n)`` by the record, so that no position comes twice."""
         if type(x) is not int:
             return False
-        made = next((step for step in reversed(self.tape.steps[: self.number]) if step[3] == x), None)
-        return made is not None and made[0].name == "arange"
+        if self.aranges is None:
+            self.aranges = {step[3] for step in self.tape.steps if step[0].name == "arange"}
+        return x in self.aranges
 
     def _last_writes(self, g: Any, collected: Any, index: Any, arrays: tuple[Any, ...]) -> Any:
         """Where an index is repeated only the last write remains: the others get no cotangent."""

@@ -36,11 +36,14 @@ class _Kept:
         kept: set[int] = set()
         variables = program.by_number()
         roots = tuple(variables[v] for v in backward.roots())
+        symbols = whole_symbols(program, backward.alike)
+        forward = set(map(id, program.steps[: backward.forward_steps]))
+        carried = {s.variable for s in loop.slots if s.kind == "carried"}
         while True:
             names = {**given, **{v: f"given_{v}" for v in kept}}
             request = Request(
                 program,
-                whole_symbols(program, backward.alike),
+                symbols,
                 backward.forward_steps,
                 roots,
                 names,
@@ -56,12 +59,10 @@ class _Kept:
             used = [s for statement in statements.statements for s in statement.steps]
             used += list(statements.folded.values())
             fresh: set[int] = set()
-            forward = set(map(id, program.steps[: backward.forward_steps]))
             reading = [x for s in used for x in s.inputs if isinstance(x, Var)]
             reading += [x for x in roots if isinstance(x, Var)]
             direct = {x.number for s in used if id(s) not in forward for x in s.inputs if isinstance(x, Var)}
             direct |= {x.number for x in roots if isinstance(x, Var)}
-            carried = {s.variable for s in loop.slots if s.kind == "carried"}
             for v in direct:
                 if v in names:
                     continue

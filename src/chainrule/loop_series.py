@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ class Series:
         even: dict[int, bool] = {}
         never = turns * (len(simplified.program.steps) + 1)
 
+        @cache
         def stacked(v: int) -> int:
             if (
                 v in self.cotangent_rows()

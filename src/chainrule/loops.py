@@ -213,12 +213,11 @@ class Loop:
         trails: dict[int, list[Any]] = {v: [x] for v, x in carried.items()}
 
         def value_of(x: Any) -> Any:
-            if isinstance(x, Const):
-                if x.number >= 0:
-                    return space[x.number]
-                return resolved(x.value, space) if is_size(x.value) else plain_number(x.value)
+            if isinstance(x, Const) and x.number < 0:
+                return resolved(x.value, space)
             return space[x.number]
 
+        calls = [_Call(step) for step in steps]  # what is the same in all turns is looked up once
         for turn in range(count):
             k = count - 1 - turn if self.backward else turn
             space[self.turn] = self.values[k]
@@ -231,11 +230,11 @@ class Loop:
                 elif slot.kind == "row":
                     space[slot.variable] = arrays[slot.place][slot.first + k]
             with np.errstate(all="ignore"):
-                for step in steps:
-                    params = {name: resolved(v, space) for name, v in step.params.items()}
-                    results = evaluator(step.operation)(*map(value_of, step.inputs), **params)
-                    for out, result in zip(step.outputs, results if len(step.outputs) > 1 else (results,), strict=True):
-                        space[out.number] = result
+                for call in calls:
+                    params = {name: resolved(v, space) for name, v in call.sized.items()}
+                    results = call.function(*map(value_of, call.inputs), **call.params, **params)
+                    for out, result in zip(call.outputs, results if len(call.outputs) > 1 else (results,), strict=True):
+                        space[out] = result
             if watch is not None:
                 watch(k, space)
             for own, left in zip(kept, self.outs, strict=True):
@@ -263,6 +262,29 @@ class Loop:
             else:
                 collected += own
         return tuple(collected) if len(collected) > 1 else collected[0]
+
+
+class _Call:
+    """A step of a body, ready to be run in every turn."""
+
+    def __init__(self, step: Step) -> None:
+        self.function = evaluator(step.operation)
+        self.inputs = [
+            Const(plain_number(x.value)) if isinstance(x, Const) and x.number < 0 and not is_size(x.value) else x
+            for x in step.inputs
+        ]
+        self.sized = {name: v for name, v in step.params.items() if _mentions_sizes(v)}
+        self.params = {name: v for name, v in step.params.items() if name not in self.sized}
+        self.outputs = [out.number for out in step.outputs]
+
+
+def _mentions_sizes(x: Any) -> bool:
+    """Whether a static argument has a size in it."""
+    if isinstance(x, tuple | list):
+        return any(map(_mentions_sizes, x))
+    if type(x) is slice:
+        return _mentions_sizes((x.start, x.stop, x.step))
+    return is_size(x) or _mentions_sizes(getattr(x, "parts", ()))
 
 
 def series(values: Sequence[Any]) -> Any:

@@ -70,6 +70,7 @@ class Matching:
         self.sources: list[list[Any]] = []  # per slot, what its operands are
         self.roles: dict[Any, Any] = {}
         self.rows: dict[int, int] = {}  # the slots of rows, by the step that reads them
+        self.stacking: dict[tuple[int, Place], bool] = {}  # what was found out about steps behind the loop
 
     def run(self) -> Found:
         count = len(self.steps[0])
@@ -409,6 +410,11 @@ class Matching:
 
     def _stacks(self, k: int, place: Place) -> bool:
         """Whether a step stacks what all turns made, one behind the other."""
+        if (k, place) not in self.stacking:
+            self.stacking[k, place] = self._stacks_all(k, place)
+        return self.stacking[k, place]
+
+    def _stacks_all(self, k: int, place: Place) -> bool:
         operation, inputs, params, *_ = self.tape.steps[k]
         if operation.name != "stack" or params.get("axis", 0) != 0:
             return False
