@@ -13,7 +13,7 @@ from chainrule.differentiate import differentiate, is_differentiable
 from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Const, Program, Var
 from chainrule.lengths import TapeLengths, whole_symbols
-from chainrule.linear import is_floating
+from chainrule.linear import floating_arguments
 from chainrule.sizes import is_size, written_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
@@ -80,8 +80,7 @@ def backward_of(
         ChainruleError: where something cannot be followed.
     """
     named = dict(kwargs or {})
-    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
-    positions += [k for k, v in named.items() if is_floating(v)]
+    positions = floating_arguments(args, named)
     with Tape(names=True, loops=prepare is not None) as tape:
         call = TracedCall(f, args, named, positions if wrt is None else tuple(wrt), tape)
         if of is not None:

@@ -18,7 +18,7 @@ from chainrule.ops import Operation, signature
 from chainrule.positions import Position
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["Const", "Guard", "Program", "Step", "Var"]
+__all__ = ["Const", "Guard", "Program", "Step", "Var", "shape_of", "takes_separately"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,11 @@ class Const:
     value: Any
     name: str | None = None
     number: int = -1
+
+
+def shape_of(x: Var | Const) -> tuple[int, ...]:
+    """The shape of an operand in the example."""
+    return x.shape if isinstance(x, Var) else np.shape(x.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +197,7 @@ def _bracketed(x: Var | Const, text: str, symbol: str) -> str:
     return f"({text})" if compound or (symbol == "**" and text.startswith("-")) else text
 
 
-def _takes_separately(operation: Operation) -> bool:
+def takes_separately(operation: Operation) -> bool:
     """Whether a variadic function is written ``f(a, b)`` and not ``f([a, b])``."""
     parameter = signature(operation.function).parameters.get(operation.operands[0])
     return parameter is None or parameter.kind is parameter.VAR_POSITIONAL
@@ -224,7 +229,7 @@ def call_text(step: Step, names: Mapping[int, str]) -> str:
         operands.insert(0, repr(params.pop("subscripts")))
     if operation.name == "astype":
         return f"{operands[0]}.astype({static_text(params['dtype'], names)})"
-    if operation.kind == "variadic" and not _takes_separately(operation):
+    if operation.kind == "variadic" and not takes_separately(operation):
         operands = [f"[{', '.join(operands)}]"]
     given = [
         static_text(v, names) if k.startswith("argument ") else f"{k}={static_text(v, names)}"

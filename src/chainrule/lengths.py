@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import HOLE, Index
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Const, Program, Step, Var, shape_of
 from chainrule.sizes import is_size
 from chainrule.tape import Tape
 
@@ -85,7 +85,7 @@ class Symbols:
                 own = self.get(x)
                 k = axis - rank + len(own)
                 if k >= 0 and own[k] != ONE:
-                    length = (x.shape if isinstance(x, Var) else np.shape(x.value))[k]
+                    length = shape_of(x)[k]
                     candidates.append((own[k], length, x.number in self.made))
                     if length == 1 != out.shape[axis] and own[k][0] == "length" and own[k][1] not in self.made:
                         self.rows.add((own[k][1], own[k][2]))

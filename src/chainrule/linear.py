@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "constant_of",
     "detached_or_followed",
     "fitted",
+    "floating_arguments",
     "freshness",
     "has_nan",
     "is_floating",
@@ -265,6 +266,12 @@ def is_floating(tree: Any) -> bool:
     """Whether an argument can be differentiated: all of its leaves are floats."""
     leaves = flatten(tree)[0]
     return bool(leaves) and all(is_differentiable(value_of(x)) for x in leaves)
+
+
+def floating_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int | str]:
+    """The arguments that can be differentiated: positions, and names of keyword arguments."""
+    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
+    return [*positions, *(k for k, v in kwargs.items() if is_floating(v))]
 
 
 def spread(gathered: Sequence[Any], positions: Sequence[int], count: int) -> tuple[Any, ...]:

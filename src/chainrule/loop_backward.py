@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backward import Backward
+from chainrule.backward import Backward, number_of
 from chainrule.differentiate import differentiate
 from chainrule.errors import NotDifferentiableError
 from chainrule.indexing import add_item, set_item
@@ -105,7 +105,7 @@ class _Reversed(Series):
         def seed(variable: int, value: Any, own: bool = False) -> None:
             seeds[variable] = seeds[variable] + value if variable in seeds else value
             if not own:
-                self.handed.setdefault(variable, []).append(_number(value))
+                self.handed.setdefault(variable, []).append(number_of(value))
 
         with body:
             for key, variable in self._ends():
@@ -128,8 +128,8 @@ class _Reversed(Series):
             contributions: dict[int, list[tuple[int, Any]]] = {}
 
             def note(variable: int, step: int, contribution: Any, whole: Any) -> None:
-                contributions.setdefault(variable, []).append((step, _number(contribution)))
-                links[variable] = _number(whole)
+                contributions.setdefault(variable, []).append((step, number_of(contribution)))
+                links[variable] = number_of(whole)
 
             wrt = [slot.variable for slot in self.slots]
             found = differentiate(body, seeds, wrt, on_contribution=note)
@@ -394,12 +394,3 @@ def _refuse(*_: Any, **__: Any) -> Any:
 def _lengths(size: Any) -> bool:
     head, *operands = size.expression
     return head in ("length", "size", "turn", "value") or any(is_size(e) and _lengths(e) for e in operands)
-
-
-def _number(x: Any) -> Any:
-    """The number of a stand-in's variable; a plain number as it is."""
-    if type(x) is Traced:
-        return x.variable
-    if is_size(x):
-        return x
-    return complex(x) if isinstance(x, complex) else float(x)

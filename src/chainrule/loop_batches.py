@@ -141,19 +141,17 @@ def _terms(made: Mapping[int, Step], start: int, end: int) -> list[tuple[int, in
     return found
 
 
-def _row(made: Mapping[int, Step], start: int, end: int, loop: Loop) -> tuple[int, tuple[int, int]] | None:
+def _row(made: Mapping[int, Step], before: int, end: int, loop: Loop) -> tuple[int, tuple[int, int]] | None:
     """What a turn adds to one row of a sum, and which, where it does nothing else with it."""
     step = made.get(end)
     if step is None or step.operation.function is not add_item or len(step.inputs) != 2:
         return None
     base, amount = step.inputs
-    place = counter_place(step.params["index"], loop.turn)
-    if base.number != start or place is None or counted_from(loop) is None or not isinstance(amount, Var):
+    place, start = counter_place(step.params["index"], loop.turn), counted_from(loop)
+    if base.number != before or place is None or start is None or not isinstance(amount, Var):
         return None
     shape = tuple(n for k, n in enumerate(step.outputs[0].shape) if k != place[0])
-    known = counted_from(loop)
-    low = known is not None and known + place[1] >= 0
-    return (amount.number, place) if low and amount.shape == shape else None
+    return (amount.number, place) if start + place[1] >= 0 and amount.shape == shape else None
 
 
 def _together(parts: Sequence[Batch]) -> Batch:

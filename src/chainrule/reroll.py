@@ -216,10 +216,7 @@ class _Pass:
         return whole
 
     def _unturned_literal(self, x: Any) -> Any:
-        return (self._fold(x[0]), x[1]) if is_size(x[0]) else x
-
-    def _fold(self, x: Any) -> Any:
-        return self.settled(x, ())
+        return (self.settled(x[0], ()), x[1]) if is_size(x[0]) else x
 
     def settled(self, x: Any, running: Collection[int]) -> Any:
         """A static argument with the counters of loops that are written out as the numbers that they were.
@@ -249,7 +246,7 @@ class _Pass:
         if not any(type(x) is not int and is_size(x[0]) for x in inputs) and not params:
             return step
         inputs = tuple(x if type(x) is int else self._unturned_literal(x) for x in inputs)
-        return operation, inputs, {k: self._fold(v) for k, v in params.items()}, outputs, code, offset
+        return operation, inputs, {k: self.settled(v, ()) for k, v in params.items()}, outputs, code, offset
 
 
 def _plainly(record: Turns) -> bool:

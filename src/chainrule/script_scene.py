@@ -17,7 +17,7 @@ from chainrule.emit.material import Leaf, Material
 from chainrule.emit.writing import words_of
 from chainrule.errors import ChainruleError
 from chainrule.history import Updates
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.loop_sums import sums_begun
 from chainrule.loops import loop_in
 from chainrule.names import Namespace
@@ -367,7 +367,7 @@ def _nameless(array: Var | Const, forward: Sequence[Step]) -> str:
     if reader is not None and reader.position is not None:
         where = f" on line {reader.position.line}: {reader.position.text}"
     name = f"{array.name}, " if array.name else ""
-    shape = array.shape if isinstance(array, Var) else np.shape(array.value)
+    shape = shape_of(array)
     return (
         f"{name}an array of shape {shape}, is used{where}\n"
         "  and no name at the top level of the script leads to it, so lines pasted there cannot use it.\n"

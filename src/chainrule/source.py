@@ -23,7 +23,7 @@ from chainrule.emit.numpy_source import (
 )
 from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Var
-from chainrule.linear import is_floating
+from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
 from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
@@ -171,7 +171,7 @@ class Draft:
         if what == "backward":
             record = backward_of(f, args, positions, kwargs, of, rolled)
         else:
-            given = positions if positions is not None else _floating(args, kwargs)
+            given = positions if positions is not None else floating_arguments(args, kwargs)
             record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
         self.record = record
         self.backward = sums_begun(simplify(record) if shorten else record)
@@ -236,12 +236,6 @@ def _by_position(
     return bound.args, bound.kwargs
 
 
-def _floating(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int | str]:
-    """The arguments that can be differentiated: positions, and names of keyword arguments."""
-    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
-    return [*positions, *(k for k, v in kwargs.items() if is_floating(v))]
-
-
 def _positions(
     f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wanted: Sequence[int | str] | None
 ) -> list[int | str] | None:
@@ -260,7 +254,7 @@ def _positions(
         elif x in kwargs:
             found.add(x)
         else:
-            found.update(_floating(args, kwargs))
+            found.update(floating_arguments(args, kwargs))
     return [x for x in (*range(len(args)), *kwargs) if x in found]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.calls import argument_names
 from chainrule.errors import TreeError
 from chainrule.indexing import HOLE, Index
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Const, Program, Step, Var, shape_of
 from chainrule.lengths import ONE, Symbol, Symbols, whole_symbols
 from chainrule.trees import flatten, paths, unflatten
 
@@ -156,7 +156,7 @@ def tied_axes(program: Program, count: int) -> dict[tuple[int, int], Symbol]:
 
 def _ties(symbols: Symbols, step: Step) -> list[tuple[Symbol | None, Symbol | None]]:
     operands = [symbols.get(x) for x in step.inputs]
-    shapes = [x.shape if isinstance(x, Var) else np.shape(x.value) for x in step.inputs]
+    shapes = [shape_of(x) for x in step.inputs]
     name = step.operation.name
     if any(len(own) != len(shape) for own, shape in zip(operands, shapes, strict=True)):
         return []

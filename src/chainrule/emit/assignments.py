@@ -10,9 +10,8 @@ from chainrule.emit.expressions import Printer
 from chainrule.emit.operands import is_plain_transpose, once
 from chainrule.emit.spelling import BINARY
 from chainrule.emit.text import tight, unbracketed
-from chainrule.emit.values import shape_of
 from chainrule.indexing import HOLE, Index, add_item, get_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.sizes import plain_number
 from chainrule.statements.request import is_view
 from chainrule.statements.statement import Statement

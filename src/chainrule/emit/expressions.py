@@ -16,14 +16,13 @@ from chainrule.emit.operands import (
     leading_operands,
     outer_operands,
     spelled_out,
-    takes_separately,
 )
 from chainrule.emit.spelling import BINARY, METHODS, UNARY, Spelling, spelling_of
 from chainrule.emit.text import ATOM, SIGN, Mask, Text, join, tight, with_sign
-from chainrule.emit.values import Values, is_plain_number, shape_of
+from chainrule.emit.values import Values, is_plain_number
 from chainrule.errors import NotDifferentiableError
 from chainrule.indexing import HOLE, Index, get_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of, takes_separately
 from chainrule.sizes import is_size, plain_number
 from chainrule.statements.request import sizes_in
 from chainrule.statements.statement import Statements
@@ -399,7 +398,7 @@ class Printer(Values):
             subscripts = params.pop("subscripts")
             texts.insert(0, self.static(subscripts)[0])
             written = self._parameters(params, spelling, id(step) in self.forward)
-        elif operation.kind == "variadic" and not takes_separately(step):
+        elif operation.kind == "variadic" and not takes_separately(operation):
             inner = ", ".join(texts)
             texts = [f"({inner})" if spelling.tupled and len(texts) > 1 else f"[{inner}]"]
         return f"{self._function(step, spelling)}({', '.join([*texts, *written])})"

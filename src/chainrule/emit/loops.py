@@ -9,13 +9,12 @@ from dataclasses import replace
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.loop_heads import Context, Heads
 from chainrule.emit.text import tight
-from chainrule.indexing import add_item, set_item
 from chainrule.ir import Step, Var
 from chainrule.lengths import whole_symbols
 from chainrule.loop_buffers import counted_from
 from chainrule.loops import loop_in, plural, singular
 from chainrule.names import Namespace
-from chainrule.statements.request import Request, is_element, is_view
+from chainrule.statements.request import Request, is_element, is_view, is_write
 from chainrule.statements.statement import Statement, statements_of
 
 __all__ = ["lone", "loop_lines", "split_names", "split_outputs"]
@@ -236,14 +235,10 @@ class _Lines(Heads):
         made = {o.number: s for s in self.program.steps for o in s.outputs}
         while v in made and made[v].inputs:
             step = made[v]
-            if not (_writes(step) or (is_view(step) and not is_element(step))):
+            if not (is_write(step) or (is_view(step) and not is_element(step))):
                 break
             v = step.inputs[0].number
         return v
-
-
-def _writes(step: Step) -> bool:
-    return step.operation.function is set_item or step.operation.function is add_item
 
 
 def lone(statements: Sequence[Statement], request: Request) -> set[int]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.emit.values import is_plain_number, shape_of
+from chainrule.emit.values import is_plain_number
 from chainrule.indexing import Index, get_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.ops import OPERATIONS, Operation, signature
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "once",
     "outer_operands",
     "spelled_out",
-    "takes_separately",
 ]
 
 
@@ -40,7 +39,7 @@ def are_matrices(step: Step) -> bool:
 def once(x: Var | Const) -> bool:
     """Whether an index names no element twice."""
     dtype: Any = x.dtype if isinstance(x, Var) else np.asarray(x.value).dtype
-    shape = x.shape if isinstance(x, Var) else np.shape(x.value)
+    shape = shape_of(x)
     return not shape or dtype.kind == "b"
 
 
@@ -82,13 +81,6 @@ def leading_operands(operation: Operation) -> int:
     while count < len(names) and parameters[count : count + 1] == [names[count]]:
         count += 1
     return count
-
-
-def takes_separately(step: Step) -> bool:
-    """Whether a variadic function is written ``f(a, b)`` and not ``f([a, b])``."""
-    operation = step.operation
-    parameter = signature(operation.function).parameters.get(operation.operands[0])
-    return parameter is None or parameter.kind is parameter.VAR_POSITIONAL
 
 
 def outer_operands(left: Any, right: Any, folded: Mapping[int, Step]) -> list[Var | Const]:

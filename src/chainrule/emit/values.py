@@ -10,18 +10,13 @@ import numpy as np
 
 from chainrule.emit.text import ATOM, SIGN, Text, join, tight
 from chainrule.errors import NotDifferentiableError
-from chainrule.ir import Const, Var
+from chainrule.ir import Const, Var, shape_of
 from chainrule.sizes import Size, is_size, plain_number
 from chainrule.statements.statement import Statements
 
-__all__ = ["Values", "is_plain_number", "shape_of"]
+__all__ = ["Values", "is_plain_number"]
 
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
-
-
-def shape_of(x: Var | Const) -> tuple[int, ...]:
-    """The shape of an operand in the example."""
-    return x.shape if isinstance(x, Var) else np.shape(x.value)
 
 
 def is_plain_number(c: Const) -> bool:

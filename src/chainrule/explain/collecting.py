@@ -11,7 +11,7 @@ from chainrule.explain.formula import Element, Index
 from chainrule.explain.index_forms.reading import axes_in, param
 from chainrule.explain.letters import Letters
 from chainrule.indexing import add_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol
 from chainrule.loops import loop_in
@@ -240,7 +240,7 @@ def _rank(x: Var | Const) -> int:
 
 
 def _shape(x: Var | Const) -> str:
-    lengths = x.shape if isinstance(x, Var) else np.shape(x.value)
+    lengths = shape_of(x)
     inner = ",".join(str(plain_number(n)) for n in lengths)
     return f"({inner},)" if len(lengths) == 1 else f"({inner})"
 

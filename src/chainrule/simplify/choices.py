@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import add_item, get_item
-from chainrule.ir import Step, Var
+from chainrule.ir import Step, shape_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
@@ -77,7 +77,7 @@ def is_free(step: Step) -> bool:
         return bool(step.params["index"].basic)
     if function is np.diag:
         x = step.inputs[0]
-        return len(x.shape if isinstance(x, Var) else np.shape(x.value)) == 2
+        return len(shape_of(x)) == 2
     return function in _VIEWS or is_fresh(step)
 
 
@@ -228,8 +228,6 @@ class Choices:
         upwards = any(p > 0 for _, p in parts)
         if not upwards:
             operations += 1  # k / d
-        elif len(parts) == 1 and parts[0][1] != 1:
-            operations -= 0
         if len(parts) == 1 and parts[0][1] not in (1, -1):
             operations = 1
             upwards = True

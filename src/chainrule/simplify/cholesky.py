@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import Const, Step, Var
-from chainrule.simplify.linear_algebra import function_of, operation
+from chainrule.simplify.linear_algebra import operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import UNIT, Coefficient, times
 from chainrule.simplify.symmetry import is_symmetric
-from chainrule.simplify.values import Ref, Value
+from chainrule.simplify.values import Ref, Value, function_of
 
 __all__ = ["half_of_symmetric", "is_half_triangle", "through_factor"]
 

@@ -10,10 +10,9 @@ import numpy as np
 
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS
-from chainrule.simplify.functions import function_of
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, Coefficient, inverse_of, power_of, times
-from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller
+from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, function_of, smaller
 
 __all__ = ["logistic_by_cases", "masked_already", "merge_choices", "tied_with_clipped"]
 

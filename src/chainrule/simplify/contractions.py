@@ -42,7 +42,7 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
             continue
         rest = [(g, q - (g is f)) for g, q in inner.factors if q != (g is f)]
         c, other = options.making(value, lambda r=rest: options.table.product(UNIT, r))
-        if other.dims != inner.dims or (other.kind == "prod" and not _known(options, other) and len(whole) > 2):
+        if other.dims != inner.dims or (other.kind == "prod" and not options.is_known(other) and len(whole) > 2):
             continue
         if len(inner.dims) == 1:
             recipe = Recipe("matmul", c, ((UNIT, f), (UNIT, other)), None, "sum of a product")
@@ -52,10 +52,6 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
             recipe = Recipe("op", c, ((UNIT, f), (UNIT, other)), (operation, step, 0, (0, 1)), "sum of a product")
         if len(value.recipes) < 40:
             value.recipes.append(recipe)
-
-
-def _known(options: Making, value: Value) -> bool:
-    return bool(value.leaves) or value.number in options.reader.made_by or value.number in options.depths
 
 
 def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:

@@ -10,20 +10,16 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.calls import identity
 from chainrule.indexing import add_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Step, shape_of
 from chainrule.simplify.choices import is_free, is_fresh
 
 __all__ = ["cost_of", "operations_of"]
 
 
-def _shape(x: Var | Const) -> tuple[int, ...]:
-    return x.shape if isinstance(x, Var) else np.shape(x.value)
-
-
 def operations_of(step: Step, writable: bool = False) -> int:
     """How many array operations a step executes; ``writable`` where the array that it writes into may be changed."""
     function: Any = step.operation.function
-    if not any(_shape(x) for x in (*step.inputs, *step.outputs)) or function is identity:
+    if not any(shape_of(x) for x in (*step.inputs, *step.outputs)) or function is identity:
         return 0
     if is_free(step):
         return 0
@@ -73,7 +69,7 @@ def cost_of(backward: Backward) -> tuple[int, float, int]:
             fresh.update(out.number for out in step.outputs)
         operations += count
         if count:
-            sizes = [math.prod(_shape(x)) for x in step.inputs]
+            sizes = [math.prod(shape_of(x)) for x in step.inputs]
             made = sum(math.prod(out.shape) for out in step.outputs)
             if function is np.matmul:
                 arithmetic += 2 * math.sqrt(float(sizes[0]) * sizes[1] * made)

@@ -14,15 +14,10 @@ from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
-from chainrule.simplify.values import Power, Ref, Value
+from chainrule.simplify.values import Power, Ref, Value, function_of
 from chainrule.sizes import is_size
 
-__all__ = ["ScatterAt", "function_of", "merge_factors", "note_share", "scatter", "sum_of_scatter", "tied_share"]
-
-
-def function_of(value: Value) -> Any:
-    """The function that a value is computed with, where it has no other structure."""
-    return value.details[0].function if value.kind == "op" and value.details[0] != "full" else None
+__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "sum_of_scatter", "tied_share"]
 
 
 def _argument(value: Value, k: int = 0) -> Any:

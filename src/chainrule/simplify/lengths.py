@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import HOLE, add_item, get_item, set_item
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Program, Step, Var, shape_of
 from chainrule.lengths import ONE, Symbol, symbols_of
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.scalars import Lengths
@@ -73,22 +73,18 @@ def _join_shape(step: Step, lengths: Lengths) -> None:
             lengths.join(axis, lengths.axes(n.expression[1], ())[n.expression[2]])
 
 
-def _shape(x: Var | Const) -> tuple[int, ...]:
-    return x.shape if isinstance(x, Var) else np.shape(x.value)
-
-
 def _join(step: Step, lengths: Lengths) -> None:
     (out,) = step.outputs
     function: Any = step.operation.function
     own = lengths.axes(out.number, out.shape)
     arrays = [x for x in step.inputs if isinstance(x, Var) or x.number >= 0]
-    axes = [lengths.axes(x.number, _shape(x)) for x in arrays]
+    axes = [lengths.axes(x.number, shape_of(x)) for x in arrays]
     if (isinstance(function, np.ufunc) and function is not np.matmul) or function in (
         np.where,
         np.clip,
         np.broadcast_to,
     ):
-        _elementwise(own, out.shape, axes, [_shape(x) for x in arrays], lengths)
+        _elementwise(own, out.shape, axes, [shape_of(x) for x in arrays], lengths)
     elif function in _REDUCTIONS and arrays:
         reduced = normalise_axes(step.params.get("axis"), len(axes[0]))
         if step.params.get("keepdims"):
@@ -124,7 +120,7 @@ def _join(step: Step, lengths: Lengths) -> None:
         lengths.join(own[-2], left[-2])
         lengths.join(own[-1], right[-1])
         for k in range(len(own) - 2):
-            if _shape(arrays[0])[k] == _shape(arrays[1])[k]:
+            if shape_of(arrays[0])[k] == shape_of(arrays[1])[k]:
                 lengths.join(own[k], left[k])
                 lengths.join(own[k], right[k])
     elif function in (np.diagonal, np.diag) and not step.params and len(axes) == 1 and len(axes[0]) == 2:
@@ -152,7 +148,7 @@ def _picked(step: Step, own: Any, arrays: Any, axes: Any, lengths: Lengths) -> N
     index = step.params["index"]
     if any(p is not HOLE for p in index.parts) or any(len(a) != 1 for a in axes[1:]) or len(own) < 1:
         return
-    if any(_shape(x) != _shape(arrays[1]) for x in arrays[1:]):
+    if any(shape_of(x) != shape_of(arrays[1]) for x in arrays[1:]):
         return
     for a in axes[1:]:
         lengths.join(own[0], a[0])

@@ -11,11 +11,10 @@ from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, times
-from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
+from chainrule.simplify.values import Power, Recipe, Ref, Value, function_of, spans
 
 __all__ = [
     "as_product",
-    "function_of",
     "inner_product",
     "is_identity",
     "known_product",
@@ -28,11 +27,6 @@ __all__ = [
 ]
 
 Making = Callable[[Value, Callable[[], Any]], Any]
-
-
-def function_of(value: Value) -> Any:
-    """The function that an operation without structure applies."""
-    return value.details[0].function if value.kind == "op" and isinstance(value.details[0], Operation) else None
 
 
 def operation(

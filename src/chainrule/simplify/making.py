@@ -104,6 +104,10 @@ class Making:
         """Sums with a term."""
         return _around(self.table.sums.get(term.number, ()), value)
 
+    def is_known(self, value: Value) -> bool:
+        """Whether a value is computed already, or was made to be."""
+        return bool(value.leaves) or value.number in self.reader.made_by or value.number in self.depths
+
     def recipe(self, value: Value, kind: str, coefficient: Coefficient, parts: Any, details: Any, name: str) -> None:
         if any(type(x) is tuple and (x[0] is value or x[1] is value) for x in parts):
             return

@@ -307,16 +307,13 @@ class _Options(Making):
                 return False
         return True
 
-    def _known_product(self, w: Value) -> bool:
-        return bool(w.leaves) or w.number in self.reader.made_by or w.number in self.depths
-
     def _absorbed(self, value: Value) -> None:
         """Products that exist already, taken for several factors at once."""
         powers = dict(value.factors)
         candidates: list[tuple[int, int, Value]] = []
         for f in powers:
             for w in self.products(f, value):
-                if w is value or not self._known_product(w):
+                if w is value or not self.is_known(w):
                     continue
                 for sign in (1, -1):
                     if self._divides(w, powers, sign):
@@ -402,9 +399,7 @@ class _Options(Making):
         for _, (f, q) in chosen:
             powers[f] = powers.get(f, 0) + q
         meets = any(
-            self._known_product(w)
-            and self._divides(w, powers, 1)
-            and any(g in dict(inner.factors) for g, _ in w.factors)
+            self.is_known(w) and self._divides(w, powers, 1) and any(g in dict(inner.factors) for g, _ in w.factors)
             for _, (f, _) in chosen
             for w in self.table.products.get(f.number, [])[:_MOST_USERS]
         ) or any(not powers[f] for _, (f, _) in chosen)

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import Const, Step, Var
-from chainrule.simplify.functions import function_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
-from chainrule.simplify.values import Power, Ref, Value
+from chainrule.simplify.values import Power, Ref, Value, function_of
 
 __all__ = ["Powers"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.errors import ChainruleError
-from chainrule.ir import Program, Var
+from chainrule.ir import Program, Var, shape_of
 from chainrule.run import run
 
 __all__ = ["Comparison", "compare"]
@@ -122,7 +122,7 @@ def _gradients(backward: Backward, inputs: list[Any]) -> tuple[list[Any], list[A
     """The results of the forward pass, and the gradients."""
     results = run(backward.program, inputs)
     count = len(results) - len(backward.gradients)
-    shapes = [x.shape if isinstance(x, Var) else np.shape(x.value) for x in backward.wrt]
+    shapes = [shape_of(x) for x in backward.wrt]
     gradients = [np.broadcast_to(np.asarray(r), shape) for r, shape in zip(results[count:], shapes, strict=True)]
     return [r for r in map(np.asarray, results[:count]) if r.dtype.kind == "f"], gradients
 

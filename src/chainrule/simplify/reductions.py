@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.simplify.making import Making
-from chainrule.simplify.scalars import UNIT, times
+from chainrule.simplify.scalars import UNIT
 from chainrule.simplify.values import Ref, Value
 
 __all__ = ["merge_reductions"]
@@ -35,4 +35,4 @@ def merge_reductions(options: Making, value: Value) -> None:
         if rest:
             options.recipe(value, "sum", UNIT, (*rest, (scale, merged)), None, "sums along an axis merged")
         else:
-            options.same(value, (times(scale, UNIT), merged), "sums along an axis merged")
+            options.same(value, (scale, merged), "sums along an axis merged")

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.ir import Var
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim
 
-__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "smaller", "spans"]
+__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "function_of", "smaller", "spans"]
 
 Power = int | Fraction
 
@@ -80,6 +80,11 @@ class Value:
 
 
 Ref = tuple[Coefficient, Value]
+
+
+def function_of(value: Value) -> Any:
+    """The function that an operation without structure applies."""
+    return getattr(value.details[0], "function", None) if value.kind == "op" else None
 
 
 def broadcast(parts: Iterable[tuple[Dim, ...]]) -> tuple[Dim, ...]:

@@ -12,7 +12,7 @@ from chainrule.backward import Backward
 from chainrule.check.exact import Exact, evaluate, inputs_of
 from chainrule.check.forward import Forward
 from chainrule.dispatch import evaluator
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
 
@@ -138,7 +138,7 @@ class Wiring:
         maker = self.made_by.get(x.number)
         if maker is None or maker < self.first:
             # What one turn of a loop was given is what another one made.
-            return "forward", x.shape if isinstance(x, Var) else np.shape(x.value)
+            return "forward", shape_of(x)
         step = self.steps[maker]
         return step.operation.name, step.position
 

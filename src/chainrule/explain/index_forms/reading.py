@@ -78,7 +78,7 @@ def param(step: Step, name: str, place: int, default: Any = None) -> Any:
 
 def shape_of(x: Var | Const) -> tuple[int, ...]:
     """The shape of an operand, as plain numbers."""
-    shape = x.shape if isinstance(x, Var) else np.shape(x.value)
+    shape = shape_of(x)
     return tuple(int(plain_number(n)) for n in shape)
 
 

@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError, TreeError
 from chainrule.explain.why.labels import labels_of, place_of
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.language import Message, message
-from chainrule.linear import is_floating
+from chainrule.linear import floating_arguments
 from chainrule.run import resolved, values_of
 from chainrule.sizes import is_size, plain_number
 from chainrule.stretch import Followed
@@ -130,8 +130,7 @@ def scene_of(
     Raises:
         ChainruleError: where something cannot be followed, or there is no such result.
     """
-    positions: list[int | str] = [n for n, a in enumerate(args) if is_floating(a)]
-    positions += [k for k, v in kwargs.items() if is_floating(v)]
+    positions = floating_arguments(args, kwargs)
     with Tape(names=True) as tape, np.errstate(all="ignore"):
         call = TracedCall(f, args, dict(kwargs), positions, tape)
         name = getattr(f, "__name__", "the function")
