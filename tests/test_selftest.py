@@ -164,3 +164,13 @@ def test_check_is_callable_whatever_was_imported_before():
     )
     for first in ("numpy", "chainrule.check.report", "chainrule.check.checking"):
         subprocess.run([sys.executable, "-c", code.format(first=first)], check=True)
+
+
+@pytest.mark.parametrize("text", ["averaged once too often", "divided by no count", "divided by another count"])
+def test_a_planted_count_is_that_of_the_sizes_at_hand(text):
+    function, args = FUNCTIONS["mean_squared"]
+    names = _names(function, args)
+    planted = [m for m in mutants(function, args, names) if m.text == text]
+    assert planted
+    report = judge(planted[0], function, dict(zip(names, args, strict=True)))
+    assert report.suspects[0].kind in planted[0].kinds, report.suspects

@@ -36,6 +36,10 @@ def settled(relations: Sequence[Finding], searched: Sequence[Finding], averages:
         own = set(relation.gradients)
         same = [n for n, s in enumerate(searched) if s.kind in FACTORS and set(s.gradients) == own and not s.breaks]
         taken.update(same)
+        # What holds with a further factor only is a longer way to say what the relation says.
+        pairs = {searched[n].together for n in same} - {0}
+        taken.update(n for n, s in enumerate(searched) if s.together in pairs)
+        same = [n for n in same if not searched[n].together]
         edits = sorted((searched[n] for n in same), key=lambda f: (f.word == "scale", f.cost, f.number))
         found.append(_joined(relation, edits, averages))
     return found + [s for n, s in enumerate(searched) if n not in taken]

@@ -63,19 +63,39 @@ def _at(backward: Pass, index: int, step: Step) -> Iterator[tuple[Any, ...]]:
         if len(out.shape) > 1:
             yield "transposed missing_transpose", "transposed", _then(index, np.transpose, lambda v: (v,))
         if out.shape and out.shape[0] > 1:
-            n = Const(float(_first_length(backward, out)))
-            text = "averaged once too often"
-            yield (
-                "extra_batch_mean extra_mean wrong_count extra_factor",
-                text,
-                _then(index, np.divide, lambda v: (v, n)),
-            )
+            yield "extra_batch_mean extra_mean wrong_count extra_factor", "averaged once too often", _averaged(index)
 
 
-def _first_length(backward: Pass, out: Var) -> int:
-    """The number of rows of the first argument, which is the batch more often than not."""
-    shapes = [x.shape for x in backward.backward.program.inputs if x.shape]
-    return shapes[0][0] if shapes and shapes[0][0] > 1 else out.shape[0]
+def _averaged(index: int) -> Done:
+    """Divide by the number of rows of the first argument, which is the batch more often than not."""
+
+    def do(draft: Draft) -> None:
+        shapes = [x.shape for x in draft.program.inputs if x.shape]
+        rows = shapes[0][0] if shapes and shapes[0][0] > 1 else draft.steps[index].outputs[0].shape[0]
+        draft.after(index, np.divide, lambda v: (v, Const(float(rows))))
+
+    return do
+
+
+def _recounted(index: int, place: int, which: int, change: Callable[[float, int], float]) -> Done:
+    """Change a number that a count is part of, whatever that count is for the sizes at hand."""
+
+    def do(draft: Draft) -> None:
+        inputs = list(draft.steps[index].inputs)
+        constant = inputs[place]
+        assert isinstance(constant, Const)
+        inputs[place] = Const(change(float(constant.value), _sizes_in(constant.value)[which]))
+        draft.put(index, inputs=tuple(inputs))
+
+    return do
+
+
+def _without(value: float, n: int) -> float:
+    return value * n if abs(value) < 1 else value / n
+
+
+def _one_less(value: float, n: int) -> float:
+    return value * n / (n - 1) if abs(value) < 1 else value * (n - 1) / n
 
 
 def _then(index: int, function: Any, make: Callable[[Var], tuple[Operand, ...]]) -> Done:
@@ -163,11 +183,10 @@ def _constant(index: int, step: Step, place: int) -> Iterator[tuple[Any, ...]]:
         return _operands(index, *inputs)
 
     if is_size(constant.value):
-        for n in _sizes_in(constant.value):
+        for which, n in enumerate(_sizes_in(constant.value)):
             if n > 1:
-                text = "divided by no count"
-                yield _MEAN, text, with_value(value * n if abs(value) < 1 else value / n)
-                yield _COUNT, "divided by another count", with_value(value * n / (n - 1))
+                yield _MEAN, "divided by no count", _recounted(index, place, which, _without)
+                yield _COUNT, "divided by another count", _recounted(index, place, which, _one_less)
     elif value not in (0, 1, -1):
         yield _CONSTANT, f"without the factor {value:g}", with_value(1.0 if value > 0 else -1.0)
 
@@ -184,10 +203,10 @@ def _quotient(backward: Pass, index: int, step: Step) -> Iterator[tuple[Any, ...
     a, b = step.inputs
     if isinstance(b, Const):
         if is_size(b.value):
-            for n in _sizes_in(b.value):
+            for which, n in enumerate(_sizes_in(b.value)):
                 if n > 1:
                     yield _MEAN, "divided by no count", _instead(index, a)
-                    yield _COUNT, "divided by another count", _operands(index, a, Const(float(b.value) * (n - 1) / n))
+                    yield _COUNT, "divided by another count", _recounted(index, 1, which, _one_less)
         else:
             yield from _constant(index, step, 1)
     elif backward.carries(a):
