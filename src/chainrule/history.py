@@ -14,6 +14,7 @@ from typing import Any, Literal
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError
 from chainrule.indexing import Index
+from chainrule.language import Message, message, plural
 from chainrule.sizes import is_size, leaves_of, plain_number
 from chainrule.tape import Tape
 
@@ -47,7 +48,7 @@ class Chosen:
 
     variables: dict[str, int]
     cuts: set[int]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
 
 
 def _outputs(step: Any) -> tuple[int, ...]:
@@ -202,7 +203,7 @@ class _Choice:
         if updates is None:
             raise RequestError(
                 f"{result} was computed {len(apart) + 1} times, and {names} changed in between"
-                f"{_lines([b for values in updated.values() for b in values[1:2]])}.\n"
+                f"{_at_lines([b for values in updated.values() for b in values[1:2]])}.\n"
                 f"  Say what is meant. For a training loop: --updates fixed, the gradient of the last {result} with "
                 "respect to the arrays as they were used for it.\n"
                 "  For a recurrence: --updates followed, the derivative through all the changes."
@@ -232,25 +233,48 @@ class _Choice:
         chosen = Chosen({}, self.cuts)
         if self.cuts:
             names = ", ".join(dict.fromkeys(self.history.owners[v] for v in sorted(self.cuts)))
-            chosen.notes.append(f"{names}: as they were when {self.history.result} was computed for the last time")
+            chosen.notes.append(
+                message(
+                    "{names}: as they were when {result} was computed for the last time",
+                    names=names, result=self.history.result,
+                )
+            )  # fmt: skip
         if wanted is not None:
             for name in wanted:
                 chosen.variables[name] = self._explicit(name)
         else:
             several = [name for name in self.roots if not self._by_default(name, chosen)]
             if several:
-                lines = _lines(self._values(several[0], self.reached)) if len(several) == 1 else ""
-                chosen.notes.append(
-                    f"{', '.join(several)}: left out, for {'each' if len(several) > 1 else 'it'} held several values "
-                    f"that {self.history.result} was computed from{lines}; give the one you mean a name of its own"
-                )
+                chosen.notes.append(self._left_out(several))
             behind = [n for n in self.roots if not self._values(n, self.reached) and self._values(n, self.all_reached)]
             if behind:
-                chosen.notes.append(f"{', '.join(behind)}: left out, for only earlier values of these depend on them")
+                chosen.notes.append(
+                    message(
+                        "{names}: left out, for only earlier values of these depend on them", names=", ".join(behind)
+                    )
+                )
         upstream = {v: ancestors(self.tape, [v], self.cuts) - {v} for v in set(chosen.variables.values())}
         # How an array was made is left out, unless that leads to another of the wanted ones.
         chosen.cuts |= {v for v, behind in upstream.items() if behind.isdisjoint(upstream)}
         return chosen
+
+    def _left_out(self, several: Sequence[str]) -> Message:
+        """That names are left out which held several values."""
+        names, result = ", ".join(several), self.history.result
+        lines = _line_numbers(self._values(several[0], self.reached)) if len(several) == 1 else ""
+        if lines:
+            return message(
+                "{names}: left out, for it held several values that {result} was computed from (lines {lines}); give "
+                "the one you mean a name of its own",
+                names=names, result=result, lines=lines,
+            )  # fmt: skip
+        return plural(
+            "{names}: left out, for it held several values that {result} was computed from; give the one you mean a "
+            "name of its own",
+            "{names}: left out, for each held several values that {result} was computed from; give the one you mean a "
+            "name of its own",
+            len(several), names=names, result=result,
+        )  # fmt: skip
 
     def _by_default(self, name: str, chosen: Chosen) -> bool:
         """Choose the variable of a name, unless there is no need; whether it has one reading."""
@@ -335,15 +359,19 @@ def _unnamed(x: Any) -> Any:
     return "a length" if is_size(x) and not counted else plain_number(x)
 
 
-def _lines(bindings: Sequence[Binding]) -> str:
+def _line_numbers(bindings: Sequence[Binding]) -> str:
     """Where values were given, as far as it is known."""
     lines = sorted({b.line for b in bindings if b.line})
-    shown = ", ".join(map(str, lines[:6])) + (", …" if len(lines) > 6 else "")
-    return f" (line{'s' * (len(lines) > 1)} {shown})" if lines else ""
+    return ", ".join(map(str, lines[:6])) + (", …" if len(lines) > 6 else "")
+
+
+def _at_lines(bindings: Sequence[Binding]) -> str:
+    lines = _line_numbers(bindings)
+    return f" (line{'s' * (',' in lines)} {lines})" if lines else ""
 
 
 def _ambiguous(result: str, name: str, values: Sequence[Binding]) -> RequestError:
     return RequestError(
-        f"{name} held {len(values)} values that {result} was computed from{_lines(values)}.\n"
+        f"{name} held {len(values)} values that {result} was computed from{_at_lines(values)}.\n"
         "  Give the one you mean a name of its own (W0 = W.copy() where it is meant), and ask for that."
     )

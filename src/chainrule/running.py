@@ -23,6 +23,7 @@ from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.follow import HOOKS
 from chainrule.history import History, RequestError
+from chainrule.language import Message, message
 from chainrule.positions import adopt, user_frame
 from chainrule.rewrite import routed_module
 from chainrule.sizes import named_number
@@ -333,7 +334,7 @@ def _with_scans(tree: ast.Module) -> ast.Module:
     return ast.Module(body, [])
 
 
-def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
+def run_script(tree: ast.Module, path: str, names: Names) -> list[Message]:
     """Execute the script on its names; what is to be said about it."""
     module = ModuleType("__main__")
     names.held = module.__dict__
@@ -356,8 +357,9 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[str]:
             line = _stopped_after(error, tree, code, result) if followed else None
             if line is None:
                 raise
+            reason = str(error).splitlines()[0].rstrip(".")
             return [
-                f"the rest of the script, from line {line} on, was not run: {str(error).splitlines()[0].rstrip('.')}"
+                message("the rest of the script, from line {line} on, was not run: {reason}", line=line, reason=reason)
             ]
         raise failure(error, tree, names.held) from None
     return []

@@ -18,6 +18,7 @@ from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
 from chainrule.history import Chosen, History, RequestError, Updates, changing_step, descendants
+from chainrule.language import Message, message
 from chainrule.linear import is_floating
 from chainrule.running import Names, ScriptError, as_main, failure, is_asked_for, parsed, run_script
 from chainrule.stretch import Followed, element, stretch
@@ -280,7 +281,7 @@ class Loaded:
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
     default: tuple[str, ...] = ()
 
 
@@ -357,8 +358,8 @@ def _with_arguments(
         raise RequestError(
             f"{name} needs {', '.join(missing)}: give shapes (--shapes {example}) or values ({missing[0]}:=3)."
         )
-    notes = [f"{', '.join(drawn)}: normal random numbers from a fixed seed"] if drawn else []
-    notes += [f"{', '.join(own)}: as the file defines them"] if own else []
+    notes = [message("{names}: normal random numbers from a fixed seed", names=", ".join(drawn))] if drawn else []
+    notes += [message("{names}: as the file defines them", names=", ".join(own))] if own else []
     by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     args = {n: x for n, x in given.items() if n not in by_name}
     default = tuple(n for n, x in args.items() if is_floating(x) and n not in preset)
@@ -427,7 +428,8 @@ def trace_function(
                 f"{name} returns {len(results)} results that depend on its float arguments, and no {of}."
             )
         if len(results) > 1:
-            notes.append(f"of result {of} of the {len(results)} that {name} returns (--of chooses)")
+            gaps = {"number": of, "count": len(results), "name": name}
+            notes.append(message("of result {number} of the {count} that {name} returns (--of chooses)", **gaps))
         output, title = element(results[of], name, index)
         cotangent: Any = 1.0
         if np.shape(output.value) or np.iscomplexobj(output.value):
@@ -437,8 +439,11 @@ def trace_function(
             tape.names[seed.variable] = "grad_output"
             cotangent = seed
             notes.append(
-                f"{name} returns an array of shape {np.shape(output.value)}: the gradients are for a random "
-                "grad_output from a fixed seed (--of-index chooses an element)"
-            )
+                message(
+                    "{name} returns an array of shape {shape}: the gradients are for a random grad_output from a "
+                    "fixed seed (--of-index chooses an element)",
+                    name=name, shape=np.shape(output.value),
+                )
+            )  # fmt: skip
         chosen = Chosen(dict(zip(call.names(), call.wrt, strict=True)), set(call.wrt), notes)
     return stretch(name.replace(".", "_"), title, tape, output, chosen, cotangent)

@@ -18,6 +18,7 @@ from chainrule.emit.writing import words_of
 from chainrule.errors import ChainruleError
 from chainrule.history import Updates
 from chainrule.ir import Const, Step, Var, shape_of
+from chainrule.language import Message
 from chainrule.loop_sums import sums_begun
 from chainrule.loops import loop_in
 from chainrule.names import Namespace
@@ -51,7 +52,7 @@ class Scripted:
     material: Material
     record: Backward
     backward: Backward
-    notes: list[str]
+    notes: list[Message]
     placed: Callable[[str], str]
     spelled: Callable[[str], str]
 

@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.emit.numpy_source import forward_source
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError, Updates
+from chainrule.language import Message, message
 from chainrule.running import failure
 from chainrule.script import load_function, parameters_asked_for
 from chainrule.script_scene import script_followed
@@ -27,7 +28,7 @@ def write_script(
     what: What = "backward",
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
-) -> tuple[Source, list[str]]:
+) -> tuple[Source, list[Message]]:
     """Run a script and write the backward pass of its result; and what the reader should know.
 
     Args:
@@ -77,7 +78,7 @@ def write_function(
     style: Style = "function",
     prefix: str = "d",
     what: What = "backward",
-) -> tuple[Source, list[str]]:
+) -> tuple[Source, list[Message]]:
     """Write the backward pass of a function in a file; and what the reader should know.
 
     Args:
@@ -103,4 +104,7 @@ def write_function(
     except Exception as error:
         raise failure(error) from None
     settings = [f"{n}={x!r}" for n, x in loaded.kwargs.items()]
-    return source, [*loaded.notes, *([f"written for {', '.join(settings)}"] if settings else [])]
+    return source, [
+        *loaded.notes,
+        *([message("written for {settings}", settings=", ".join(settings))] if settings else []),
+    ]

@@ -13,6 +13,7 @@ from chainrule.calls import TracedCall, detached
 from chainrule.differentiate import differentiate
 from chainrule.history import Chosen, RequestError, ancestors, descendants
 from chainrule.ir import Program, Var
+from chainrule.language import Message
 from chainrule.statics import mentioned_in
 from chainrule.tape import Tape
 from chainrule.trace import program_of
@@ -49,7 +50,7 @@ class Followed:
     output: int
     title: str
     cotangent: Any
-    notes: list[str]
+    notes: list[Message]
     call: TracedCall
     here: Mapping[str, int] = field(default_factory=dict)
     later: Mapping[str, int] = field(default_factory=dict)

@@ -28,13 +28,13 @@ from chainrule.cli.shared import (
     names_in,
     print_notes,
     read_shapes,
+    speaking,
     write_file,
 )
-from chainrule.errors import ChainruleError
 from chainrule.explain.explaining import explain_function, explain_script
 from chainrule.explain.explanation import Explanation
 from chainrule.history import RequestError
-from chainrule.language import language_named
+from chainrule.language import Message, message
 from chainrule.script import has_parameters
 
 __all__ = ["explain"]
@@ -63,19 +63,18 @@ def explain(
     """
     if brief and full:
         fail("--brief and --full: choose one of them.", USAGE)
-    if lang is not None:
-        try:
-            language_named(lang)
-        except ChainruleError as error:
-            fail(f"--lang {lang}: {error}", USAGE)
-    with failing(), redirect_stdout(sys.stderr):
-        found, notes = _explained(target, of, wrt, shapes, of_index, updates)
-        if element is not None:
-            found = found.element(element)
-    found = found.full() if full else found.brief() if brief else found
-    if lang is not None:
-        found = found.in_language(lang)
-    errors = Console(stderr=True, highlight=False)
+    with speaking(lang):
+        with failing(), redirect_stdout(sys.stderr):
+            found, notes = _explained(target, of, wrt, shapes, of_index, updates)
+            if element is not None:
+                found = found.element(element)
+        errors = Console(stderr=True, highlight=False)
+        _show(found.full() if full else found.brief() if brief else found, html, markdown, errors)
+        print_notes(notes, errors)
+
+
+def _show(found: Explanation, html: str | None, markdown: str | None, errors: Console) -> None:
+    """Print an explanation, or write it to the files that were named."""
     for option, name, text in (("--html", html, found.html), ("--markdown", markdown, found.markdown)):
         if name is None:
             continue
@@ -83,7 +82,7 @@ def explain(
             print(text(), end="")
             continue
         write_file(option, name, text())
-        errors.print(Text(f"Wrote {name}."), soft_wrap=True)
+        errors.print(Text(str(message("Wrote {file}.", file=name))), soft_wrap=True)
     if html is None and markdown is None:
         console = Console(highlight=False)
         if console.is_terminal:
@@ -91,12 +90,11 @@ def explain(
                 console.print(Text.assemble(*line), soft_wrap=True)
         else:
             print(found.text(console.width), end="")
-    print_notes(notes, errors)
 
 
 def _explained(
     target: str, of: str | None, wrt: str | None, shapes: str | None, of_index: str | None, updates: str | None
-) -> tuple[Explanation, list[str]]:
+) -> tuple[Explanation, list[Message]]:
     """What was asked for, and what the reader should know."""
     names, index = names_in(wrt), index_in(of_index)
     check_updates(updates)

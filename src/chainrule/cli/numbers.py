@@ -143,5 +143,5 @@ def _record(followed: Followed, gradients: Mapping[str, Any]) -> dict[str, Any]:
             }
             for name, g in gradients.items()
         },
-        "notes": followed.notes,
+        "notes": [str(note) for note in followed.notes],
     }

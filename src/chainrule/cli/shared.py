@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
-from chainrule.language import in_language, language_named
+from chainrule.language import Message, in_language, language_named, message
 from chainrule.script import Followed, ScriptError, trace_function, trace_script
 
 try:
@@ -213,10 +213,10 @@ def write_file(option: str, name: str, text: str, code: int = USAGE) -> None:
         fail(f"{option} {name} cannot be written: {error.strerror}.", code)
 
 
-def print_notes(notes: Sequence[str], console: Console) -> None:
+def print_notes(notes: Sequence[Message], console: Console) -> None:
     """What else is to be said, each on lines of its own."""
     for note in notes:
-        console.print(Text(broken(f"Note: {note}.", console.width)), soft_wrap=True)
+        console.print(Text(broken(str(message("Note: {note}.", note=note)), console.width)), soft_wrap=True)
 
 
 def broken(message: str, width: int) -> str:

@@ -173,7 +173,7 @@ def _of_function(target: str, forward: str, shapes: str | None, names: dict[str,
     settings: dict[str, Any] = {"names": names, "limits": asked.limits, "isolated": asked.isolated}
     with opened(path, pattern, loaded.function, args, asked.wrt, **settings) as candidate:
         report = asked.judged(candidate, loaded.function, args)
-    notes = [message("{note}", note=f"{n}.") for n in loaded.notes]
+    notes = [message("{note}.", note=n) for n in loaded.notes]
     if same:
         notes.append(
             message(

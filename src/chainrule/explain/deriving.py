@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.explain.derivation import Derivation
 from chainrule.explain.parts import Deriving
 from chainrule.history import Updates
+from chainrule.language import Message
 from chainrule.script_scene import script_followed
 from chainrule.source import Draft
 
@@ -70,7 +71,7 @@ def derive_script(
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
     prefix: str = "d",
-) -> tuple[Derivation, list[str]]:
+) -> tuple[Derivation, list[Message]]:
     """The derivation of the gradients of a script's result; and what the reader should know.
 
     Args:

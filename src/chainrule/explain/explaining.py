@@ -13,6 +13,7 @@ from chainrule.explain.deriving import derive, derive_script
 from chainrule.explain.element import Story, story_of_call, story_of_followed
 from chainrule.explain.explanation import Explanation
 from chainrule.history import Updates
+from chainrule.language import Message
 from chainrule.running import failure
 from chainrule.script import load_function, parameters_asked_for, trace_script
 
@@ -81,7 +82,7 @@ def explain_script(
     *,
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
-) -> tuple[Explanation, list[str]]:
+) -> tuple[Explanation, list[Message]]:
     """How the gradients of a script's result are found; and what the reader should know.
 
     Args:
@@ -111,7 +112,7 @@ def explain_function(
     wrt: Sequence[str] | None = None,
     *,
     of: int | str | None = None,
-) -> tuple[Explanation, list[str]]:
+) -> tuple[Explanation, list[Message]]:
     """How the gradients of a function in a file are found; and what the reader should know.
 
     Args:
