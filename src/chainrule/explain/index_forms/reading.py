@@ -21,6 +21,7 @@ from chainrule.explain.formula import (
 )
 from chainrule.explain.letters import Letters
 from chainrule.ir import Const, Step, Var
+from chainrule.ir import shape_of as lengths_of
 from chainrule.lengths import ONE
 from chainrule.loops import loop_in
 from chainrule.sizes import is_size, leaves_of, plain_number
@@ -78,8 +79,7 @@ def param(step: Step, name: str, place: int, default: Any = None) -> Any:
 
 def shape_of(x: Var | Const) -> tuple[int, ...]:
     """The shape of an operand, as plain numbers."""
-    shape = shape_of(x)
-    return tuple(int(plain_number(n)) for n in shape)
+    return tuple(int(plain_number(n)) for n in lengths_of(x))
 
 
 def rank_of(x: Var | Const) -> int:
