@@ -213,3 +213,26 @@ def test_a_loop_within_a_loop_that_is_written_out_reads_the_counter_as_a_number(
     exact = cr.grad(_triangular, argnums=(0, 1))(A, b)
     np.testing.assert_allclose(gradients["A"], exact[0], atol=1e-13)
     np.testing.assert_allclose(gradients["b"], exact[1], atol=1e-13)
+
+
+def _two_states(X, a, b, U):
+    states = [a, b]
+    loss = 0.0
+    for t in range(len(X)):
+        x = X[t]
+        new = []
+        for state in states:
+            x = np.tanh(x + state @ U)
+            new.append(x)
+        states = new
+        loss = loss + (x**2).sum()
+    return loss
+
+
+def test_states_that_are_called_by_one_name_have_gradients_of_their_own():
+    random = np.random.default_rng(6)
+    arguments = [random.standard_normal(shape) for shape in ((5, 3), 3, 3, (3, 3))]
+    _, gradients = cr.write(_two_states, *arguments).function(*arguments)
+    exact = cr.grad(_two_states, argnums=(0, 1, 2, 3))(*arguments)
+    for found, wanted in zip(gradients.values(), exact, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-13)

@@ -88,11 +88,11 @@ class Heads:
                 target, out = nexts.get(id(slot), ("_", None))
                 primal = out.primal if out is not None else ""
                 own = prefix + (primal or self._belongs(slot.variable))
-                if target != "_" and target != own and own not in self.context.taken:
-                    # It is the cotangent of what turns are given; behind the loop, of what the first one was given.
-                    ends.append(f"{target} = {own}")
-                    target = "_"
-            name = target if target != "_" else self.space.claim(own)
+            # It is the cotangent of what turns are given; behind the loop, of what the first one was given.
+            renamed = loop.backward and target not in ("_", own) and own not in self.context.taken
+            name = self.space.claim(own) if renamed or target == "_" else target
+            if renamed:
+                ends.append(f"{target} = {name}")
             self.given[slot.variable] = name
             self.slots.append((slot, name))
             self.renamed.setdefault(own, name)
