@@ -90,11 +90,11 @@ def through_time(fault: str) -> Any:
             states.append(np.tanh(x[t] @ W + states[-1] @ U))
         dx, dW, dU = np.zeros_like(x), np.zeros_like(W), np.zeros_like(U)
         for t in reversed(range(len(x))):
-            dz = g if fault == "slope" else g * (1 - states[t + 1] ** 2)
+            dz = g if fault == "slope" else g * (1 - states[t + (fault != "slope before")] ** 2)
             dx[t] = dz @ W.T
-            dW = x[t].T @ dz if fault == "assigned" else dW + x[t].T @ dz
+            dW = x[t].T @ dz if fault == "assigned" else dW + x[-1 if fault == "last input" else t].T @ dz
             dU += (states[t + 1] if fault == "state" else states[t]).T @ dz
-            g = dz @ U.T
+            g = dz @ U.T + (g if fault == "never cleared" else 0)
         return dx, g, dW, dU
 
     return backward
@@ -106,6 +106,9 @@ def through_time(fault: str) -> Any:
         ("slope", {"missing_activation_grad"}),
         ("assigned", {"overwrites_instead_of_accumulates"}),
         ("state", {"off_by_one_index"}),
+        ("slope before", {"off_by_one_index"}),
+        ("last input", {"off_by_one_index"}),
+        ("never cleared", {"accumulates_instead_of_overwrites"}),
     ],
 )
 def test_a_fault_in_every_turn_of_a_loop(fault: str, kinds: set[str]) -> None:

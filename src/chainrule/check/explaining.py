@@ -33,8 +33,10 @@ _MOST = 10  # explanations that are kept
 def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str], batch: str) -> list[Finding]:
     """What the search for edits of the exact backward pass finds."""
     base = min(usable, key=lambda t: (t.label != "sizes", sum(np.size(g) for g in t.exact.gradients.values())))
+    if len(base.exact.backward.program.steps) > _LONGEST:
+        base = trials.short(base)
     sibling = trials.sibling(base, 31)
-    others = [t for t in usable if t is not base]
+    others = sorted((t for t in usable if t is not base), key=lambda t: t.exact.backward.forward_steps)
     tested = [base, *([sibling] if sibling is not None and sibling.answer.error is None else []), *others]
     reached = _in_backward_order(base, [n for n in wrong if n in base.gradients])
     if not reached:

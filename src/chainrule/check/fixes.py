@@ -31,6 +31,7 @@ from chainrule.statements.request import Request
 
 __all__ = ["Fix", "Mender", "lines_written", "mended", "with_written"]
 
+_LONGEST = 60  # backward steps that are simplified: those of many turns of a loop take long, and say little
 _MOST_ROUNDS = 4  # faults of one candidate
 _WIDTH = 92
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
@@ -90,7 +91,8 @@ class Mender:
         self.partial: dict[str, list[Backward]] = {}
         self.versions: list[Backward] = [first.backward]
         with contextlib.suppress(ChainruleError):  # the steps as they are will do
-            self.versions.insert(0, sums_begun(simplify(first.backward)))
+            if len(program.steps) - first.backward.forward_steps <= _LONGEST:
+                self.versions.insert(0, sums_begun(simplify(first.backward)))
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""

@@ -14,9 +14,12 @@ from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.errors import ChainruleError
+from chainrule.lengths import ONE
+from chainrule.trace import trace
 
 __all__ = ["Trials"]
 
+_FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
 
 
@@ -135,6 +138,35 @@ class Trials:
             if trial.answer.error is None:
                 found.append(trial)
         return found
+
+    def short(self, trial: Trial) -> Trial:
+        """A trial on arrays with which the loops of the forward function take few turns; else the same trial."""
+        if not getattr(self.candidate, "resizable", True):
+            return trial
+        best: Draw | None = None
+        lengths = dict(trial.lengths or self.drawing.example_lengths())
+        count = trial.exact.backward.forward_steps
+        for symbol, length in sorted(lengths.items(), key=lambda pair: -pair[1]):
+            tried = {**lengths, symbol: _FEW}
+            if length <= _FEW or symbol == ONE:
+                continue
+            with seeded(self.seed + 61):
+                draw = self.drawing.draw("sizes", tried, self.seed * 100 + 61)
+                steps = None if draw is None else self._forward_steps(draw)
+            if steps is not None and steps < 0.85 * count:
+                lengths, best, count = tried, draw, steps
+        found = self.on(best)
+        if found is None or found.answer.error is not None or not found.wrong:
+            return trial
+        found.lengths = lengths
+        return found
+
+    def _forward_steps(self, draw: Draw) -> int | None:
+        args, kwargs = self.forward.split(draw.arguments)
+        try:
+            return len(trace(self.forward.function, *args, **kwargs).steps)
+        except ChainruleError:
+            return None
 
     def sibling(self, trial: Trial, number: int) -> Trial | None:
         """A further trial on arrays of the same sizes as another."""

@@ -138,7 +138,7 @@ class Wiring:
         maker = self.made_by.get(x.number)
         if maker is None or maker < self.first:
             # What one turn of a loop was given is what another one made.
-            return "forward", shape_of(x)
+            return "forward", len(shape_of(x))
         step = self.steps[maker]
         return step.operation.name, step.position
 

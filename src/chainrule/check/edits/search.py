@@ -17,6 +17,7 @@ from chainrule.check.judging import Trial
 __all__ = ["Given", "Match", "Search"]
 
 _CLOSE = 1e-8
+_LONGEST = 600  # steps of a record with another number of turns that explanations are tested on
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,25 @@ class Search:
         """A search on the draws that take the same steps as the record."""
         bases: list[Base] = []
         given: list[Mapping[str, Given]] = []
+        looping = bool(wiring.groups())
         for trial in trials:
-            if trial.exact.backward is wiring.backward or same_steps(trial.exact.backward, wiring.backward):
-                pass
-            elif trial is not trials[0] and not _alike(trial, trials[0]):
-                continue
-            bases.append(Base.on(wiring, forward, trial.exact))
+            own = wiring
+            if trial is not trials[0] and not (
+                trial.exact.backward is wiring.backward
+                or same_steps(trial.exact.backward, wiring.backward)
+                or same_steps(trial.exact.backward, trials[0].exact.backward)
+            ):
+                if not looping or len(trial.exact.backward.program.steps) > _LONGEST:
+                    continue
+                own, looping = Wiring(trial.exact.backward, wiring.names), False  # another number of turns, once
+            bases.append(Base.on(own, forward, trial.exact))
             given.append({n: Given.of(g, np.shape(trial.exact.gradients[n])) for n, g in trial.gradients.items()})
-        nothing = _always_zero(bases)
-        sources = [EditSource(base.edited(_zeros(base, nothing)) if nothing else base) for base in bases]
+        same = [base for base in bases if base.wiring is wiring]
+        nothing = _always_zero(same)
+        sources = [
+            EditSource(base.edited(_zeros(base, nothing)) if nothing and base in same else base, base in same)
+            for base in bases
+        ]
         return cls(sources, given, tuple(wrong), until)
 
     def after(self, match: Match, wrong: Sequence[str]) -> Search:
@@ -143,7 +154,7 @@ class Search:
             if len(edits) == sum(e is not None for e in edits):
                 try:
                     with np.errstate(all="ignore"):
-                        sources.append(EditSource(source.base.edited(changes)))
+                        sources.append(EditSource(source.base.edited(changes), source.same_steps))
                 except Exception:  # shapes that do not fit on this draw
                     continue
                 given.append(values)
@@ -152,17 +163,23 @@ class Search:
     # ---- one edit
 
     def all_edits(self, wanted: set[str]) -> Iterator[tuple[Key, Edit]]:
-        """The edits that reach a wrong gradient: loops first, then steps, whole routes and other operands."""
+        """The edits that reach a wrong gradient: loops first, then steps, whole routes and other operands.
+
+        What is wrong in one turn of a loop alone is so in the first or the last one.
+        """
         source = self.sources[0]
         wiring = source.base.wiring
-        reached = [k for k in range(wiring.first, len(wiring.steps)) if wiring.reaches[k] & wanted]
-        looping = bool(wiring.groups())
-        if looping:
-            yield from source.grouped()
+        inside = source.turns.inside
+        reached = [k for k in range(wiring.first, len(wiring.steps)) if wiring.reaches[k] & wanted and k not in inside]
+        if source.turns.groups:
+            for what in ("step", "sum", "route", "operand"):
+                for key, edit in source.in_turns(what).items():
+                    if any(wiring.reaches[k] & wanted for k in edit.changes):
+                        yield key, edit
         for k in reached:
             yield from source.at(k).items()
         for key, edit in source.structural().items():
-            if wiring.reaches[edit.step] & wanted:
+            if wiring.reaches[edit.step] & wanted and not (edit.step in inside and len(edit.changes) == 1):
                 yield key, edit
         for k in reached:
             yield from source.others(k).items()
@@ -201,10 +218,12 @@ class Search:
         if first is None:
             return None
         explains, breaks, misses, error = first
+        tested = 1
         for draw in range(1, len(self.sources)):
             own = tuple(self.sources[draw].find(key) for key in keys)
             if any(e is None for e in own):
                 continue
+            tested += 1
             result = self._try(draw, own, strict)  # type: ignore[arg-type]
             if result is None:
                 return None
@@ -215,7 +234,7 @@ class Search:
             if not explains:
                 return None
         order = tuple(n for n in self.wrong if n in explains)
-        return Match(edits, keys, order, tuple(sorted(breaks)), tuple(sorted(misses)), error, len(self.sources))
+        return Match(edits, keys, order, tuple(sorted(breaks)), tuple(sorted(misses)), error, tested)
 
     def _try(
         self, draw: int, edits: tuple[Edit, ...], strict: bool
@@ -300,7 +319,3 @@ def _largest(base: Base, k: int) -> float:
     """The largest number among those that the cotangent is summed from."""
     sizes = [_size(x) for x in base.operands(k) if np.asarray(x).dtype.kind == "f"]
     return max(sizes, default=0.0)
-
-
-def _alike(a: Trial, b: Trial) -> bool:
-    return same_steps(a.exact.backward, b.exact.backward)

@@ -45,6 +45,20 @@ KINDS = (
         ("assigns_instead_of_accumulates", "not_accumulated"),
     ),
     Kind(
+        "accumulates_instead_of_overwrites",
+        _ORDER,
+        message("`+=` stands where `=` is needed: what an earlier turn left is counted again."),
+        ACCUMULATE,
+        "cand == rule with the shares of all turns so far",
+        SEEN,
+        (
+            message("At {statement}, what one turn of the loop hands to the next is added up and never cleared."),
+            message("What one turn of the loop hands to the next is added up and never cleared."),
+        ),
+        ("state_leak", "doubled_path", "extra_term"),
+        ("carry_not_cleared", "accumulates_over_turns"),
+    ),
+    Kind(
         "kernel_not_flipped",
         _WINDOW,
         message("The kernel is not turned around, or the two arguments of the correlation are exchanged."),
