@@ -236,3 +236,29 @@ def test_states_that_are_called_by_one_name_have_gradients_of_their_own():
     exact = cr.grad(_two_states, argnums=(0, 1, 2, 3))(*arguments)
     for found, wanted in zip(gradients.values(), exact, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-13)
+
+
+def _states_in_a_list(X, H, Ws):
+    loss = 0.0
+    for t in range(len(X)):
+        x = X[t]
+        new = []
+        for k in range(len(Ws)):
+            x = np.tanh(x @ Ws[k] + H[k])
+            new.append(x)
+        H = new
+        loss = loss + (x**2).sum()
+    return loss
+
+
+def test_what_loops_read_by_name_is_read_out_of_its_list():
+    random = np.random.default_rng(7)
+    arguments = (
+        random.standard_normal((5, 3)),
+        list(random.standard_normal((3, 3))),
+        list(random.standard_normal((3, 3, 3))),
+    )
+    _, gradients = cr.write(_states_in_a_list, *arguments).function(*arguments)
+    exact = flatten(cr.grad(_states_in_a_list, argnums=(0, 1, 2))(*arguments))[0]
+    for found, wanted in zip(gradients.values(), exact, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-13)

@@ -12,7 +12,7 @@ from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
 from chainrule.emit.material import Leaf, Material, constant_lines, remarks
 from chainrule.emit.text import wrapped
 from chainrule.emit.values import is_plain_number
-from chainrule.ir import Const, Var
+from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE
 from chainrule.loops import loop_in
 from chainrule.sizes import is_size
@@ -67,7 +67,7 @@ class Writing:
             return [self.printer.statement(s) for s in statements.statements]
         self.printer.lone = lone(statements.statements, request)
         steps = [t for s in statements.statements for t in s.steps] + list(statements.folded.values())
-        read = {x.number for t in steps if loop_in(t) is None for x in t.inputs} | {x.number for x in request.roots}
+        read = {x.number for t in steps for x in _read_by_name(t)} | {x.number for x in request.roots}
         leaves = {
             leaf.name for leaf in self.material.leaves if leaf.name != leaf.source and leaf.variable.number not in read
         }
@@ -318,6 +318,14 @@ class Writing:
         inner = indent + INDENT
         lines = [f"{indent}def {head}:", f'{inner}"""{doc}"""']
         return lines + [f"{inner}{line}" if line else "" for line in body]
+
+
+def _read_by_name(step: Step) -> list[Var | Const]:
+    """What a step reads by its name: of a loop, not the items of the lists that it goes through."""
+    loop = loop_in(step)
+    if loop is None:
+        return list(step.inputs)
+    return [step.inputs[slot.place] for slot in loop.slots if slot.kind != "item"]
 
 
 def words_of(lines: Sequence[str]) -> list[str]:
