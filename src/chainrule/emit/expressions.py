@@ -154,7 +154,8 @@ class Printer(Values):
                 return self._sum(left, right, symbol)
             if symbol in "*/":
                 minus, text = self.signed_step(step)
-                return (self._below(step) if minus else None) or with_sign(minus, text)
+                below = (self._below(step) or self._absorbed(step)) if minus else None
+                return below or with_sign(minus, text)
         return join(self.operand(left), symbol, self.operand(right))
 
     def _sum(self, left: Var | Const, right: Var | Const, symbol: str) -> Text:
@@ -181,6 +182,31 @@ class Printer(Values):
             if plain_number(first) == -1 and not minus:
                 return join(text, "/", (f"-{tight(self.static(rest[0]))}", SIGN))
         return None
+
+    def _absorbed(self, step: Step) -> Text | None:
+        """``x / -s`` with a scalar s, and ``x * (b - a)``, where ``-x / s`` and ``-x * (a - b)`` would negate an array."""
+        left, right = step.inputs
+        symbol = BINARY[step.operation.name]
+        if not step.outputs[0].shape or self._begins_with_scalar(left):
+            return None
+        (minus, first), (other, second) = self.signed(left), self.signed(right)
+        for x, turned in ((right, True), (left, False)):
+            if self._is_difference(x):
+                opposite, text = self._opposite(x)
+                if not opposite:
+                    return join(first, symbol, text) if turned else join(text, symbol, second)
+        if symbol == "/" and isinstance(right, Var) and not right.shape and minus is not other:
+            return join(first, "/", (f"-{tight(second)}", SIGN))
+        return None
+
+    def _begins_with_scalar(self, x: Var | Const) -> bool:
+        """Whether an operand is written with a number in front, which a minus sign costs nothing."""
+        while isinstance(x, Var) and x.shape:
+            step = self.folded.get(x.number)
+            if step is None or step.operation.name not in ("multiply", "divide", "matmul"):
+                return False
+            x = step.inputs[0]
+        return True
 
     def signed(self, x: Var | Const) -> tuple[bool, Text]:
         """An operand without the minus signs in front of it, which products, quotients and sums hand on exactly."""
