@@ -28,6 +28,8 @@ def _zeros_around(g: Any, axis: int, before: int, after: int) -> Any:
 
 def _diff_transposed(g: Any, n: int, axis: int) -> Any:
     """The transpose of ``np.diff``: differences of the cotangent, which is zero beyond its ends."""
+    if n == 1 and g.dtype == np.double:  # the zeros would make single precision double
+        return -np.diff(g, axis=axis, prepend=0, append=0)
     differences = np.diff(_zeros_around(g, axis, n, n), n, axis)
     return -differences if n % 2 else differences
 

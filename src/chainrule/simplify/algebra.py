@@ -32,7 +32,8 @@ def _read_multiply(reader: Reader, step: Step) -> Ref | None:
         return ZERO, reader.table.one
     if a is None or b is None or not a[0].number or not b[0].number:
         return None
-    return reader.table.multiply(a, b)
+    first, second = step.inputs
+    return reader.table.multiply(reader.powers.multiplied(second, a), reader.powers.multiplied(first, b))
 
 
 def _read_divide(reader: Reader, step: Step) -> Ref | None:

@@ -338,7 +338,7 @@ class Choices:
         else:
             linear = tuple(range(len(operands)))
             if kind in ("where", "scatter", "joined"):
-                return [self._jointly(value, scale, recipe)]
+                return self._jointly(value, scale, recipe)
             operations = 0 if kind in ("view", "cut") else 1
             arithmetic = 0 if kind == "cut" else 1 if kind == "view" else size_of(value.shape)
             if kind == "reduce":
@@ -359,15 +359,17 @@ class Choices:
             moved = [*operands]
             moved[k] = (times(c, scale), v)
             if kind == "op" and details[0] != "full" and details[0].function is add_item and moved[k][0].number < 0:
-                moved[k] = (times(_MINUS, moved[k][0]), v)
-                found.append(self._subtracted(priced(operations, arithmetic), details, moved, recipe))
-                continue
+                turned = [*moved]
+                turned[k] = (times(_MINUS, moved[k][0]), v)
+                found.append(self._subtracted(priced(operations, arithmetic), details, turned, recipe))
+                if not self.signed:
+                    continue
             found.append(Choice(kind, priced(operations, arithmetic), self._instances(moved), (details, moved), recipe))
         if kind == "reduce":
             found += self._means(operands[0], scale, recipe, arithmetic)
         return found
 
-    def _jointly(self, value: Value, scale: Coefficient, recipe: Recipe) -> Choice:
+    def _jointly(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:
         """An operation that is linear in several operands together: all of them are scaled."""
         operands: list[Any] = list(recipe.parts)
         scaled = {"where": (1, 2), "scatter": (0, 1)}.get(recipe.kind, tuple(range(len(operands))))
@@ -380,10 +382,12 @@ class Choices:
             if not v.dims or any(held == c for held, _ in v.leaves) or (c == UNIT and not v.floating):
                 operations = 2  # what the forward pass holds is copied first, and a mask is cast
         cost = priced(operations, size_of(value.shape))
+        found = [Choice(recipe.kind, cost, self._instances(operands), (recipe.details, operands), recipe)]
         if recipe.kind == "scatter" and operands[1][0].number < 0:
-            operands[1] = (times(_MINUS, operands[1][0]), operands[1][1])
-            return self._subtracted(cost, recipe.details, operands, recipe)
-        return Choice(recipe.kind, cost, self._instances(operands), (recipe.details, operands), recipe)
+            turned = [operands[0], (times(_MINUS, operands[1][0]), operands[1][1]), *operands[2:]]
+            below = self._subtracted(cost, recipe.details, turned, recipe)
+            return [below, *found] if self.signed else [below]
+        return found
 
     def _subtracted(self, cost: int, details: Any, operands: list[Any], recipe: Recipe) -> Choice:
         """What is added at an index with a minus sign is subtracted there."""

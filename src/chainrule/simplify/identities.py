@@ -144,6 +144,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: (x - y).sum(0),
     ),
     Identity(
+        "sums of what is the same", "B", "with axes exchanged it is the same or its opposite, and so is its sum",
+        lambda x, y, s, m: (x[:, None] - x[None]).sum(0),
+        lambda x, y, s, m: -(x[:, None] - x[None]).sum(1),
+    ),
+    Identity(
         "mean", "B", "a sum divided by the number of its terms is a mean",
         lambda x, y, s, m: x.sum(0) / x.shape[0],
         lambda x, y, s, m: x.mean(0),
@@ -249,6 +254,16 @@ IDENTITIES: tuple[Identity, ...] = (
         "power of a power", "B", "a power of a power that the forward pass holds",
         lambda x, y, s, m: s**-1.5,
         lambda x, y, s, m: (s**-0.5) ** 3,
+    ),
+    Identity(
+        "quotient of powers", "C", "x**(p - 1) / x**p is 1 / x",
+        lambda x, y, s, m: s ** (1.7 - 1) / s**1.7,
+        lambda x, y, s, m: 1 / s,
+    ),
+    Identity(
+        "guard of a power", "C", "p * x**(p - 1) is zero where p is, so that its guard need not look at x",
+        lambda x, y, s, m: [p * x ** np.where((x == 0) & (p == 0), 1, p - 1) for p in (0.0, 1.0, 3.0)],
+        lambda x, y, s, m: [p * x ** np.where(p == 0, 0, p - 1) for p in (0.0, 1.0, 3.0)],
     ),
     Identity(
         "power taken up", "C", "x * x**(p - 1) is x**p",

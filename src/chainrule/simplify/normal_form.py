@@ -55,6 +55,7 @@ class Table:
         self.shares: dict[Any, Value] = {}
         self.parities: dict[tuple[int, tuple[int, ...]], int] = {}
         self.is_symmetric: Callable[[Table, Value], bool] = lambda table, value: False
+        self.same_sum: Callable[[Table, Value, tuple[int, ...]], tuple[int, Value, tuple[int, ...]]] = _as_it_is
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
         self.special_matmul: Callable[[Table, Ref, Ref, tuple[Dim, ...]], Ref | None] = lambda table, a, b, dims: None
         self.merge_factors: Callable[[Table, dict[Value, Power]], Ref | None] = lambda table, powers: None
@@ -351,11 +352,12 @@ class Table:
             # x.T.sum(1) is x.sum(0).
             total = self._sum_over(inner.parts[0][1], tuple(sorted(inner.details[k] for k in positions)))
             return self.view(total, inner.details, rank)
-        dims = tuple(d for k, d in enumerate(inner.dims) if k not in positions)
-        atom = self.make("reduce", (inner.number, positions), positions, ((UNIT, inner),), dims)
+        sign, inner, summed = (1, inner, positions) if self.forward else self.same_sum(self, inner, positions)
+        dims = tuple(d for k, d in enumerate(inner.dims) if k not in summed)
+        atom = self.make("reduce", (inner.number, summed), summed, ((UNIT, inner),), dims)
         kept = [k for k in range(rank) if k not in positions]
         mapping = [kept.index(k) if k in kept else None for k in range(rank)]
-        return self.view(self.ref(UNIT, atom), mapping, len(dims))
+        return self.view(self.ref(Coefficient(Fraction(sign)), atom), mapping, len(dims))
 
     def vanishing(self, inner: Value, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref | None:
         """Zero where a sum of the forward pass adds up to nothing, as centred values do."""
@@ -425,6 +427,10 @@ class Table:
         if rank < 2:
             return UNIT, value
         return self.view((UNIT, value), [*range(rank - 2), rank - 1, rank - 2], rank)
+
+
+def _as_it_is(table: Table, value: Value, axes: tuple[int, ...]) -> tuple[int, Value, tuple[int, ...]]:
+    return 1, value, axes
 
 
 def is_long(table: Table, ref: Ref, whole: bool) -> bool:

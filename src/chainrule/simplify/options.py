@@ -340,13 +340,26 @@ class _Options(Making):
             self.recipe(value, "view", c, ((UNIT, inner),), mapping, "view of a product")
 
     def _view_of_sum(self, value: Value) -> None:
-        """A sum of equal views is the view of a sum."""
-        mappings = {(v.details, len(v.parts[0][1].dims)) if v.kind == "view" else None for _, v in value.parts}
-        if len(mappings) != 1 or None in mappings:
+        """A sum of equal views is the view of a sum; so are views that differ in how the axes are permuted."""
+        parts = value.parts
+        if any(v.kind != "view" for _, v in parts):
             return
-        ((mapping, _),) = [m for m in mappings if m is not None]
-        scale, inner = self.making(value, lambda: self.table.add((c, v.parts[0][1]) for c, v in value.parts))
-        if inner is not self.table.one and scale.number and len(inner.dims) == len(value.parts[0][1].parts[0][1].dims):
+        ranks = {len(v.parts[0][1].dims) for _, v in parts}
+        mappings = {v.details for _, v in parts}
+        if len(ranks) > 1 or len({tuple(a is None for a in m) for m in mappings}) > 1:
+            return
+        mapping = parts[0][1].details
+        rank = len(parts[0][1].parts[0][1].dims)
+        if len(mappings) > 1:
+            if None not in mapping or any(len(set(m) - {None}) != rank for m in mappings):
+                return
+            count = iter(range(rank))
+            mapping = tuple(None if a is None else next(count) for a in mapping)
+        own = [(c, v.parts[0][1], [a for a in v.details if a is not None]) for c, v in parts]
+        if len(mappings) == 1:
+            own = [(c, v, list(range(rank))) for c, v, _ in own]
+        scale, inner = self.making(value, lambda: self.table.add(self.table.view((c, v), m, rank) for c, v, m in own))
+        if inner is not self.table.one and scale.number and len(inner.dims) == rank:
             self.recipe(value, "view", scale, ((UNIT, inner),), mapping, "view of a product")
 
     def _small_parts(self, value: Value) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import Const, Step, Var
+from chainrule.simplify.linear_algebra import operation
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
 
 __all__ = ["Powers"]
@@ -38,12 +39,15 @@ class Powers:
         raised: by base, exponents and powers of the forward pass.
         lowered: by number of ``x**(p - 1)``, ``x`` and ``x**p``.
         producers: the steps, by variable.
+        guarded: by number of ``x**e`` with an exponent that is guarded at ``x = p = 0`` element by element, the
+            variable ``p`` and the same power guarded at ``p = 0`` alone, which is as good where it is multiplied by p.
     """
 
     exponentials: dict[Any, Ref] = field(default_factory=dict)
     raised: dict[Any, list[tuple[Any, Ref]]] = field(default_factory=dict)
     lowered: dict[int, tuple[Ref, Ref]] = field(default_factory=dict)
     producers: dict[int, Step] = field(default_factory=dict)
+    guarded: dict[int, tuple[int, Value]] = field(default_factory=dict)
 
     # ---- exponentials
 
@@ -95,6 +99,37 @@ class Powers:
                     return table.power(value, int(times_more))
         return None
 
+    def note_guarded(self, table: Table, step: Step, base: Ref | None, value: Ref, refs: Any, dtype: Any) -> None:
+        """Remember the power of the backward pass in ``p * x**where((x == 0) & (p == 0), 1, p - 1)``, p a number."""
+        exponent = self._made(step.inputs[1], np.where)
+        if base is None or exponent is None or not isinstance(exponent.inputs[2], Var):
+            return
+        less = self._made(exponent.inputs[2], np.subtract)
+        both = self._made(exponent.inputs[0], np.bitwise_and)
+        if less is None or both is None or not isinstance(p := less.inputs[0], Var) or p.shape:
+            return
+        zero = next((y for y in both.inputs if isinstance(y, Var) and not y.shape), None)
+        test = None if zero is None else self._made(zero, np.equal)
+        if zero is None or test is None or test.inputs[0] is not p or value[0] != UNIT:
+            return
+        guard = operation(
+            table, np.where, (refs[zero.number], (ZERO, table.one), refs[less.outputs[0].number]), (), (), dtype
+        )
+        power = operation(table, np.power, (base, table.ref(UNIT, guard)), value[1].dims, (), dtype)
+        self.guarded[value[1].number] = p.number, power
+        if value[1].number in self.lowered:
+            self.lowered[power.number] = self.lowered[value[1].number]
+
+    def multiplied(self, x: Var | Const, ref: Ref) -> Ref:
+        """A power with the simpler guard, where it is multiplied by its exponent x."""
+        number, power = self.guarded.get(ref[1].number, (None, None))
+        return (ref[0], power) if power is not None and x.number == number else ref
+
+    def _made(self, x: Var | Const, function: Any) -> Step | None:
+        """The step that makes a variable, where that applies a function."""
+        step = self.producers.get(x.number) if isinstance(x, Var) else None
+        return step if step is not None and step.operation.function is function else None
+
     def _note_lowered(self, base: Ref, exponent: Var | Const, value: Value) -> None:
         """Remember a power of the backward pass whose exponent is that of the forward pass minus one."""
         wanted = self._one_more(exponent)
@@ -115,14 +150,20 @@ class Powers:
         p, one = step.inputs
         return _exponent(p) if isinstance(one, Const) and one.number < 0 and one.value == 1 else None
 
-    def merge(self, powers: dict[Value, Power]) -> Ref | None:
-        """``x * x**(p - 1)`` is ``x**p``, in place; what is returned is the power."""
+    def merge(self, table: Table, powers: dict[Value, Power]) -> Ref | None:
+        """``x * x**(p - 1)`` is ``x**p``, and ``x**(p - 1) / x**p`` is ``1 / x``, in place; the rest is returned."""
         for value, p in list(powers.items()):
             known = self.lowered.get(value.number) if p == 1 else None
             if known is None:
                 continue
             (coefficient, base), raised = known
             below = power_of(coefficient, -1)
+            if below is not None and powers.get(raised[1], 0) <= -1:
+                for v, change in ((value, -1), (raised[1], 1), *((f, -q) for f, q in base.factors)):
+                    powers[v] = powers.get(v, 0) + change
+                    if not powers[v]:
+                        del powers[v]
+                return times(below, raised[0]), table.one
             if below is None or not base.factors or not all(powers.get(f, 0) / q >= 1 for f, q in base.factors):
                 continue
             del powers[value]

@@ -20,7 +20,7 @@ from chainrule.simplify.linear_algebra import inner_product, is_identity, produc
 from chainrule.simplify.normal_form import Table, is_long
 from chainrule.simplify.powers import Powers
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
-from chainrule.simplify.symmetry import is_symmetric
+from chainrule.simplify.symmetry import is_symmetric, same_sum
 from chainrule.simplify.values import Power, Recipe, Ref, Value
 from chainrule.sizes import is_size
 from chainrule.writing import cast
@@ -60,7 +60,7 @@ class Reader:
         self.lengths.available.update(out.number for step in forward for out in step.outputs)
         self.table = Table(self.lengths.one)
         self.table.merge_factors = self._merge_factors
-        self.table.is_symmetric = is_symmetric
+        self.table.is_symmetric, self.table.same_sum = is_symmetric, same_sum
         self.table.special_matmul = product_with_vectors
         self.table.special_sum = self._special_sum
         self.refs: dict[int, Ref] = {}
@@ -99,7 +99,7 @@ class Reader:
         self.table.double = self.dtype is not None and self.dtype.char == "d"
 
     def _merge_factors(self, table: Table, powers: dict[Value, Power]) -> Ref | None:
-        return self.powers.merge(powers) or merge_factors(table, powers)
+        return self.powers.merge(table, powers) or merge_factors(table, powers)
 
     def _special_sum(self, table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
         if table.forward:
@@ -327,7 +327,10 @@ class Reader:
             gathered.append((self.refs[step.inputs[0].number], (coefficient, value)))
         note_share(self.table, value)
         if function in (np.exp, np.power):
-            self.powers.note(step, self.operand(step.inputs[0]), (coefficient, value), self.table.forward)
+            base = self.operand(step.inputs[0])
+            self.powers.note(step, base, (coefficient, value), self.table.forward)
+            if function is np.power and not self.table.forward:
+                self.powers.note_guarded(self.table, step, base, (coefficient, value), self.refs, self.dtype)
         return self.table.ref(coefficient, value)
 
     def _raw(self, x: Var | Const) -> Any:

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from chainrule.simplify.making import Making
-from chainrule.simplify.scalars import UNIT
-from chainrule.simplify.values import Ref, Value
+from chainrule.simplify.scalars import UNIT, Coefficient, times
+from chainrule.simplify.symmetry import exchanged_sums
+from chainrule.simplify.values import Power, Ref, Value, smaller
 
 __all__ = ["merge_reductions"]
 
 
 def merge_reductions(options: Making, value: Value) -> None:
-    """``a.sum(0) - b.sum(0)`` is ``(a - b).sum(0)``, for arrays of one shape."""
+    """``a.sum(0) - b.sum(0)`` is ``(a - b).sum(0)``, for arrays of one shape; ``a.sum(0)`` may be ``a.T.sum(1)``."""
     table = options.table
     terms: tuple[Ref, ...] = value.parts
-    groups: dict[Any, list[int]] = {}
-    for k, (_, v) in enumerate(terms):
+    groups: dict[Any, dict[int, Ref]] = {}
+    for k, (c, v) in enumerate(terms):
         if v.kind == "reduce":
-            groups.setdefault((v.details, v.parts[0][1].dims), []).append(k)
-    for (axes, dims), group in groups.items():
+            groups.setdefault((v.details, v.parts[0][1].shape), {})[k] = c, v.parts[0][1]
+    if len(groups) > 1:
+        for (axes, shape), group in list(groups.items()):
+            for k, (c, inner) in group.items():
+                # Along another axis: the sum of what is the same with these axes exchanged.
+                for sign, other, j in options.making(
+                    value, lambda i=inner, a=axes: [*exchanged_sums(table, i, a, True)]
+                ):
+                    if j > axes[0] and ((j,), shape) in groups:
+                        groups[(j,), shape].setdefault(k, (times(c, Coefficient(Fraction(sign))), other))
+    for (axes, _), group in groups.items():
+        dims = next(iter(group.values()))[1].dims
         if len(group) < 2:
             continue
-        scale, inner = options.making(
-            value, lambda g=group: table.add((terms[k][0], terms[k][1].parts[0][1]) for k in g)
-        )
-        if inner is table.one or inner.dims != dims or not scale.number or not inner.floating:
+        scale, inner = options.making(value, lambda g=group: table.add(g.values()))
+        if inner is table.one or inner.shape != tuple(d.length for d in dims) or not scale.number or not inner.floating:
             continue
-        left = tuple(d for k, d in enumerate(dims) if k not in axes)
-        merged = options.making(
-            value, lambda i=inner, a=axes, d=left: table.make("reduce", (i.number, a), a, ((UNIT, i),), d)
-        )
         rest = [t for k, t in enumerate(terms) if k not in group]
-        if rest:
-            options.recipe(value, "sum", UNIT, (*rest, (scale, merged)), None, "sums along an axis merged")
-        else:
-            options.same(value, (scale, merged), "sums along an axis merged")
+        for c, v in ((scale, inner), _factored(options, value, (scale, inner))):
+            left = tuple(d for k, d in enumerate(dims) if k not in axes)
+            merged = options.making(
+                value, lambda i=v, a=axes, d=left: table.make("reduce", (i.number, a), a, ((UNIT, i),), d)
+            )
+            if rest:
+                options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, "sums along an axis merged")
+            else:
+                options.same(value, (c, merged), "sums along an axis merged")
+
+
+def _factored(options: Making, value: Value, total: Ref) -> Ref:
+    """A sum as the product of what all its terms have in common with the sum of the rest."""
+    scale, inner = total
+    terms = inner.terms
+    shared: dict[Value, Power] = dict(terms[0][1].factors)
+    for _, v in terms[1:]:
+        own = dict(v.factors)
+        shared = {f: s for f, p in shared.items() if (s := smaller(p, own.get(f, 0)))}
+    if len(terms) < 2 or not shared:
+        return total
+    factors = tuple(shared.items())
+    c, rest = options.making(value, lambda: options.divided(terms, factors))
+    if not c.number or rest.kind != "sum":
+        return total
+    d, product = options.making(value, lambda: options.table.product(times(scale, c), (*factors, (rest, 1))))
+    return (d, product) if product.dims == inner.dims else total

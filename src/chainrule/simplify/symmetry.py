@@ -6,7 +6,7 @@ an elementwise function of them, an identity matrix, an outer product of a vecto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,66 @@ import numpy as np
 from chainrule.ops import Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient
-from chainrule.simplify.values import Value
+from chainrule.simplify.values import Power, Value
 
-__all__ = ["is_symmetric", "matrix_factors", "parity"]
+__all__ = ["exchanged_sums", "is_symmetric", "matrix_factors", "parity", "same_sum"]
 
 _MATRIX_FUNCTIONS = (np.linalg.inv, np.linalg.matrix_power)
 _ELEMENTWISE = (np.where, np.clip)
+_MOST_FACTORS = 5
 
 
 def is_symmetric(table: Table, value: Value) -> bool:
     """Whether exchanging the last two axes of a value gives the same value."""
     rank = len(value.dims)
     return rank >= 2 and parity(table, value, (*range(rank - 2), rank - 1, rank - 2)) == 1
+
+
+def same_sum(table: Table, value: Value, axes: tuple[int, ...]) -> tuple[int, Value, tuple[int, ...]]:
+    """A sum that is the same up to its sign: what is summed and along which axes, and the sign.
+
+    ``(x[:, None] - x[None]).sum(0)`` is ``-(x[:, None] - x[None]).sum(1)``; weights are exchanged as well.
+    """
+    for sign, other, j in exchanged_sums(table, value, axes, False):
+        if (other is value and j > axes[0]) or table.find("reduce", (other.number, (j,))) is not None:
+            return sign, other, (j,)
+    return 1, value, axes
+
+
+def exchanged_sums(table: Table, value: Value, axes: tuple[int, ...], views: bool) -> Iterator[tuple[int, Value, int]]:
+    """A sum along one axis as the sum of a product with this and the next axis exchanged, along the other one.
+
+    What is not known to be the same with its axes exchanged is seen so only where ``views`` are wanted.
+    """
+    rank = len(value.dims)
+    if len(axes) != 1 or rank < 2 or len(value.factors) > _MOST_FACTORS:
+        return
+    (i,) = axes
+    for j in (i + 1, i - 1):  # of axes that are farther apart the order of the others would change
+        if not 0 <= j < rank or value.dims[i].length != value.dims[j].length:
+            continue
+        mapping = list(range(rank))
+        mapping[i], mapping[j] = j, i
+        sign, other = _exchanged(table, value, tuple(mapping), views)
+        if sign and len(other.dims) == rank:
+            yield sign, other, j
+
+
+def _exchanged(table: Table, value: Value, mapping: tuple[int, ...], views: bool) -> tuple[int, Value]:
+    """A product with its axes permuted, by what is known of its factors, and its sign; 0 where nothing is."""
+    factors: list[tuple[Value, Power]] = []
+    sign, known = 1, not views
+    for f, p in value.factors:
+        c, moved = _seen(table, f, mapping)
+        if c.atoms or abs(c.number) != 1 or (c.number < 0 and p not in (1, -1, 2, -2, 3, -3)):
+            return 0, value
+        if moved is not f and f.kind not in ("view", "leaf") and not views:
+            return 0, value
+        known = known or moved is f
+        sign *= -1 if c.number < 0 and int(p) % 2 else 1
+        factors.append((moved, p))
+    c, whole = table.product(UNIT, factors)
+    return (sign if known and c == UNIT else 0), whole
 
 
 def parity(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
@@ -57,7 +105,21 @@ def _parity(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
         return _of_product(table, value, mapping)
     if value.kind == "op":
         return _of_operation(table, value, mapping)
+    if value.kind == "view":
+        return _of_view(table, value, mapping)
     return 0
+
+
+def _of_view(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
+    inner: Value = value.parts[0][1]
+    own = list(range(len(inner.dims)))
+    for k, a in zip(mapping, value.details, strict=True):
+        source = value.details[k]
+        if (source is None) is not (a is None):
+            return 0
+        if a is not None:
+            own[a] = source
+    return parity(table, inner, tuple(own))
 
 
 def _seen(table: Table, value: Value, mapping: tuple[int, ...]) -> tuple[Coefficient, Value]:
