@@ -80,7 +80,7 @@ class Proof:
         """The formulas of loops' bodies, in every turn."""
         for body in self.made.bodies:
             for turn in body.turns:
-                self.turn(body, turn, {body.turn.name: int(turn.values[body.loop.turn])})
+                self.turn(body, turn, {i.name: int(turn.values[n]) for n, i in body.counters.items()})
 
     def turn(self, body: Body, turn: Turn, fixed: dict[str, int]) -> None:
         names = body.forward.names
@@ -200,12 +200,63 @@ def layers(params, x):
     return (x**2).mean()
 
 
+def counters(x, w):
+    loss = 0.0
+    for t in range(4):
+        for k in range(3):
+            x = np.tanh(x * w * (t + 1)) + k * 0.1
+        loss = loss + x.sum() * t
+    return loss
+
+
+def image(x, w):
+    out = np.zeros((x.shape[0] - 1, x.shape[1] - 1))
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = (x[i : i + 2, j : j + 2] * w).sum()
+    return (out**2).sum()
+
+
+def product(A, B):
+    C = np.zeros((len(A), B.shape[1]))
+    for i in range(len(A)):
+        for j in range(B.shape[1]):
+            for k in range(len(B)):
+                C[i, j] += A[i, k] * B[k, j]
+    return (C**2).sum()
+
+
+def network_in_time(X, h, params, U):
+    loss = 0.0
+    for t in range(len(X)):
+        x = X[t] + h @ U
+        for W, b in params:
+            x = np.tanh(x @ W + b)
+        h = x
+        loss = loss + (h**2).mean()
+    return loss
+
+
 _random = np.random.default_rng(5)
 LOOPS = {
+    "counters": (counters, [_random.standard_normal(3), _random.standard_normal(3)]),
+    "image": (image, [_random.standard_normal((4, 5)), _random.standard_normal((2, 2))]),
+    "product": (product, [_random.standard_normal((2, 3)), _random.standard_normal((3, 2))]),
+    "network in time": (
+        network_in_time,
+        [
+            _random.standard_normal((3, 2, 3)),
+            _random.standard_normal((2, 3)),
+            [(_random.standard_normal((3, 3)) / 2, _random.standard_normal(3)) for _ in range(4)],
+            _random.standard_normal((3, 3)),
+        ],
+    ),
     "rnn": (rnn, [_random.standard_normal(s) for s in ((5, 2, 3), (2, 4), (3, 4), (4, 4), (4, 2))]),
     "convolution": (convolution, [_random.standard_normal(8), _random.standard_normal(3)]),
     "layers": (layers, [[(_random.standard_normal((4, 4)), np.zeros(4)) for _ in range(6)], np.ones((5, 4))]),
 }
+# How many turns what is inside of the innermost loop is told once for.
+REPEATED = {"rnn": 5, "convolution": 6, "layers": 6, "counters": 12, "image": 12, "product": 12, "network in time": 12}
 
 
 @pytest.mark.parametrize("name", LOOPS)
@@ -213,7 +264,9 @@ def test_bodies_executed_in_every_turn(name):
     f, args = LOOPS[name]
     found = Proof(deriving(f, args, shorten=False))
     assert found.made.bodies
-    assert max(part.repeats for part in found.record.parts) == len(found.made.bodies[0].turns)
+    assert max(part.repeats for part in found.record.parts) == REPEATED[name]
+    assert not any(body.dropped for body in found.made.bodies)
+    assert all(part.index_form is not None or "for " in part.source for part in found.record.parts)
     found.forms()
     found.chains()
     found.turns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,10 +23,11 @@ from chainrule.language import Message, message
 from chainrule.lengths import Symbol, whole_symbols
 from chainrule.loops import Loop, Slot, loop_in
 from chainrule.names import Namespace
-from chainrule.run import values_of
+from chainrule.run import resolved, values_of
 from chainrule.sizes import is_size, leaves_of, plain_number
+from chainrule.user_source import place_of
 
-__all__ = ["Body", "Turn", "turns_of"]
+__all__ = ["Body", "Turn", "backward_of", "turns_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,16 @@ class Turn:
     handed: Mapping[int, Any]
 
 
+def backward_of(forward: Step, steps: Sequence[Step]) -> Step | None:
+    """The backward pass of a loop among these steps, if there is one."""
+    loop = loop_in(forward)
+    for step in steps:
+        other = loop_in(step)
+        if loop is not None and other is not None and other.backward and other.header is loop.header:
+            return step
+    return None
+
+
 def turns_of(
     forward: Step, backward: Step | None, values: Mapping[int, Any], gradients: Mapping[int, Any]
 ) -> list[Turn]:
@@ -56,11 +68,14 @@ def turns_of(
         backward: its backward pass; nothing where no gradient flows through it.
         values: the values of the program that both are in.
         gradients: the gradients of these.
+
+    A loop in the body of another one has turns for each turn of that: these are those of the turn that ``values`` and
+    ``gradients`` are of.
     """
     loop = loop_in(forward)
     assert loop is not None
     arrays = [
-        values[x.number] if isinstance(x, Var) or x.number >= 0 else plain_number(x.value) for x in forward.inputs
+        values[x.number] if isinstance(x, Var) or x.number >= 0 else resolved(x.value, values) for x in forward.inputs
     ]
     spaces: dict[int, Mapping[int, Any]] = {}
     loop.watched(arrays, lambda k, space: spaces.__setitem__(k, dict(space)))
@@ -140,22 +155,29 @@ class Body(Scene):
     Args:
         outer: the scene that the loop stands in.
         step: the loop.
-        turns: the numbers of its turns.
-        number_text: how the user wrote a number.
+        backward: its backward pass, if there is one.
+        turns: the numbers of its turns; of a loop in the body of another one, those in the last turn of that.
+        more: further turns, that formulas must be right in, too.
 
     Attributes:
         turn: the index over the turns.
         given: the names of what a turn is given: of what is read at its place in an array, too.
     """
 
-    def __init__(self, outer: Scene, step: Step, turns: Sequence[Turn], number_text: Any) -> None:
+    fewest = 3
+
+    def __init__(
+        self, outer: Scene, step: Step, backward: Step | None, turns: Sequence[Turn], more: Sequence[Turn] = ()
+    ) -> None:
         loop = loop_in(step)
         assert loop is not None
         self.outer = outer
         self.loop = loop
         self.step = step
+        self._backward = None if backward is None else loop_in(backward)
         self.turns = turns
-        self.repeats = len(turns)
+        self.repeats = len(turns) * outer.repeats
+        self.checked = [turns[0], turns[-1], *more]
         last = turns[-1]
         self.values, self.gradients = last.values, last.gradients
         # The body's variables have numbers of their own.
@@ -171,6 +193,7 @@ class Body(Scene):
         counter = loop.header.name if loop.header.name.isalpha() else "t"
         preferred.update((out.number, f"{out.name}_{counter}") for out in mixed)
         self.turn = Index(self._letter(counter), len(turns), "")
+        self.counters = self._counters()
         self.forward = Forward(
             steps,
             given,
@@ -180,10 +203,10 @@ class Body(Scene):
             (),
             {},
             self.values,
-            number_text,
+            outer.forward.number_text,
             (),
             letters,
-            (self.turn, loop.turn),
+            self.counters,
         )
         self.active = {n for n in self.gradients if n in self.forward.names}
         self.forward.renamed.update((self.forward.names[x.number], outer.result.name) for x in mixed)
@@ -195,10 +218,13 @@ class Body(Scene):
 
     def _letter(self, wanted: str) -> str:
         letters = self.outer.forward.letters
-        name = wanted if len(wanted) == 1 and wanted.isalpha() else "t"
-        while name in letters.owners:
-            name += "′"
-        return name
+        own = wanted if len(wanted) == 1 and wanted.isalpha() else "t"
+        outer, turns = self.outer, set()
+        while isinstance(outer, Body):
+            turns.add(outer.turn.name)
+            outer = outer.outer
+        free = (name for name in (own, *"tsr") if name not in letters.owners and name not in turns)
+        return next(free, own + "′" * (1 + len(turns)))
 
     def _needed(self) -> set[int]:
         """What a turn must compute for the user: what the next turn takes, and what is used behind the loop."""
@@ -209,6 +235,30 @@ class Body(Scene):
             if type(out.variable) is int and any(x.number in self.outer.forward.wanted for x in own):
                 found.add(out.variable)
         return found
+
+    # ---- counters
+
+    def _counters(self) -> dict[int, Index]:
+        """The indices of the turns of this loop and of those around it, by the variables that hold their counts."""
+        found = {self.loop.turn: self.turn}
+        for slot in self.loop.slots:
+            index = self._counted(slot)
+            if index is not None:
+                found[slot.variable] = index
+        return found
+
+    def _counted(self, slot: Slot) -> Index | None:
+        """The index of a loop around this one that a slot hands in, if it does."""
+        outer = self.outer.counters if isinstance(self.outer, Body) else {}
+        return outer.get(self.step.inputs[slot.place].number) if slot.kind == "fixed" else None
+
+    def _moves(self, step: Step) -> bool:
+        """Whether counters decide the place that a step reads or writes."""
+        index = step.params["index"]
+        sizes = [p for p in getattr(index, "parts", ()) if is_size(p)]
+        slices = [p for p in getattr(index, "parts", ()) if type(p) is slice]
+        sizes += [e for p in slices for e in (p.start, p.stop, p.step) if is_size(e)]
+        return any(leaf[0] == "value" for size in sizes for leaf in leaves_of(size))
 
     # ---- names and lengths
 
@@ -239,14 +289,14 @@ class Body(Scene):
         made = {out.name for step in steps for out in step.outputs if out.name is not None}
         for x in self.loop.program.inputs:
             slot = self.slots.get(x.number)
-            if slot is None:
+            if slot is None or self._counted(slot) is not None:
                 continue
             found[x.number] = space.claim(self._name_of(slot, x, made))
         for c in self.loop.program.constants:
             if np.ndim(c.value):
                 found[c.number] = space.claim(c.name or "constant")
         for step in steps:
-            if step.operation.function is get_item and _depends_on_turn(step.params["index"], self.loop.turn):
+            if step.operation.function is get_item and self._moves(step):
                 (base, *others) = step.inputs
                 if not others and base.number in found:
                     found[step.outputs[0].number] = self._text(step, found[base.number])
@@ -275,13 +325,22 @@ class Body(Scene):
         """For values that are written into an array at the place of the turn, that place as their name."""
         found: dict[int, str] = {}
         for step in steps:
-            if step.operation.function is set_item and _depends_on_turn(step.params["index"], self.loop.turn):
+            if step.operation.function is set_item and self._moves(step):
                 value = step.inputs[1]
                 name = step.outputs[0].name or self.forward_name(step.inputs[0])
-                counter = self.loop.header.name or "t"
                 if isinstance(value, Var) and value.name is None and name:
-                    found[value.number] = f"{name}[{counter}]"
+                    found[value.number] = self._place_in(step, name)
+        for number in [n for n, text in self.given.items() if text in found.values()]:
+            # What is there before is written over.
+            base, _, rest = self.given[number].partition("[")
+            self.given[number] = f"{base}_prev[{rest}"
         return found
+
+    def _place_in(self, step: Step, name: str) -> str:
+        """The place of an array that a turn writes, as it is written: ``C[i, j]``."""
+        text = "" if step.position is None else place_of(step.position).text
+        written = re.match(rf"({re.escape(name)}\[[^=]*\])\s*(?:[-+*/@]|\*\*|//)?=(?!=)", text)
+        return written[1] if written else f"{name}[{self.loop.header.name or 't'}]"
 
     def forward_name(self, x: Var | Const) -> str:
         """What the user calls an array of the body."""
@@ -290,8 +349,8 @@ class Body(Scene):
     # ---- what differs from statements outside
 
     def executed(self, side: Formula, free: Sequence[Index], wanted: str, number: int) -> bool:
-        """Whether a formula is right in the first turn and in the last."""
-        return all(self._right(side, free, wanted, number, turn) for turn in (self.turns[0], self.turns[-1]))
+        """Whether a formula is right in the first turn and in the last; of a loop in a loop, in those of both."""
+        return all(self._right(side, free, wanted, number, turn) for turn in self.checked)
 
     def _right(self, side: Formula, free: Sequence[Index], wanted: str, number: int, turn: Turn) -> bool:
         names = self.forward.names
@@ -304,7 +363,7 @@ class Body(Scene):
             return True
         named |= {f"{self.prefix}{names[n]}_next": g for n, g in turn.handed.items() if n in names}
         result = held[number]
-        counter = {self.turn.name: int(turn.values[self.loop.turn])}
+        counter = {i.name: int(turn.values[n]) for n, i in self.counters.items()}
         return agrees(side, free, {**named, **self.forward.forms.lookups}, result, turn.gradients, counter)
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
@@ -318,12 +377,19 @@ class Body(Scene):
         if slot is None or slot.kind != "fixed":
             return side
         from_turns = [self._over_turns(term) for term in terms_of(side)]
-        return add(*from_turns)
+        return self.outer.gathered(self.step.inputs[slot.place].number, add(*from_turns))
 
     def _over_turns(self, term: Formula) -> Formula:
         if isinstance(term, Sum) and term.kind == "sum":
             return Sum((self.turn, *term.over), term.body)
         return Sum((self.turn,), term)
+
+    def body(self, step: Step) -> Body:
+        """A loop in this body, with its numbers in the last turn; its formulas must hold in the first turn, too."""
+        plain = None if self._backward is None else self._backward.plain
+        backward = None if plain is None else backward_of(step, plain.program.steps)
+        first, last = (turns_of(step, backward, t.values, t.gradients) for t in (self.turns[0], self.turns[-1]))
+        return Body(self, step, backward, last, (first[0], first[-1]))
 
     def without_lines(self, number: int) -> Message | None:
         slot = self.slots.get(number)
@@ -336,10 +402,18 @@ class Body(Scene):
             return message(
                 "{name} is the same in all {count} turns, so each of them adds its share to {gradient}.",
                 name=self.forward.names[number],
-                count=len(self.turns),
+                count=self._turns_of(number),
                 gradient=gradient,
             )
         return None
+
+    def _turns_of(self, number: int) -> int:
+        """In how many turns, of this loop and of those around it, an array is the same."""
+        slot = self.slots.get(number)
+        if slot is None or slot.kind != "fixed":
+            return 1
+        around = self.outer._turns_of(self.step.inputs[slot.place].number) if isinstance(self.outer, Body) else 1
+        return len(self.turns) * around
 
     def note(self, reading: Reading) -> Message | None:
         found = super().note(reading)
@@ -360,11 +434,4 @@ class Body(Scene):
     def parts(self) -> list[Part]:
         """One part per statement of the body, in backward order."""
         readings = [r for r in self.forward.readings if r.out.number not in self.given]
-        return [self.part(reading) for reading in reversed(readings)]
-
-
-def _depends_on_turn(index: Any, turn: int) -> bool:
-    parts = getattr(index, "parts", ())
-    sizes = [p for p in parts if is_size(p)]
-    sizes += [e for p in parts if type(p) is slice for e in (p.start, p.stop, p.step) if is_size(e)]
-    return any(leaf[0] in ("turn", "value") for size in sizes for leaf in leaves_of(size))
+        return self.told(readings)

@@ -67,7 +67,7 @@ class Forward:
         number_text: how the user wrote a number.
         sources: the arguments, each with whether its first axis is that of the rows of data.
         letters: letters that are in use already, for the body of a loop.
-        turn: for the body of a loop, the index that counts its turns, and the number of its counter.
+        counters: for the body of a loop, the indices that count turns, by the numbers of their variables.
 
     Attributes:
         names: the name of each value that has one.
@@ -91,7 +91,7 @@ class Forward:
         number_text: Any,
         sources: Sequence[tuple[Var | Const, bool]],
         letters: Letters | None = None,
-        turn: tuple[Index, int] | None = None,
+        counters: Mapping[int, Index] | None = None,
     ) -> None:
         self.steps = steps
         self.values = values
@@ -118,7 +118,7 @@ class Forward:
                 if x.number in self.names:
                     self.letters.note(x, self.names[x.number], x.number in rows or x in steps[k].outputs)
         self.number_text = number_text
-        self.turn = turn
+        self.counters = counters or {}
         self.forms = self._forms()
         self.readings = self._read()
 
@@ -126,8 +126,7 @@ class Forward:
         forms = Forms(
             [self.steps[k] for k in self.live], self.names, self.letters, self.values, self.size_text, self.number_text
         )
-        if self.turn is not None:
-            forms.turn, forms.counter = self.turn
+        forms.counters = self.counters
         return forms
 
     def _live(self, needed: Collection[int]) -> list[int]:

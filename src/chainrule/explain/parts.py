@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,19 @@ from chainrule.backward import Backward
 from chainrule.emit.material import Material
 from chainrule.emit.numpy_source import outputs_of, pasted
 from chainrule.explain.algebra import add
-from chainrule.explain.bodies import Body, turns_of
-from chainrule.explain.derivation import Derivation, Line, Part, Route
+from chainrule.explain.bodies import Body, backward_of, turns_of
+from chainrule.explain.derivation import Derivation
 from chainrule.explain.formula import Element, Formula
-from chainrule.explain.forward import Forward, Reading
+from chainrule.explain.forward import Forward
 from chainrule.explain.index_forms import table
 from chainrule.explain.lines import code_lines
 from chainrule.explain.picture import picture_of
-from chainrule.explain.repeated import repeated
 from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
 from chainrule.explain.sound import sound
 from chainrule.ir import Step, Var
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol, whole_symbols
-from chainrule.loops import loop_in
 from chainrule.names import Namespace
 from chainrule.run import values_of
 from chainrule.simplify.rewriting import Simplified
@@ -98,7 +95,6 @@ class Deriving(Scene):
         self.result = self._result()
         self.active = {n for n in self.gradients if n in self.forward.names}
         self.start()
-        self.bodies: list[Body] = []
 
     # ---- numbers
 
@@ -186,7 +182,7 @@ class Deriving(Scene):
     def derivation(self) -> Derivation:
         """The record."""
         self.lines = code_lines(self)
-        parts = self._all_parts()
+        parts = tuple(self.told(self.forward.readings))
         nodes, edges = picture_of(self)
         wanted = {
             leaf.name: self.gradients.get(leaf.variable.number) for leaf in map(self.material.leaf_of, self.chosen)
@@ -205,32 +201,6 @@ class Deriving(Scene):
             self._notes(),
         )
 
-    def _all_parts(self) -> tuple[Part, ...]:
-        """The parts in backward order; of blocks that are the same but for names, the first that is met."""
-        readings = self.forward.readings
-        blocks = repeated(readings)
-        others = {k: last for last, places in blocks.items() for k in places}
-        parts: list[Part] = []
-        self.part_of: dict[int, int] = {}
-        for k in range(len(readings) - 1, -1, -1):
-            number = readings[k].out.number
-            if k in others:
-                self.part_of[number] = self.part_of[readings[others[k]].out.number]
-                continue
-            self.part_of[number] = len(parts)
-            found = self._parts(readings[k])
-            if k in blocks:
-                names = [self.forward.names[readings[n].out.number] for n in reversed(blocks[k])]
-                listed = ", ".join(names if len(names) < 5 else [*names[:2], "…", names[-1]])
-                note = message(
-                    "{count} statements of the code are the same but for their names: this one, and those of {names}.",
-                    count=len(names) + 1,
-                    names=listed,
-                )
-                found[0] = replace(found[0], repeats=len(names) + 1, note=note)
-            parts += found
-        return tuple(parts)
-
     def _meanings(self) -> dict[str, Message]:
         found = self.forward.letters.meanings(self.used_letters)
         for body in self.bodies:
@@ -242,68 +212,9 @@ class Deriving(Scene):
             )
         return found
 
-    def _parts(self, reading: Reading) -> list[Part]:
-        """A statement, and for a loop the statements of its body behind it."""
-        found = [self.part(reading)]
-        first = next(r for r in self.forward.readings if r.step is reading.step)
-        if loop_in(reading.step) is not None and reading is first:
-            body = self.body(reading.step)
-            if body is not None:
-                self.bodies.append(body)
-                found += body.parts()
-        return found
-
-    def route(self, number: int) -> Route:
-        found = super().route(number)
-        if loop_in(self.consumers[number][0].step) is None:
-            if not any(loop_in(r.step) is not None for r in self.consumers[number]):
-                return found
-            note = message(
-                "{gradient} adds up the shares of all statements that read {name}. That of the loop is explained with "
-                "its body.",
-                gradient=found.gradient,
-                name=found.name,
-            )
-            return replace(found, matrix=False, note=note)
-        note = message(
-            "The lines of the loop compute {gradient}. Its body is explained below, once for all turns.",
-            gradient=found.gradient,
-        )
-        return replace(found, matrix=False, note=note)
-
-    def part(self, reading: Reading) -> Part:
-        """What is said about a statement; of the items of a list that a loop takes, about the first only."""
-        found = super().part(reading)
-        loop = loop_in(reading.step)
-        if loop is None:
-            return found
-        others: dict[str, str] = {}
-        for slot in loop.slots:
-            if slot.kind == "item":
-                items = [reading.step.inputs[slot.place + k].number for k in range(len(loop.values))]
-                names = [self.forward.names[n] for n in items if n in self.forward.names]
-                others.update((name, names[0]) for name in names[1:])
-        lines: dict[str, tuple[Line, ...]] = {}
-        for route in found.routes:
-            if route.name in others:
-                first = others[route.name]
-                lines[first] = (*lines.get(first, ()), *route.lines)
-        kept = [r for r in found.routes if r.name not in others]
-        return replace(found, routes=tuple(replace(r, lines=(*r.lines, *lines.get(r.name, ()))) for r in kept))
-
-    def body(self, step: Step) -> Body | None:
-        """The body of a loop, with its numbers."""
-        loop = loop_in(step)
-        assert loop is not None
-        backward = next(
-            (
-                s
-                for s in self.record.program.steps[self.record.forward_steps :]
-                if (other := loop_in(s)) is not None and other.header is loop.header
-            ),
-            None,
-        )
-        return Body(self, step, turns_of(step, backward, self.values, self.gradients), self.forward.number_text)
+    def body(self, step: Step) -> Body:
+        backward = backward_of(step, self.record.program.steps[self.record.forward_steps :])
+        return Body(self, step, backward, turns_of(step, backward, self.values, self.gradients))
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient that is handed in for an output that statements read, too."""

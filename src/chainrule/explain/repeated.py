@@ -11,15 +11,15 @@ from chainrule.explain.forward import Reading
 
 __all__ = ["repeated"]
 
-_FEWEST = 5  # blocks that are worth being told as one
 _LONGEST = 8  # statements of a block
 
 
-def repeated(readings: Sequence[Reading]) -> dict[int, list[int]]:
+def repeated(readings: Sequence[Reading], fewest: int) -> dict[int, list[int]]:
     """Which statements stand for which: the place of the last of its kind, with the places of the others before it.
 
     Args:
         readings: the statements, in order.
+        fewest: how many blocks are worth being told as one.
     """
     signs = [_signature(r) for r in readings]
     found: dict[int, list[int]] = {}
@@ -31,7 +31,7 @@ def repeated(readings: Sequence[Reading]) -> dict[int, list[int]]:
             while end + period < len(signs) and signs[end] is not None and signs[end] == signs[end + period]:
                 end += 1
             count = (end - start) // period + 1
-            if count >= _FEWEST and not taken.intersection(range(start, start + count * period)):
+            if count >= fewest and not taken.intersection(range(start, start + count * period)):
                 last = start + (count - 1) * period
                 for k in range(period):
                     found[last + k] = [start + n * period + k for n in range(count - 1)]

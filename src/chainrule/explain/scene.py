@@ -17,7 +17,10 @@ from chainrule.explain.formula import Element, Equation, Formula, Index, Partial
 from chainrule.explain.forward import Forward, Reading
 from chainrule.explain.index_forms.reading import NoIndexFormError
 from chainrule.explain.matrix_forms import matrix_note
+from chainrule.explain.repeated import repeated
+from chainrule.ir import Step
 from chainrule.language import Message, message
+from chainrule.loops import loop_in
 from chainrule.sizes import plain_number
 from chainrule.user_source import place_of
 
@@ -42,6 +45,8 @@ class Scene:
         locals: the local derivatives, by the names of result and operand.
         chains: the chain rule for each array that has a gradient, by name.
         used_letters: the letters of all formulas.
+        bodies: the bodies of loops among the statements, and of the loops in them.
+        part_of: for each statement the place of the part that says it, by the number of its result.
     """
 
     forward: Forward
@@ -53,6 +58,7 @@ class Scene:
     lines: dict[int, list[Line]]
     named: Mapping[str, Any]
     repeats = 1
+    fewest = 5  # statements that are the same but for names, and are worth being told as one
 
     def start(self) -> None:
         """Prepare what grows while parts are made."""
@@ -66,6 +72,8 @@ class Scene:
         self.locals: dict[tuple[str, str], LocalDerivative] = {}
         self.chains: dict[str, Chain] = {}
         self.used_letters: set[str] = set()
+        self.bodies: list[Any] = []
+        self.part_of: dict[int, int] = {}
 
     def _executed(self, reading: Reading) -> Reading:
         """A statement without its formula where that does not give what the program computed."""
@@ -98,6 +106,10 @@ class Scene:
         """A side of a chain, with what is outside of the statements."""
         return side
 
+    def body(self, step: Step) -> Any:
+        """The body of a loop among the statements, with its numbers: a scene of its own."""
+        raise NotImplementedError
+
     def without_lines(self, number: int) -> Message | None:
         """What is to be said where the code has no line for a gradient."""
         gradient = self.prefix + self.forward.names[number]
@@ -106,6 +118,40 @@ class Scene:
         )
 
     # ---- parts
+
+    def told(self, readings: Sequence[Reading]) -> list[Part]:
+        """The parts in backward order; of blocks that are the same but for names, the first that is met."""
+        blocks = repeated(readings, self.fewest)
+        others = {k: last for last, places in blocks.items() for k in places}
+        parts: list[Part] = []
+        for k in range(len(readings) - 1, -1, -1):
+            number = readings[k].out.number
+            if k in others:
+                self.part_of[number] = self.part_of[readings[others[k]].out.number]
+                continue
+            self.part_of[number] = len(parts)
+            found = [self.part(readings[k]), *self._within(readings, readings[k])]
+            if k in blocks:
+                names = [self.forward.names[readings[n].out.number] for n in reversed(blocks[k])]
+                listed = ", ".join(names if len(names) < 5 else [*names[:2], "…", names[-1]])
+                note = message(
+                    "{count} statements of the code are the same but for their names: this one, and those of {names}.",
+                    count=len(names) + 1,
+                    names=listed,
+                )
+                found[0] = replace(found[0], repeats=(len(names) + 1) * self.repeats, note=note)
+            parts += found
+        return parts
+
+    def _within(self, readings: Sequence[Reading], reading: Reading) -> list[Part]:
+        """For a loop the statements of its body."""
+        first = next(r for r in readings if r.step is reading.step)
+        if loop_in(reading.step) is None or reading is not first:
+            return []
+        body = self.body(reading.step)
+        found: list[Part] = body.parts()
+        self.bodies += [body, *body.bodies]
+        return found
 
     def element(self, number: int) -> Element:
         """One element of a named array, with its usual letters."""
@@ -121,7 +167,7 @@ class Scene:
         if reading.form is not None:
             self.use(reading.form, *reading.free())
             equation = Equation(reading.element, (reading.form,))
-        return Part(
+        found = Part(
             "" if place is None else place.text,
             None if place is None else place.line,
             self.forward.names[out.number],
@@ -134,6 +180,24 @@ class Scene:
             self.repeats,
             self.note(reading),
         )
+        return found if loop_in(reading.step) is None else self._of_items(reading, found)
+
+    def _of_items(self, reading: Reading, part: Part) -> Part:
+        """What is said of a loop: of the items of a list that it goes through, about the first only."""
+        loop = loop_in(reading.step)
+        others: dict[str, str] = {}
+        for slot in loop.slots if loop is not None else ():
+            if slot.kind == "item" and loop is not None:
+                items = [reading.step.inputs[slot.place + k].number for k in range(len(loop.values))]
+                names = [self.forward.names[n] for n in items if n in self.forward.names]
+                others.update((name, names[0]) for name in names[1:])
+        lines: dict[str, tuple[Line, ...]] = {}
+        for route in part.routes:
+            if route.name in others:
+                first = others[route.name]
+                lines[first] = (*lines.get(first, ()), *route.lines)
+        kept = [r for r in part.routes if r.name not in others]
+        return replace(part, routes=tuple(replace(r, lines=(*r.lines, *lines.get(r.name, ()))) for r in kept))
 
     def _as_coded(self, numbers: Sequence[int]) -> list[int]:
         """Arrays, those with lines in the order of their lines: a line may use what one before it has named."""
@@ -185,6 +249,9 @@ class Scene:
             except (NoIndexFormError, ValueError):
                 matrix = True
         lines = tuple(self.lines.get(number, ()))
+        loops = self._of_loops(number)
+        if loops is not None:
+            matrix = False
         return Route(
             name,
             self.prefix + name,
@@ -193,8 +260,26 @@ class Scene:
             lines,
             self.identities(number),
             matrix,
-            None if lines else self.without_lines(number),
+            loops if loops is not None else None if lines else self.without_lines(number),
         )
+
+    def _of_loops(self, number: int) -> Message | None:
+        """What is to be said of a gradient where loops read the array."""
+        within = [loop_in(reading.step) is not None for reading in self.consumers[number]]
+        gradient = self.prefix + self.forward.names[number]
+        if within[0]:
+            return message(
+                "The lines of the loop compute {gradient}. Its body is explained below, once for all turns.",
+                gradient=gradient,
+            )
+        if any(within):
+            return message(
+                "{gradient} adds up the shares of all statements that read {name}. That of the loop is explained with "
+                "its body.",
+                gradient=gradient,
+                name=self.forward.names[number],
+            )
+        return None
 
     def _chain(self, number: int, name: str) -> Equation:
         element = self.element(number)

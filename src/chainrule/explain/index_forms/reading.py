@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import number, position
+from chainrule.explain.algebra import add, divide, multiply, negate, number, position, power
 from chainrule.explain.formula import (
     Add,
     Element,
@@ -43,6 +43,14 @@ Indices = tuple[Any, ...]
 Scope = frozenset[str]
 Rule = Callable[["Forms", Step, Indices, Scope], Formula]
 _TABLE: dict[str, Rule] = {}
+
+
+# Arithmetic with counters: of whole numbers, and of any.
+_WHOLE = {"value": "", "add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
+_ARITHMETIC: dict[str, Callable[..., Formula]] = {
+    "add": add, "sub": lambda a, b: add(a, negate(b)), "mul": multiply, "truediv": divide, "pow": power,
+    "neg": negate, "pos": lambda a: a,
+}  # fmt: skip
 
 
 class NoIndexFormError(Exception):
@@ -113,7 +121,8 @@ class Forms:
 
     Attributes:
         lookups: arrays of positions that formulas name and nobody computed by that name.
-        turn: in the body of a loop, the index that counts its turns.
+        counters: in the body of a loop, the indices that count its turns and those of the loops around it, by the
+            numbers of the variables that hold the counts.
         counter: the number of the variable that counts there.
     """
 
@@ -133,8 +142,7 @@ class Forms:
         self.size_text = size_text
         self.number_text = number_text
         self.lookups: dict[str, Any] = {}
-        self.turn: Index | None = None
-        self.counter = -1
+        self.counters: Mapping[int, Index] = {}
 
     def element(self, x: Var | Const, indices: Indices, scope: Scope) -> Formula:
         """One element of an operand: named, or what computes it."""
@@ -152,7 +160,7 @@ class Forms:
     def constant(self, value: Any, indices: Indices = ()) -> Formula:
         """A number of the user's source, or one computed from lengths."""
         if is_size(value) and any(map(self._counts, leaves_of(value))):
-            return Position(self.place(value))
+            return self._counted(value)
         if is_size(value):
             text = self.size_text(value)
             plain = plain_number(value)
@@ -163,6 +171,15 @@ class Forms:
                 return number(flat.ravel()[0])
             raise AssertionError("an array as a literal")
         return number(value, self.number_text(value))
+
+    def _counted(self, value: Any) -> Formula:
+        """A number that the turn of a loop decides."""
+        if not is_size(value) or not any(map(self._counts, leaves_of(value))):
+            return self.constant(value)
+        head, *operands = value.expression
+        if head in _WHOLE and not any(isinstance(plain_number(x), float) for x in operands):
+            return Position(self.place(value))
+        return _ARITHMETIC[head](*map(self._counted, operands))
 
     def read(self, step: Step, indices: Indices, scope: Scope) -> Formula:
         """One element of what a step computes.
@@ -222,17 +239,16 @@ class Forms:
 
     def place(self, x: Any) -> Any:
         """A position in an index: a whole number, or one that the turn of a loop decides."""
-        if self.turn is None or not any(map(self._counts, leaves_of(x))):
+        if not any(map(self._counts, leaves_of(x))):
             return int(plain_number(x))
         head, *operands = x.expression
-        if self._counts(x.expression):
-            return self.turn
-        operator = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}[head]
-        return position(operator, *map(self.place, operands))
+        if head == "value":
+            return self.counters[operands[0]]
+        return position(_WHOLE[head], *map(self.place, operands))
 
     def _counts(self, leaf: Any) -> bool:
-        """Whether a leaf of a size is the counter of the loop."""
-        return bool(leaf[0] == "turn" or leaf == ("value", self.counter))
+        """Whether a leaf of a size is the counter of a loop."""
+        return leaf[0] == "value" and leaf[1] in self.counters
 
     def _turning(self, x: Any) -> bool:
         """Whether the counter of the loop decides a static argument."""
