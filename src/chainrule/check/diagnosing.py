@@ -140,6 +140,8 @@ def _in_one(findings: Sequence[Finding]) -> list[Finding]:
 def _placed(finding: Finding, exact: Exact) -> Finding:
     """A finding about a gradient alone belongs to the statement that reads the array; one about a mean, to the mean."""
     counted = finding.kind in _MEANS and finding.place == Place()
+    if finding.kind == "missing_scale" and finding.place != Place():
+        return finding
     if finding.factored and (counted or len(finding.gradients) == len(exact.gradients)):
         return replace(finding, place=place_of_factor(exact, finding.kind))
     if finding.place.step is not None or finding.place.line is not None:

@@ -27,6 +27,7 @@ __all__ = ["best_of", "searched_findings"]
 _BUDGET = 1.5  # seconds of one processor for one form of the backward pass
 _TOTAL = 3.5  # seconds for everything
 _LONGEST = 60  # backward steps of a record that is simplified for the search
+_FAR = 0.55  # what a single edit may cost without two being tried
 _MOST = 10  # explanations that are kept
 
 
@@ -49,8 +50,15 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
         simplified = len(searches) > 1
         matches = search.single(reached, strict=True)
         found += _findings(search, matches, batch, simplified)
-        if _covered(found, reached):
+        if _covered(found, reached) and not all(f.cost > _FAR for f in found):
             return best_of(found, reached)
+    if _covered(found, reached):  # far-fetched: two simple mistakes may be likelier
+        for search in searches:
+            search.allow(clock.until(_BUDGET))
+            pairs_found = _pairs(search, reached[0], batch)
+            if pairs_found:
+                return best_of([*found, *pairs_found], reached)
+        return best_of(found, reached)
     for search in searches:
         found += _one_after_another(search, reached, batch, search is not searches[0], clock)
         if _covered(found, reached):
@@ -216,7 +224,7 @@ def best_of(found: Sequence[Finding], wrong: Sequence[str]) -> list[Finding]:
         for f in unique.values()
         if set(f.gradients) == set(wrong) and not f.breaks and not f.misses and not f.together
     ]
-    if whole:
+    if whole and not (all(f.cost > _FAR for f in whole) and any(f.together for f in unique.values())):
         return whole[:_MOST]
     kept: list[Finding] = []
     covered: set[str] = set()

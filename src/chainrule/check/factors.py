@@ -50,7 +50,9 @@ def _joined(relation: Finding, edits: Sequence[Finding], averages: bool) -> Find
     best = left_out or (edits[0] if edits else None)
     kind = relation.kind
     miscounted = next((e for e in edits if e.word in ("other count", "one less")), None)
-    if left_out is None and miscounted is not None and "shape" in str(relation.details.get("factor", "")):
+    # Where sizes cannot be changed, a ratio of lengths looks like any number; that one is meant is likelier.
+    ratio = "shape" in str(relation.details.get("factor", "")) or kind == "extra_factor"
+    if left_out is None and miscounted is not None and ratio:
         return replace(miscounted, relation=relation.relation, factored=True)
     lengths = str(relation.details.get("factor", "")).count("shape")
     if kind in ("missing_batch_mean", "missing_mean") and left_out is None and not averages:
@@ -64,4 +66,6 @@ def _joined(relation: Finding, edits: Sequence[Finding], averages: bool) -> Find
     if best is None or (left_out is None and best.word == "scale"):
         return replace(relation, kind=kind)
     details = {**best.details, **relation.details}
+    if kind == "missing_scale" and best.details.get("factor"):
+        details["factor"] = best.details["factor"]  # in the user's names, where the relation knows the number
     return replace(relation, kind=kind, place=best.place, details=details, cost=relation.cost - 0.2, number=best.number)

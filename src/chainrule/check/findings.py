@@ -94,6 +94,16 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
         if specific:
             found.remove(specific[0])
             found.insert(found.index(general), specific[0])
+    return _side_by_side(found)
+
+
+def _side_by_side(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings that explain a gradient only together, one behind the other."""
+    found: list[Finding] = []
+    for f in findings:
+        if f not in found:
+            found.append(f)
+            found += [s for s in findings if f.together and s.together == f.together and s not in found]
     return found
 
 

@@ -23,6 +23,7 @@ from chainrule.check.relations import kind_of_factor
 from chainrule.check.trials import Trials
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Program, Var
+from chainrule.language import Message, message
 from chainrule.sizes import is_size
 from chainrule.traced import Traced
 from chainrule.trees import LEAF
@@ -251,8 +252,11 @@ def _finding(
         kind = "sign_flipped_term" if kind == "sign_flipped" else kind
         text = f"1 / {scale}" if factor is None else factor.text
     place = place_in(exact, term, kind)
-    share = f"the gradient of {_named(exact, term)}"
-    relation = f"exact - candidate == {share}" if text == "0" else f"candidate == exact, with {text} times {share}"
+    share = _named(exact, term)
+    if text == "0":
+        relation = message("exact - candidate == the gradient of {share}", share=share)
+    else:
+        relation = message("candidate == exact, with {factor} times the gradient of {share}", factor=text, share=share)
     return Finding(
         kind,
         (fault.name,),
@@ -268,9 +272,9 @@ def _finding(
     )
 
 
-def _named(exact: Exact, term: Term) -> str:
+def _named(exact: Exact, term: Term) -> str | Message:
     variable = exact.backward.program.by_number().get(term.number)
-    return variable.name if variable is not None and variable.name else "a term"
+    return variable.name if variable is not None and variable.name else message("one term")
 
 
 def _scale(factors: Sequence[float], usable: Sequence[Trial]) -> str | None:

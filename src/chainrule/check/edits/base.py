@@ -38,6 +38,7 @@ class Edit:
         cost: how far-fetched it is.
         kind: a word of the vocabulary, where the generator knows it already.
         owner: the number of the forward step that it belongs to, where the generator knows it; else -1.
+        details: what fills the gaps of the kind's sentences, where the generator knows it.
     """
 
     changes: Mapping[int, Change]
@@ -48,6 +49,7 @@ class Edit:
     cost: float = 0.0
     kind: str = ""
     owner: int = -1
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Wiring:

@@ -30,11 +30,25 @@ class Context:
         if owner < 0:  # where shares are added up, the statement of what they are the gradient of
             of = [self.wiring.whose[out.number] for out in self.step.outputs if out.number in self.wiring.whose]
             owner = self.wiring.made_by.get(of[0], -1) if of else -1
+        if self.name == "add.at":
+            owner = self._read_by(owner)
         self.owner = owner
         self.forward: Step | None = self.wiring.steps[owner] if owner >= 0 else None
         self.of = self.forward.operation.name if self.forward is not None else ""
         self.carries = any(out.number in self.wiring.flow for out in self.step.outputs)
         self.moved_to: int | None = None
+
+    def _read_by(self, owner: int) -> int:
+        """The forward step that reads the elements to which a backward step adds; the owner if there is no one such."""
+        steps, arrays = self.wiring.steps[: self.wiring.first], [x.number for x in self.step.inputs[2:]]
+        found = [
+            k
+            for k, s in enumerate(steps)
+            if s.operation.name == "getitem"
+            and [x.number for x in s.inputs[1:]] == arrays
+            and s.params["index"].parts == self.step.params["index"].parts
+        ]
+        return found[0] if len(found) == 1 and arrays else owner
 
     def operand(self, n: int) -> Var | Const:
         return self.step.inputs[n]

@@ -11,7 +11,6 @@ from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
 from chainrule.check.edits.wrong_operands import other_operand
 from chainrule.check.findings import Place, place_of
 from chainrule.ir import Const, Step, Var
-from chainrule.language import message
 from chainrule.sizes import is_size
 
 __all__ = ["named_edit"]
@@ -26,8 +25,10 @@ def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str
     """The word for an edit, the statement of the forward pass that it belongs to, and details for its sentence."""
     c = Context(base, edit)
     place = place_of(base.wiring.backward.program, base.wiring.first, c.owner)
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = dict(edit.details)
     kind = edit.kind or _kind(c, details, batch)
+    if kind == "wrong_axis":
+        _note_axes(c, details)
     if c.moved_to is not None:
         place = place_of(base.wiring.backward.program, base.wiring.first, c.moved_to)
     return kind, place, details
@@ -138,7 +139,7 @@ _SIMPLE = {
     "other side": "wrong_local_derivative",
     "last axis": "accidental_outer_broadcast",
     "everywhere": "missing_mask",
-    "every row": "off_by_one_index",
+    "every row": "wrong_index",
     "counted once": "missing_count_on_target",
 }
 
@@ -283,8 +284,22 @@ def _axes(c: Context, word: str, details: dict[str, Any], batch: str) -> str:
         if step is not None and c.of in ("divide", "multiply"):
             return "broadcast_not_reduced"
         return "broadcast_not_reduced"
-    details["wrong"] = message("axis {axis}", axis=c.edit.other[0] if len(c.edit.other) == 1 else c.edit.other)
     return "wrong_axis"
+
+
+def _note_axes(c: Context, details: dict[str, Any]) -> None:
+    """Along which axes a reduction runs, and along which it must."""
+    wrong, right = c.edit.other, None
+    if isinstance(wrong, tuple) and wrong and isinstance(wrong[0], tuple):
+        wrong, right = wrong[0], wrong[1]
+    elif c.name in ("sum", "mean"):
+        params, rank = c.base.params(c.edit.step), np.ndim(c.value(0))
+        axis = params.get("axis", params.get("argument 1"))
+        axes = tuple(range(rank)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        right = tuple(int(a) % rank for a in axes)
+    if isinstance(wrong, tuple) and right is not None:
+        details["wrong"] = wrong[0] if len(wrong) == 1 else wrong
+        details["right"] = right[0] if len(right) == 1 else right
 
 
 def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) -> str:
@@ -303,6 +318,8 @@ def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) 
         return "missing_mean"
     if word in ("other count", "one less"):
         details["wrong"] = c.edit.other
+        right = _count_text(c, n)
+        details["right"] = right if right and "/" not in str(right) else None
         return "wrong_count"
     if word == "count twice":
         return "extra_batch_mean"

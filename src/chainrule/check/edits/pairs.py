@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Edit
+from chainrule.check.edits.base import Base, Edit
+from chainrule.check.edits.naming import named_edit
 from chainrule.check.edits.search import Match, Search
 from chainrule.check.edits.source import Key
+from chainrule.check.findings import Finding
 
 __all__ = ["Tried", "pairs", "table"]
 
 _FIRST = 120  # edits that are tried as the first of a pair
+_SIMPLE = 40  # edits that are so simple that all pairs of them are tried first
 _ENOUGH = 4  # pairs after which the search ends
 
 
@@ -29,8 +32,10 @@ class Tried:
 
 def pairs(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
     """Pairs of edits that reproduce a wrong gradient, and as many of the others as they reach."""
-    found = _additive(search, target, tried)
-    found += _multiplicative(search, target, tried)
+    found = _brute(search, target, tried[:_SIMPLE])
+    if not found:
+        found = _additive(search, target, tried)
+        found += _multiplicative(search, target, tried)
     if not found:
         found = _brute(search, target, tried)
     return sorted(found, key=lambda m: m.cost)[:_ENOUGH]
@@ -42,7 +47,6 @@ def table(search: Search, target: str) -> list[Tried]:
     shape = base.shapes[target]
     exact = np.broadcast_to(base.exact.gradients[target], shape)
     found: list[Tried] = []
-    seen: set[bytes] = set()
     for key, edit in search.all_edits({target}):
         if search.is_over():
             break
@@ -56,11 +60,19 @@ def table(search: Search, target: str) -> list[Tried]:
             continue
         if not np.all(np.isfinite(value)) or np.allclose(value, exact, rtol=1e-9, atol=1e-12):
             continue
-        mark = np.round(value / (np.max(np.abs(value)) or 1.0), 9).tobytes()
-        if mark not in seen:
-            seen.add(mark)
-            found.append(Tried(key, edit, value))
-    return sorted(found, key=lambda t: t.edit.cost)
+        found.append(Tried(key, edit, value))
+    same: dict[bytes, list[Tried]] = {}
+    for t in sorted(found, key=lambda t: t.edit.cost):
+        same.setdefault(np.round(t.value / (np.max(np.abs(t.value)) or 1.0), 9).tobytes(), []).append(t)
+    return sorted((_likeliest(base, group) for group in same.values()), key=lambda t: t.edit.cost)
+
+
+def _likeliest(base: Base, same: Sequence[Tried]) -> Tried:
+    """Of edits that make the same of a gradient, the one whose word is met most often."""
+    near = [t for t in same if t.edit.cost <= same[0].edit.cost + 0.35][:8]
+    if len(near) == 1:
+        return near[0]
+    return min(near, key=lambda t: Finding(named_edit(base, t.edit, "")[0], (), cost=t.edit.cost).rank)
 
 
 def _additive(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
@@ -109,13 +121,13 @@ def _matching(
 
 
 def _brute(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
-    """The likeliest edits, each with all others."""
+    """The likeliest edits with each other, those first that are likeliest together."""
     found: list[Match] = []
-    for n, first in enumerate(tried[:_FIRST]):
-        for second in tried[n + 1 :]:
+    for total in range(1, 2 * len(tried) - 2):
+        for n in range(max(0, total - len(tried) + 1), min((total + 1) // 2, _FIRST)):
             if search.is_over() or len(found) >= _ENOUGH:
                 return found
-            match = _both(search, target, first, second)
+            match = _both(search, target, tried[n], tried[total - n])
             if match is not None:
                 found.append(match)
     return found

@@ -8,7 +8,9 @@ from typing import Any
 
 from chainrule.check.edits.base import Base, Edit
 from chainrule.check.edits.chains import chain_edits
+from chainrule.check.edits.forms import form_edits
 from chainrule.check.edits.forwards import forward_edits
+from chainrule.check.edits.misplaced import misplaced
 from chainrule.check.edits.others import other_operands, shaped_values
 from chainrule.check.edits.routes import routes
 from chainrule.check.edits.segments import applied_again, segment_edits, segments_of
@@ -41,8 +43,15 @@ class EditSource:
     def at(self, k: int) -> dict[Key, Edit]:
         """The edits of what one step does."""
         if k not in self._at:
-            self._at[k] = _keyed(edits_of_step(self.base, k), "step")
+            self._at[k] = _keyed(self._weighed(k), "step")
         return self._at[k]
+
+    def _weighed(self, k: int) -> Iterator[Edit]:
+        """The edits of a step; to leave out what came in is less likely than to leave out a local derivative."""
+        wiring = self.base.wiring
+        for edit in edits_of_step(self.base, k):
+            incoming = edit.word == "drop" and wiring.steps[k].inputs[edit.operand].number in wiring.flow
+            yield replace(edit, cost=edit.cost + 0.3) if incoming else edit
 
     def others(self, k: int) -> dict[Key, Edit]:
         """The edits in which one step reads another value."""
@@ -62,8 +71,10 @@ class EditSource:
         yield from routes(self.base)
         yield from forward_edits(self.base)
         yield from chain_edits(self.base)
+        yield from misplaced(self.base)
         segments = segments_of(self.base)
         yield from segment_edits(self.base, segments)
+        yield from form_edits(self.base, segments)
         yield from applied_again(self.base, segments)
 
     def in_turns(self, what: str) -> dict[Key, Edit]:

@@ -150,6 +150,17 @@ KINDS = (
         ("scale_missing", "missing_gamma", "missing_temperature"),
     ),
     Kind(
+        "misplaced_factor",
+        _CONSTANT,
+        message("A factor stands after a sum, and belongs before it."),
+        STEPS,
+        "cand == rule with a factor applied further back",
+        SEEN,
+        (message("The factor of {statement} is multiplied in after the sums further back, and belongs before them."),),
+        ("missing_scale", "wrong_local_derivative"),
+        ("factor_misplaced", "wrong_order"),
+    ),
+    Kind(
         "missing_weight",
         _TERM,
         message("The weight that each sample has in the loss is left out."),

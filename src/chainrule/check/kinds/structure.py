@@ -131,6 +131,17 @@ KINDS = (
         ("index_off_by_one",),
     ),
     Kind(
+        "wrong_index",
+        _ORDER,
+        message("The gradient is written to other elements than those that were read."),
+        INDICES,
+        "cand == rule with another index",
+        SEEN,
+        (message("At {statement}, the gradient is written to other elements than those that were read."),),
+        ("off_by_one_index", "missing_label_term"),
+        ("index_wrong",),
+    ),
+    Kind(
         "duplicate_index_overwrite",
         _ORDER,
         message("Indices that occur twice count only once: `d[idx] += g` keeps the last one."),
