@@ -61,7 +61,8 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         terms = _of_terms(trials, usable, wrong, batch)
         known = {n for t in terms if t.kind != "extra_factor" for n in t.gradients}
         searched = [] if known >= set(wrong) else searched_findings(trials, usable, wrong, batch)
-        both = settled(relations, searched, averages(usable[0].exact))
+        fixed = all(lengths[0] == own for own in lengths[1:])
+        both = settled(relations, searched, averages(usable[0].exact), fixed)
         findings = merged([*terms, *(_placed(f, usable[0].exact) for f in both if not _outdone(f, terms))])
         left = [n for n in wrong if not any(n in f.gradients for f in findings)]
         if left:

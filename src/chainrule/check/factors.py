@@ -17,7 +17,9 @@ FACTORS = frozenset(
 _LEFT_OUT = frozenset(("no count", "drop", "no number", "sum", "drop sign"))
 
 
-def settled(relations: Sequence[Finding], searched: Sequence[Finding], averages: bool = False) -> list[Finding]:
+def settled(
+    relations: Sequence[Finding], searched: Sequence[Finding], averages: bool = False, fixed: bool = False
+) -> list[Finding]:
     """Relations and edits that say that a gradient is a multiple, as one finding for each set of gradients.
 
     The relation knows the number, the edit knows the place; an edit that only multiplies says nothing on its own.
@@ -26,6 +28,7 @@ def settled(relations: Sequence[Finding], searched: Sequence[Finding], averages:
         relations: what comparing the gradients alone has shown.
         searched: what the search has found.
         averages: whether the forward pass takes a mean anywhere.
+        fixed: whether all data were of the same sizes, where a ratio of lengths looks like any number.
     """
     found: list[Finding] = []
     taken: set[int] = set()
@@ -41,17 +44,16 @@ def settled(relations: Sequence[Finding], searched: Sequence[Finding], averages:
         taken.update(n for n, s in enumerate(searched) if s.together in pairs)
         same = [n for n in same if not searched[n].together]
         edits = sorted((searched[n] for n in same), key=lambda f: (f.word == "scale", f.cost, f.number))
-        found.append(_joined(relation, edits, averages))
+        found.append(_joined(relation, edits, averages, fixed))
     return found + [s for n, s in enumerate(searched) if n not in taken]
 
 
-def _joined(relation: Finding, edits: Sequence[Finding], averages: bool) -> Finding:
+def _joined(relation: Finding, edits: Sequence[Finding], averages: bool, fixed: bool) -> Finding:
     left_out = next((e for e in edits if e.word in _LEFT_OUT), None)
     best = left_out or (edits[0] if edits else None)
     kind = relation.kind
     miscounted = next((e for e in edits if e.word in ("other count", "one less")), None)
-    # Where sizes cannot be changed, a ratio of lengths looks like any number; that one is meant is likelier.
-    ratio = "shape" in str(relation.details.get("factor", "")) or kind == "extra_factor"
+    ratio = "shape" in str(relation.details.get("factor", "")) or (fixed and kind == "extra_factor")
     if left_out is None and miscounted is not None and ratio:
         return replace(miscounted, relation=relation.relation, factored=True)
     lengths = str(relation.details.get("factor", "")).count("shape")

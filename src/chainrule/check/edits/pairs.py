@@ -64,15 +64,16 @@ def table(search: Search, target: str) -> list[Tried]:
     same: dict[bytes, list[Tried]] = {}
     for t in sorted(found, key=lambda t: t.edit.cost):
         same.setdefault(np.round(t.value / (np.max(np.abs(t.value)) or 1.0), 9).tobytes(), []).append(t)
-    return sorted((_likeliest(base, group) for group in same.values()), key=lambda t: t.edit.cost)
+    return sorted((t for group in same.values() for t in _likeliest(base, group)), key=lambda t: t.edit.cost)
 
 
-def _likeliest(base: Base, same: Sequence[Tried]) -> Tried:
-    """Of edits that make the same of a gradient, the one whose word is met most often."""
+def _likeliest(base: Base, same: Sequence[Tried]) -> list[Tried]:
+    """Of edits that make the same of a gradient, the simplest, and the one whose word is met most often."""
     near = [t for t in same if t.edit.cost <= same[0].edit.cost + 0.35][:8]
     if len(near) == 1:
-        return near[0]
-    return min(near, key=lambda t: Finding(named_edit(base, t.edit, "")[0], (), cost=t.edit.cost).rank)
+        return near
+    often = min(near, key=lambda t: Finding(named_edit(base, t.edit, "")[0], (), cost=t.edit.cost).rank)
+    return [often] if often is near[0] else [often, near[0]]
 
 
 def _additive(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
@@ -121,13 +122,13 @@ def _matching(
 
 
 def _brute(search: Search, target: str, tried: Sequence[Tried]) -> list[Match]:
-    """The likeliest edits with each other, those first that are likeliest together."""
+    """The likeliest edits, each with all others."""
     found: list[Match] = []
-    for total in range(1, 2 * len(tried) - 2):
-        for n in range(max(0, total - len(tried) + 1), min((total + 1) // 2, _FIRST)):
+    for n, first in enumerate(tried[:_FIRST]):
+        for second in tried[n + 1 :]:
             if search.is_over() or len(found) >= _ENOUGH:
                 return found
-            match = _both(search, target, tried[n], tried[total - n])
+            match = _both(search, target, first, second)
             if match is not None:
                 found.append(match)
     return found
