@@ -480,6 +480,19 @@ def test_it_can_be_printed(opened):
     assert len(page.pdf()) > 10_000
 
 
+def test_the_picture_of_a_long_derivation_goes_on_after_the_page_is_shown(opened, pages):
+    reader = Reader()
+    reader.feed(pages["long"])
+    assert sum(tag == "g" and "data-node" in attributes for tag, attributes in reader.tags) < 100
+    page = opened("long")
+    page.wait_for_function("document.querySelectorAll('.node:not(.again)').length === 122")
+    page.click("#step-120 h3")
+    page.evaluate("document.querySelector('#step-118').focus()")
+    assert lit(page) == ["x3"]
+    page.click(".node a[aria-label^='x90']")
+    assert page.evaluate("document.activeElement.id") == "step-31"
+
+
 def test_details_of_a_long_derivation_unfold(opened):
     page = opened("long", 390)
     assert page.locator("math").count() == 0

@@ -4,21 +4,14 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const steps = all("article.step");
-  const nodes = new Map();
-  for (const node of all(".node")) {
-    const key = node.dataset.node;
-    nodes.set(key, [...(nodes.get(key) || []), node]);
-  }
-  const edges = new Map();
-  for (const path of all(".edges path")) {
-    const target = path.dataset.edge.split("-")[1];
-    edges.set(target, [...(edges.get(target) || []), path]);
-  }
-  const rows = new Map();
-  for (const row of all(".source li")) {
-    const key = row.dataset.step;
-    rows.set(key, [...(rows.get(key) || []), row]);
-  }
+  const [nodes, edges, rows] = [new Map(), new Map(), new Map()];
+  const add = (map, key, element) => { if (map.has(key)) map.get(key).push(element); else map.set(key, [element]); };
+  const collect = (within) => {
+    for (const node of all(".node", within)) add(nodes, node.dataset.node, node);
+    for (const path of all(".edges path", within)) add(edges, path.dataset.edge.split("-")[1], path);
+  };
+  collect(document);
+  for (const row of all(".source li")) add(rows, row.dataset.step, row);
 
   // ---- what belongs together is shown together
   let lit = [];
@@ -65,12 +58,12 @@
     steps[step].focus({ preventScroll: true });
   };
 
-  for (const link of all('a[href^="#step-"]')) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      go(Number(link.getAttribute("href").slice(6)) - 1);
-    });
-  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#step-"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(Number(link.getAttribute("href").slice(6)) - 1);
+  });
   const stepOf = (target) => {
     const held = target.closest("[data-step]");
     return held ? Number(held.dataset.step) : -1;
@@ -100,7 +93,15 @@
       const first = Math.min(...[...seen].map((article) => Number(article.dataset.step)));
       if (first !== current) select(first);
     }, { rootMargin: "-15% 0px -60% 0px" });
-    for (const article of steps) observer.observe(article);
+    // A page of many steps has them in groups, and those of the groups in sight are watched.
+    const groups = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        for (const article of target.children) {
+          if (isIntersecting) observer.observe(article); else { observer.unobserve(article); seen.delete(article); }
+        }
+      }
+    });
+    for (const group of all(".some")) groups.observe(group);
   }
 
   // ---- how much, and light or dark
@@ -188,25 +189,33 @@
   };
   enliven(document);
 
-  // ---- a long derivation: details unfold when a step is opened
+  // ---- a long derivation: details unfold when a step is opened, and the picture goes on after the page is shown
   if (data.packed) {
-    let bodies = null;
-    const unpack = async () => {
+    let packed = null;
+    const unpacked = () => (packed = packed || (async () => {
       const bytes = Uint8Array.from(atob(data.packed), (c) => c.charCodeAt(0));
       const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
       return JSON.parse(await new Response(stream).text());
+    })());
+    document.addEventListener("toggle", async (event) => {
+      const details = event.target;
+      if (!details.matches("details.body") || !details.open || details.children.length > 1) return;
+      const { bodies } = await unpacked();
+      const inside = document.createElement("div");
+      inside.innerHTML = bodies[Number(details.closest("article").dataset.step)];
+      details.append(inside);
+      enliven(inside);
+    }, true);
+    const waiting = all("svg[data-piece]");
+    const idle = window.requestIdleCallback || ((work) => setTimeout(work, 30));
+    const draw = async () => {
+      const { pieces } = await unpacked();
+      const svg = waiting.shift();
+      svg.innerHTML = pieces[Number(svg.dataset.piece)];
+      collect(svg);
+      if (waiting.length) idle(draw); else show(current);
     };
-    for (const article of steps) {
-      const details = article.querySelector("details.body");
-      details.addEventListener("toggle", async () => {
-        if (!details.open || details.children.length > 1) return;
-        bodies = bodies || unpack();
-        const inside = document.createElement("div");
-        inside.innerHTML = (await bodies)[Number(article.dataset.step)];
-        details.append(inside);
-        enliven(inside);
-      });
-    }
+    if (waiting.length) window.addEventListener("load", () => idle(draw));
   }
   window.addEventListener("beforeprint", () => { if (!data.packed) for (const details of all("details.body")) details.open = true; });
   select(0);

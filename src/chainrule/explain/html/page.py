@@ -34,12 +34,13 @@ def page(derivation: Derivation, depth: Depth = "default", before: str = "") -> 
     long = len(derivation.parts) > _LONG
     outline = Outline(derivation, written_out=not long)
     bodies = [step_body(outline, part, arrays) for part in derivation.parts]
-    steps = "".join(_step(derivation, ties, k, "" if long else body, long) for k, body in enumerate(bodies))
-    drawing = picture(derivation, ties)
+    articles = [_step(derivation, ties, k, "" if long else body, long) for k, body in enumerate(bodies)]
+    steps = "".join(f'<div class="some">\n{"".join(some)}</div>\n' for some in _in_tens(articles))
+    drawing, later = picture(derivation, ties)
     data = {
         "arrays": "@", "step": str(message("Step {number} of {count}", number="{number}", count=len(bodies))),
         "dark": str(message("Dark")), "light": str(message("Light")),
-        "packed": _packed(bodies) if long else "",
+        "packed": _packed({"bodies": bodies if long else [], "pieces": later}) if long or later else "",
     }  # fmt: skip
     script = json.dumps(data, ensure_ascii=False).replace('"@"', arrays.json()).replace("</", "<\\/")
     language = current_language()
@@ -145,24 +146,33 @@ def _code(derivation: Derivation) -> str:
     """The statements in their order, and the backward lines in theirs."""
     parts = list(enumerate(derivation.parts))
     order = [pair for group in reversed(_groups(parts)) for pair in group]
-    forward = "".join(
+    forward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{part.line or ""}</span>'
         f"<code>{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
         for k, part in order
-    )
-    backward = "".join(
+    ]
+    backward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{k + 1}</span>'
         f"<code>{code_html(chr(10).join(lines), [])}</code></a></li>"
         for k, part in parts
         if (lines := code_of(part))
-    )
+    ]
     return f"""<section class="source" aria-labelledby="code-title">
 <h2 id="code-title">{_word("code")}</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="code-title">
-<h3>{_word("forward")} <span aria-hidden="true">↓</span></h3><ol>{forward}</ol>
-<h3>{_word("backward")} <span aria-hidden="true">↓</span></h3><ol>{backward}</ol>
+<h3>{_word("forward")} <span aria-hidden="true">↓</span></h3>{_list(forward)}
+<h3>{_word("backward")} <span aria-hidden="true">↓</span></h3>{_list(backward)}
 </div>
 </section>"""
+
+
+def _list(rows: list[str]) -> str:
+    return "".join(f"<ol>{''.join(some)}</ol>" for some in _in_tens(rows, 5)) or "<ol></ol>"
+
+
+def _in_tens(texts: list[str], tens: int = 2) -> list[list[str]]:
+    """Texts in groups: a browser lays out a group of a long page when it comes into sight."""
+    return [texts[k : k + 10 * tens] for k in range(0, len(texts), 10 * tens)]
 
 
 def _groups(parts: Sequence[tuple[int, Part]]) -> list[list[tuple[int, Part]]]:
@@ -210,6 +220,6 @@ def _notes(derivation: Derivation) -> str:
     return '<footer class="notes">' + "".join(f"<p>{_text(note)}</p>" for note in derivation.notes) + "</footer>"
 
 
-def _packed(bodies: list[str]) -> str:
-    packed = gzip.compress(json.dumps(bodies, ensure_ascii=False).encode(), 9, mtime=0)
+def _packed(parts: dict[str, list[str]]) -> str:
+    packed = gzip.compress(json.dumps(parts, ensure_ascii=False).encode(), 9, mtime=0)
     return base64.b64encode(packed).decode("ascii")

@@ -38,10 +38,13 @@ class _Sizes:
         return _MARGIN + row * (self.height + self.between)
 
 
-def picture(derivation: Derivation, ties: Ties) -> str:
-    """The drawing; nothing where there are no nodes."""
+def picture(derivation: Derivation, ties: Ties) -> tuple[str, list[str]]:
+    """The drawing, nothing where there are no nodes; and what is in the pieces of a long one, but for the first.
+
+    The page's script puts that where it belongs, after the page has been shown.
+    """
     if not derivation.nodes:
-        return ""
+        return "", []
     layout = laid_out(derivation.nodes, derivation.edges)
     sizes = _Sizes(len(derivation.nodes) > _MOST)
     width = sizes.x(layout, layout.right) + _WIDTH / 2 + _MARGIN
@@ -53,7 +56,7 @@ def picture(derivation: Derivation, ties: Ties) -> str:
     ]
     nodes = [(p.row, _node(layout, sizes, p, derivation.nodes[p.node], ties)) for p in layout.places]
     # A long drawing is cut between rows, so that a browser lays out only the pieces that are in sight.
-    pieces = []
+    pieces, later = [], []
     for first in range(0, layout.rows, _ROWS):
         last = min(first + _ROWS, layout.rows) - 1
         top = 0 if first == 0 else sizes.y(first) - sizes.between / 2
@@ -61,15 +64,19 @@ def picture(derivation: Derivation, ties: Ties) -> str:
         tall = bottom - top
         edges = "".join(line for source, target, line in lines if source <= last and target >= first)
         inside = "".join(node for row, node in nodes if first <= row <= last)
+        content = f'<g class="edges">{edges}</g>{inside}'
+        waits = f' data-piece="{len(later)}"' if first else ""
         pieces.append(
-            f'<svg viewBox="0 {top:.0f} {width:.0f} {tall:.0f}" width="{width:.0f}" height="{tall:.0f}" '
-            f'style="contain-intrinsic-size:auto {width:.0f}px auto {tall:.0f}px">{_TIP if not first else ""}'
-            f'<g class="edges">{edges}</g>{inside}</svg>'
+            f'<svg{waits} viewBox="0 {top:.0f} {width:.0f} {tall:.0f}" width="{width:.0f}" height="{tall:.0f}" '
+            f'style="contain-intrinsic-size:auto {width:.0f}px auto {tall:.0f}px">'
+            f"{'' if first else _TIP + content}</svg>"
         )
-    return (
+        later += [content] if first else []
+    drawing = (
         f'<div class="graph" role="group" aria-label="{escape(str(label))}" '
         f'style="width:{width:.0f}px;min-width:{_SMALLEST * width:.0f}px">{"".join(pieces)}</div>'
     )
+    return drawing, later
 
 
 def _ends(layout: Layout) -> list[float]:
