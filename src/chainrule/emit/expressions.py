@@ -16,6 +16,7 @@ from chainrule.emit.operands import (
     leading_operands,
     spelled_out,
 )
+from chainrule.emit.precision import strong_numbers
 from chainrule.emit.signs import LINEAR, Signs
 from chainrule.emit.spelling import BINARY, METHODS, UNARY, Spelling, spelling_of
 from chainrule.emit.text import ATOM, SIGN, Mask, Text, join, tight, with_sign
@@ -56,6 +57,7 @@ class Printer(Signs):
         super().__init__(statements, literals, variables, lengths, forward)
         self.inputs = [x for x in inputs if x.dtype.kind in "fc" and x.shape]
         self.made = [step for statement in statements.statements for step in statement.steps]
+        self.strong = strong_numbers(self.made)
         self.modules: set[str] = set()
 
     # Operands.
@@ -66,6 +68,8 @@ class Printer(Signs):
         return (Mask(text[0]), text[1]) if isinstance(x, Var) and x.dtype.kind in "bu" else text
 
     def _operand(self, x: Var | Const) -> Text:
+        if id(x) in self.strong:
+            return f"np.{np.asarray(x.value).dtype.name}({self.number(np.asarray(x.value).item())[0]})", ATOM  # type: ignore[union-attr]
         if isinstance(x, Const) and x.number >= 0 and is_plain_number(x):
             return self.number(np.asarray(x.value).item())
         if isinstance(x, Var) or x.number >= 0:

@@ -28,7 +28,7 @@ def _split(value: Value) -> list[tuple[Value, int, Ref]]:
             side = f.details[3][0]
             c, inner = f.parts[side]
             found.append((f.parts[0][1], side, _product(c, inner, rest)))
-        elif not f.floating and f.dims:
+        elif f.mask and f.dims:
             found.append((f, 1, (UNIT, rest)))  # type: ignore[arg-type]
     return found
 

@@ -114,7 +114,7 @@ class Table:
                     scalar = Coefficient(Fraction(1), ((("v", value.number), p),))
                     coefficient = times(coefficient, scalar)
                 continue
-            powers[value] = powers.get(value, 0) + p if value.floating else 1
+            powers[value] = 1 if not value.floating and value.mask else powers.get(value, 0) + p
         powers = {v: p for v, p in powers.items() if p}
         if len(powers) > 1:
             more = self.merge_factors(self, powers)

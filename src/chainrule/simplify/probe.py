@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -45,8 +45,8 @@ def compare(found: Backward, plain: Backward) -> Comparison:
     """Whether the gradients agree on probes, and are finite wherever they were before, or in more places.
 
     The probes are ordinary numbers, tiny and huge ones, saturated ones of either sign, zeros, and ordinary ones with an
-    infinite or undefined one among them.  Integers, which are mostly indices, are zero;
-    masks leave everything.  Where a program cannot be run
+    infinite or undefined one among them.  Integers, which are mostly indices, are zero, and masks leave everything, but
+    in a probe of their own, where both are drawn.  Where a program cannot be run
     on a probe, as it needs a definite matrix perhaps, the probe says nothing; nor does a probe where the result itself
     is not finite say that a gradient should be; cotangents are finite, as they are where that of a loss is.
     """
@@ -56,7 +56,10 @@ def compare(found: Backward, plain: Backward) -> Comparison:
         return Comparison(True, 0)
     safer = 0
     probes = _probes(program, {x.number for x in plain.cotangents})
-    for number, inputs in enumerate(probes if len(program.steps) < _MANY_STEPS else islice(probes, 1)):
+    drawn = _drawn(program)
+    if len(program.steps) >= _MANY_STEPS:
+        probes = islice(probes, 1)
+    for number, inputs in chain(((-1, x) for x in drawn), enumerate(probes)):
         try:
             results, before = _gradients(plain, inputs)
             _, after = _gradients(found, inputs)
@@ -92,6 +95,20 @@ def _closer(plain: Backward, inputs: list[Any], before: list[Any], after: list[A
         if error > 8 * earlier and error > 64 * np.finfo(a.dtype).eps * float(np.max(np.abs(e)[known], initial=1)):
             return False
     return True
+
+
+def _drawn(program: Program) -> list[list[Any]]:
+    """Ordinary numbers with integers and masks that are drawn too, where the program takes any; ``[]`` otherwise."""
+    if all(x.dtype.kind in "fc" for x in program.inputs):
+        return []
+    random = np.random.default_rng(11)
+    drawn = [
+        random.standard_normal(x.shape) if x.dtype.kind == "f" else random.integers(0, 4, x.shape)
+        for x in program.inputs
+    ]
+    # Half of a mask: an odd number stands for true.
+    odd = [np.asarray(v) % 2 if x.dtype.kind == "b" else v for v, x in zip(drawn, program.inputs, strict=True)]
+    return [[np.asarray(v, x.dtype)[()] for v, x in zip(odd, program.inputs, strict=True)]]
 
 
 def _probes(program: Program, cotangents: Container[int]) -> Iterator[list[Any]]:

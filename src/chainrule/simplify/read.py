@@ -41,6 +41,14 @@ def _is_zero(x: Any) -> bool:
     return isinstance(x, _Literal) and x.kind in (int, float) and x.key[1] == 0
 
 
+_WHOLE = frozenset((np.add, np.subtract))
+
+
+def _is_exact(dtype: Any) -> bool:
+    """Whether arithmetic with truth values or such integers is that of numbers; short ones leave their range."""
+    return bool(dtype.kind == "b" or (dtype.kind == "i" and dtype.itemsize == 8))
+
+
 # How a step is read, by the function of its operation; the table itself is :mod:`chainrule.simplify.algebra`.
 Algebra = Mapping[Any, "Callable[[Reader, Step], Ref | None]"]
 
@@ -224,7 +232,7 @@ class Reader:
         if self.dtype is None:
             return None
         dtype = self.variables[x.number].dtype
-        return self.refs[x.number] if dtype == self.dtype or dtype.kind in "bi" else None
+        return self.refs[x.number] if dtype == self.dtype or _is_exact(dtype) else None
 
     def fitted(self, x: Var | Const) -> Ref | None:
         """An operand in its full shape and dtype."""
@@ -258,9 +266,14 @@ class Reader:
 
     def _algebra(self, step: Step) -> Ref | None:
         """What a step computes, where it is arithmetic in the program's one floating dtype."""
-        if self.dtype is None or len(step.outputs) != 1 or step.outputs[0].dtype != self.dtype:
+        if self.dtype is None or len(step.outputs) != 1:
             return None
-        reading = self.algebra.get(step.operation.function)
+        function, dtype = step.operation.function, step.outputs[0].dtype
+        # Labels that are integers: 1 - y is opened as it would be for floats.
+        whole = self.table.forward and function in _WHOLE and _is_exact(dtype) and dtype.kind == "i"
+        if dtype != self.dtype and not whole:
+            return None
+        reading = self.algebra.get(function)
         return None if reading is None else reading(self, step)
 
     def is_proved_zero(self, x: Var | Const) -> bool:
@@ -303,7 +316,7 @@ class Reader:
                 number = self.operand(step.inputs[n]) if _is_zero(refs[3 - n]) else None
                 if number is not None and number[1] is self.table.one and number[0].number:
                     refs[n] = number
-            if type(refs[1]) is tuple and refs[1][1] is self.table.one and not refs[0][1].floating:
+            if type(refs[1]) is tuple and refs[1][1] is self.table.one and refs[0][1].mask:
                 return self.table.multiply(refs[1], refs[0])
             linear = tuple(n for n in (1, 2) if _is_zero(refs[3 - n]) and type(refs[n]) is tuple)
             for n in linear:

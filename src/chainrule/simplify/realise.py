@@ -74,7 +74,13 @@ class Emitter:
         factors = list(zip(children[: len(powers)], powers, strict=True))
         if len(factors) == 1:
             return self._single(scale, *factors[0])
-        factors = [(x if abs(p) == 1 else self._raised(x, abs(p)), 1 if p > 0 else -1) for x, p in factors]
+        # Integers are multiplied one after another into a float: a power of theirs may leave their range.
+        factors = [
+            (x if whole or abs(p) == 1 else self._raised(x, abs(p)), 1 if p > 0 else -1)
+            for x, p in factors
+            for whole in [x.dtype.kind == "i"]
+            for _ in range(abs(p) if whole else 1)
+        ]
         # Small arrays first; among equals numerators first, so that a division comes last.
         factors.sort(key=lambda e: (size_of(e[0].shape), e[1] < 0, e[0].dtype.kind in "bi", e[0].number))
         above = next((k for k, (x, p) in enumerate(factors) if p > 0 and x.dtype.kind not in "bi"), None)
@@ -98,6 +104,8 @@ class Emitter:
             return self.scaled(scale, x)
         if p == -1:
             return self._step(np.divide, (self.scalar(scale), x))
+        if x.dtype.kind == "i":
+            x = self._step(cast, (x,), {"dtype": self.reader.dtype})
         return self.scaled(scale, self._raised(x, p))
 
     def _raised(self, x: Var, p: Any) -> Var:

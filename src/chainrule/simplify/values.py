@@ -67,6 +67,20 @@ class Value:
         return tuple(d.length for d in self.dims)
 
     @property
+    def mask(self) -> bool:
+        """Whether it is an array of truth values, which is its own square; integers are not."""
+        if self.floating:
+            return False
+        if self.kind == "leaf":
+            return any(var.dtype.kind == "b" for _, var in self.leaves[:1])
+        if self.kind == "op" and self.details[0] != "full":
+            _, step, k, *_ = self.details
+            return bool(step.outputs[k].dtype.kind == "b")
+        if self.kind == "prod":
+            return all(v.mask for v, _ in self.parts)
+        return bool(self.parts) and self.parts[0][1].mask
+
+    @property
     def factors(self) -> tuple[tuple[Value, Power], ...]:
         """The value as a product; empty for the number one."""
         if self.kind == "prod":
