@@ -108,7 +108,7 @@ class Scene:
 
     def body(self, step: Step) -> Any:
         """The body of a loop among the statements, with its numbers: a scene of its own."""
-        raise NotImplementedError
+        raise NotImplementedError("this scene has no loops that are bodies of their own")
 
     def without_lines(self, number: int) -> Message | None:
         """What is to be said where the code has no line for a gradient."""
