@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +16,7 @@ from chainrule.simplify.choices import LINEAR
 from chainrule.simplify.functions import merge_factors, note_share, sum_of_scatter, tied_share
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace, trace_of
+from chainrule.simplify.literals import WHOLE, Literal, is_exact, is_zero
 from chainrule.simplify.normal_form import Table, is_long
 from chainrule.simplify.powers import Powers
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
@@ -26,27 +26,6 @@ from chainrule.sizes import is_size
 from chainrule.writing import cast
 
 __all__ = ["Algebra", "Reader"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Literal:
-    """A literal operand, compared with its type: 1 is not 1.0."""
-
-    kind: type
-    key: Any
-
-
-def _is_zero(x: Any) -> bool:
-    """Whether an operand is the literal 0."""
-    return isinstance(x, _Literal) and x.kind in (int, float) and x.key[1] == 0
-
-
-_WHOLE = frozenset((np.add, np.subtract))
-
-
-def _is_exact(dtype: Any) -> bool:
-    """Whether arithmetic with truth values or such integers is that of numbers; short ones leave their range."""
-    return bool(dtype.kind == "b" or (dtype.kind == "i" and dtype.itemsize == 8))
 
 
 # How a step is read, by the function of its operation; the table itself is :mod:`chainrule.simplify.algebra`.
@@ -232,7 +211,7 @@ class Reader:
         if self.dtype is None:
             return None
         dtype = self.variables[x.number].dtype
-        return self.refs[x.number] if dtype == self.dtype or _is_exact(dtype) else None
+        return self.refs[x.number] if dtype == self.dtype or is_exact(dtype) else None
 
     def fitted(self, x: Var | Const) -> Ref | None:
         """An operand in its full shape and dtype."""
@@ -270,7 +249,7 @@ class Reader:
             return None
         function, dtype = step.operation.function, step.outputs[0].dtype
         # Labels that are integers: 1 - y is opened as it would be for floats.
-        whole = self.table.forward and function in _WHOLE and _is_exact(dtype) and dtype.kind == "i"
+        whole = self.table.forward and function in WHOLE and is_exact(dtype) and dtype.kind == "i"
         if dtype != self.dtype and not whole:
             return None
         reading = self.algebra.get(function)
@@ -301,7 +280,7 @@ class Reader:
         refs: list[Any] = []
         for n, x in enumerate(step.inputs):
             if isinstance(x, Const) and x.number >= 0 and not np.shape(x.value):
-                refs.append(_Literal(Const, x.number))
+                refs.append(Literal(Const, x.number))
                 continue
             ref = self.fitted(x) if isinstance(x, Var) or x.number >= 0 else None
             if ref is None:
@@ -313,12 +292,12 @@ class Reader:
                 refs.append(ref)
         if function is np.where and len(refs) == 3 and out.dtype == self.dtype:
             for n in (1, 2):
-                number = self.operand(step.inputs[n]) if _is_zero(refs[3 - n]) else None
+                number = self.operand(step.inputs[n]) if is_zero(refs[3 - n]) else None
                 if number is not None and number[1] is self.table.one and number[0].number:
                     refs[n] = number
             if type(refs[1]) is tuple and refs[1][1] is self.table.one and refs[0][1].mask:
                 return self.table.multiply(refs[1], refs[0])
-            linear = tuple(n for n in (1, 2) if _is_zero(refs[3 - n]) and type(refs[n]) is tuple)
+            linear = tuple(n for n in (1, 2) if is_zero(refs[3 - n]) and type(refs[n]) is tuple)
             for n in linear:
                 c, v = refs[n]
                 coefficient, refs[n] = c, (UNIT, v)
@@ -349,7 +328,7 @@ class Reader:
     def _raw(self, x: Var | Const) -> Any:
         """An operand that has no reference, as something that can be compared."""
         if isinstance(x, Const) and x.number < 0:
-            return _Literal(type(x.value), self.frozen(x.value))
+            return Literal(type(x.value), self.frozen(x.value))
         return self.refs[x.number]
 
     def frozen(self, p: Any) -> Any:
