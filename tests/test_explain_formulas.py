@@ -17,6 +17,7 @@ from chainrule.explain.deriving import Deriving, deriving
 from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Apply, Element, Formula, Index
 from chainrule.explain.index_forms import elementwise
+from chainrule.explain.outline import listing
 from chainrule.explain.scalar_derivatives import arity, partial_of, tabulated
 from tests.zoo import FUNCTIONS
 from tests.zoo_wild import WILD
@@ -131,8 +132,8 @@ class Proof:
                     assert np.allclose(shown[known], wanted[known], rtol=1e-5, atol=1e-6), (of, by)
 
     def lines(self) -> None:
-        """The lines are those of the whole, each in one place."""
-        shown = [line for p in self.record.parts for r in p.routes for x in r.lines for line in x.code.splitlines()]
+        """The lines are those of the whole, each in one place, and listed in their order."""
+        shown = [line for _, lines in listing(self.record) for _, x in lines for line in x.code.splitlines()]
         wanted = [*self.made.pasted.lines()]
         opening = len(self.made.pasted.opening)
         idle = {"d" + leaf.name for leaf in self.made.material.leaves} - {
@@ -140,7 +141,8 @@ class Proof:
         }
         wanted = [x for x in wanted if x.partition(" = ")[0] not in idle]
         code = [x.partition("  # without a name")[0] for x in wanted[opening:] if not x.startswith("# ")]
-        assert sorted(shown) == sorted(code)
+        assert shown == code
+        assert list(self.record.opening) == wanted[:opening]
 
 
 @cache

@@ -37,6 +37,7 @@ class Line:
         shapes: the shapes in one line: ``(5,18) = (5,5)·(18,5)ᵀ``.
         reasons: why there is a ``.T``, a ``.sum(axis=0)``, a ``/ N``, a mask; each about one part of the line.
         value: the array that it computes in the example.
+        place: where it stands among the lines of the whole.
     """
 
     target: str
@@ -44,6 +45,7 @@ class Line:
     shapes: str = ""
     reasons: tuple[tuple[str, Message], ...] = ()
     value: Any = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Derivation:
         indices: what each index letter runs over: ``n`` → "the rows of X".
         gradients: the gradients that were asked for, by name.
         code: all the backward lines, as ``write`` prints them.
+        opening: those of them that stand before all others: what they are valid for, and arrays read out of lists.
         notes: what holds for the whole: "valid while …".
     """
 
@@ -159,3 +162,4 @@ class Derivation:
     gradients: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
     notes: tuple[Message, ...] = ()
+    opening: tuple[str, ...] = ()

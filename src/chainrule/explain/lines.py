@@ -43,6 +43,7 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
                 collecting.shapes(statement),
                 collecting.reasons(statement, element),
                 made.backward_values.get(out.number),
+                sum(map(len, found.values())),
             )
         )
     made.used_letters |= collecting.used
@@ -53,7 +54,8 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
         # What is a gradient of no single array is one of a list of arrays that a loop has gone through.
         listed = owners[-1] if owners else -1
         owner = by_name.get(target.rstrip("_"), by_name.get(target, listed))
-        found.setdefault(owner, []).append(Line(target, made.spelled(text), value=made.gradients.get(owner)))
+        line = Line(target, made.spelled(text), value=made.gradients.get(owner), place=sum(map(len, found.values())))
+        found.setdefault(owner, []).append(line)
     return found
 
 

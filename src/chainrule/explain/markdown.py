@@ -15,10 +15,10 @@ from chainrule.explain.outline import (
     Depth,
     Entry,
     Outline,
-    code_of,
     gradient_heading,
     introduction,
     line_text,
+    listing,
     repeats_text,
     title,
 )
@@ -42,28 +42,39 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
         yield _plain(str(introduction(derivation)))
         if derivation.indices:
             yield "\n".join(f"- ${letter}$: {_plain(str(runs))}" for letter, runs in derivation.indices.items())
+    if depth == "brief":
+        yield from _brief(derivation)
     outline = Outline(derivation, written_out=depth == "full")
-    for number, part in enumerate(derivation.parts, 1):
+    for number, part in enumerate(() if depth == "brief" else derivation.parts, 1):
         yield from _part(outline, number, part, depth)
     for note in derivation.notes:
         said = message("Note: {note}", note=note)
         yield f"> {_plain(str(said))}"
 
 
-def _part(outline: Outline, number: int, part: Part, depth: Depth) -> Iterator[str]:
+def _brief(derivation: Derivation) -> Iterator[str]:
+    if derivation.opening:
+        yield _fenced("python", "\n".join(derivation.opening))
+    for k, lines in listing(derivation):
+        yield from _heading(derivation.parts[k], "")
+        yield _fenced("python", "\n".join(line.code for _, line in lines))
+        for route in dict.fromkeys(id(route) for route, _ in lines):
+            chain = next(r.chain for r, _ in lines if id(r) == route)
+            if chain is not None:
+                yield _formula(Equation(chain.left, chain.right[-1:]))
+
+
+def _heading(part: Part, number: str) -> Iterator[str]:
     repeats = repeats_text(part)
     said = ", ".join(x for x in (line_text(part.line), str(repeats) if repeats else "") if x)
     first = (part.source or part.result).splitlines()[0]
-    yield f"## {number}. {_code(first)}" + (f" ({_plain(said)})" if said else "")
+    yield f"## {number}{_code(first)}" + (f" ({_plain(said)})" if said else "")
     if len(part.source.splitlines()) > 1:
         yield _fenced("python", part.source)
-    if depth == "brief":
-        if code_of(part):
-            yield _fenced("python", "\n".join(code_of(part)))
-        for route in part.routes:
-            if route.chain is not None:
-                yield _formula(Equation(route.chain.left, route.chain.right[-1:]))
-        return
+
+
+def _part(outline: Outline, number: int, part: Part, depth: Depth) -> Iterator[str]:
+    yield from _heading(part, f"{number}. ")
     for entry in outline.part(part):
         yield from _entry(entry, depth)
     for route in part.routes:

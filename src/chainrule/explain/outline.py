@@ -22,6 +22,7 @@ __all__ = [
     "gradient_heading",
     "introduction",
     "line_text",
+    "listing",
     "places_text",
     "repeats_text",
     "title",
@@ -195,3 +196,16 @@ def _line_entries(line: Line) -> Iterator[Entry]:
 def code_of(part: Part) -> list[str]:
     """The lines of code of a part."""
     return [line.code for route in part.routes for line in route.lines]
+
+
+def listing(derivation: Derivation) -> list[tuple[int, list[tuple[Route, Line]]]]:
+    """All lines of code in their order, so that names are given before they are used, each group with its part."""
+    lines = [
+        (k, route, line) for k, part in enumerate(derivation.parts) for route in part.routes for line in route.lines
+    ]
+    found: list[tuple[int, list[tuple[Route, Line]]]] = []
+    for k, route, line in sorted(lines, key=lambda entry: entry[2].place):
+        if not found or found[-1][0] != k:
+            found.append((k, []))
+        found[-1][1].append((route, line))
+    return found

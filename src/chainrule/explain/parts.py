@@ -199,6 +199,7 @@ class Deriving(Scene):
             {self.prefix + name: g for name, g in wanted.items() if g is not None},
             self.placed("\n".join(self.pasted.lines()) + "\n"),
             self._notes(),
+            tuple(map(self.spelled, self.pasted.opening)),
         )
 
     def _meanings(self) -> dict[str, Message]:

@@ -19,6 +19,7 @@ from chainrule.explain.outline import (
     gradient_heading,
     introduction,
     line_text,
+    listing,
     repeats_text,
     title,
 )
@@ -43,9 +44,11 @@ def derivation_lines(derivation: Derivation, depth: Depth = "default", width: in
     width = max(width, _NARROWEST)
     found = list(_head(derivation, depth, width))
     outline = Outline(derivation, written_out=depth == "full")
-    for number, part in enumerate(derivation.parts, 1):
+    if depth == "brief":
+        found += _brief(derivation, width)
+    for number, part in enumerate(() if depth == "brief" else derivation.parts, 1):
         found.append([])
-        found += _brief(part, width) if depth == "brief" else _part(outline, number, part, depth, width)
+        found += _part(outline, number, part, depth, width)
     if derivation.notes:
         found.append([])
         for note in derivation.notes:
@@ -80,13 +83,20 @@ def _paragraph(words: str, width: int, style: str, indent: int = 0) -> Iterator[
 
 
 # ---- one line per step
-def _brief(part: Part, width: int) -> Iterator[Styled]:
-    yield _statement(part, "", width)
-    rows = [(line.code, _last(route)) for route in part.routes for line in route.lines]
-    column = max((wide(code) for code, _ in rows), default=0)
-    for code, formula in rows:
-        beside = 2 + column + 3 + wide(formula) <= width
-        yield [(f"  {padded(code, column) if beside else code}", "green"), (f"   {formula}" if beside else "", "dim")]
+def _brief(derivation: Derivation, width: int) -> Iterator[Styled]:
+    if derivation.opening:
+        yield []
+        yield from ([("  " + line, "green")] for line in derivation.opening)
+    for k, lines in listing(derivation):
+        yield []
+        yield _statement(derivation.parts[k], "", width)
+        rows = [(line.code.splitlines(), _last(route)) for route, line in lines]
+        column = max((wide(code[0]) for code, formula in rows if formula), default=0)
+        for code, formula in rows:
+            beside = bool(formula) and len(code) == 1 and 2 + column + 3 + wide(formula) <= width
+            shown = [padded(code[0], column)] if beside else code
+            yield from ([("  " + line, "green")] for line in shown[:-1])
+            yield [("  " + shown[-1], "green"), (f"   {formula}" if beside else "", "dim")]
 
 
 def _last(route: Route) -> str:

@@ -16,9 +16,9 @@ from chainrule.explain.derivation import Derivation, Part
 from chainrule.explain.figures import shown_number
 from chainrule.explain.html.arrays import Arrays
 from chainrule.explain.html.picture import picture
-from chainrule.explain.html.steps import code_html, step_body, step_head
+from chainrule.explain.html.steps import step_body, step_head
 from chainrule.explain.html.ties import Ties, ties_of
-from chainrule.explain.outline import Depth, Outline, code_of, introduction, title
+from chainrule.explain.outline import Depth, Outline, code_of, introduction, listing, title
 from chainrule.language import current_language, message
 
 __all__ = ["page"]
@@ -153,10 +153,12 @@ def _code(derivation: Derivation) -> str:
     ]
     backward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{k + 1}</span>'
-        f"<code>{code_html(chr(10).join(lines), [])}</code></a></li>"
-        for k, part in parts
-        if (lines := code_of(part))
+        f"<code>{escape(chr(10).join(line.code for _, line in lines))}</code></a></li>"
+        for k, lines in listing(derivation)
     ]
+    if derivation.opening:
+        opening = escape("\n".join(derivation.opening))
+        backward.insert(0, f'<li class="opening"><span class="line"></span><code>{opening}</code></li>')
     return f"""<section class="source" aria-labelledby="code-title">
 <h2 id="code-title">{_word("code")}</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="code-title">

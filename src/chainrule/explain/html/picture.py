@@ -56,7 +56,8 @@ def picture(derivation: Derivation, ties: Ties) -> tuple[str, list[str]]:
     ]
     nodes = [(p.row, _node(layout, sizes, p, derivation.nodes[p.node], ties)) for p in layout.places]
     # A long drawing is cut between rows, so that a browser lays out only the pieces that are in sight.
-    pieces, later = [], []
+    pieces: list[str] = []
+    later: list[str] = []
     for first in range(0, layout.rows, _ROWS):
         last = min(first + _ROWS, layout.rows) - 1
         top = 0 if first == 0 else sizes.y(first) - sizes.between / 2
