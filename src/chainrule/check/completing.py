@@ -60,7 +60,7 @@ def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
         at for at in locations if at.certain and at.relation is not None and set(at.gradients) & set(s.gradients)
     ]
     moves = KINDS[s.kind].group in _WHOLE and s.kind not in _SAYS_WHAT_IS_THERE
-    if not moves or len(fitting) != 1 or fitting[0].place.line in (None, s.line):
+    if not moves or len(fitting) != 1 or fitting[0].place.line is None or fitting[0].covers(s.line):
         return s
     (at,) = fitting
     values = {**s.explanation.values, "statement": place(at.place.step, at.place.line, at.place.source)}

@@ -21,12 +21,14 @@ class Factor:
         constant: the number, where it is the same on all draws.
         above: the names of the lengths that it is multiplied by.
         below: the names of those that it is divided by.
+        root: where it is the root of a length, one half, or minus that where it is divided by it.
     """
 
     text: str
     constant: float | None = None
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    root: float = 0.0
 
 
 def factor_between(given: np.ndarray, exact: np.ndarray, tolerance: float = _CLOSE) -> float | None:
@@ -72,6 +74,11 @@ def named_factor(factors: Sequence[float], lengths: Sequence[Mapping[str, int]])
     sign = np.sign(factors)
     if len(set(sign.tolist())) > 1:
         return None
+    if np.all(sign > 0):
+        for n in names:
+            for power, spelled in ((0.5, f"np.sqrt({n})"), (-0.5, f"1 / np.sqrt({n})")):
+                if np.all(np.abs(power * logs[n] - target) <= _CLOSE):
+                    return Factor(spelled, None, root=power)
     for constant, text in ((1.0, ""), (2.0, "2 * "), (0.5, "1 / 2 * ")):
         for above, below in options:
             value = sum((logs[n] for n in above), np.zeros(len(factors))) - sum(

@@ -227,6 +227,10 @@ def factor_finding(
 def kind_of_factor(factor: Factor, batch: str, lengths: Sequence[Mapping[str, int]]) -> tuple[str, dict[str, Any]]:
     """The word for a factor, and what its sentences want to know."""
     details: dict[str, Any] = {"factor": factor.text}
+    if factor.root > 0:
+        return "missing_scale", {"factor": f"1 / {factor.text}"}
+    if factor.root < 0:
+        return "extra_factor", details
     lengths_of = [*factor.above, *factor.below]
     if len(lengths_of) == 1 and factor.constant is None and not factor.text.startswith("-"):
         count = lengths_of[0]

@@ -279,7 +279,7 @@ def _named(exact: Exact, term: Term) -> str | Message:
 
 def _scale(factors: Sequence[float], usable: Sequence[Trial]) -> str | None:
     """The number, of the arguments or written in the code, that a term was not multiplied by."""
-    if all(abs(c - factors[0]) <= _CLOSE for c in factors) and abs(factors[0]) in _PLAIN:
+    if all(abs(c - factors[0]) <= _CLOSE for c in factors) and round(abs(factors[0]), 6) in _PLAIN:
         return None
     program = usable[0].exact.backward.program
     numbers = [(x.name or "", [t.exact.values[x.number] for t in usable]) for x in program.inputs if not x.shape]

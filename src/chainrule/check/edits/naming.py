@@ -140,6 +140,7 @@ _SIMPLE = {
     "last axis": "accidental_outer_broadcast",
     "everywhere": "missing_mask",
     "every row": "wrong_index",
+    "target once": "missing_count_on_target",
     "counted once": "missing_count_on_target",
 }
 

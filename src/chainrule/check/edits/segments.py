@@ -22,6 +22,7 @@ _LONGEST = 14  # forward steps of a stretch
 _LARGEST = 150  # elements of a value whose Jacobian is worked out
 
 
+_POWERS = frozenset("power divide reciprocal square sqrt multiply negative cbrt".split())
 _LINEAR = frozenset("multiply divide add subtract negative identity copy transpose reshape sum mean".split())
 
 
@@ -251,6 +252,8 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
                     kind = "uses_pre_activation_wrongly" if name == "z" else "uses_post_activation_wrongly"
                 elif text == "{x} < 0" and set(np.unique(local).tolist()) <= {0.0, 1.0}:
                     kind = "inverted_mask"
+                elif segment.functions <= _POWERS:
+                    kind = "wrong_power"
                 elif text == "{x}" and name == "a":
                     last = base.wiring.steps[owner].operation.name
                     kind = "missing_inner_derivative" if last == "exp" else "activation_for_derivative"

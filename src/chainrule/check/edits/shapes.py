@@ -163,10 +163,16 @@ def _add_at(step: Step, params: Any) -> Iterator[Variant]:
             if index.parts[place] is HOLE and len(index.parts) > 1:
                 yield "every row", place, None, 0.25, _every_row(index, place)
         yield "read instead", -1, None, 0.2, lambda x, v: get_item(x[1], *x[2:], index=index)
+        yield "target once", -1, None, 0.1, lambda x, v: set_item(x[0], _unit(x), *x[2:], index=index)
     yield "overwrites", -1, None, 0.3, lambda x, v: set_item(x[0], x[1], *x[2:], index=index)
     yield from _moved_index(step, params, 2)
     yield "drop term", 1, None, 0.1, lambda x, v: x[0]
     yield "drop term", 0, None, 0.1, lambda x, v: np.zeros_like(x[0]) + _scattered(x, index)
+
+
+def _unit(x: Sequence[Any]) -> Any:
+    """The sign of the values that belong to single elements, as large as one of the others is."""
+    return np.sign(x[1]) * np.max(np.abs(x[0]), initial=0.0)
 
 
 def _spread(x: Sequence[Any]) -> Any:

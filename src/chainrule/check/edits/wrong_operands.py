@@ -43,34 +43,57 @@ def other_operand(c: Context, n: int, details: dict[str, Any]) -> str:
 
 def _skipped(c: Context, right: int, wrong: int) -> str | None:
     """The word for a cotangent that is taken one step too early: what lies between is left out."""
-    z, a = c.wiring.whose.get(right), c.wiring.whose.get(wrong)
-    if z is None or a is None or not _activates(c, z, a):
+    links = c.wiring.backward.links
+    # Several values may have one cotangent, as `out` and `out - y` do.
+    pairs = [(z, a) for z, g in links.items() if g == right for a, h in links.items() if h == wrong]
+    path = min((p for z, a in pairs if (p := _path(c, z, a))), key=len, default=None)
+    if path is None:
         return None
-    c.moved_to = c.wiring.made_by[a]
-    last = c.wiring.steps[c.moved_to].operation.name
-    return "missing_relu_mask" if last in ("maximum", "where", "fmax") else "missing_activation_grad"
+    names = {k: c.wiring.steps[k].operation.name for k in path}
+    bending = [k for k in path if names[k] not in _LINEAR]
+    if bending:
+        c.moved_to = path[0]
+        relu = names[path[0]] in ("maximum", "where", "fmax")
+        return "missing_relu_mask" if relu else "missing_activation_grad"
+    scaling = [k for k in path if names[k] in ("multiply", "divide")]
+    if not scaling:
+        return None
+    c.moved_to = scaling[0]
+    return "missing_scale"
+
+
+_LINEAR = frozenset("multiply divide add subtract negative positive copy identity".split())
 
 
 def _activates(c: Context, z: int, a: int) -> bool:
     """Whether ``a`` is computed from ``z`` element by element, in a few steps, from nothing else of its shape."""
+    return bool(_path(c, z, a))
+
+
+def _path(c: Context, z: int, a: int) -> list[int]:
+    """The steps by which ``a`` is computed from ``z`` element by element, the last one first; none where it is not."""
     number = a
-    for _ in range(5):
+    found: list[int] = []
+    for _ in range(6):
         maker = c.wiring.made_by.get(number)
         if maker is None:
-            return False
+            return []
         step = c.wiring.steps[maker]
         if step.operation.kind != "elementwise" and step.operation.name not in ("where", "clip"):
-            return False
+            return []
+        found.append(maker)
         shape = np.shape(c.base.values[a])
-        if any(x.number >= 0 and 0 < np.ndim(c.base.values[x.number]) < len(shape) for x in step.inputs):
-            return False
         before = [x.number for x in step.inputs if x.number >= 0 and np.shape(c.base.values[x.number]) == shape]
+        smaller = [x for x in step.inputs if x.number >= 0 and 0 < np.ndim(c.base.values[x.number]) < len(shape)]
+        if smaller:
+            return []
         if z in before:
-            return len(before) == 1 or step.operation.name in ("where", "maximum", "minimum")
+            alone = len(before) == 1 or step.operation.name in ("where", "maximum", "minimum")
+            return found if alone else []
         if len(set(before)) != 1:
-            return False
+            return []
         number = before[0]
-    return False
+    return []
 
 
 def _family(c: Context, number: int) -> Any:
