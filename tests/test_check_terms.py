@@ -84,3 +84,31 @@ def test_a_gradient_of_one_term_shares_the_fault():
     report = cr.check(backward, loss, args, ["w", "b"])
     first = report.suspects[0]
     assert (first.kind, first.step, set(first.gradients)) == ("missing_batch_mean", "fit", {"w", "b"})
+
+
+def two_terms(x, w, y):
+    h = np.tanh(x @ w)
+    loss = np.mean((h - y) ** 2) + 0.3 * np.sum(w**2)
+    return loss
+
+
+def test_the_part_of_a_statement_is_said():
+    def backward(x, w, y):
+        h = np.tanh(x @ w)
+        return x.T @ (2 * (h - y) * (1 - h**2) / y.size) + 0.3 * w
+
+    args = {"x": rng.normal(size=(5, 3)), "w": rng.normal(size=(3, 2)), "y": rng.normal(size=(5, 2))}
+    first = cr.check(backward, two_terms, args, "w").suspects[0]
+    assert (first.kind, first.step) == ("factor_2_missing", "loss")
+    assert "At `0.3 * np.sum(w**2)` (line" in str(first.explanation)
+    assert first.source.startswith("loss = ")
+
+
+def test_the_batch_is_the_axis_of_the_data():
+    def backward(x, w, y):
+        h = np.tanh(x @ w)
+        return (x.T @ (2 * (h - y) * (1 - h**2) / y.shape[1]) + 0.6 * w / len(x)) / len(x)
+
+    args = {"w": rng.normal(size=(3, 2)), "x": rng.normal(size=(5, 3)), "y": rng.normal(size=(5, 2))}
+    report = cr.check(backward, lambda w, x, y: two_terms(x, w, y), args, "w")
+    assert "x.shape[0]" in str(report)

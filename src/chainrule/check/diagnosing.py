@@ -49,7 +49,7 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
     findings: list[Finding] = []
     if usable:
         lengths = [trials.drawing.named_lengths(t.exact.draw) for t in usable]
-        batch = batch_of(lengths)
+        batch = batch_of(trials, lengths)
         relations: list[Finding] = []
         for name in wrong:
             if all(name in t.gradients for t in usable):
@@ -100,9 +100,21 @@ def evidence(done: Sequence[Trial], wrong: Sequence[str]) -> list[Trial]:
     return [t for t in done if t.answer.error is None and t.label == "example"]
 
 
-def batch_of(lengths: Sequence[Mapping[str, int]]) -> str:
-    """What the size of the batch is written as: the first axis of the first array."""
-    return next(iter(lengths[0]), "")
+def batch_of(trials: Trials, lengths: Sequence[Mapping[str, int]]) -> str:
+    """What the size of the batch is written as: the first axis of the first array.
+
+    Where that array is a parameter, the first axis of the data that no parameter has.
+    """
+    first = next(iter(lengths[0]), "")
+    judged = {leaf.name for leaf in trials.done[0].exact.leaves}
+    data = {
+        leaf.name
+        for leaf in trials.forward.leaves
+        if leaf.name not in judged and np.ndim(leaf.value) > 1 and np.asarray(leaf.value).dtype.kind == "f"
+    }
+    if first.partition(".shape[")[0] not in judged:
+        return first
+    return next((n for n in lengths[0] if n.partition(".shape[")[0] in data), first)
 
 
 def merged(findings: Sequence[Finding]) -> list[Finding]:

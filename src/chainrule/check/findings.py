@@ -9,11 +9,11 @@ from typing import Any
 
 from chainrule.check.judging import Trial
 from chainrule.check.report import Suspect
-from chainrule.check.vocabulary import KINDS, kind_named, suspect
+from chainrule.check.vocabulary import KINDS, kind_named, place, suspect
 from chainrule.ir import Program, Step
 from chainrule.language import Message, message
 
-__all__ = ["Finding", "Place", "ordered", "place_of", "suspect_of"]
+__all__ = ["Finding", "Place", "ordered", "part_of", "place_of", "suspect_of"]
 
 
 _ASSIGNED = re.compile(r"(\w+)\s*(?:\[.*\])?\s*(?:[-+*/@%]|//|\*\*)?=(?!=)")
@@ -126,6 +126,18 @@ def place_of(program: Program, forward_steps: int, step: int) -> Place:
         if found:
             break
     return Place(name or (written[1] if written else None), position.line, position.text)
+
+
+def part_of(program: Program, forward_steps: int, step: int) -> Message | None:
+    """The expression of a step as a place in the forward code, where its statement holds more than that."""
+    steps = program.steps[:forward_steps]
+    position = steps[step].position if 0 <= step < len(steps) else None
+    if position is None or position.end_line != position.line:
+        return None
+    part, text = position.segment.strip(), position.text
+    if not part or part.isidentifier() or part == text or text.replace("return ", "= ").endswith(f"= {part}"):
+        return None
+    return place(None, position.line, part)
 
 
 def _where(step: Step) -> Any:

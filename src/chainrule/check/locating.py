@@ -19,7 +19,7 @@ from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place, place_of
 from chainrule.check.judging import gradients_in
-from chainrule.check.matching import Known, Match, References, references_of
+from chainrule.check.matching import Known, Match, References, is_close, references_of
 from chainrule.check.seeding import seeded
 from chainrule.check.traced_lines import Entry, Lines, lines_of_candidate
 
@@ -135,6 +135,11 @@ class Witness:
         number = known.number if first is final else first.meant
         if number is None and first.match is not None and first.match.known.role == "gradient":
             number = first.match.known.number
+        blamed = None
+        if first is final and (end is None or not end.transposed):
+            blamed = self._blamed(first, known, 0)
+            if blamed is not None:
+                first, number = blamed
         relation = end if first is final else first.match
         unknown = [] if relation is not None else self._unknown_before(first)
         operands = self._right_operands(first)
@@ -147,7 +152,7 @@ class Witness:
         if places and not shared and targets:
             # A statement was passed over: the line that should have passed it is that of the value read here.
             held = [e for _, e in operands if e is not None and not e.parameter]
-            if held or unknown:
+            if (held or unknown) and not self._goes_wrong_itself(first, held, number):
                 at = held[-1] if held else first
                 number = self._input_of(operands[-1][0])
         if unknown:
@@ -162,9 +167,47 @@ class Witness:
             until,
             -1 if number is None else number,
             right,
-            not unknown,
+            not unknown and blamed is None,
             tuple(number for number, _ in operands),
         )
+
+    def _blamed(self, entry: Entry, known: Known, depth: int) -> tuple[Entry, int] | None:
+        """The variable that an entry reads with which it would be right if that were some gradient, and of what."""
+        if entry.expression is None or depth > _DEEPEST:
+            return None
+        values = [self._values(entry, k) for k in range(len(entry.values))]
+        for e in entry.sources:
+            if e.parameter or e.right or (e.match is not None and e.match.exact) or e.frame != entry.frame:
+                continue
+            shape = np.shape(e.values[0])
+            for other in self.references.gradients.values():
+                if shape and np.shape(other.values[0]) == shape and self._would_be(entry, e, other, known, values):
+                    return self._blamed(e, other, depth + 1) or (e, other.number)
+        return None
+
+    def _goes_wrong_itself(self, entry: Entry, held: Sequence[Entry], number: int | None) -> bool:
+        """Whether an entry would stay wrong, whatever gradient the last one were that it reads."""
+        known = self.references.gradients.get(-1 if number is None else number)
+        if entry.expression is None or not held or known is None or entry.meant is None:
+            return False
+        values = [self._values(entry, k) for k in range(len(entry.values))]
+        own = Known("value", -1, "", entry.values)
+        if not self._would_be(entry, held[-1], Known("value", -1, "", held[-1].values), own, values):
+            return False  # its expression cannot be evaluated
+        shape = np.shape(held[-1].values[0])
+        others = [g for g in self.references.gradients.values() if np.shape(g.values[0]) == shape]
+        return not any(self._would_be(entry, held[-1], g, known, values) for g in others)
+
+    def _would_be(self, entry: Entry, e: Entry, other: Known, known: Known, values: Sequence[dict[str, Any]]) -> bool:
+        """Whether an entry would be a gradient, if a variable that it reads were another one."""
+        assert entry.expression is not None
+        try:
+            for k, v in enumerate(values):
+                if not is_close(evaluated(entry.expression, {**v, e.name: other.values[k]}), known.values[k]):
+                    return False
+        except NoValueError:
+            return False
+        return True
 
     def is_right(self, name: str) -> bool:
         """Whether a gradient is right on these draws."""
@@ -276,7 +319,8 @@ class Witness:
         return self.references.match(results)
 
     def _values(self, entry: Entry, draw: int) -> dict[str, Any]:
-        known: dict[str, Any] = {**self.exacts[draw].draw.arguments}
+        known: dict[str, Any] = {k.name: k.values[draw] for k in self.references.known if k.role == "value" and k.name}
+        known.update(self.exacts[draw].draw.arguments)
         known.update({name: e.values[draw] for name, e in self.lines.before(entry).items()})
         return known
 

@@ -16,7 +16,7 @@ from chainrule.backward import Backward, backward_of
 from chainrule.calls import TracedCall
 from chainrule.check.counts import factor_between, named_factor
 from chainrule.check.exact import Exact, exact_on, value_in
-from chainrule.check.findings import Finding, Place, place_of
+from chainrule.check.findings import Finding, Place, part_of, place_of
 from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial
 from chainrule.check.relations import kind_of_factor
@@ -31,6 +31,7 @@ from chainrule.trees import LEAF
 __all__ = ["place_in", "term_findings", "terms_of"]
 
 _CLOSE = 1e-7
+_TOGETHER = 200  # the number of term faults that explain a gradient only together
 _MOST = 8  # terms of a loss that are told apart
 _THROUGH = frozenset(("negative", "positive", "identity", "float", "copy", "asarray"))
 _COUNTED = frozenset(("mean", "average", "nanmean", "var", "std", "divide"))
@@ -172,9 +173,9 @@ def term_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str],
     per_draw = [_shares(trials.forward, t.exact, trials.wrt, terms_of(t.exact.backward)) for t in usable]
     lengths = [trials.drawing.named_lengths(t.exact.draw) for t in usable]
     found: list[Finding] = []
-    for number, name in enumerate(wrong):
+    for name in wrong:
         faults = _faults(name, usable, per_draw)
-        together = 200 + number if len(faults) > 1 else 0
+        together = _TOGETHER if len(faults) > 1 else 0
         own = [_finding(f, usable, per_draw, terms, lengths, batch, together) for f in faults]
         if all(f is not None for f in own):
             found += [f for f in own if f is not None]
@@ -252,6 +253,7 @@ def _finding(
         kind = "sign_flipped_term" if kind == "sign_flipped" else kind
         text = f"1 / {scale}" if factor is None else factor.text
     place = place_in(exact, term, kind)
+    details["statement"] = part_of(exact.backward.program, exact.backward.forward_steps, _top(exact, term))
     share = _named(exact, term)
     if text == "0":
         relation = message("exact - candidate == the gradient of {share}", share=share)
@@ -272,9 +274,19 @@ def _finding(
     )
 
 
+def _top(exact: Exact, term: Term) -> int:
+    """The forward step that makes a term."""
+    steps = exact.backward.program.steps
+    return max(k for k in term.steps if any(out.number == term.number for out in steps[k].outputs))
+
+
 def _named(exact: Exact, term: Term) -> str | Message:
     variable = exact.backward.program.by_number().get(term.number)
-    return variable.name if variable is not None and variable.name else message("one term")
+    if variable is not None and variable.name:
+        return variable.name
+    position = exact.backward.program.steps[_top(exact, term)].position
+    part = position.segment if position is not None and position.end_line == position.line else ""
+    return f"`{part}`" if part else message("one term")
 
 
 def _scale(factors: Sequence[float], usable: Sequence[Trial]) -> str | None:
@@ -310,7 +322,7 @@ def _as_text(name: str, shares: Sequence[Any], usable: Sequence[Trial], lengths:
         for x in exact.backward.program.inputs
         if not x.shape
     }
-    found_texts: list[tuple[bool, str]] = []
+    found_texts: list[tuple[bool, bool, str]] = []
     for scalar in ("", *scalars):
         for length in ("", *lengths[0]):
             plain = [
@@ -320,8 +332,8 @@ def _as_text(name: str, shares: Sequence[Any], usable: Sequence[Trial], lengths:
             if max(plain) - min(plain) <= 1e-6 * abs(plain[0]):
                 leading = [] if abs(plain[0] - 1) < _CLOSE else [f"{plain[0]:.4g}"]
                 text = " * ".join([*leading, *([scalar] if scalar else []), name]) + (f" / {length}" if length else "")
-                found_texts.append((round(abs(plain[0]), 7) not in _PLAIN, text))
-    return min(found_texts, key=lambda f: f[0])[1] if found_texts else None
+                found_texts.append((round(abs(plain[0]), 7) not in _PLAIN, bool(leading), text))
+    return min(found_texts, key=lambda f: f[:2])[2] if found_texts else None
 
 
 def place_in(exact: Exact, term: Term, kind: str) -> Place:
@@ -334,15 +346,14 @@ def place_in(exact: Exact, term: Term, kind: str) -> Place:
             step.operation.name != "divide" or any(is_size(getattr(x, "value", None)) for x in step.inputs)
         ):
             return place_of(program, first, k)
-    last = max(k for k in term.steps if any(out.number == term.number for out in program.steps[k].outputs))
-    return place_of(program, first, last)
+    return place_of(program, first, _top(exact, term))
 
 
 def _in_one(findings: Sequence[Finding]) -> list[Finding]:
     """The same fault of the same term in several gradients, as one finding."""
     found: dict[Any, Finding] = {}
     for f in findings:
-        key = (f.kind, f.number, f.details.get("factor"))
+        key = (f.kind, f.place, f.details.get("factor"))
         if key not in found:
             found[key] = f
             continue

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.check.edits.base import Base, Edit
 from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
 from chainrule.check.edits.wrong_operands import other_operand
-from chainrule.check.findings import Place, place_of
+from chainrule.check.findings import Place, part_of, place_of
 from chainrule.ir import Const, Step, Var
 from chainrule.sizes import is_size
 
@@ -18,6 +18,7 @@ __all__ = ["named_edit"]
 _RELU = frozenset("maximum minimum clip fmax fmin where abs absolute".split())
 _REDUCED_MAX = frozenset("max min amax amin".split())
 _STATISTICS = frozenset("mean sum var std max min amax amin median".split())
+_THROUGH = frozenset(("missing_path", "sign_flipped_term", "doubled_path"))
 _POWERS = frozenset("divide sqrt power square reciprocal cbrt norm linalg.norm".split())
 
 
@@ -31,6 +32,9 @@ def named_edit(base: Base, edit: Edit, batch: str) -> tuple[str, Place, dict[str
         _note_axes(c, details)
     if c.moved_to is not None:
         place = place_of(base.wiring.backward.program, base.wiring.first, c.moved_to)
+    if kind in _THROUGH:  # of a statement with several routes, the part that is meant
+        owner = c.owner if c.moved_to is None else c.moved_to
+        details["statement"] = part_of(base.wiring.backward.program, base.wiring.first, owner)
     return kind, place, details
 
 
@@ -184,6 +188,8 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
         return "missing_activation_grad" if to_one and c.of in ACTIVATIONS else "wrong_local_derivative"
     if word == "drop term" and len(c.step.inputs) == 2 and _is_repeated(c):
         return "overwrites_instead_of_accumulates"
+    if word in ("negate term", "double term", "halve term"):
+        _route_of(c, "drop term", n)
     if word == "negate term":
         return "sign_flipped_term"
     if word in ("double term", "halve term"):
@@ -320,7 +326,7 @@ def _number(c: Context, word: str, n: int, details: dict[str, Any], batch: str) 
     if word in ("other count", "one less"):
         details["wrong"] = c.edit.other
         right = _count_text(c, n)
-        details["right"] = right if right and "/" not in str(right) else None
+        details["right"] = str(right).removesuffix(" - 0") if right and "/" not in str(right) else None
         return "wrong_count"
     if word == "count twice":
         return "extra_batch_mean"
