@@ -324,3 +324,25 @@ def test_what_has_no_formula_is_known():
                 found[missing] = found.get(missing, 0) + 1
     assert found == WITHOUT_FORMULA
     assert statements - sum(found.values()) > 300
+
+
+@pytest.mark.parametrize("name", ["attention", "batched_attention", "contrastive", "log_softmax", "kernel"])
+def test_several_indices_over_one_length_have_letters_of_their_own(name):
+    f, args = CASES[name]
+    made = deriving(f, args)
+    record = made.derivation()
+    assert not any("′" in letter for letter in made.used_letters)
+    told = {letter for key in record.indices for letter in key.split(", ")}
+    assert {u for u in made.used_letters if made.forward.letters.is_known(made.forward.letters.owners[u])} == told
+
+
+def named_lengths(x, W):
+    batch_size, n_tokens, D = x.shape
+    return (x.reshape(batch_size * n_tokens, D) @ W).sum() / n_tokens
+
+
+def test_letters_are_those_of_the_names_of_lengths():
+    record = deriving(named_lengths, (np.ones((2, 3, 4)), np.ones((4, 5)))).derivation()
+    assert {letter: str(said).partition(";")[2] for letter, said in record.indices.items()}.items() >= {
+        ("b", " batch_size = 2"), ("t", " n_tokens = 3"), ("d", " D = 4"),
+    }  # fmt: skip

@@ -185,7 +185,10 @@ class Body(Scene):
         steps = loop.program.steps[: loop.forward_steps]
         self.slots = {slot.variable: slot for slot in loop.slots}
         self.following = {slot.following: slot for slot in loop.slots if slot.kind == "carried"}
-        symbols = united(self._symbols(), steps)
+        variables = loop.program.by_number()
+        carried = [(variables.get(s.following), variables.get(s.variable)) for s in loop.slots if s.kind == "carried"]
+        pairs = [(x, y) for x, y in carried if isinstance(x, Var) and isinstance(y, Var)]
+        symbols = united(self._symbols(), steps, pairs)
         letters = outer.forward.letters
         given = self.given = self._given(steps)
         preferred = self._written(steps)

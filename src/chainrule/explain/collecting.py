@@ -120,7 +120,7 @@ class Collecting:
 
     def _letter(self, x: Var, axis: int) -> str:
         symbols = self.symbols.get(x.number, ())
-        if len(symbols) != len(x.shape) or symbols[axis][0] == "number":
+        if len(symbols) != len(x.shape) or not self.letters.is_known(symbols[axis]):
             return ""
         name = self.letters.index(symbols[axis], int(plain_number(x.shape[axis])), ()).name
         self.used.add(name)
@@ -137,9 +137,19 @@ class Collecting:
                 continue
             letter = self._letter(base, 0 if side == "left" else 1)
             array = self._text(base)
-            if not letter:
-                continue
-            if side == "left":
+            if not letter and side == "left":
+                found[self._text(x)] = message(
+                    "The sum runs over the first index of {array}. A matrix product sums over the last index of its "
+                    "left factor, so {array} is transposed.",
+                    array=array,
+                )
+            elif not letter:
+                found[self._text(x)] = message(
+                    "The sum runs over the last index of {array}. A matrix product sums over the first index of its "
+                    "right factor, so {array} is transposed.",
+                    array=array,
+                )
+            elif side == "left":
                 found[self._text(x)] = message(
                     "The sum runs over {index}, the first index of {array}. A matrix product sums over the last index "
                     "of its left factor, so {array} is transposed.",
@@ -159,13 +169,20 @@ class Collecting:
         assert isinstance(x, Var)
         axis = param(step, "axis", 1)
         axes = axes_in(axis, len(x.shape))
-        letters = [letter for k in axes if (letter := self._letter(x, k))]
+        letters = [self._letter(x, k) for k in axes]
         own = {i.name for i in element.indices if isinstance(i, Index)}
         if not letters or own & set(letters):
             return  # a sum of the forward pass
         keep = bool(step.params.get("keepdims"))
         text = "" if axis is None else f"axis={axis}"
         text += (", " if text and keep else "") + ("keepdims=True" if keep else "")
+        if not all(letters):
+            found[f".sum({text})"] = message(
+                "{element} is used again and again along what is summed here, and each use sends a share back. The "
+                "shares are added up.",
+                element=element.name,
+            )
+            return
         found[f".sum({text})"] = message(
             "{element} is used for every {index}, so every {index} sends a share back. The shares are added up: that "
             "is the sum over {index}.",
@@ -179,6 +196,12 @@ class Collecting:
             length = _length_in(divisor.value)
             size = self.printer.static(length)[0]
             count = self._count(length)
+            if not _is_count(length):
+                found[f"/ ({size})"] = message(
+                    "The forward pass divides by {size}, and a constant factor stays in front of a derivative.",
+                    size=size,
+                )
+                return
             if self.has_mean and count and count != size:
                 found[f"/ {size}"] = message(
                     "The forward pass takes a mean over {size} = {count} terms, so each term counts only 1/{size}.",
@@ -233,6 +256,12 @@ def _length_in(x: Any) -> Any:
             break
         x = inner[0]
     return x
+
+
+def _is_count(x: Any) -> bool:
+    """Whether a number counts elements: it is a length, or a product of lengths."""
+    head, *operands = x.expression
+    return head in ("length", "size", "name") or (head == "mul" and all(is_size(e) and _is_count(e) for e in operands))
 
 
 def _rank(x: Var | Const) -> int:

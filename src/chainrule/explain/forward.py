@@ -277,8 +277,8 @@ class Forward:
 
 
 def _shown(step: Step) -> Sequence[Var | Const]:
-    """The operands of a step; of a loop those that are the same in all turns, or that it begins with."""
+    """The operands of a step; of a loop what all turns share, what it begins with, and the first item of each list."""
     loop = loop_in(step)
     if loop is None:
         return step.inputs
-    return [step.inputs[slot.place] for slot in loop.slots if slot.kind in ("fixed", "carried", "row")]
+    return [step.inputs[slot.place] for slot in loop.slots]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from chainrule.explain.formula import Index
 from chainrule.ir import Const, Var
@@ -14,7 +15,26 @@ __all__ = ["Letters"]
 
 _ROWS = "nb"
 _OTHERS = "ijkmpqrsuvwcdefghxyzat"
+# Where a formula has several indices over one length, letters that go together, as n and m.
+_TOGETHER = {"n": "mlk", "b": "ac", "i": "jkl", "j": "kli", "k": "lji", "m": "ln", "t": "su", "h": "gf", "d": "ec"}
+_MOST_TOGETHER = 4  # of one length; primes then
 _MOST_PRIMES = 3
+# Names of lengths say which letter is usual; words in them that say nothing are left out.
+_SAYS_NOTHING = frozenset("n num number no of size len length dim dims count total".split())
+_USUAL = {
+    "batch": "b", "seq": "t", "sequence": "t", "time": "t", "times": "t", "steps": "t", "tokens": "t", "samples": "n",
+    "rows": "n", "examples": "n", "points": "n", "observations": "n", "features": "d", "clusters": "k",
+    "components": "k", "topics": "k", "factors": "k", "rank": "k",
+}  # fmt: skip
+
+
+def _usual(name: str) -> str:
+    """The letter that a length of this name is usually counted with; nothing where the name is a letter itself."""
+    words = [w.lower() for w in re.split(r"_|\d+|(?<=[a-z])(?=[A-Z])", name) if w]
+    if len(name) == 1:
+        return name.lower() if name.isupper() else ""
+    telling = [w for w in words if w not in _SAYS_NOTHING and w.isascii() and w.isalpha()]
+    return _USUAL.get(telling[-1], telling[-1][0]) if telling else ""
 
 
 class Letters:
@@ -37,7 +57,7 @@ class Letters:
         self.taken = set(taken)
         self.sizes = sizes
         self.owners: dict[str, Symbol] = {}
-        self._pools: dict[Symbol, str] = {}
+        self._pools: dict[Symbol, list[str]] = {}
         self._first: dict[Symbol, tuple[str, int, int]] = {}
         self.lengths: dict[Symbol, int] = {}
         self._anonymous = 0
@@ -63,15 +83,27 @@ class Letters:
     def _letter(self, symbol: Symbol, row: bool = False) -> str:
         found = self._pools.get(symbol)
         if found is not None:
-            return found
-        own = self.sizes.get(symbol, "")
-        wanted = own.lower() if len(own) == 1 and own.isalpha() and own.lower() != own else ""
-        candidates = [*wanted, *(_ROWS if row else ""), *_OTHERS]
-        used = set(self._pools.values())
-        letter = next((c for c in candidates if c not in used and c not in self.taken), None)
+            return found[0]
+        candidates = [*_usual(self.sizes.get(symbol, "")), *(_ROWS if row else ""), *_OTHERS]
+        letter = self._free(candidates)
         if letter is None:
-            letter = next(c for c in self._numbered() if c not in used and c not in self.taken)
-        self._pools[symbol] = letter
+            letter = next(c for c in self._numbered() if self._free([c]))
+        self._pools[symbol] = [letter]
+        return letter
+
+    def _free(self, candidates: Iterable[str]) -> str | None:
+        """The first of these letters that stands for nothing yet."""
+        used = {letter for pool in self._pools.values() for letter in pool} | self.owners.keys()
+        return next((c for c in candidates if c not in used and c not in self.taken), None)
+
+    def _another(self, symbol: Symbol) -> str | None:
+        """One more letter for a length, if there is one."""
+        pool = self._pools[symbol]
+        if len(pool) == _MOST_TOGETHER:
+            return None
+        letter = self._free([*_TOGETHER.get(pool[0], ""), *"mlpqrsuv", *_OTHERS])
+        if letter is not None:
+            pool.append(letter)
         return letter
 
     def _numbered(self) -> Iterator[str]:
@@ -80,29 +112,34 @@ class Letters:
             yield from (f"{c}{k}" for c in "ijk")
             k += 1
 
+    def is_known(self, symbol: Symbol) -> bool:
+        """Whether a symbol is the length of an axis that the reader knows by name."""
+        return symbol in self._first
+
     def anonymous(self) -> Symbol:
         """A symbol of its own, for a length that no axis has."""
         self._anonymous += 1
         return ("anonymous", self._anonymous)
 
     def index(self, symbol: Symbol, length: int, scope: Collection[str]) -> Index:
-        """An index over a length, with the first of its letters that is not in use: ``k``, ``k′``, ``k″``."""
-        letter = self._letter(symbol)
+        """An index over a length, with the first of its letters that is not in use: ``n``, ``m``, …; ``n′`` at last."""
+        self._letter(symbol)
         size = self.sizes.get(symbol, "") or self._described(symbol)
-        for primes in range(_MOST_PRIMES + 1):
-            name = letter + "′" * primes
-            if name not in scope:
-                break
-        else:
-            k = 2
-            while f"{letter}{k}" in scope:
-                k += 1
-            name = f"{letter}{k}"
+        name = next((c for c in self._pools[symbol] if c not in scope), None) or self._another(symbol)
+        if name is None or name in scope:
+            name = next(c for c in self._marked(self._pools[symbol][0]) if c not in scope)
         self.owners[name] = symbol
         return Index(name, int(length), size)
 
+    def _marked(self, letter: str) -> Iterator[str]:
+        yield from (letter + "′" * primes for primes in range(1, _MOST_PRIMES + 1))
+        k = 2
+        while True:
+            yield f"{letter}{k}"
+            k += 1
+
     def _described(self, symbol: Symbol) -> str:
-        capital = self._pools[symbol].upper()
+        capital = self._pools[symbol][0].upper()
         if len(capital) == 1 and capital not in self.taken and capital not in self.sizes.values():
             return capital
         found = self._first.get(symbol)
@@ -130,10 +167,15 @@ class Letters:
     def meanings(self, used: Collection[str]) -> dict[str, Message]:
         """What each letter in use runs over."""
         result: dict[str, Message] = {}
+        together: dict[Symbol, list[str]] = {}
         for letter in sorted({u.rstrip("′") for u in used}):
-            symbol = self.owners.get(letter)
-            found = None if symbol is None else self._first.get(symbol)
-            if found is None or symbol is None:
+            if letter in self.owners:
+                together.setdefault(self.owners[letter], []).append(letter)
+        for symbol, letters in together.items():
+            pool = self._pools.get(symbol, [])
+            letter = ", ".join([*(c for c in pool if c in letters), *(c for c in letters if c not in pool)])
+            found = self._first.get(symbol)
+            if found is None:
                 continue
             name, axis, rank = found
             size, count = (

@@ -154,7 +154,7 @@ class Deriving(Scene):
             {name for name in taken if name not in preferred.values()},
             self._sizes(steps, symbols),
             self.values,
-            lambda x: literals.get(x, "") if isinstance(x, float) else "",
+            lambda x: _as_written(x, literals) if isinstance(x, float) else "",
             [(leaf.variable, k == 0) for k, leaf in enumerate(material.leaves)],
         )
 
@@ -279,6 +279,12 @@ class Deriving(Scene):
                     )
                 )
         return tuple(notes)
+
+
+def _as_written(x: float, literals: Mapping[float, str]) -> str:
+    """How the user wrote a number; nothing where it is nowhere in the source."""
+    text = literals.get(-x, "")
+    return literals.get(x, "") or (f"-{text}" if text else "")
 
 
 def _seeds(record: Backward, given: Any) -> dict[int, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape_of
 from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE, Symbol
+from chainrule.loops import loop_in
 from chainrule.rules.einsum import spelled_out
 
 __all__ = ["united"]
@@ -40,9 +41,14 @@ class _Sets:
             self.first[q] = p
 
 
-def united(symbols: Mapping[int, tuple[Symbol, ...]], steps: Sequence[Step]) -> dict[int, tuple[Symbol, ...]]:
-    """The symbols of all axes, those that must be equally long under one."""
+def united(
+    symbols: Mapping[int, tuple[Symbol, ...]], steps: Sequence[Step], pairs: Sequence[tuple[Var, Var]] = ()
+) -> dict[int, tuple[Symbol, ...]]:
+    """The symbols of all axes, those that must be equally long under one; so are those of ``pairs``."""
     sets = _Sets(symbols)
+    for x, y in pairs:
+        for k in range(rank_of(x) if rank_of(x) == rank_of(y) else 0):
+            sets.unite(x, k, y, k)
     for step in steps:
         try:
             _read(sets, step)
@@ -53,6 +59,9 @@ def united(symbols: Mapping[int, tuple[Symbol, ...]], steps: Sequence[Step]) -> 
 
 def _read(sets: _Sets, step: Step) -> None:
     name, operands = step.operation.name, step.inputs
+    if loop_in(step) is not None:
+        _loop(sets, step)
+        return
     if step.operation.kind == "elementwise" or name in ("where", "clip", "absolute"):
         out = step.outputs[0]
         for x in operands:
@@ -89,6 +98,20 @@ def _read(sets: _Sets, step: Step) -> None:
     elif name == "setitem" and not operands[2:] and rank_of(operands[1]) == rank_of(operands[0]):
         for k in range(rank_of(operands[0])):
             sets.unite(operands[0], k, operands[1], k)
+
+
+def _loop(sets: _Sets, step: Step) -> None:
+    """What is carried through all turns keeps its lengths."""
+    loop = loop_in(step)
+    assert loop is not None
+    outputs = list(step.outputs)
+    carried = {slot.following: slot for slot in loop.slots if slot.kind == "carried"}
+    for out in loop.outs:
+        own = [outputs.pop(0) for _ in range(len(loop.values) if out.kind == "split" else 1)]
+        slot = carried.get(out.variable) if out.kind == "final" else None
+        if slot is not None and rank_of(own[0]) == rank_of(step.inputs[slot.place]):
+            for k in range(rank_of(own[0])):
+                sets.unite(own[0], k, step.inputs[slot.place], k)
 
 
 def _tensordot(sets: _Sets, step: Step) -> None:
