@@ -15,12 +15,11 @@ import numpy as np
 from chainrule.backward import Backward, number_of
 from chainrule.differentiate import differentiate
 from chainrule.errors import NotDifferentiableError
-from chainrule.indexing import add_item, set_item
 from chainrule.loop_activity import active_in
 from chainrule.loop_kept import kept_of
 from chainrule.loop_series import Series
 from chainrule.loop_sums import sums_begun
-from chainrule.loops import Loop, Out, Slot
+from chainrule.loops import Loop, Out, Slot, written_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
@@ -223,8 +222,8 @@ class _Reversed(Series):
                 outs.append(Out("next", made, self.named(variable)))
                 owners.append(next(s.place for s in self.slots if s.variable == variable))
         for variable, own in self.sums.items():
-            if variable in batches:
-                continue
+            if variable in batches or gradients[variable].number == own.variable:
+                continue  # summed behind the loop, or read for its lengths alone
             source = next(s for s in loop.slots if s.variable == variable)
             zero = apply(np.zeros_like, self.operands[source.place])
             made = slot("carried", own.variable, [zero], following=gradients[variable].number)
@@ -262,11 +261,8 @@ class _Reversed(Series):
             dict(simplified.links), backward=True, alike=self._alike(), plain=self.body, handed=self.handed,
         )  # fmt: skip
         self._keep(backward, slot)
-        written = {
-            s.inputs[0].number
-            for s in simplified.program.steps[simplified.forward_steps :]
-            if s.operation.function is set_item or s.operation.function is add_item
-        }
+        steps = simplified.program.steps[simplified.forward_steps :]
+        written = {x.number for s in steps for x in written_in(s.operation.function, s.inputs)}
         for s in slots:
             s.written = s.variable in written
         operation_ = Operation("loop", backward, "variadic", ("arrays",), (_refuse,), lazy=True, spelling="loop")

@@ -92,7 +92,7 @@ class Series:
         turns = len(loop.values)
         if any(s.kind == "item" for s in loop.slots):
             return {}  # of lists of arrays, each may be of another shape
-        sums = {variable: (own.variable, gradients[variable].number) for variable, own in self.sums.items()}
+        sums = {v: (own.variable, g) for v, own in self.sums.items() if (g := gradients[v].number) != own.variable}
         rows = {s.variable: gradients[s.variable].number for s in self.active_slots() if s.kind == "row"}
         others = [g.number for key, g in gradients.items() if key not in sums and key not in rows]
         even: dict[int, bool] = {}

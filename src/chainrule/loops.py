@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.dispatch import evaluator
+from chainrule.indexing import add_item, set_item
 from chainrule.ir import Const, Program, Step
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
@@ -28,6 +29,7 @@ __all__ = [
     "singular",
     "values_in",
     "with_outputs",
+    "written_in",
 ]
 
 
@@ -345,6 +347,14 @@ def loop_in(step: Step) -> Loop | None:
     """The loop that a step is, if it is one."""
     function = step.operation.function
     return function if isinstance(function, Loop) else None
+
+
+def written_in(function: Any, inputs: Sequence[Any]) -> list[Any]:
+    """The operands of a step that it writes into, itself or in the turns of a loop that it is."""
+    if function is set_item or function is add_item:
+        return [inputs[0]]
+    slots = function.slots if isinstance(function, Loop) else ()
+    return [inputs[slot.place] for slot in slots if slot.kind == "carried" and slot.written]
 
 
 def values_in(x: Any) -> set[int]:

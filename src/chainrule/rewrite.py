@@ -33,6 +33,7 @@ _UNTOUCHED = frozenset(
 )
 # A float on the left of a size: Python's float would answer, which knows no sizes.
 _REFLECTED = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow"}
+_NO_NUMBERS = ast.List | ast.Tuple | ast.Dict | ast.JoinedStr | ast.ListComp | ast.Compare
 _FUTURE_FLAGS = 0x1FE0000  # the CO_FUTURE_* bits
 
 _lock = threading.Lock()
@@ -90,8 +91,10 @@ class _Router(ast.NodeTransformer):
             hook = ast.copy_location(ast.Name(TEXT, ast.Load()), node)
             return ast.copy_location(ast.Call(hook, [node.left, node.right], []), node)
         kind = _REFLECTED.get(type(node.op))
-        number = isinstance(node.left, ast.Constant) and type(node.left.value) is float
-        if kind is not None and (number or kind == "pow") and not isinstance(node.right, ast.Constant):
+        # A float on the left of a length would swallow it: Python asks float before it asks a kind of int.
+        number = not isinstance(node.left, ast.Constant | _NO_NUMBERS) or type(getattr(node.left, "value", 0)) is float
+        sized = not isinstance(node.right, ast.Constant | _NO_NUMBERS)
+        if kind is not None and (number or kind == "pow") and sized:
             return self._turns(kind, [node.left, node.right], [], node)
         return node
 

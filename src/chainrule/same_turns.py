@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import add_item, get_item, set_item
-from chainrule.loops import Header, Loop, Out, Slot, items_of, plural, with_outputs
+from chainrule.indexing import get_item
+from chainrule.loops import Header, Loop, Out, Slot, items_of, plural, with_outputs, written_in
 from chainrule.positions import locate
 from chainrule.sizes import is_size
 from chainrule.statics import canonical, changed, instruction
@@ -317,7 +317,7 @@ class Matching:
         program = program_of(Recorded(whole.function, body, stand_ins))
         loop = Loop(program, len(program.steps), self.slots, outs, turn, [self.record.values()[k] for k in self.turns],
                     self._header(turn), tape=body)  # fmt: skip
-        written = {s[1][0] for s in body.steps if s[0].function is set_item or s[0].function is add_item}
+        written = {x for s in body.steps for x in written_in(s[0].function, s[1])}
         for slot in self.slots:
             slot.written = slot.variable in written
         return Found(self.record, self.turns, loop, inputs, outputs, self.made, places)

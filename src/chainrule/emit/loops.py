@@ -12,7 +12,7 @@ from chainrule.emit.text import tight
 from chainrule.ir import Step, Var
 from chainrule.lengths import whole_symbols
 from chainrule.loop_buffers import counted_from
-from chainrule.loops import loop_in, plural, singular
+from chainrule.loops import Slot, loop_in, plural, singular
 from chainrule.names import Namespace
 from chainrule.statements.request import Request, is_element, is_view, is_write
 from chainrule.statements.statement import Statement, statements_of
@@ -166,7 +166,11 @@ class _Lines(Heads):
         forward = self.program.steps[: loop.forward_steps]
         printer = StatementPrinter(statements, forward, context.literals, self.variables, {})
         printer.lone = lone(statements.statements, request)
-        own = frozenset(slot.variable for slot, _ in self.slots if loop.backward and self._is_lone_sum(slot))
+        own = frozenset(
+            slot.variable
+            for slot, _ in self.slots
+            if (loop.backward and self._is_lone_sum(slot)) or self._is_handed_on(slot)
+        )
         inner = replace(context, taken=context.taken | set(statements.names.values()), own=own)
         override: dict[int, str] = {}
         for st in statements.statements:
@@ -223,6 +227,14 @@ class _Lines(Heads):
         if sign == "-" and re.search(r" [+-] ", rest):
             return lines
         return [f"{target} {sign}= {rest}"]
+
+    def _is_handed_on(self, slot: Slot) -> bool:
+        """Whether an array that turns write into is only passed to a loop in the body, which may write into it too."""
+        reading = [s for s in self.program.steps for x in s.inputs if x.number == slot.variable]
+        others = [out.variable for out in self.loop.outs if out.kind not in ("final", "next")]
+        reads = {x.number for s in self.program.steps for x in s.inputs}
+        alone = len(reading) == 1 and loop_in(reading[0]) is not None and slot.following not in (*reads, *others)
+        return slot.written and alone and not any(slot is v for v in others)
 
     def _shares(self, v: int) -> bool:
         """Whether a variable of the body lies in memory that other turns write into."""
