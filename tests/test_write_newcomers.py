@@ -43,10 +43,12 @@ def arrays(*shapes: tuple[int, ...]) -> tuple[Any, ...]:
     return tuple(np.exp(rng.normal(size=shape) * 0.3) for shape in shapes)
 
 
+CONVOLVED = [(2, 2, 4, 5), (3, 2, 3, 3), (3,)]
+
 CASES: dict[str, tuple[Any, list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
     "pagerank": (pagerank, [(3, 3), (3,)], [(5, 5), (5,)]),
     "a float on the left of a length": (scaled_by_a_constant, [(3,)], [(5,)]),
-    "a convolution in four loops": (convolution, [(2, 2, 4, 5), (3, 2, 3, 3), (3,)], [(3, 1, 5, 4), (2, 1, 2, 2), (2,)]),
+    "four loops": (convolution, CONVOLVED, [(3, 1, 5, 4), (2, 1, 2, 2), (2,)]),
 }
 
 
@@ -65,6 +67,39 @@ def test_what_is_written_is_right_for_other_sizes(name: str) -> None:
 
 
 def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() -> None:
-    text = str(cr.write(convolution, *arrays((2, 2, 4, 5), (3, 2, 3, 3), (3,))))
+    text = str(cr.write(convolution, *arrays(*CONVOLVED)))
     assert text.count(".copy()") == 1  # of the cotangent, which is the caller's
     assert "np.stack" not in text  # the gradient of what is only read for its lengths is nothing
+
+
+def normalised(x: Any, mu: Any, g: Any) -> Any:
+    return (((x - mu) * g) ** 2).sum()
+
+
+def recurrent(x: Any, g: Any, b: Any) -> Any:
+    for _ in range(3):
+        x = np.tanh(x * g + b)
+    return x.sum()
+
+
+def scaled(g: Any, x: Any, b: Any) -> Any:
+    return ((g * x + b) ** 2).sum()
+
+
+def reconstructed(b: Any, x: Any, W: Any) -> Any:
+    return (np.exp(b) * (x @ W)).mean()
+
+
+ONE_ROW: list[tuple[Any, list[tuple[int, ...]], str]] = [
+    (normalised, [(1, 3), (1, 3), (1, 3)], "valid while"),
+    (recurrent, [(1, 3), (1, 3), (1, 3)], "write it from more"),
+    (scaled, [(1, 3), (1, 3), (1, 3)], "valid while none of x, b is longer than g along axis 0"),
+    (reconstructed, [(1, 3), (1, 2), (2, 3)], "write it from more"),
+    (normalised, [(2, 3), (1, 3), (1, 3)], ""),
+]
+
+
+@pytest.mark.parametrize(("f", "shapes", "said"), ONE_ROW)
+def test_what_cannot_be_told_from_one_row_is_said(f: Any, shapes: Any, said: str) -> None:
+    text = str(cr.write(f, *arrays(*shapes)))
+    assert said in text if said else "valid while" not in text

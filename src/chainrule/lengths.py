@@ -39,12 +39,14 @@ class Symbols:
     Attributes:
         of: the symbols of the axes of each variable and constant, by its number.
         rows: the axes ``(variable, axis)`` of arguments that are of length 1 by the user's code: they were stretched.
+        ties: axes of length 1 that meet, each with the one that was taken for the longer one.
     """
 
     def __init__(self) -> None:
         self.of: dict[int, tuple[Symbol, ...]] = {}
         self.rows: set[tuple[int, int]] = set()
         self.ambiguous: dict[tuple[int, int], Symbol] = {}
+        self.ties: list[tuple[Symbol, Symbol]] = []
         self.made: set[int] = set()
 
     def own(self, x: Var | Const) -> tuple[Symbol, ...]:
@@ -99,6 +101,7 @@ class Symbols:
                 # in x @ W + b may be a row for any x, or one row per row of x.
                 chosen = next((symbol for symbol, _, made in candidates if made), candidates[0][0])
                 result.append(chosen)
+                self.ties += [(symbol, chosen) for symbol, _, _ in candidates if symbol != chosen]
                 self._note_ambiguous(operands, axis - rank, rank, chosen)
         return tuple(result)
 

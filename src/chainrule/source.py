@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
+from chainrule.one_row import unsettled
 from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
@@ -179,6 +181,9 @@ class Draft:
         self.chosen = list(self.backward.wrt)
         if what == "backward":
             self.chosen = _chosen(self.material, self.backward, wanted, len(args))
+            if of is None:
+                said = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
+                self.material = replace(self.material, remark=said)
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
         """The source in one of the styles."""

@@ -61,6 +61,7 @@ class Material:
         keywords: the parameters that are given by name only.
         defaults: the default values of parameters, as source.
         counts: how the lengths of lists in the arguments are written, by their numbers in sizes.
+        remark: what is to be said above the code besides what the steps say.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Material:
     keywords: tuple[str, ...] = field(default=(), kw_only=True)
     defaults: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     counts: Mapping[int, str] = field(default_factory=dict, kw_only=True)
+    remark: str = field(default="", kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""
@@ -262,6 +264,7 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
 def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) -> list[str]:
     """What is to be said above the code: what it is valid for."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
+    found += [material.remark] if material.remark else []
     decisions: dict[Any, list[Any]] = {}
     for guard in guards:
         decisions.setdefault(guard.position, []).append(guard.value)

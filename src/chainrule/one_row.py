@@ -1,0 +1,172 @@
+"""Whether what was written from arrays of one row holds for more rows, whichever of the arrays have them.
+
+With a batch of one it cannot be told whether ``g`` of shape ``(1, d)`` in ``x * g`` is one row for all or one per row
+of ``x``.  What is written takes ``x`` for the one that is not stretched.  It is tried on arrays with more rows, and
+what does not hold is said above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.api import vjp
+from chainrule.backward import Backward
+from chainrule.emit.material import Leaf, Material
+from chainrule.errors import ChainruleError
+from chainrule.ir import Program
+from chainrule.lengths import whole_symbols
+from chainrule.loops import loop_in
+from chainrule.trees import flatten, unflatten
+
+__all__ = ["unsettled"]
+
+_ROWS = 3
+_MOST_AXES = 8  # tried one by one
+_MOST_STEPS = 3000
+
+Axis = tuple[Leaf, int]
+
+
+def unsettled(
+    material: Material,
+    backward: Backward,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    written: Callable[[], Callable[..., Any]],
+) -> str:
+    """What is to be said of arrays of one row above the code; nothing where it holds for more rows.
+
+    Args:
+        material: what was written.
+        backward: its backward pass, of the whole result.
+        args: the arguments that it was written from.
+        kwargs: its keyword arguments.
+        written: makes the function that returns the output and the gradients by name.
+    """
+    groups, single = _groups(material, backward), _single(material, backward)
+    if len(single) < 2 or not (groups or _in_loops(backward.program)):
+        return ""
+    names = list(dict.fromkeys(leaf.name for leaf, _ in single))
+    if len(single) <= _MOST_AXES and len(backward.program.steps) <= _MOST_STEPS:
+        try:
+            function = written()
+
+            def holds(choices: Iterator[Sequence[Axis]]) -> bool:
+                return all(_holds(material, args, kwargs, function, chosen) for chosen in choices)
+
+            if not _in_loops(backward.program) and all(holds(_as_taken(*group)) for group in groups):
+                failed = [group for group in groups if not holds([axis] for axis in group[1])]
+                return "; ".join(_said(*group) for group in failed)
+            if holds(_choices(single)):
+                return ""
+        except ChainruleError:
+            pass
+    return (
+        f"valid while {', '.join(names[:-1])} and {names[-1]} are of length 1 where they are in the example: "
+        "which of them is one row for all cannot be told from one row; write it from more"
+    )
+
+
+def _said(longest: Axis, others: Sequence[Axis]) -> str:
+    (leaf, axis), names = longest, list(dict.fromkeys(leaf.name for leaf, _ in others))
+    text = f"none of {', '.join(names)} is" if len(names) > 1 else f"{names[0]} is not"
+    return f"valid while {text} longer than {leaf.name} along axis {axis}"
+
+
+def _groups(material: Material, backward: Backward) -> list[tuple[Axis, list[Axis]]]:
+    """The axes that are taken for those that are not stretched, each with those that meet them."""
+    symbols = whole_symbols(backward.program, backward.likes)
+    leaves = {leaf.variable.number: leaf for leaf in material.leaves}
+    found: dict[Axis, list[Axis]] = {}
+    for other, longest in symbols.ties:
+        if other[0] == longest[0] == "length" and other[1] in leaves and longest[1] in leaves:
+            own = found.setdefault((leaves[longest[1]], longest[2]), [])
+            if (leaves[other[1]], other[2]) not in own:
+                own.append((leaves[other[1]], other[2]))
+    return list(found.items())
+
+
+def _as_taken(longest: Axis, others: Sequence[Axis]) -> Iterator[Sequence[Axis]]:
+    """Which axes have more rows where one has as many as any."""
+    yield [longest]
+    yield [longest, *others]
+    for n in range(len(others) if len(others) > 1 else 0):
+        yield [longest, others[n]]
+        yield [longest, *others[:n], *others[n + 1 :]]
+
+
+def _single(material: Material, backward: Backward) -> list[Axis]:
+    """The axes of length 1 of the arguments of which it is not known that they are stretched."""
+    rows = whole_symbols(backward.program, backward.likes).rows
+    return [
+        (leaf, k)
+        for leaf in material.leaves
+        for k, n in enumerate(leaf.variable.shape)
+        if n == 1 and (leaf.variable.number, k) not in rows
+    ]
+
+
+def _in_loops(program: Program) -> bool:
+    """Whether arrays of one row meet in the turns of a loop."""
+    inner = [loop.program for s in program.steps if (loop := loop_in(s)) is not None]
+    return any(bool(whole_symbols(p).ties) or _in_loops(p) for p in inner)
+
+
+def _choices(axes: Sequence[Axis]) -> Iterator[Sequence[Axis]]:
+    """Which of the axes have more rows: all, one of them, all but one."""
+    yield axes
+    for n, axis in enumerate(axes):
+        yield [axis]
+        if len(axes) > 2:
+            yield [*axes[:n], *axes[n + 1 :]]
+
+
+def _holds(
+    material: Material,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    function: Callable[..., Any],
+    chosen: Sequence[Axis],
+) -> bool:
+    """Whether the written function is right where these axes have more rows, or the user's own does not run either."""
+    values = {leaf.variable.number: leaf.value for leaf in material.leaves}
+    for leaf, k in chosen:
+        x = np.repeat(values[leaf.variable.number], _ROWS, axis=k)
+        factors = 1 + 0.01 * np.arange(_ROWS).reshape([-1 if axis == k else 1 for axis in range(x.ndim)])
+        values[leaf.variable.number] = (x * factors).astype(x.dtype) if x.dtype.kind in "fc" else x
+    trees = [_rebuilt(n, tree, material, values) for n, tree in enumerate((*args, *kwargs.values()))]
+    positional, named = trees[: len(args)], dict(zip(kwargs, trees[len(args) :], strict=True))
+    with np.errstate(all="ignore"):
+        try:
+            output, pullback = vjp(lambda *xs: material.function(*xs, **named), *positional)
+        except Exception:
+            return True  # the user's own function takes no such arrays
+        leaves, structure = flatten(output)
+        given = [np.ones_like(x) * np.cos(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
+        exact = pullback(unflatten(structure, given) if given else output)
+        scalar = len(leaves) == 1 and not np.shape(leaves[0])
+        try:
+            cotangent = [] if scalar else [given[0] if len(given) == 1 else tuple(given)]
+            _, gradients = function(*positional, *cotangent, **named)
+        except Exception:
+            return False
+        scale = given[0] if scalar else 1.0
+        whole = dict(zip(material.parameters, exact, strict=False))
+        return all(_equal(gradients[name], g, scale) for name, g in whole.items() if name in gradients)
+
+
+def _rebuilt(position: int, tree: Any, material: Material, values: Mapping[int, Any]) -> Any:
+    leaves, structure = flatten(tree)
+    own = {id(leaf.value): values[leaf.variable.number] for leaf in material.leaves if leaf.argument == position}
+    return unflatten(structure, [own.get(id(x), x) for x in leaves])
+
+
+def _equal(written: Any, exact: Any, scale: Any) -> bool:
+    own, other = flatten(written)[0], flatten(exact)[0]
+    return len(own) == len(other) and all(
+        np.shape(a) == np.shape(b) and np.allclose(a * scale, b, rtol=1e-4, atol=1e-9, equal_nan=True)
+        for a, b in zip(own, other, strict=True)
+    )
