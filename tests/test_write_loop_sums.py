@@ -110,7 +110,7 @@ LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
     "into_rows": (
         into_rows,
         lambda T: (normal((T, 3)), normal((3, 5)), normal((5, 5))),
-        ("dWx = x.T @ dtotals", "h[:T].T @ dtotals", "(1 - h[t + 1] ** 2)"),
+        ("dWx = x.T @ dtotals", "h[:T].T @ dtotals", "slopes = 1 - h[1 : T + 1] ** 2"),
     ),
     "from_the_end": (from_the_end, lambda T: (normal((T, 3)), normal((3, 5)), normal((5, 5))), ("h_parts",)),
     "two_rows_back": (

@@ -90,10 +90,21 @@ def reconstructed(b: Any, x: Any, W: Any) -> Any:
     return (np.exp(b) * (x @ W)).mean()
 
 
+def encoded(mu: Any, logvar: Any, eps: Any) -> Any:
+    z = mu + np.exp(0.5 * logvar) * eps
+    return (z**2).sum() - 0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum()
+
+
+def dense(x: Any, W: Any, b: Any) -> Any:
+    return np.tanh(x @ W + b).sum()
+
+
 ONE_ROW: list[tuple[Any, list[tuple[int, ...]], str]] = [
     (normalised, [(1, 3), (1, 3), (1, 3)], "valid while"),
+    (encoded, [(1, 3), (1, 3), (1, 3)], "# valid while none of eps, mu is longer than logvar along axis 0"),
+    (dense, [(1, 3), (3, 2), (1, 2)], ""),
     (recurrent, [(1, 3), (1, 3), (1, 3)], "write it from more"),
-    (scaled, [(1, 3), (1, 3), (1, 3)], "valid while none of x, b is longer than g along axis 0"),
+    (scaled, [(1, 3), (1, 3), (1, 3)], "# valid while none of x, b is longer than g along axis 0"),
     (reconstructed, [(1, 3), (1, 2), (2, 3)], "write it from more"),
     (normalised, [(2, 3), (1, 3), (1, 3)], ""),
 ]

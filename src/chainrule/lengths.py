@@ -39,15 +39,17 @@ class Symbols:
     Attributes:
         of: the symbols of the axes of each variable and constant, by its number.
         rows: the axes ``(variable, axis)`` of arguments that are of length 1 by the user's code: they were stretched.
-        ties: axes of length 1 that meet, each with the one that was taken for the longer one.
+        ties: axes of length 1 that meet, each with the one that was taken for the longer one, and whether that can be
+            told, as one of them is a product of matrices or the like.
     """
 
     def __init__(self) -> None:
         self.of: dict[int, tuple[Symbol, ...]] = {}
         self.rows: set[tuple[int, int]] = set()
         self.ambiguous: dict[tuple[int, int], Symbol] = {}
-        self.ties: list[tuple[Symbol, Symbol]] = []
+        self.ties: list[tuple[Symbol, Symbol, bool]] = []
         self.made: set[int] = set()
+        self.gathered: set[int] = set()  # what products and sums went into
 
     def own(self, x: Var | Const) -> tuple[Symbol, ...]:
         """Symbols of their own for the axes of an argument or constant."""
@@ -63,6 +65,8 @@ class Symbols:
             single = len(step.outputs) == 1
             self.of[out.number] = self.step(step, out) if single else self.own(out)
             self.made.add(out.number)
+            if not _is_elementwise(step) or any(x.number in self.gathered for x in step.inputs):
+                self.gathered.add(out.number)
 
     def get(self, x: Var | Const) -> tuple[Symbol, ...]:
         if isinstance(x, Const) and x.number < 0:
@@ -101,7 +105,8 @@ class Symbols:
                 # in x @ W + b may be a row for any x, or one row per row of x.
                 chosen = next((symbol for symbol, _, made in candidates if made), candidates[0][0])
                 result.append(chosen)
-                self.ties += [(symbol, chosen) for symbol, _, _ in candidates if symbol != chosen]
+                told = any(x.number in self.gathered for x in operands)
+                self.ties += [(symbol, chosen, told) for symbol, _, _ in candidates if symbol != chosen]
                 self._note_ambiguous(operands, axis - rank, rank, chosen)
         return tuple(result)
 

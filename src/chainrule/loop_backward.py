@@ -207,7 +207,7 @@ class _Reversed(Series):
         begun: list[tuple[int, Any]] = []  # cotangents of what is stacked in front of what turns leave
         for array, x in filled:
             slot("fixed", array.number, [x])
-        batches = self.batches(simplified, gradients)
+        batches, lifts = self.batches(simplified, gradients)
         for key, own in self.carried.items():
             kind, variable = key
             following = gradients[variable if kind == "slot" else key].number
@@ -245,9 +245,12 @@ class _Reversed(Series):
             elif s.kind == "row" and s.variable not in batches:
                 outs.append(Out("stack", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("row", s.place, s.first))
-        self.stack_forward(batches)
+        self.stack_forward([*(b.needed for b in batches.values()), *(lift.needed for lift in lifts.values())])
+        self.lift(lifts)
+        for v, lift in lifts.items():
+            slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(lift))
         needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)}
-        behind = sorted(needed - self.cotangent_rows() - self.read_last.keys())
+        behind = sorted(needed - self.cotangent_rows() - self.read_last.keys() - lifts.keys())
         for v in behind:
             outs.append(Out("stack", v, self.primal_of(simplified.links, v)))
             owners.append(None)

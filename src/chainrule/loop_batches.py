@@ -17,15 +17,13 @@ from chainrule.backward import Backward
 from chainrule.indexing import add_item, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.loop_buffers import counted_from, counter_place
+from chainrule.loop_lifts import Build, Lifts, Stacks
 from chainrule.loops import Loop
 from chainrule.simplify.cost import operations_of
 
-__all__ = ["Batch", "batches_of"]
+__all__ = ["Batch", "batches_of", "cone"]
 
 _MOST_WAYS = 12  # for one sum
-
-Stacks = Callable[[int], Any]  # what there is of a variable of the body in all turns, stacked
-Build = Callable[[Stacks], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +50,7 @@ def batches_of(
     others: Sequence[int],
     loop: Loop,
     stacked: Callable[[int], int],
+    done: Collection[int],
 ) -> dict[int, Batch]:
     """The sums that are cheaper taken behind the loop, and how.
 
@@ -63,9 +62,11 @@ def batches_of(
         loop: the loop of the forward pass.
         stacked: how many array operations it takes to have a variable of the body in all turns as one array; more than
             the turns could ever save where that cannot be.
+        done: the variables that are computed for all turns before the loop.
     """
     made = {o.number: step for step in body.program.steps for o in step.outputs if not o.shape}
     made.update((o.number, step) for step in body.program.steps[body.forward_steps :] for o in step.outputs)
+    made = {v: step for v, step in made.items() if v not in done}
     turns = len(loop.values)
     fixed = {slot.variable for slot in loop.slots if slot.kind == "fixed"}
     each = _Ways(dict(body.program.by_number()), made, fixed)
@@ -79,7 +80,7 @@ def batches_of(
             v, place = row
             ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v)]
     for key, v in rows.items():
-        ways[key] = [None, *each.rows(v)[1:]]
+        ways[key] = [None, *each.rows(v)[0 if v in done else 1 :]]
     if not any(len(own) > 1 for own in ways.values()):
         return {}
 
@@ -87,7 +88,7 @@ def batches_of(
         needed = frozenset().union(*(b.needed for b in chosen.values() if b is not None))
         staying = [key for key, b in chosen.items() if b is None]
         roots = [*others, *needed, *(sums[key][1] if key in sums else rows[key] for key in staying)]
-        inside = sum(operations_of(step) for step in _cone(made, roots))
+        inside = sum(operations_of(step) for step in cone(made, roots))
         behind = sum(b.operations for b in chosen.values() if b is not None) + sum(key in rows for key in staying)
         return turns * inside + behind + sum(map(stacked, needed))
 
@@ -107,7 +108,7 @@ def batches_of(
     return {key: b for key, b in best.items() if b is not None}
 
 
-def _cone(made: Mapping[int, Step], roots: Sequence[int]) -> list[Step]:
+def cone(made: Mapping[int, Step], roots: Sequence[int]) -> list[Step]:
     """The backward steps that variables are computed by."""
     found: dict[int, Step] = {}
     pending = list(roots)
@@ -187,16 +188,19 @@ class _Ways:
         """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
         found = [Batch(frozenset((v,)), 0, lambda stacks: stacks(v))]
         step = self.made.get(v)
-        if step is None or step.operation.name not in ("matmul", "dot") or len(step.inputs) != 2:
-            return found
-        x, y = (operand.number for operand in step.inputs)
-        ranks = [len(self.variables[n].shape) for n in (x, y)]
-        (a, first), (b, second) = _transposed(self.made, x), _transposed(self.made, y)
-        if b in self.fixed and ranks[1] == 2:
-            found.append(Batch(frozenset((x,)), 1, lambda stacks: stacks(x) @ (stacks(b).T if second else stacks(b))))
-        elif a in self.fixed and ranks == [2, 1]:
-            found.append(Batch(frozenset((y,)), 1, lambda stacks: stacks(y) @ (stacks(a) if first else stacks(a).T)))
+        lift = None if step is None else Lifts(self.variables, self.made, self.fixed, self._is_operand(step)).step(step)
+        needed = frozenset(n for n in lift.needed if n not in self.fixed) if lift is not None else frozenset()
+        if lift is not None and lift.varies and len(needed) == 1:
+            found.append(Batch(needed, lift.operations(), lift.build))
         return found
+
+    def _is_operand(self, step: Step) -> Callable[[int], bool]:
+        """Whether a variable is what a step works on, and not what is the same in all turns or a view."""
+        inputs = {x.number for x in step.inputs}
+        return lambda n: n in inputs and not self._is_fixed(n)
+
+    def _is_fixed(self, n: int) -> bool:
+        return n in self.fixed or _transposed(self.made, n)[0] in self.fixed
 
     def _by_factors(self, step: Step) -> Iterator[Batch]:
         name = step.operation.name

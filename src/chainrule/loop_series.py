@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,12 +11,14 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.ir import Var
-from chainrule.loop_batches import Batch, batches_of
+from chainrule.loop_batches import Batch, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
+from chainrule.loop_lifts import Lift, Lifts, hoisted
 from chainrule.loop_rows import ends_of, picked, rows_of, takes_all, write_rows
 from chainrule.loops import Loop, Out, Slot, plural
 from chainrule.ops import Operation
 from chainrule.protocol import apply
+from chainrule.simplify.cost import operations_of
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.wording import invented_name
@@ -41,6 +43,7 @@ class Series:
         row_cotangents: by output, the cotangent of all rows.
         read_last: rows of the gradients of buffers, by the variable that reads them for the last time.
         unzeroed: the buffers in whose gradients the rows are left as they are.
+        lifted: variables of the backward body that are computed for all turns before it runs, with what they are.
     """
 
     body: Backward
@@ -61,6 +64,7 @@ class Series:
         self.row_cotangents: dict[int, Any] = {}
         self.read_last: dict[int, Buffer] = {}
         self.unzeroed: list[Buffer] = []
+        self.lifted: dict[int, Any] = {}
 
     def named(self, variable: int) -> str:
         x = self.loop.program.by_number().get(variable)
@@ -86,22 +90,24 @@ class Series:
             name = invented_name(made[max(primals)], lambda x: x.name or "")
         return plural(name) if name else ""
 
-    def batches(self, simplified: Backward, gradients: Mapping[Any, Any]) -> dict[int, Batch]:
-        """The sums that are taken behind the loop."""
+    def batches(self, simplified: Backward, gradients: Mapping[Any, Any]) -> tuple[dict[int, Batch], dict[int, Lift]]:
+        """The sums that are taken behind the loop, and what is computed for all turns before it."""
         loop = self.loop
         turns = len(loop.values)
         if any(s.kind == "item" for s in loop.slots):
-            return {}  # of lists of arrays, each may be of another shape
+            return {}, {}  # of lists of arrays, each may be of another shape
         sums = {v: (own.variable, g) for v, own in self.sums.items() if (g := gradients[v].number) != own.variable}
         rows = {s.variable: gradients[s.variable].number for s in self.active_slots() if s.kind == "row"}
         others = [g.number for key, g in gradients.items() if key not in sums and key not in rows]
         even: dict[int, bool] = {}
+        done: dict[int, Lift] = {}
         never = turns * (len(simplified.program.steps) + 1)
 
         @cache
         def stacked(v: int) -> int:
             if (
-                v in self.cotangent_rows()
+                v in done
+                or v in self.cotangent_rows()
                 or v in self.read_last
                 or v in self._whole_series()
                 or self._at_hand(v) is not None
@@ -117,7 +123,51 @@ class Series:
                 return 1 if even[v] else never
             return 1
 
-        return batches_of(simplified, sums, rows, others, loop, stacked)
+        fixed = {s.variable for s in loop.slots if s.kind == "fixed"}
+        found = batches_of(simplified, sums, rows, others, loop, stacked, ())
+        there = {v for b in found.values() for v in b.needed if self.is_forward(v)}
+        staying = [gradients[key].number for key in gradients if key not in found]
+        roots = [*staying, *(v for b in found.values() for v in b.needed)]
+        done.update(self._hoisted(simplified, roots, lambda v: 0 if v in fixed or v in there else stacked(v), never))
+        if done:
+            stacked.cache_clear()
+            found = batches_of(simplified, sums, rows, others, loop, stacked, done)
+        return found, done
+
+    def _hoisted(
+        self, simplified: Backward, roots: Sequence[int], stacked: Callable[[int], int], never: int
+    ) -> dict[int, Lift]:
+        """What the turns need that does not depend on what they hand back, where that is cheaper for all at once."""
+        steps = simplified.program.steps[simplified.forward_steps :]
+        made = {o.number: s for s in steps for o in s.outputs}
+        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        varying = {own.variable for own in (*self.carried.values(), *self.sums.values())}
+        for s in steps:
+            if any(x.number in varying for x in s.inputs):
+                varying.update(o.number for o in s.outputs)
+        free = {v: s for v, s in made.items() if v not in varying}
+        lifts = Lifts(
+            simplified.program.by_number(), free, fixed, lambda v: v not in made and stacked(v) < never and v >= 0
+        )
+        read = {x.number for s in steps if any(o.number in varying for o in s.outputs) for x in s.inputs}
+        wanted = [v for v, s in free.items() if (v in read or v in roots) and s.outputs[0].shape]
+
+        def inside(given: Collection[int]) -> int:
+            return sum(map(operations_of, cone({v: s for v, s in made.items() if v not in given}, roots)))
+
+        return hoisted(lifts, wanted, len(self.loop.values), inside, stacked)
+
+    def lift(self, chosen: Mapping[int, Lift]) -> None:
+        """Compute what is computed for all turns before the backward loop."""
+        for v, lift in chosen.items():
+            self.lifted[v] = lift.build(self.stack)
+
+    def slopes_of(self, lift: Lift) -> str:
+        """A name for what cotangents are multiplied by, after the forward variable that it is computed of."""
+        if not lift.varies or lift.needed & self.cotangent_rows():
+            return ""
+        name = next((x for n in sorted(lift.needed, reverse=True) if (x := self.named(n))), "")
+        return plural(f"{name}_slope" if name else "slope")
 
     def active_slots(self) -> list[Slot]:
         """What the loop is given that has a cotangent."""
@@ -168,12 +218,15 @@ class Series:
         fixed = next((s for s in self.loop.slots if s.kind == "fixed" and s.variable == v), None)
         if fixed is not None:
             return self.operands[fixed.place]
+        if v in self.lifted:
+            return self.lifted[v]
         rows = self._at_hand(v)
         return rows() if rows is not None else self._whole_series()[v]()
 
-    def stack_forward(self, batches: Mapping[int, Batch]) -> None:
-        """Let the forward loop leave what sums behind the loop need of it."""
-        needed = sorted({v for b in batches.values() for v in b.needed if self.is_forward(v)})
+    def stack_forward(self, needed_of: Collection[frozenset[int]]) -> None:
+        """Let the forward loop leave what is computed for all turns of what it makes."""
+        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        needed = sorted({v for needed in needed_of for v in needed if self.is_forward(v) and v not in fixed})
         outs: list[Out] = []
         for v in needed:
             if v in self._whole_series() or self._at_hand(v) is not None:

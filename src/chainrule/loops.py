@@ -75,6 +75,7 @@ class Slot:
         items: for an item, where it stands in the arguments.
         first: for a row, the one of the first turn.
         written: whether the body writes into it.
+        called: for a row of what is computed before the loop, a name for all rows.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Slot:
     items: Items | None = None
     first: int = 0
     written: bool = False
+    called: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ what does not hold is said above it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from chainrule.backward import Backward
 from chainrule.emit.material import Leaf, Material
 from chainrule.errors import ChainruleError
 from chainrule.ir import Program
-from chainrule.lengths import whole_symbols
+from chainrule.lengths import Symbols, whole_symbols
 from chainrule.loops import loop_in
 from chainrule.trees import flatten, unflatten
 
@@ -28,6 +29,7 @@ _MOST_AXES = 8  # tried one by one
 _MOST_STEPS = 3000
 
 Axis = tuple[Leaf, int]
+Group = tuple[Axis, list[Axis]]
 
 
 def unsettled(
@@ -46,7 +48,7 @@ def unsettled(
         kwargs: its keyword arguments.
         written: makes the function that returns the output and the gradients by name.
     """
-    groups, single = _groups(material, backward), _single(material, backward)
+    (groups, following, told), single = _groups(material, backward), _single(material, backward)
     if len(single) < 2 or not (groups or _in_loops(backward.program)):
         return ""
     names = list(dict.fromkeys(leaf.name for leaf, _ in single))
@@ -55,10 +57,12 @@ def unsettled(
             function = written()
 
             def holds(choices: Iterator[Sequence[Axis]]) -> bool:
-                return all(_holds(material, args, kwargs, function, chosen) for chosen in choices)
+                whole = ([*own, *(a for axis in own for a in following.get(axis, ()))] for own in choices)
+                return all(_holds(material, args, kwargs, function, chosen) for chosen in whole)
 
             if not _in_loops(backward.program) and all(holds(_as_taken(*group)) for group in groups):
-                failed = [group for group in groups if not holds([axis] for axis in group[1])]
+                rows = [(longest, untold) for longest, own in groups if (untold := [a for a in own if a not in told])]
+                failed = [group for group in rows if not holds([axis] for axis in group[1])]
                 return "; ".join(_said(*group) for group in failed)
             if holds(_choices(single)):
                 return ""
@@ -70,29 +74,51 @@ def unsettled(
     )
 
 
+def _forward_symbols(backward: Backward) -> Symbols:
+    program = backward.program
+    return whole_symbols(replace(program, steps=program.steps[: backward.forward_steps]))
+
+
+def _stretched(symbols: Symbols) -> set[int]:
+    """The arguments that are stretched along one axis, so that the others are as their use shows them."""
+    return {number for number, _ in symbols.rows}
+
+
 def _said(longest: Axis, others: Sequence[Axis]) -> str:
     (leaf, axis), names = longest, list(dict.fromkeys(leaf.name for leaf, _ in others))
     text = f"none of {', '.join(names)} is" if len(names) > 1 else f"{names[0]} is not"
     return f"valid while {text} longer than {leaf.name} along axis {axis}"
 
 
-def _groups(material: Material, backward: Backward) -> list[tuple[Axis, list[Axis]]]:
-    """The axes that are taken for those that are not stretched, each with those that meet them."""
-    symbols = whole_symbols(backward.program, backward.likes)
+def _groups(material: Material, backward: Backward) -> tuple[list[Group], dict[Axis, list[Axis]], list[Axis]]:
+    """The axes that are taken for those that are not stretched, each with those that meet them.
+
+    Behind them, by such an axis, those that are as long as that: of arguments that are stretched along another axis;
+    and those that meet a product of matrices or the like, which has the axis of the data.
+    """
+    symbols = _forward_symbols(backward)
+    stretched = _stretched(symbols)
     leaves = {leaf.variable.number: leaf for leaf in material.leaves}
     found: dict[Axis, list[Axis]] = {}
-    for other, longest in symbols.ties:
+    following: dict[Axis, list[Axis]] = {}
+    told: list[Axis] = []
+    for other, longest, computed in symbols.ties:
         if other[0] == longest[0] == "length" and other[1] in leaves and longest[1] in leaves:
-            own = found.setdefault((leaves[longest[1]], longest[2]), [])
-            if (leaves[other[1]], other[2]) not in own:
-                own.append((leaves[other[1]], other[2]))
-    return list(found.items())
+            own = following if other[1] in stretched else found
+            axes = own.setdefault((leaves[longest[1]], longest[2]), [])
+            if (leaves[other[1]], other[2]) not in axes:
+                axes.append((leaves[other[1]], other[2]))
+            if computed:
+                told.append((leaves[other[1]], other[2]))
+    return list(found.items()), following, told
 
 
 def _as_taken(longest: Axis, others: Sequence[Axis]) -> Iterator[Sequence[Axis]]:
-    """Which axes have more rows where one has as many as any."""
-    yield [longest]
+    """Which axes have more rows where one has as many as any; of columns, that all have as many."""
     yield [longest, *others]
+    if longest[1]:
+        return
+    yield [longest]
     for n in range(len(others) if len(others) > 1 else 0):
         yield [longest, others[n]]
         yield [longest, *others[:n], *others[n + 1 :]]
@@ -100,12 +126,12 @@ def _as_taken(longest: Axis, others: Sequence[Axis]) -> Iterator[Sequence[Axis]]
 
 def _single(material: Material, backward: Backward) -> list[Axis]:
     """The axes of length 1 of the arguments of which it is not known that they are stretched."""
-    rows = whole_symbols(backward.program, backward.likes).rows
+    stretched = _stretched(_forward_symbols(backward))
     return [
         (leaf, k)
         for leaf in material.leaves
         for k, n in enumerate(leaf.variable.shape)
-        if n == 1 and (leaf.variable.number, k) not in rows
+        if n == 1 and leaf.variable.number not in stretched
     ]
 
 
@@ -133,7 +159,7 @@ def _holds(
 ) -> bool:
     """Whether the written function is right where these axes have more rows, or the user's own does not run either."""
     values = {leaf.variable.number: leaf.value for leaf in material.leaves}
-    for leaf, k in chosen:
+    for leaf, k in dict.fromkeys(chosen):
         x = np.repeat(values[leaf.variable.number], _ROWS, axis=k)
         factors = 1 + 0.01 * np.arange(_ROWS).reshape([-1 if axis == k else 1 for axis in range(x.ndim)])
         values[leaf.variable.number] = (x * factors).astype(x.dtype) if x.dtype.kind in "fc" else x

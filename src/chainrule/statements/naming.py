@@ -40,6 +40,13 @@ class Naming:
                 self.holders.setdefault((name, True), []).append(number)
         for number in sorted(request.handed):
             self.holders.setdefault((request.given[number], not request.late), []).append(number)
+        self.called = {
+            step.inputs[slot.place].number: slot.called
+            for step in folding.steps
+            if (loop := loop_in(step)) is not None
+            for slot in loop.slots
+            if slot.called
+        }
         self.class_members: dict[int, list[int]] = {}
         for version, head in memory.chain.items():
             self.class_members.setdefault(head, [head]).append(version)
@@ -81,6 +88,9 @@ class Naming:
         for number in reversed(versions):
             if number in request.wanted:
                 return request.wanted[number], False
+        called = next((self.called[n] for n in versions if n in self.called), "")
+        if called:
+            return called, False
         step = self.folding.steps[k]
         loop = loop_in(step)
         if loop is not None and loop.backward:

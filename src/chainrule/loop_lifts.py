@@ -1,0 +1,214 @@
+"""Steps of a turn that are done for all turns at once, on stacks of what the turns hold: ``1 - hs[1:] ** 2``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.indexing import HOLE, get_item
+from chainrule.ir import Const, Step, Var
+from chainrule.simplify.cost import operations_of
+from chainrule.sizes import is_size, plain_number
+
+__all__ = ["Build", "Lift", "Lifts", "Stacks", "hoisted"]
+
+Stacks = Callable[[int], Any]  # what there is of a variable of the body in all turns, stacked
+Build = Callable[[Stacks], Any]
+
+_REDUCTIONS = frozenset("sum mean max min prod".split())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lift:
+    """A variable of the body in all turns, computed of stacks.
+
+    Attributes:
+        needed: the variables of the body whose stacks it is computed of.
+        steps: the steps of the body that are done for all turns at once.
+        build: makes it; an array with the turns in front, or what is the same in all turns.
+        varies: whether it has the turns in front.
+    """
+
+    needed: frozenset[int]
+    steps: tuple[Step, ...]
+    build: Build
+    varies: bool = True
+
+    def operations(self) -> int:
+        """How many array operations it takes, without stacking."""
+        return sum(operations_of(step) for step in self.steps)
+
+
+class Lifts:
+    """Finds out how variables of a body are computed for all turns at once.
+
+    Args:
+        variables: those of the body.
+        made: the steps of the body that may be done so, by what they make.
+        fixed: the variables that are the same in all turns.
+        is_leaf: whether there is, or may be, a stack of a variable.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[int, Any],
+        made: Mapping[int, Step],
+        fixed: Collection[int],
+        is_leaf: Callable[[int], bool],
+    ) -> None:
+        self.variables = variables
+        self.made = made
+        self.fixed = fixed
+        self.is_leaf = is_leaf
+        self.known: dict[int, Lift | None] = {}
+
+    def of(self, v: int) -> Lift | None:
+        """How a variable is computed, if it can be."""
+        if v not in self.known:
+            self.known[v] = None  # while it is looked for
+            self.known[v] = self._of(v)
+        return self.known[v]
+
+    def _of(self, v: int) -> Lift | None:
+        if v in self.fixed:
+            return Lift(frozenset((v,)), (), lambda stacks: stacks(v), False)
+        if self.is_leaf(v):
+            return Lift(frozenset((v,)), (), lambda stacks: stacks(v))
+        step = self.made.get(v)
+        return None if step is None else self.step(step)
+
+    def step(self, step: Step) -> Lift | None:
+        """How what a step makes is computed, of what its operands are in all turns."""
+        if len(step.outputs) != 1:
+            return None
+        parts = [self._operand(x) for x in step.inputs]
+        if not parts or any(p is None for p in parts):
+            return None
+        operands = [p for p in parts if p is not None]
+        varies = any(p.varies for p in operands)
+        ranks = [len(getattr(x, "shape", ()) if isinstance(x, Var) else np.shape(x.value)) for x in step.inputs]
+        turned = [p.varies for p in operands]
+        make = _plainly(step) if not varies else _for_all(step, ranks, turned)
+        if make is None:
+            return None
+        found = make
+        steps = tuple({id(s): s for p in operands for s in (*p.steps, step)}.values())
+        needed = frozenset().union(*(p.needed for p in operands))
+        return Lift(needed, steps, lambda stacks: found([p.build(stacks) for p in operands]), varies)
+
+    def _operand(self, x: Var | Const) -> Lift | None:
+        if isinstance(x, Var) or x.number >= 0:
+            return self.of(x.number)
+        value = x.value
+        if is_size(value) or np.shape(value):
+            return None
+        return Lift(frozenset(), (), lambda stacks: plain_number(value), False)
+
+
+Make = Callable[[list[Any]], Any]
+
+
+def _plainly(step: Step) -> Make | None:
+    """The step itself, where its operands are the same in all turns."""
+    function: Any = step.operation.function
+    if isinstance(function, np.ufunc) and function.signature is None and not step.params:
+        return lambda xs: function(*xs)
+    if function is np.transpose and not step.params:
+        return lambda xs: xs[0].T
+    return None
+
+
+def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
+    """A step on stacks, for operands of these ranks in one turn."""
+    function: Any = step.operation.function
+    rank = len(step.outputs[0].shape)
+    name = step.operation.name
+    if ((isinstance(function, np.ufunc) and function.signature is None) or function is np.where) and not step.params:
+        return lambda xs: function(*(_spread(x, rank - own) if t else x
+                                     for x, own, t in zip(xs, ranks, turned, strict=True)))  # fmt: skip
+    if name in _REDUCTIONS and set(step.params) <= {"axis", "keepdims"} and isinstance(function, Callable):  # type: ignore[arg-type]
+        return _reduced(step, ranks[0])
+    if name in ("matmul", "dot") and len(ranks) == 2 and not step.params:
+        return _multiplied(ranks, turned)
+    if function is get_item and len(ranks) == 1:
+        parts = step.params["index"].parts
+        if any(p is HOLE or p is Ellipsis or _sized(p) for p in parts):
+            return None
+        return lambda xs: xs[0][(slice(None), *parts)]
+    if function is np.expand_dims and type(step.params.get("axis")) is int:
+        axis = step.params["axis"] % rank + 1
+        return lambda xs: np.expand_dims(xs[0], axis)
+    return None
+
+
+def _sized(part: Any) -> bool:
+    return is_size(part) or (type(part) is slice and any(map(is_size, (part.start, part.stop, part.step))))
+
+
+def _spread(x: Any, missing: int) -> Any:
+    """A stack with further axes behind that of the turns, as NumPy puts them in front of what one turn holds."""
+    return x[(slice(None),) + (None,) * missing] if missing else x
+
+
+def _reduced(step: Step, rank: int) -> Make | None:
+    function: Any = step.operation.function
+    axis, keep = step.params.get("axis"), step.params.get("keepdims", False)
+    if is_size(axis) or (isinstance(axis, tuple) and any(map(is_size, axis))):
+        return None
+    axes = range(rank) if axis is None else [a % rank for a in (axis if isinstance(axis, tuple) else (axis,))]
+    moved = tuple(a + 1 for a in axes)
+    params = {"axis": moved if len(moved) > 1 else moved[0]} if moved else {}
+    if not moved:
+        return None
+    return lambda xs: function(xs[0], **params, **({"keepdims": True} if keep else {}))
+
+
+def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
+    if ranks[1] == 2 and turned == [True, False] and ranks[0] in (1, 2):
+        return lambda xs: xs[0] @ xs[1]
+    if list(ranks) == [2, 1] and turned == [False, True]:
+        return lambda xs: xs[1] @ xs[0].T
+    if list(ranks) == [2, 2]:
+        return lambda xs: xs[0] @ xs[1]
+    return None
+
+
+def hoisted(
+    lifts: Lifts,
+    wanted: Sequence[int],
+    turns: int,
+    inside: Callable[[Collection[int]], int],
+    stacked: Callable[[int], int],
+) -> dict[int, Lift]:
+    """The variables of a body that are cheaper computed for all turns at once, before they run.
+
+    Args:
+        lifts: how variables are computed so.
+        wanted: the variables that may be.
+        turns: how many turns there are.
+        inside: how many array operations a turn executes where these variables are at hand.
+        stacked: how many it takes to have a variable of the body in all turns.
+    """
+    found = {v: lift for v in wanted if (lift := lifts.of(v)) is not None and lift.steps}
+
+    def cost(chosen: Collection[int]) -> int:
+        steps = {id(s): s for v in chosen for s in found[v].steps}
+        needed = frozenset().union(*(found[v].needed for v in chosen))
+        return turns * inside(chosen) + sum(map(operations_of, steps.values())) + sum(map(stacked, needed))
+
+    best: list[int] = []
+    least = cost(best)
+    for chosen in ([], list(found)):
+        lower, before = cost(chosen), -1
+        while lower != before:
+            before = lower
+            for v in found:
+                other = [w for w in found if (w in chosen) is not (w == v)]
+                if cost(other) < lower:
+                    chosen, lower = other, cost(other)
+        if lower < least:
+            best, least = chosen, lower
+    return {v: found[v] for v in best}
