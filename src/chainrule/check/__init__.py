@@ -7,31 +7,13 @@ this name there.
 
 from __future__ import annotations
 
-import importlib
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chainrule.verb import becomes_verb
 
 if TYPE_CHECKING:
     from chainrule.check.checking import check
 
 __all__ = ["check"]
 
-
-class _Verb(ModuleType):
-    """A package that can be called as its function."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return importlib.import_module("chainrule.check.checking").check(*args, **kwargs)
-
-    @property
-    def __signature__(self) -> Any:
-        return importlib.import_module("inspect").signature(self.check)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "check":
-            return importlib.import_module("chainrule.check.checking").check
-        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-
-
-sys.modules[__name__].__class__ = _Verb
+becomes_verb(__name__, "chainrule.check.checking")

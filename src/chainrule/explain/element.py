@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.errors import TreeError
 from chainrule.explain.why.hops import factor_reason
 from chainrule.explain.why.labels import element_text, gradient_text, number_text
-from chainrule.explain.why.request import question_of, split_index
+from chainrule.explain.why.request import question_of, result_asked
 from chainrule.explain.why.scene import Scene, scene_of, scene_of_followed
 from chainrule.explain.why.stages import Stage, stages_of
 from chainrule.explain.why.trails import Index, Leg, children, uses_of
@@ -86,7 +86,6 @@ class Story:
         result: the name of the result.
         value: of the result.
         gradient: of the result with respect to the element.
-        seed: the gradient with which it begins: 1 for a result that is one number.
         sums: from the result back to the element, whose own sum is the last.
         left: how many elements have no sum of their own here, because the terms that lead through them are small.
         notes: what else the reader should know.
@@ -96,7 +95,6 @@ class Story:
     result: str
     value: Any
     gradient: Any
-    seed: Any
     sums: tuple[ElementSum, ...]
     left: int = 0
     notes: tuple[Message, ...] = ()
@@ -126,12 +124,7 @@ def story_of_call(
     Raises:
         ChainruleError: where something cannot be followed, or there is no such element.
     """
-    at: tuple[int, ...] | None = None
-    if isinstance(result, str):
-        name, index = split_index(result)
-        if index is not None and all(type(k) is int for k in index):
-            result, at = name, index
-    return _story(scene_of(f, args, kwargs, result, at, grad_output), element, most_terms)
+    return _story(scene_of(f, args, kwargs, *result_asked(result), grad_output), element, most_terms)
 
 
 def story_of_followed(followed: Followed, element: str, *, most_terms: int = _MOST_TERMS) -> Story:
@@ -170,13 +163,11 @@ def _story(scene: Scene, text: str, most_terms: int) -> Story:
                 seen.add(following)
                 pending.append(following)
     sums.sort(key=lambda s: (-s[0], s[1]))
-    seed = scene.gradient(scene.result)
     return Story(
         element_text(scene.labels[question.number], index),
         scene.title,
         scene.values[scene.result],
         scene.gradient(question.number)[index],
-        seed[()] if seed.ndim == 0 else seed,
         tuple(s for _, _, s in sums),
         left,
         (*question.notes, *scene.notes),

@@ -32,7 +32,6 @@ class Reading:
     """One statement of the user's, from named values to a named value.
 
     Attributes:
-        place: the number of its last step.
         step: that step.
         out: what it computes.
         element: one element of that, with a letter per axis.
@@ -40,7 +39,6 @@ class Reading:
         reads: the named variables and arrays that it reads, by number.
     """
 
-    place: int
     step: Step
     out: Var
     element: Element
@@ -205,9 +203,9 @@ class Forward:
                 form = None
                 self._stop(missing.step, step)
             if form is not None and size_of(form) > _LARGEST:
-                self._divide(step, indices, scope)
+                self._divide(step, scope)
             self._set_apart(step)
-            found.append(Reading(k, step, out, element, form, tuple(self._reads(step))))
+            found.append(Reading(step, out, element, form, tuple(self._reads(step))))
         return found
 
     def _stop(self, missing: Step, step: Step) -> None:
@@ -240,7 +238,7 @@ class Forward:
         inner = [x.number for x in step.inputs if isinstance(x, Var) and x.number not in self.names]
         return any(self._has_product(self.steps[self.producer[n]]) for n in inner if n in self.producer)
 
-    def _divide(self, step: Step, indices: tuple[Any, ...], scope: frozenset[str]) -> None:
+    def _divide(self, step: Step, scope: frozenset[str]) -> None:
         """Give names to the larger parts of a statement whose formula is too long to be read."""
         pending = [step]
         best: tuple[int, Var] | None = None

@@ -9,7 +9,6 @@ from chainrule.explain.collecting import Collecting
 from chainrule.explain.derivation import Line
 from chainrule.explain.same_lengths import united
 from chainrule.ir import Var
-from chainrule.lengths import whole_symbols
 from chainrule.statements.statement import Statement
 
 __all__ = ["code_lines"]
@@ -23,7 +22,7 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
         for s, texts in zip(writing.statements.statements, writing.texts, strict=True)
         if not s.forward or writing.request.late
     ]
-    symbols = united(whole_symbols(made.backward.program, made.backward.likes).of, made.backward.program.steps)
+    symbols = united(writing.request.symbols.of, made.backward.program.steps)
     collecting = Collecting(
         writing.printer,
         writing.statements.folded,

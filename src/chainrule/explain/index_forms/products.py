@@ -37,12 +37,12 @@ def _matmul(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula
     column = [rest.pop()] if rb > 1 else []
     row = [rest.pop()] if ra > 1 else []
     batch = step.outputs[0].shape[: len(rest)]
-    left = (*_batch(forms, a, ra - 2, batch, rest), *row, over)
-    right = (*_batch(forms, b, rb - 2, batch, rest), over, *column)
+    left = (*_batch(a, ra - 2, batch, rest), *row, over)
+    right = (*_batch(b, rb - 2, batch, rest), over, *column)
     return _total(over, multiply(forms.element(a, left, used), forms.element(b, right, used)))
 
 
-def _batch(forms: Forms, x: Var | Const, count: int, shape: Sequence[Any], indices: Sequence[Any]) -> tuple[Any, ...]:
+def _batch(x: Var | Const, count: int, shape: Sequence[Any], indices: Sequence[Any]) -> tuple[Any, ...]:
     """The indices of the leading axes of a factor under broadcasting."""
     own = shape_of(x)[: max(count, 0)]
     missing = len(shape) - len(own)
@@ -95,8 +95,8 @@ def _vecdot(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula
         raise AssertionError("along another axis")
     shape = step.outputs[0].shape
     over, used = _inner(forms, [(a, rank_of(a) - 1), (b, rank_of(b) - 1)], scope)
-    left = (*_batch(forms, a, rank_of(a) - 1, shape, indices), over)
-    right = (*_batch(forms, b, rank_of(b) - 1, shape, indices), over)
+    left = (*_batch(a, rank_of(a) - 1, shape, indices), over)
+    right = (*_batch(b, rank_of(b) - 1, shape, indices), over)
     return _total(over, multiply(forms.element(a, left, used), forms.element(b, right, used)))
 
 

@@ -147,17 +147,17 @@ class Forms:
     def element(self, x: Var | Const, indices: Indices, scope: Scope) -> Formula:
         """One element of an operand: named, or what computes it."""
         if isinstance(x, Const) and x.number < 0:
-            return self.constant(x.value, indices)
+            return self.constant(x.value)
         if x.number in self.names:
             return Element(self.names[x.number], indices, x.number)
         if isinstance(x, Const):
             value = np.asarray(x.value)
             if value.ndim == 0:
-                return self.constant(value.item(), ())
+                return self.constant(value.item())
             raise AssertionError("an array without a name")
         return self.read(self.steps[x.number], indices, scope)
 
-    def constant(self, value: Any, indices: Indices = ()) -> Formula:
+    def constant(self, value: Any) -> Formula:
         """A number of the user's source, or one computed from lengths."""
         if is_size(value) and any(map(self._counts, leaves_of(value))):
             return self._counted(value)

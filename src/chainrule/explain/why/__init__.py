@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.errors import TreeError
 from chainrule.explain.why.answer import Answer
 from chainrule.explain.why.answering import answer
-from chainrule.explain.why.request import split_index
+from chainrule.explain.why.request import result_asked
 from chainrule.explain.why.scene import scene_of, scene_of_followed
 from chainrule.stretch import Followed
 
@@ -35,12 +35,7 @@ def why(f: Callable[..., Any], *args: Any, of: str, result: int | str | None = N
     """
     if not isinstance(of, str):
         raise TreeError(f'of={of!r}: say what is asked about as a text, such as of="dW3[2,1]".')
-    element: tuple[int, ...] | None = None
-    if isinstance(result, str):
-        name, index = split_index(result)
-        if index is not None and all(type(k) is int for k in index):
-            result, element = name, index
-    return Answer(answer(scene_of(f, args, kwargs, result, element), of))
+    return Answer(answer(scene_of(f, args, kwargs, *result_asked(result)), of))
 
 
 def why_followed(followed: Followed, of: str) -> Answer:

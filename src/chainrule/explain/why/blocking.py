@@ -83,7 +83,7 @@ def inner_block(block: Block) -> tuple[Block, bool]:
         if not inputs or inner.constant:
             continue
         for v in inputs:
-            spread = np.array(inner.spread(v, masks[v]))
+            spread = np.array(inner.spread(masks[v]))
             dead = spread & (inner.partial(v) == 0)
             if dead.any() and (best is None or best.stopped is None or dead.sum() > best.stopped.sum()):
                 best = Block(inner, v, masks[v], dead)

@@ -27,7 +27,7 @@ def trail_of(scene: Scene, route: Route) -> Trail:
         pending.append(leg)
         following = route.legs[k + 1] if k + 1 < len(route.legs) else None
         inner = following is not None and leg.end not in scene.named
-        if inner and following is not None and (_plain(leg) or _plain(following)) and not _both_matter(pending, leg):
+        if inner and following is not None and (_plain(leg) or _plain(following)) and not _both_matter(pending):
             continue
         hops.append(_hop(scene, pending))
         pending = []
@@ -39,7 +39,7 @@ def _plain(leg: Leg) -> bool:
     return bool(leg.factor == 1)
 
 
-def _both_matter(pending: list[Leg], leg: Leg) -> bool:
+def _both_matter(pending: list[Leg]) -> bool:
     """Whether a derivative that is not 1 is held back already, and would be joined with another."""
     return sum(not _plain(p) for p in pending) > 1
 
@@ -106,7 +106,7 @@ def factor_reason(scene: Scene, leg: Leg, shown: bool = False) -> Message | None
         if others and others[0].number < 0:
             return None  # a number of the source, which stands there already
         if others:
-            return message("{factor}", factor=_broadcast_element(scene, others[0].number, leg.end, leg.end_index))
+            return message("{factor}", factor=_broadcast_element(scene, others[0].number, leg.end_index))
     if leg.factor in (1, -1) or stage.family == "linear":
         return None
     if stage.family == "selecting":
@@ -120,7 +120,7 @@ def _source(leg: Leg) -> str:
     return text if 0 < len(text) <= 48 else leg.stage.last.operation.spelling
 
 
-def _broadcast_element(scene: Scene, number: int, out: int, index: Index) -> str:
+def _broadcast_element(scene: Scene, number: int, index: Index) -> str:
     """The element of an operand that was broadcast to the result."""
     shape = scene.shape(number)
     own = index[len(index) - len(shape) :] if shape else ()

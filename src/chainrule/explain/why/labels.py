@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -187,9 +187,3 @@ def _axis(chosen: np.ndarray[Any, Any], length: int) -> str | None:
     if int(chosen[-1] - chosen[0]) == len(chosen) - 1:
         return f"{int(chosen[0])}:{int(chosen[-1]) + 1}"
     return f"[{','.join(map(str, map(int, chosen)))}]" if len(chosen) <= _MOST else None
-
-
-def listed(names: Iterable[str], most: int = _MOST) -> str:
-    """Names between commas, not too many of them."""
-    found = list(dict.fromkeys(names))
-    return ", ".join(found[:most]) + (", …" if len(found) > most else "")

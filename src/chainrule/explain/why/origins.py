@@ -114,7 +114,7 @@ def _operands(scene: Scene, step: Step, index: Sequence[int], pointwise: bool) -
 def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) -> Origin:
     value = np.asarray(scene.values[out])[index]
     operands = _operands(scene, step, index, is_pointwise(step))
-    statement = statement_of(scene, step)
+    statement = statement_of(step)
     gaps = {
         "statement": statement,
         "element": element_text(scene.labels[out], index),
@@ -190,7 +190,7 @@ def backward_origin(scene: Scene, stages: Sequence[Stage], start: int, mask: Mas
 
 
 def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
-    step, variable = _culprit(scene, stage, v, made)
+    step, variable = _culprit(scene, stage, v)
     inner = stage if len(stage.steps) == 1 else Stage(scene, (step,), (variable,), (step.outputs[0].number,), True)
     shape = scene.shape(variable)
     at = tuple(map(int, np.argwhere(made)[0])) if made.ndim else ()
@@ -203,9 +203,9 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
             partial = inner.partial(variable)
             spots = np.zeros(shape, bool)
             spots[index] = True
-            local = partial[np.array(inner.spread(variable, spots))].ravel()[0]
+            local = partial[np.array(inner.spread(spots))].ravel()[0]
     gaps = {
-        "statement": statement_of(scene, step),
+        "statement": statement_of(step),
         "operands": ", ".join(f"{name} = {number_text(x)}" for name, x in operands),
         "value": number_text(gradient),
         "local": "" if local is None else number_text(local),
@@ -231,7 +231,7 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
     )
 
 
-def _culprit(scene: Scene, stage: Stage, v: int, made: Mask) -> tuple[Step, int]:
+def _culprit(scene: Scene, stage: Stage, v: int) -> tuple[Step, int]:
     """Of the steps of a stage, the one whose own derivative is not finite, with the operand."""
     if len(stage.steps) == 1 or not stage.pointwise:
         return stage.last, v

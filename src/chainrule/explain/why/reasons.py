@@ -31,7 +31,7 @@ _FAR = 8  # steps that a zero is followed back
 SATURATING = frozenset("tanh special.expit arctan special.erf special.ndtr exp expm1 special.softmax".split())
 
 
-def statement_of(scene: Scene, step: Step) -> Any:
+def statement_of(step: Step) -> Any:
     """A statement of the user's, with its line: what stands in the gap of a sentence."""
     place = place_of(step)
     if place is None:
@@ -60,7 +60,7 @@ def is_relu(scene: Scene, step: Step) -> bool:
     return step.operation.name in ("maximum", "fmax") and len(literal) == 1 and scene.operand(literal[0]) == 0
 
 
-def _in_every_row(scene: Scene, variable: int, mask: Mask) -> int:
+def _in_every_row(mask: Mask) -> int:
     """Of how many rows a mask holds all, where it is the same in every row; 0 where it is not, or there is one row."""
     if mask.ndim < 2 or mask.shape[0] < 2:
         return 0
@@ -72,7 +72,7 @@ def blocker_of(scene: Scene, found: Block) -> Blocker:
     block, certain = inner_block(found)
     stage = block.stage
     step = stage.last
-    statement = statement_of(scene, step)
+    statement = statement_of(step)
     place = place_of(step)
     line = None if place is None else place.line
     source = "" if place is None else place.text
@@ -119,7 +119,7 @@ def _hides_infinity(block: Block) -> bool:
             continue
         whole = np.zeros(block.stage.scene.shape(inner.output), bool)
         for v in inputs:
-            spread = np.array(inner.spread(v, masks[v]))
+            spread = np.array(inner.spread(masks[v]))
             if step.operation.name != "where" and (spread & ~np.isfinite(inner.partial(v))).any():
                 return True
             whole |= spread
@@ -180,7 +180,7 @@ def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[
 def _extremum(
     scene: Scene, block: Block, step: Step, mask: Mask, gaps: dict[str, Any], values: Any
 ) -> tuple[Message, Message | None]:
-    rows = _in_every_row(scene, block.variable, mask)
+    rows = _in_every_row(mask)
     count = int(mask.sum())
     if is_relu(scene, step):
         remedy = message(
@@ -278,14 +278,14 @@ def _why_zero(scene: Scene, number: int, zero: Mask) -> Message | None:
     """Why elements of a value are 0, where that can be said shortly."""
     step = scene.makers.get(number)
     if step is None:
-        rows = _in_every_row(scene, number, zero)
+        rows = _in_every_row(zero)
         return message("these data are 0 in all {rows} rows.", rows=rows) if rows else None
     if is_relu(scene, step):
         source = next(x for x in step.inputs if x.number >= 0)
         return message(
             "{elements} is at most 0: the ReLU of {statement} is off.",
             elements=elements_text(scene.labels[source.number], zero),
-            statement=statement_of(scene, step),
+            statement=statement_of(step),
         )
     if step.operation.name == "multiply":
         for x in step.inputs:
@@ -294,7 +294,7 @@ def _why_zero(scene: Scene, number: int, zero: Mask) -> Message | None:
                 if (dead == zero).all():
                     return message(
                         "{statement} multiplies it by {other}, which is 0 there.",
-                        statement=statement_of(scene, step),
+                        statement=statement_of(step),
                         other=scene.labels[x.number],
                     )
     return None
@@ -326,7 +326,7 @@ def why_zero_element(scene: Scene, number: int, index: tuple[int, ...]) -> Messa
             if step.operation.name.startswith("exp") and value != 0:
                 return message(
                     "{statement} underflows: at {element} = {value} it is 0 to all digits.",
-                    statement=statement_of(scene, step),
+                    statement=statement_of(step),
                     element=element_text(scene.labels[x.number], at),
                     value=number_text(value),
                 )
@@ -383,7 +383,7 @@ def ending_reason(scene: Scene, ending: Ending, title: str) -> Message:
     if ending.stage is None:
         return message("{value} is not used for {result}.", value=label, result=title)
     step = next((s for s in ending.stage.steps if s.operation.kind == "constant"), ending.stage.last)
-    statement = statement_of(scene, step)
+    statement = statement_of(step)
     if step.operation.kind == "constant":
         return message(
             "{value} is used in {statement}, through which no derivative flows: {because}.",

@@ -16,7 +16,7 @@ from chainrule.explain.why.labels import element_text
 from chainrule.explain.why.scene import Scene
 from chainrule.language import Message, message
 
-__all__ = ["Question", "question_of", "split_index"]
+__all__ = ["Question", "question_of", "result_asked", "split_index"]
 
 _PREFIXES = ("grad_", "d", "D", "∂", "")
 
@@ -137,3 +137,12 @@ def _found(scene: Scene, known: dict[str, int], text: str, wanted: str) -> Quest
     where = tuple(map(int, np.argwhere(mask)[0])) if single else ()
     shown = element_text(f"d{name}", where) if single else f"d{name}{rest.replace(' ', '')}"
     return Question(number, mask, shown, single, notes)
+
+
+def result_asked(result: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """What a ``result`` names: an output or a variable, and one of its elements, as in ``"y[2,0]"``."""
+    if isinstance(result, str):
+        name, index = split_index(result)
+        if index is not None and all(type(k) is int for k in index):
+            return name, index
+    return result, None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backward import Backward, backward_of_call, select_output
+from chainrule.backward import backward_of_call, select_output
 from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, TreeError
@@ -236,21 +236,21 @@ def _evaluated(
     )
     made = {x.number for x in forward.inputs} | {c.number for c in forward.constants}
     made |= {o.number for s in forward.steps for o in s.outputs}
-    cotangents = {v: _whole(backward, g, v, values) for v, g in backward.links.items() if v in made}
+    cotangents = {v: _whole(g, v, values) for v, g in backward.links.items() if v in made}
     kept = {v: x for v, x in values.items() if v in made}
     scene = Scene(forward, kept, cotangents, output.variable, title, inputs, notes)
     if not title:
-        scene.title = _result_name(scene, program_of(call), name)
+        scene.title = _result_name(program_of(call), name)
     return scene
 
 
-def _result_name(scene: Scene, program: Program, name: str) -> str:
+def _result_name(program: Program, name: str) -> str:
     """What the result is called: its name in the function, or the function's own."""
     found = next((x.name for x in program.outputs if isinstance(x, Var) and x.name), None)
     return found or name
 
 
-def _whole(backward: Backward, g: Any, variable: int, values: Mapping[int, Any]) -> np.ndarray[Any, Any]:
+def _whole(g: Any, variable: int, values: Mapping[int, Any]) -> np.ndarray[Any, Any]:
     """A cotangent as an array of the shape of its variable."""
     value = values[g] if type(g) is int else resolved(g, values) if is_size(g) else g
     like = np.asarray(values[variable])

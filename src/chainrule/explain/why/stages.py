@@ -159,7 +159,7 @@ class Stage:
             self._partials[v] = np.asarray(found)
         return self._partials[v]
 
-    def spread(self, v: int, x: Any) -> np.ndarray[Any, Any]:
+    def spread(self, x: Any) -> np.ndarray[Any, Any]:
         """An array of the shape of input ``v``, broadcast to the shape of a pointwise stage's result."""
         return np.broadcast_to(x, self.scene.shape(self.output))
 
@@ -175,7 +175,7 @@ class Stage:
         """The tangents of the outputs, where input ``v`` has this one."""
         if self.pointwise and replaced is None:
             with np.errstate(all="ignore"):
-                spread = self.spread(v, tangent)
+                spread = self.spread(tangent)
                 return [np.where(spread == 0, 0, self.partial(v) * spread)]
         linear = self._map(v, "push") if replaced is None else self._linear([v], replaced)
         value = np.asarray(self.scene.values[v])
@@ -233,7 +233,7 @@ class Stage:
     def reach(self, v: int, mask: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         """The elements of each output that hang on the elements of ``v`` in a mask, whatever the numbers are."""
         if self.pointwise:
-            return [np.array(self.spread(v, mask))]
+            return [np.array(self.spread(mask))]
         if self.family == "bilinear":
             return [np.asarray(t) != 0 for t in self.push(v, mask, self.ones_in_place(v))]
         if self.family == "selecting":
@@ -264,7 +264,7 @@ class Stage:
     def live(self, v: int, mask: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         """The elements of each output that change with the elements of ``v`` in a mask."""
         if self.pointwise:
-            return [self.spread(v, mask) & (self.partial(v) != 0)]
+            return [self.spread(mask) & (self.partial(v) != 0)]
         found = []
         for tangent in self.push(v, _drawn(mask, self.scene.values[v])):
             with np.errstate(all="ignore"):

@@ -36,7 +36,7 @@ def text_of(why: Why, width: int = 80) -> str:
     for k, trail in enumerate(why.trails):
         lines += ["", *_trail(trail, k, width)]
     if why.norms:
-        lines += ["", *_norms(why, width)]
+        lines += ["", *_norms(why)]
     for note in why.notes:
         lines += ["", *_wrapped(str(message("Note: {note}", note=note)), width)]
     return "\n".join(line.rstrip() for line in lines)
@@ -129,14 +129,14 @@ def _valued(name: str, value: object) -> str:
     return f"{name} = {number_text(value)}"
 
 
-def _norms(why: Why, width: int) -> Iterator[str]:
+def _norms(why: Why) -> Iterator[str]:
     yield str(message("The gradient of {result}, statement by statement:", result=why.of))
     rows: Sequence[Norm | None] = why.norms
     if len(rows) > _MOST_ROWS:
         half = _MOST_ROWS // 2
         rows = [*rows[:half], None, *rows[-half:]]
     shown = [n for n in rows if n is not None]
-    names = min(max(len(f"d{n.name}") for n in shown), 28)
+    names = min(max(wide(f"d{n.name}") for n in shown), 28)
     heads = [
         str(message("name")),
         str(message("line")),
@@ -155,4 +155,4 @@ def _norms(why: Why, width: int) -> Iterator[str]:
         shape = "×".join(map(str, n.shape)) or "1"
         ratio = "" if n.ratio is None else f"× {number_text(n.ratio)}"
         zeros = "" if not n.zeros else str(message("{percent}% zero", percent=round(100 * n.zeros)))
-        yield f"  {'d' + n.name:<{names}}  {line:>4}  {shape:<12} {number_text(n.norm):>10}  {ratio:>9}  {zeros}"
+        yield f"  {padded('d' + n.name, names)}  {line:>4}  {shape:<12} {number_text(n.norm):>10}  {ratio:>9}  {zeros}"

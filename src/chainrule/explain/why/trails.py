@@ -72,7 +72,7 @@ def children(stage: Stage, v: int, index: Index) -> list[tuple[int, Index, Any]]
     found: list[tuple[int, Index, Any]] = []
     if stage.pointwise:
         partial = stage.partial(v)
-        for position in np.argwhere(stage.spread(v, mask)):
+        for position in np.argwhere(stage.spread(mask)):
             at = tuple(map(int, position))
             found.append((stage.output, at, partial[at]))
         return found
