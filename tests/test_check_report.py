@@ -216,6 +216,7 @@ def test_wide_characters_are_counted_as_wide():
     lines = wrapped("勾配の形は引数の形と同じでなければなりません。`x.T @ g`", 20)
     assert len(lines) > 2
     assert all(columns_of(line) <= 20 for line in lines)
+    assert wrapped("数据（第一行）：全部", 7) == ["数据", "（第一", "行）：", "全部"]
     table = lines_of([Table(["勾配", "x"], [[("W", ""), ("1", "")]])])
     assert ["".join(text for text, _ in line) for line in table] == ["勾配  x", "W     1"]
 

@@ -82,6 +82,8 @@ def test_code_never_begins_with_a_capital_of_ours():
         ("longer than this", 4, ["longer", "than", "this"]),
         ("連鎖律により、勾配は", 8, ["連鎖律に", "より、勾", "配は"]),
         ("行列 W3 の転置", 8, ["行列 W3", "の転置"]),
+        ("求和（沿轴 0）：全部", 14, ["求和（沿轴", "0）：全部"]),
+        ("恰好都为（0，x）", 9, ["恰好都为", "（0，x）"]),
     ],
 )
 def test_words_are_broken_in_every_language(words, width, expected):

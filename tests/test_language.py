@@ -137,6 +137,21 @@ def test_messages_within_messages_are_put_into_the_same_language(monkeypatch):
     assert isinstance(outer.values["a"], Message)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("x", "在 x 处，x"),
+        ("x（第 3 行）", "在 x（第 3 行）处，x（第 3 行）"),
+        ("其中 一项", "在其中 一项处，其中 一项"),
+    ],
+)
+def test_no_blank_is_left_between_wide_characters(value, said, monkeypatch):
+    catalogue = gettext.NullTranslations()
+    catalogue.gettext = {"at {value}, {value}": "在 {value} 处，{value}"}.get
+    monkeypatch.setattr("chainrule.language._catalogue", lambda language: catalogue)
+    assert message("at {value}, {value}", value=value).text("zh") == said
+
+
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)
 def test_every_message_is_translated_with_its_gaps(language):
     assert list(catalogues.missing(catalogues.refreshed(language))) == [], "run `python -m docs.catalogues`"

@@ -15,7 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
+from unicodedata import east_asian_width
 
 from chainrule.errors import ChainruleError
 
@@ -25,6 +27,11 @@ LANGUAGES = ("en", "fr", "ja", "zh")
 _FOLDER = Path(__file__).with_name("locale")
 _DOMAIN = "chainrule"
 _current: ContextVar[str | None] = ContextVar("chainrule_language", default=None)
+
+
+# Languages that put blanks around code and numbers, and none between their own characters.
+_WITHOUT_BLANKS = ("ja", "zh")
+_formatter = Formatter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,39 @@ class Message:
             template = catalogue.gettext(self.template)
         else:
             template = catalogue.ngettext(self.template, self.plural_template, self.count)
+        if current_language() in _WITHOUT_BLANKS:
+            return _fitted(template, self.values)
         return template.format(**self.values)
 
     def text(self, language: str) -> str:
         """The sentence in a language."""
         with in_language(language):
             return str(self)
+
+
+def _fitted(template: str, values: Mapping[str, Any]) -> str:
+    """A template with its gaps filled, less the blanks around a gap that turn out to stand between wide characters.
+
+    ``在 {statement} 处`` needs its blanks around code, and none where the statement ends with ``（第 3 行）``.
+    """
+    text = ""
+    filled = False
+    for literal, name, specification, conversion in _formatter.parse(template):
+        if filled and literal.startswith(" ") and _is_wide(text[-1:]) and _is_wide(literal[1:2]):
+            literal = literal[1:]
+        text += literal
+        filled = name is not None
+        if name is not None:
+            value = _formatter.convert_field(_formatter.get_field(name, (), values)[0], conversion)
+            words = str(_formatter.format_field(value, specification or ""))
+            if text.endswith(" ") and _is_wide(text[-2:-1]) and _is_wide(words[:1]):
+                text = text[:-1]
+            text += words
+    return text
+
+
+def _is_wide(character: str) -> bool:
+    return character != "" and east_asian_width(character) in "WF"
 
 
 def message(template: str, /, **values: Any) -> Message:

@@ -9,6 +9,9 @@ from itertools import pairwise
 
 __all__ = ["Code", "Heading", "Line", "Paragraph", "Part", "Table", "columns_of", "lines_of", "wrapped"]
 
+# The categories of marks that open what they stand before.
+_OPENING = ("Ps", "Pi")
+
 Part = tuple[str, str]  # a text, and its style: "", "bold", "right", "wrong", "code" or "quiet"
 Line = tuple[Part, ...]
 
@@ -64,7 +67,10 @@ def _words(text: str) -> list[str]:
     word, inside = "", False
     for character in text:
         wide = columns_of(character) == 2
-        if wide and not inside and word and not unicodedata.category(character).startswith("P"):
+        # No line begins with a mark that closes, and none ends with one that opens.
+        opened = bool(word) and unicodedata.category(word[-1]) in _OPENING
+        closing = unicodedata.category(character) not in _OPENING and unicodedata.category(character).startswith("P")
+        if wide and not inside and word and not opened and not closing:
             found.append(word)
             word = ""
         word += character

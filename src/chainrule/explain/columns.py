@@ -7,8 +7,9 @@ import unicodedata
 
 __all__ = ["padded", "wide", "wrapped"]
 
-# What no line may begin with, in Chinese and Japanese.
-_CLOSING = frozenset("、。,.:;!?)」』】〉》,。:;!?)]}")
+# What no line may begin with, and what none may end with, in Chinese and Japanese.
+_CLOSING = frozenset("、。，．：；！？）」』】〉》”’…,.:;!?)]}")
+_OPENING = frozenset("（「『【〈《“‘")
 
 
 def wide(text: str) -> int:
@@ -30,8 +31,7 @@ def wrapped(text: str, width: int) -> list[str]:
     """A text broken at blanks, and between characters of languages that write none."""
     lines, line = [], ""
     for piece in _pieces(text):
-        stays = piece[0] in _CLOSING and not line.endswith(" ")
-        if line and wide(line) + wide(piece.rstrip()) > width and not stays:
+        if line and wide(line) + wide(piece.rstrip()) > width:
             lines.append(line.rstrip())
             line = piece.lstrip()
         else:
@@ -44,7 +44,12 @@ def _pieces(text: str) -> list[str]:
     found: list[str] = []
     for word in re.findall(r"\S+\s*", text):
         if any(unicodedata.east_asian_width(c) in "WF" for c in word):
-            found += re.findall(r"[ -ɏ]+|.", word)
+            for piece in re.findall(r"[ -ɏ]+|.", word):
+                joined = found and not found[-1].endswith(" ") and (piece[0] in _CLOSING or found[-1][-1] in _OPENING)
+                if joined:
+                    found[-1] += piece
+                else:
+                    found.append(piece)
         else:
             found.append(word)
     return found
