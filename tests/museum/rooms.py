@@ -6,6 +6,7 @@ from tests.museum import (
     activations,
     attention,
     convolution,
+    courses,
     dense,
     losses,
     normalisation,
@@ -29,6 +30,7 @@ ROOMS = [
     attention.room,
     numerics.room,
     pairs.room,
+    courses.room,
     right.room,
 ]
 EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}

@@ -114,6 +114,28 @@ def _sigmoid(name: str, backward: str, kinds: str = "", steps: str = "", wrong: 
     return Script(name, SIGMOID_DATA, SIGMOID_FORWARD, backward, "loss", SIGMOID, *known)
 
 
+SQUARES_DATA = """
+np.random.seed(1)
+X = np.random.rand(7, 3)
+y = np.random.rand(7, 2)
+W1 = 2 * np.random.rand(3, 4) - 1
+W2 = 2 * np.random.rand(4, 2) - 1
+"""
+SQUARES_FORWARD = """
+z1 = np.dot(X, W1)
+a1 = 1 / (1 + np.exp(-z1))
+z2 = np.dot(a1, W2)
+out = 1 / (1 + np.exp(-z2))
+loss = np.sum((out - y) ** 2)
+"""
+SQUARES = {"W1": "dW1", "W2": "dW2"}
+
+
+def _squares(name: str, backward: str, kinds: str = "", steps: str = "", wrong: str = "") -> Script:
+    known = (frozenset(kinds.split()), tuple(steps.split()), tuple(wrong.split()))
+    return Script(name, SQUARES_DATA, SQUARES_FORWARD, backward, "loss", SQUARES, *known)
+
+
 SCRIPTS = [
     _relu(
         "right",
@@ -307,5 +329,44 @@ db = dY.sum(axis=0)
 """,
         "cost",
         {"W": "dW", "b": "db"},
+    ),
+    _squares(
+        "half of the derivative of the error",
+        """
+delta2 = (out - y) * out * (1 - out)
+dW2 = np.dot(a1.T, delta2)
+delta1 = delta2.dot(W2.T) * a1 * (1 - a1)
+dW1 = np.dot(X.T, delta1)
+""",
+        "factor_2_missing",
+        "loss",
+        "W1 W2",
+    ),
+    _squares(
+        "sigmoid of what is a sigmoid",
+        """
+def slope(x):
+    s = 1 / (1 + np.exp(-x))
+    return s * (1 - s)
+delta2 = 2 * (out - y) * slope(out)
+dW2 = np.dot(a1.T, delta2)
+delta1 = delta2.dot(W2.T) * slope(a1)
+dW1 = np.dot(X.T, delta1)
+""",
+        "uses_post_activation_wrongly",
+        "out a1",
+        "W1 W2",
+    ),
+    _squares(
+        "the error goes back as it is",
+        """
+delta2 = 2 * (out - y)
+dW2 = np.dot(a1.T, delta2 * out * (1 - out))
+delta1 = delta2.dot(W2.T) * a1 * (1 - a1)
+dW1 = np.dot(X.T, delta1)
+""",
+        "missing_activation_grad",
+        "out",
+        "W1",
     ),
 ]

@@ -68,7 +68,20 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         if left:
             findings += elementwise_findings(trials, usable, left)
     explained = {n for f in findings for n in f.gradients}
-    return Diagnosis(sorted(findings, key=lambda f: f.rank), tuple(n for n in wrong if n not in explained))
+    return Diagnosis(_near(findings), tuple(n for n in wrong if n not in explained))
+
+
+_FAR = 1.2  # how much likelier one explanation is than another that is not worth saying beside it
+
+
+def _near(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings, likeliest first, without those that are much less likely than another for the same gradients."""
+    found: list[Finding] = []
+    for f in sorted(findings, key=lambda f: f.rank):
+        likelier = [k for k in found if set(f.gradients) <= set(k.gradients) and f.rank > k.rank + _FAR]
+        if f.together or not likelier:
+            found.append(f)
+    return found
 
 
 # What is said of a gradient whose terms are known, and says less than they do.
