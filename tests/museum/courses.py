@@ -380,3 +380,88 @@ def attention_by_outputs(Q, K, V, dO):
 
 
 room.right(attention_by_outputs, attention, ATTENTION)
+
+
+# ---- weights, penalties, variational and instance-wise losses
+def weighted_bce(logits, y, w):
+    p = 1 / (1 + np.exp(-logits))
+    ce = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    loss = (w * ce).sum() / w.sum()
+    return loss
+
+
+def weighted_bce_over_n(logits, y, w):
+    p = 1 / (1 + np.exp(-logits))
+    return w * (p - y) / len(y)
+
+
+room.wrong(
+    weighted_bce_over_n, weighted_bce,
+    {"logits": normal(7), "y": np.array([1.0, 0, 0, 1, 1, 0, 1]), "w": room.positive(7)},
+    "wrong_count", "loss", "logits", wrt="logits",
+)  # fmt: skip
+
+
+def elastic(X, y, w, l1, l2):
+    r = X @ w - y
+    fit = 0.5 * (r @ r) / len(y)
+    lasso = l1 * np.abs(w).sum()
+    ridge = 0.5 * l2 * (w @ w)
+    obj = fit + lasso + ridge
+    return obj
+
+
+def elastic_minus(X, y, w, l1, l2):
+    return X.T @ (X @ w - y) / len(y) - l1 * np.sign(w) - l2 * w
+
+
+room.wrong(
+    elastic_minus, elastic, {"X": normal(8, 4), "y": normal(8), "w": normal(4), "l1": 0.3, "l2": 0.7},
+    ["sign_flipped_term", "sign_flipped_term"], ["lasso", "ridge"], "w", wrt="w",
+)  # fmt: skip
+
+
+def variational(mu, logvar, eps, x):
+    z = mu + np.exp(0.5 * logvar) * eps
+    rec = ((z - x) ** 2).sum()
+    kl = -0.5 * np.sum(1 + logvar - mu**2 - np.exp(logvar))
+    loss = rec + kl
+    return loss
+
+
+def variational_without_half(mu, logvar, eps, x):
+    z = mu + np.exp(0.5 * logvar) * eps
+    dz = 2 * (z - x)
+    return dz + mu, dz * eps * np.exp(0.5 * logvar) + 0.5 * (np.exp(logvar) - 1)
+
+
+room.wrong(
+    variational_without_half, variational,
+    {"mu": normal(5, 2), "logvar": normal(5, 2), "eps": normal(5, 2), "x": normal(5, 2)},
+    "extra_factor missing_inner_derivative missing_scale", "z", "logvar", wrt="mu logvar",
+)  # fmt: skip
+
+
+def instance_norm(x, gamma):
+    mu = x.mean(axis=(2, 3), keepdims=True)
+    xc = x - mu
+    var = (xc**2).mean(axis=(2, 3), keepdims=True)
+    xn = xc / np.sqrt(var + 1e-5)
+    out = gamma[None, :, None, None] * xn
+    return out
+
+
+def instance_norm_over_batch(x, gamma, dout):
+    xc = x - x.mean(axis=(2, 3), keepdims=True)
+    inv = 1 / np.sqrt((xc**2).mean(axis=(2, 3), keepdims=True) + 1e-5)
+    xn = xc * inv
+    d = dout * gamma[None, :, None, None]
+    axes = (0, 2, 3)
+    dx = inv * (d - d.mean(axis=axes, keepdims=True) - xn * (d * xn).mean(axis=axes, keepdims=True))
+    return dx, (dout * xn).sum(axis=axes)
+
+
+room.wrong(
+    instance_norm_over_batch, instance_norm, {"x": normal(2, 3, 4, 5), "gamma": normal(3)}, "wrong_axis", "mu var xn",
+    "x",
+)  # fmt: skip

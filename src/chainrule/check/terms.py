@@ -7,7 +7,7 @@ mean in ``data`` alone, has other multiples of the two, which are found by solvi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ _MOST = 8  # terms of a loss that are told apart
 _THROUGH = frozenset(("negative", "positive", "identity", "float", "copy", "asarray"))
 _COUNTED = frozenset(("mean", "average", "nanmean", "var", "std", "divide"))
 _PLAIN = frozenset((0.25, 0.5, 1.0, 2.0, 4.0))  # factors that are more likely to be themselves than those of the data
+_OF_THE_TERM = frozenset(("missing_reg_grad", "missing_batch_mean", "missing_mean"))
 _SQUARED = frozenset(("power", "square"))
 
 
@@ -174,9 +175,14 @@ def term_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str],
     lengths = [trials.drawing.named_lengths(t.exact.draw) for t in usable]
     found: list[Finding] = []
     for name in wrong:
-        faults = _faults(name, usable, per_draw)
+        present = sum(any(np.any(shares[k][name]) for shares in per_draw) for k in range(len(terms)))
+        kept = [k for k, t in enumerate(usable) if np.size(t.exact.gradients[name]) > present]
+        if not kept:
+            continue
+        tried, shares_of = [usable[k] for k in kept], [per_draw[k] for k in kept]
+        faults = _faults(name, tried, shares_of)
         together = _TOGETHER if len(faults) > 1 else 0
-        own = [_finding(f, usable, per_draw, terms, lengths, batch, together) for f in faults]
+        own = [_finding(f, tried, shares_of, terms, [lengths[k] for k in kept], batch, together) for f in faults]
         if all(f is not None for f in own):
             found += [f for f in own if f is not None]
     # A gradient that one term alone goes into has a multiple of it, too; that is the same fault where it is the same.
@@ -185,7 +191,26 @@ def term_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str],
         own_finding = _finding(fault, usable, per_draw, terms, lengths, batch, 0)
         if own_finding is not None and (own_finding.number, own_finding.details.get("factor")) in known:
             found.append(own_finding)
-    return _in_one(found)
+    return [_where_it_enters(f, usable[0].exact, terms, per_draw[0]) for f in _in_one(found)]
+
+
+def _where_it_enters(
+    finding: Finding, exact: Exact, terms: Sequence[Term], shares: Sequence[Mapping[str, Any]]
+) -> Finding:
+    """A fault that other gradients of the same term do not have sits where the term reads the array."""
+    place = next(k for k, t in enumerate(terms) if t.number == finding.number)
+    others = {n for n, share in shares[place].items() if np.any(share)} - set(finding.gradients)
+    if not others or finding.kind in _OF_THE_TERM:
+        return finding
+    leaf = next(k for k, leaf in enumerate(exact.leaves) if leaf.name == finding.gradients[0])
+    number, steps = exact.backward.wrt[leaf].number, exact.backward.program.steps
+    readers = [k for k in sorted(terms[place].steps) if any(x.number == number for x in steps[k].inputs)]
+    if not readers:
+        return finding
+    details = {k: v for k, v in finding.details.items() if k != "statement"}
+    return replace(
+        finding, place=place_of(exact.backward.program, exact.backward.forward_steps, readers[0]), details=details
+    )
 
 
 def _alone_in(

@@ -17,6 +17,8 @@ __all__ = ["other_numbers"]
 def other_numbers(base: Base, k: int, step: Step, params: Any) -> Iterator[Variant]:
     """Numbers and counts that stand in a step, exchanged for others."""
     function = base.function(k)
+    if step.operation.name == "divide":
+        yield from _computed_count(base, k, step, params)
     for n, x in enumerate(step.inputs):
         if not isinstance(x, Const) or x.number >= 0 or isinstance(x.value, bool):
             continue
@@ -32,6 +34,15 @@ def other_numbers(base: Base, k: int, step: Step, params: Any) -> Iterator[Varia
             if number not in seen and np.isfinite(number):
                 seen.add(number)
                 yield word, n, other, cost, _with(function, n, number, params)
+
+
+def _computed_count(base: Base, k: int, step: Step, params: Any) -> Iterator[Variant]:
+    """A number that is computed, such as a sum of weights, in whose place a count stands."""
+    x = step.inputs[1]
+    if isinstance(x, Const) or np.ndim(base.operands(k)[1]) or x.number in base.wiring.flow:
+        return
+    for text, number in _counts(base):
+        yield "other count", 1, text, 0.2, _with(base.function(k), 1, number, params)
 
 
 def _for_counts(base: Base, value: float) -> Iterator[tuple[str, Any, float, float]]:

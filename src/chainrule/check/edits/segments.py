@@ -38,7 +38,7 @@ class Segment:
         into: the backward step that makes the cotangent of the start.
         share: the variable that holds the share of that cotangent that comes through the segment.
         elementwise: whether each element of the end depends on one of the start alone.
-        local: the local derivative, where it is elementwise; the diagonal of the Jacobian elsewhere.
+        local: the local derivative, where it is elementwise; the diagonal of the Jacobian elsewhere, if that is small.
         owner: the forward step that the segment belongs to.
         functions: the names of its operations.
     """
@@ -156,13 +156,11 @@ def _segment(base: Base, start: int, end: int, forward: set[int]) -> Segment | N
             np.allclose(pull(g), g * local, rtol=1e-9, atol=1e-300) for g in random.standard_normal((2, *shape))
         )
         if not elementwise:
-            if np.size(base.values[start]) > _LARGEST:
-                return None
-            local = _diagonal(pull, shape)
+            local = _diagonal(pull, shape) if np.size(base.values[start]) <= _LARGEST else None
     except (ValueError, TypeError, IndexError, FloatingPointError):
         return None
     owner = max(forward)
-    if not np.all(np.isfinite(local)):
+    if local is not None and not np.all(np.isfinite(local)):
         return None
     functions = frozenset(wiring.steps[k].operation.name for k in forward)
     return Segment(
@@ -231,7 +229,8 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
             yield replace(edit("local dropped", "-1", cost + 0.05, _fixed(top, -1.0)), kind=kind)
         if not segment.elementwise:
             diagonal = "softmax_diag_only" if "exp" in segment.functions else "treats_stat_as_constant"
-            yield replace(edit("diagonal", "", 0.05, _fixed(top, segment.local)), kind=diagonal)
+            if segment.local is not None:
+                yield replace(edit("diagonal", "", 0.05, _fixed(top, segment.local)), kind=diagonal)
             continue
         if not segment.is_activation:
             continue
@@ -324,7 +323,9 @@ def applied_again(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
     """
     wiring = base.wiring
     for segment in segments:
-        if not segment.is_activation or not (segment.elementwise or "exp" in segment.functions):
+        if segment.local is None or not segment.is_activation:
+            continue
+        if not segment.elementwise and "exp" not in segment.functions:
             continue
         for number in (segment.start, segment.end):
             whole = wiring.backward.links.get(number)

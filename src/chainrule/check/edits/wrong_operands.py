@@ -66,8 +66,8 @@ _LINEAR = frozenset("multiply divide add subtract negative positive copy identit
 
 
 def _activates(c: Context, z: int, a: int) -> bool:
-    """Whether ``a`` is computed from ``z`` element by element, in a few steps, from nothing else of its shape."""
-    return bool(_path(c, z, a))
+    """Whether ``a`` is an activation of ``z``: computed element by element, in a few steps, that bend."""
+    return any(c.wiring.steps[k].operation.name not in _LINEAR for k in _path(c, z, a))
 
 
 def _path(c: Context, z: int, a: int) -> list[int]:
