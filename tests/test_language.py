@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gettext
+import re
 
 import pytest
 
@@ -47,6 +48,28 @@ def test_the_check_of_catalogues_finds_what_is_wrong(english, translation, compl
     found = list(catalogues.missing(catalogue))
     assert len(found) == (complaint is not None)
     assert not found or found[0].startswith(complaint)
+
+
+# A French sign of two parts without its blank, or with one at which a line may break; code has signs of its own.
+_FRENCH_SIGN = re.compile(r"(?<![\s\u00a0])(?:[;?!]|:)(?=\s|$)|(?<!\u00a0)(?<=\s)[;:?!](?=\s|$)")
+
+
+def french_signs(text: str) -> list[str]:
+    """The signs of two parts that do not stand after a blank that holds them to the word before."""
+    return _FRENCH_SIGN.findall(re.sub(r"`[^`]*`|\{\w+\}", "x", text))
+
+
+def test_signs_of_two_parts_stand_after_a_blank_that_holds_in_french():
+    assert french_signs("`a : b`\u00a0: oui\u00a0; non\u00a0?") == []
+    assert french_signs("non: oui ; non !") == [":", ";", "!"]
+    strings = {
+        string: signs
+        for entry in catalogues.translated("fr")
+        if entry.id
+        for string in ((entry.string,) if isinstance(entry.string, str) else entry.string)
+        if (signs := french_signs(string))
+    }
+    assert strings == {}
 
 
 def templates_that_are_computed(source: str) -> list[int]:

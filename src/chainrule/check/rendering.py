@@ -28,7 +28,9 @@ def blocks_of(report: Reported) -> list[Block]:
         blocks.append(_table(report.gradients.values()))
     wrong = [g for g in report.gradients.values() if not g.ok]
     blocks += [
-        Paragraph(f"{g.name}: {g.convention}", indent=2) for g in report.gradients.values() if g.convention is not None
+        Paragraph(_labelled(g.name, g.convention), indent=2)
+        for g in report.gradients.values()
+        if g.convention is not None
     ]
     if report.judged and not report.ok:
         blocks += _faults(report, wrong)
@@ -140,7 +142,7 @@ def _suspect(
         title = message("A question about {gradients}", gradients=names_text(names)) if names else message("A question")
         return [Heading(str(title)), Paragraph(str(s.explanation), indent=2)]
     kind = str(message("the cause was not found")) if s.kind == "unknown" else s.kind
-    blocks: list[Block] = [Heading(f"{names_text(names)}: {kind}" if names else kind)]
+    blocks: list[Block] = [Heading(_labelled(names_text(names), kind) if names else kind)]
     blocks.append(Paragraph(str(s.explanation), indent=2))
     rows: list[tuple[str, str]] = []
     if s.candidate_line is not None:
@@ -167,8 +169,13 @@ def _suspect(
     )
     if distinct:
         blocks.append(Paragraph(str(message("What fits too:")), indent=2))
-        blocks += [Paragraph(f"{o.kind}: {o.explanation}", indent=2, bullet="- ") for o in distinct[:_MOST_OTHERS]]
+        blocks += [Paragraph(_labelled(o.kind, o.explanation), indent=2, bullet="- ") for o in distinct[:_MOST_OTHERS]]
     return blocks
+
+
+def _labelled(label: str, content: str | Message) -> str:
+    """What something is about, and what is said of it; languages set the colon apart in their own ways."""
+    return str(message("{label}: {content}", label=label, content=content))
 
 
 def _holds(names: Sequence[str], several: bool) -> Message:

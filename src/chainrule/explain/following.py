@@ -70,7 +70,8 @@ def _groups(story: Story) -> Iterator[tuple[str, list[_Row]]]:
 def _because(found: ElementSum) -> Iterator[str]:
     for term in found.terms:
         if term.what is not None and not term.named:
-            yield f"∂{term.element}/∂{found.element} = {number_text(term.factor)}: {term.what}"
+            label = f"∂{term.element}/∂{found.element} = {number_text(term.factor)}"
+            yield str(message("{label}: {content}", label=label, content=term.what))
 
 
 def _ending(story: Story) -> list[str]:

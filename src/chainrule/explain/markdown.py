@@ -41,7 +41,9 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
     if depth != "brief":
         yield _plain(str(introduction(derivation)))
         if derivation.indices:
-            yield "\n".join(f"- ${letter}$: {_plain(str(runs))}" for letter, runs in derivation.indices.items())
+            yield "\n".join(
+                "- " + _labelled(f"${letter}$", _plain(str(runs))) for letter, runs in derivation.indices.items()
+            )
     if depth == "brief":
         yield from _brief(derivation)
     outline = Outline(derivation, written_out=depth == "full")
@@ -92,24 +94,29 @@ def _entry(entry: Entry, depth: Depth) -> Iterator[str]:
     label = "" if entry.label is None else _label(entry)
     if entry.kind == "formula":
         if label:
-            yield f"{label}:"
+            yield _labelled(label, "")
         yield _formula(entry.content)
     elif entry.kind == "code":
         yield _fenced("python", str(entry.content))
     elif entry.kind == "shapes":
-        yield f"{label}: {_code(str(entry.content))}"
+        yield _labelled(label, _code(str(entry.content)))
     elif entry.kind == "array":
         lines = array_lines(entry.content, _WIDTH, whole=depth == "full")
         whole = is_small(entry.content) or depth == "full"
         said = None if whole else summary(entry.content)
         shape = shape_text(getattr(entry.content, "shape", ()))
         if len(lines) == 1:
-            yield f"{label}: {_code(lines[0])}"
+            yield _labelled(label, _code(lines[0]))
             return
-        yield f"{label}: {_plain(f'{shape} {said}')}" if said is not None else f"{label}:"
+        yield _labelled(label, "" if said is None else _plain(f"{shape} {said}"))
         yield _fenced("text", "\n".join(lines))
     else:
-        yield f"{label}: {_plain(str(entry.content))}" if label else _plain(str(entry.content))
+        yield _labelled(label, _plain(str(entry.content))) if label else _plain(str(entry.content))
+
+
+def _labelled(label: str, content: str) -> str:
+    """A label and what it stands before; languages set the colon apart in their own ways."""
+    return str(message("{label}: {content}", label=label, content=content)).rstrip()
 
 
 def _label(entry: Entry) -> str:
