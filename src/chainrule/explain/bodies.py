@@ -434,6 +434,11 @@ class Body(Scene):
                 )
         return message("The formulas hold for any turn of the loop, and the numbers are those of the last one.")
 
+    def part(self, reading: Reading) -> Part:
+        """What is said about a statement; of a loop in the body only that it is one, for its lines are its body's."""
+        found = super().part(reading)
+        return found if loop_in(reading.step) is None else replace(found, routes=())
+
     def parts(self) -> list[Part]:
         """One part per statement of the body, in backward order."""
         readings = [r for r in self.forward.readings if r.out.number not in self.given]

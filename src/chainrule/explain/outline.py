@@ -185,7 +185,7 @@ def _same(chain: Equation, part: Part, route: Route) -> bool:
 
 def _line_entries(line: Line) -> Iterator[Entry]:
     yield Entry("code", message("Code"), line.code, "code")
-    if line.shapes:
+    if line.shapes and len(set(line.shapes.split(" = "))) > 1:
         yield Entry("shapes", message("Shapes"), line.shapes, "shapes")
     for code, why in line.reasons:
         yield Entry("text", message("Why {code}", code=code), why, "why")

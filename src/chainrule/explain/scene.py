@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.agreeing import agrees, without_ties
+from chainrule.explain.algebra import is_number
 from chainrule.explain.chains import Chain, LocalDerivative, chain_of, collected, local_of
 from chainrule.explain.conventions import convention_note
 from chainrule.explain.derivation import Line, Local, Part, Route
@@ -176,7 +177,7 @@ class Scene:
             tuple(found for n in active if (found := self._local(reading, n)) is not None),
             tuple(self.route(n) for n in self._as_coded([n for n in active if self.consumers[n][0] is reading])),
             self.values[out.number],
-            self.gradients.get(out.number),
+            self._gradient(out.number),
             self.repeats,
             self.note(reading),
         )
@@ -225,6 +226,8 @@ class Scene:
     def note(self, reading: Reading) -> Message | None:
         """What is to be said about a statement as a whole."""
         name = self.forward.names[reading.out.number]
+        if reading.form is None and len(reading.step.outputs) > 1 and reading.out.number not in self.active:
+            return None  # that is said of the results that have a gradient
         if reading.form is None:
             return matrix_note(reading.step, name, [self.forward.names.get(x.number, "") for x in reading.step.inputs])
         if name in self.forward.renamed:
@@ -260,8 +263,21 @@ class Scene:
             lines,
             self.identities(number),
             matrix,
-            loops if loops is not None else None if lines else self.without_lines(number),
+            loops if loops is not None else None if lines else self._without_lines(number),
         )
+
+    def _vanishes(self, number: int) -> bool:
+        """Whether the formula of a gradient is zero, whatever rounding leaves of it in numbers."""
+        chain = self.chains.get(self.forward.names[number])
+        return chain is not None and is_number(chain.worked, 0)
+
+    def _gradient(self, number: int) -> Any:
+        found = self.gradients.get(number)
+        return np.zeros_like(found) if found is not None and self._vanishes(number) else found
+
+    def _without_lines(self, number: int) -> Message | None:
+        """What is to be said where the code has no line for a gradient; nothing where that is zero."""
+        return None if self._vanishes(number) else self.without_lines(number)
 
     def _of_loops(self, number: int) -> Message | None:
         """What is to be said of a gradient where loops read the array."""

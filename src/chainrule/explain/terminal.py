@@ -150,6 +150,9 @@ def _entry(entry: Entry, depth: Depth, width: int, indent: int) -> Iterator[Styl
         lines = wrapped(str(entry.content), width - column)
     else:
         lines = str(entry.content).splitlines()
+        if max(map(wide, lines)) > width - column:
+            yield [(label, "cyan")]
+            label, column = "", indent + 2
     yield from _rows(label, lines, column, style)
 
 

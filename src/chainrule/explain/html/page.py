@@ -144,8 +144,7 @@ def _picture(drawing: str) -> str:
 
 def _code(derivation: Derivation) -> str:
     """The statements in their order, and the backward lines in theirs."""
-    parts = list(enumerate(derivation.parts))
-    order = [pair for group in reversed(_groups(parts)) for pair in group]
+    order = _as_written(list(enumerate(derivation.parts)))
     forward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{part.line or ""}</span>'
         f"<code>{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
@@ -177,15 +176,16 @@ def _in_tens(texts: list[str], tens: int = 2) -> list[list[str]]:
     return [texts[k : k + 10 * tens] for k in range(0, len(texts), 10 * tens)]
 
 
-def _groups(parts: Sequence[tuple[int, Part]]) -> list[list[tuple[int, Part]]]:
-    """Statements that stand together, each group in the order of the source: a loop's head, and what is below it."""
+def _as_written(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
+    """Statements in the order of the source: the head of a loop stands above its body."""
     groups: list[list[tuple[int, Part]]] = []
     for place, part in parts:
-        if part.repeats > 1 and groups and groups[-1][0][1].source.lstrip().startswith(("for ", "while ")):
-            groups[-1].insert(1, (place, part))
+        head = groups[-1][0][1] if groups else None
+        if head is not None and part.repeats > head.repeats and head.source.lstrip().startswith(("for ", "while ")):
+            groups[-1].append((place, part))
         else:
             groups.append([(place, part)])
-    return groups
+    return [pair for head, *body in reversed(groups) for pair in (head, *_as_written(body))]
 
 
 def _introduction(derivation: Derivation) -> str:

@@ -161,6 +161,8 @@ class Forms:
         """A number of the user's source, or one computed from lengths."""
         if is_size(value) and any(map(self._counts, leaves_of(value))):
             return self._counted(value)
+        if is_size(value) and value.expression[0] == "np.sqrt":
+            return power(self.constant(value.expression[1]), number(0.5))
         if is_size(value):
             text = self.size_text(value)
             plain = plain_number(value)

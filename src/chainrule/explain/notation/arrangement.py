@@ -315,16 +315,23 @@ def _signed(x: tree.Formula) -> tuple[bool, tree.Formula]:
 
 
 def _branches(x: tree.Cases) -> Set:
-    condition = x.condition
-    inside = (
-        Line((_placed(condition.left)[0], _relation(condition.operator), _placed(condition.right)[0]))
-        if isinstance(condition, tree.Compare)
-        else _placed(condition)[0]
-    )
+    inside = _condition(x.condition)
     before, _, after = str(message("if {condition}", condition="\0")).partition("\0")
     words = (*([Word(before, "text")] if before else []), inside, *([Word(after, "text")] if after else []))
     rest = (_placed(x.otherwise)[0], Word(str(message("otherwise")), "text"))
     return Branches(((_placed(x.then)[0], Line(words)), rest))
+
+
+def _condition(x: tree.Formula) -> Set:
+    """A condition without brackets around it; several at once between commas."""
+    if isinstance(x, tree.Compare):
+        return Line((_placed(x.left)[0], _relation(x.operator), _placed(x.right)[0]))
+    if isinstance(x, tree.Apply) and x.function == "and":
+        parts: list[Set] = []
+        for k, argument in enumerate(x.arguments):
+            parts += [Word(",", "operator"), _condition(argument)] if k else [_condition(argument)]
+        return Line(tuple(parts))
+    return _placed(x)[0]
 
 
 def arranged_index(x: Any) -> Set:
