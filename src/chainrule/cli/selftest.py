@@ -72,6 +72,6 @@ def selftest(
             console.print(styled(selftest_blocks(result), console.width), soft_wrap=True)
         else:
             print(Text(str(result)).plain)
-    print_notes(loaded.notes, errors)
+        print_notes(loaded.notes, errors)
     if not result.ok:
         raise typer.Exit(FAILED)
