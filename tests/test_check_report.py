@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.check.layout import Table, columns_of, lines_of, wrapped
+from chainrule.check.layout import Table, lines_of
 from chainrule.check.levels import at_level
 from chainrule.check.report import GradientVerdict, Report
 from chainrule.check.vocabulary import KINDS, explanation, kind_named, place, same_kind, suspect
 from chainrule.errors import ChainruleError, NotJudgedError
+from chainrule.explain.columns import wide, wrapped
 from chainrule.language import message
 
 GAPS = set("statement gradients operand wrong right factor count axis condition error candidate_line".split())
@@ -211,11 +212,11 @@ def test_a_cause_that_was_not_found_is_said_so():
 
 
 def test_wide_characters_are_counted_as_wide():
-    assert columns_of("ab") == 2
-    assert columns_of("勾配") == 4
+    assert wide("ab") == 2
+    assert wide("勾配") == 4
     lines = wrapped("勾配の形は引数の形と同じでなければなりません。`x.T @ g`", 20)
     assert len(lines) > 2
-    assert all(columns_of(line) <= 20 for line in lines)
+    assert all(wide(line) <= 20 for line in lines)
     assert wrapped("数据（第一行）：全部", 7) == ["数据", "（第一", "行）：", "全部"]
     table = lines_of([Table(["勾配", "x"], [[("W", ""), ("1", "")]])])
     assert ["".join(text for text, _ in line) for line in table] == ["勾配  x", "W     1"]

@@ -236,7 +236,7 @@ class Collecting:
         found[text] = message(
             "Only where {condition} holds does the result change with it. Elsewhere it is constant there, and its "
             "derivative is 0.",
-            condition=text.strip("()"),
+            condition=_bare(text),
         )
 
     def _collected(self, step: Step, found: dict[str, Message]) -> None:
@@ -272,6 +272,16 @@ def _shape(x: Var | Const) -> str:
     lengths = shape_of(x)
     inner = ",".join(str(plain_number(n)) for n in lengths)
     return f"({inner},)" if len(lengths) == 1 else f"({inner})"
+
+
+def _bare(text: str) -> str:
+    """A condition without the brackets around the whole of it."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[1:-1] if place == len(text) - 1 > 0 else text
+    return text
 
 
 def letters_text(indices: Sequence[Any]) -> str:

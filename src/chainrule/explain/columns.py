@@ -7,9 +7,18 @@ import unicodedata
 
 __all__ = ["padded", "wide", "wrapped"]
 
+# Code between backticks is a part of its word, with its blanks.
+_WORD = re.compile(r"(?:`[^`]*`|\S)+\s*")
 # What no line may begin with, and what none may end with, in Chinese and Japanese.
-_CLOSING = frozenset("、。，．：；！？）」』】〉》”’…,.:;!?)]}")
-_OPENING = frozenset("（「『【〈《“‘")
+_MARKS = "、。，．：；！？）」』】〉》”’…"
+_SMALL = "・ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
+_ASCII = r",.:;!?)\]}"
+_SIGN = re.compile(rf"[（「『【〈《“‘(\[{{]*(?:[ -ɏ]+|.)[{_MARKS}{_SMALL}{_ASCII}]*")
+# A phrase of Japanese ends with its particles or its ending, which are written in hiragana.
+_KANA = re.compile("[ぁ-ん]")
+# What the first of two joined verbs ends with, mostly.
+_STEMS = "しきりみびちぎえけせめれべ"
+_PHRASE = re.compile(rf"(?:`[^`]*`|[^ぁ-ん{_MARKS}])*[ぁ-ん{_MARKS}]*(?:(?<=[ぁ-ん{_MARKS}])[{_ASCII}]+)?\s*")
 
 
 def wide(text: str) -> int:
@@ -28,9 +37,9 @@ def padded(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text broken at blanks, and between characters of languages that write none."""
+    """A text broken at blanks, and where languages that write none allow it: in Japanese, between phrases."""
     lines, line = [], ""
-    for piece in _pieces(text):
+    for piece in _pieces(text, width):
         if line and wide(line) + wide(piece.rstrip()) > width:
             lines.append(line.rstrip())
             line = piece.lstrip()
@@ -39,17 +48,26 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() else lines or [""]
 
 
-def _pieces(text: str) -> list[str]:
+def _pieces(text: str, width: int) -> list[str]:
     """The shortest parts that stay together."""
+    japanese = _KANA.search(text) is not None
     found: list[str] = []
-    for word in re.findall(r"\S+\s*", text):
-        if any(unicodedata.east_asian_width(c) in "WF" for c in word):
-            for piece in re.findall(r"[ -ɏ]+|.", word):
-                joined = found and not found[-1].endswith(" ") and (piece[0] in _CLOSING or found[-1][-1] in _OPENING)
-                if joined:
-                    found[-1] += piece
-                else:
-                    found.append(piece)
-        else:
+    for word in _WORD.findall(text):
+        if all(unicodedata.east_asian_width(c) not in "WF" for c in word):
             found.append(word)
-    return found
+        elif not japanese:
+            found += _SIGN.findall(word)
+        else:
+            for phrase in filter(None, _PHRASE.findall(word)):
+                if found and _stays(found[-1], phrase):
+                    found[-1] += phrase
+                else:
+                    found.append(phrase)
+    return [part for piece in found for part in ([piece] if wide(piece.rstrip()) <= width else _SIGN.findall(piece))]
+
+
+def _stays(before: str, phrase: str) -> bool:
+    """Whether a phrase of Japanese stays with what is before it."""
+    if before[-1] == " ":  # as particles do with code, and counters with a number
+        return _KANA.match(phrase) is not None or before.rstrip()[-1:].isdigit()
+    return before[-1] in _STEMS
