@@ -57,8 +57,12 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
 def _brief(derivation: Derivation) -> Iterator[str]:
     if derivation.opening:
         yield _fenced("python", "\n".join(derivation.opening))
+    before = None
     for k, lines in listing(derivation):
-        yield from _heading(derivation.parts[k], "")
+        part = derivation.parts[k]
+        if before is None or (part.source, part.line) != (before.source, before.line):
+            yield from _heading(part, "")
+        before = part
         yield _fenced("python", "\n".join(line.code for _, line in lines))
         for route in dict.fromkeys(id(route) for route, _ in lines):
             chain = next(r.chain for r, _ in lines if id(r) == route)

@@ -87,9 +87,13 @@ def _brief(derivation: Derivation, width: int) -> Iterator[Styled]:
     if derivation.opening:
         yield []
         yield from ([("  " + line, "green")] for line in derivation.opening)
+    before = None
     for k, lines in listing(derivation):
-        yield []
-        yield _statement(derivation.parts[k], "", width)
+        part = derivation.parts[k]
+        if before is None or (part.source, part.line) != (before.source, before.line):
+            yield []
+            yield _statement(part, "", width)
+        before = part
         rows = [(line.code.splitlines(), _last(route)) for route, line in lines]
         column = max((wide(code[0]) for code, formula in rows if formula), default=0)
         for code, formula in rows:
