@@ -136,6 +136,11 @@ def plain_recipes(value: Value) -> tuple[Recipe, ...]:
     return ()
 
 
+def _simplicity(c: Coefficient) -> Any:
+    """An order of scalars, the simpler ones first."""
+    return c.number < 0, sum(abs(p) for _, p in c.atoms), abs(c.number.numerator) * c.number.denominator, c.atoms
+
+
 class Choices:
     """The choices for each instance, made when they are first asked for."""
 
@@ -149,6 +154,7 @@ class Choices:
         self._made: dict[Instance, list[Choice]] = {}
         self._scales: dict[int, int] = {}
         self._wild: dict[int, bool] = {}
+        self._asked: dict[int, list[Coefficient]] = {}  # by value, the scales that it was asked for with
         self.signed = False  # whether terms that are subtracted are made with the other sign as well
 
     def of(self, instance: Instance) -> list[Choice]:
@@ -196,6 +202,15 @@ class Choices:
         size = size_of(value.shape)
         one = 1 if value.dims else 0
         found: list[Choice] = []
+        asked = self._asked.setdefault(number, [])
+        if scale not in asked and len(asked) < _MOST_SCALES:
+            asked.append(scale)
+        if self.signed and value.kind != "leaf" and one:
+            # Of the value times a simpler number, which is needed as well.
+            for known in asked:
+                below = power_of(known, -1)
+                if known != UNIT and below is not None and _simplicity(known) < _simplicity(scale):
+                    found.append(Choice("scale", priced(one, size), ((number, known),), (times(scale, below), None)))
         for held, var in value.leaves:
             below = power_of(held, -1)
             if below is not None:
@@ -250,6 +265,25 @@ class Choices:
                 cost = wild + priced(operations, arithmetic)
                 found.append(Choice("prod", cost, children, (UNIT, powers), recipe))
             found += self._divided(scale, parts, recipe, operations, arithmetic) if not wild else []
+            if self.signed and scale.number < 0:
+                found += self._turned(scale, parts, recipe, wild + priced(operations, arithmetic))
+        return found
+
+    def _turned(
+        self, scale: Coefficient, parts: Sequence[tuple[Value, Any]], recipe: Recipe, cost: int
+    ) -> list[Choice]:
+        """A negative scale that one factor takes up without the sign, and a difference the sign: ``2 * x * (b - a)``."""
+        found: list[Choice] = []
+        powers = tuple(p for _, p in parts)
+        turned = next((k for k, (v, p) in enumerate(parts) if v.kind == "sum" and abs(p) == 1 and not v.leaves), None)
+        for k, (v, p) in enumerate(parts):
+            moved = power_of(times(_MINUS, scale), p) if abs(p) == 1 else None
+            if turned is None or k == turned or moved is None or moved == UNIT or not v.floating:
+                continue
+            children = [(w.number, UNIT) for w, _ in parts]
+            children[turned] = parts[turned][0].number, _MINUS
+            children[k] = v.number, moved
+            found.append(Choice("prod", cost, tuple(children), (UNIT, powers), recipe))
         return found
 
     def _divided(

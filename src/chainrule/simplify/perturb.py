@@ -21,6 +21,8 @@ _MOST_NUMBERS = 10  # instances for each array operation
 _MOST_KICKS = 1_500
 _MOST_TRIALS = 4_000  # changes of choices that are tried meanwhile
 _MOST_CHANGES = 24  # of one attempt to move a sign
+_DEEPEST = 6  # steps that a factor is handed on
+_MOST_MOVED = 200  # attempts to hand a factor on
 _FARTHEST = 3 * OPERATION  # how much a choice may cost more before what it needs is improved
 _MINUS = Coefficient(Fraction(-1))
 Wanted = dict[Instance, list[tuple[Instance, Choice]]]
@@ -35,6 +37,7 @@ def perturb(selection: Selection) -> None:
     for _ in range(3):
         before = selection.total
         _negate(selection)
+        _hand_on(selection)
         kicks = _kick(selection, kicks)
         if selection.total < before:
             selection.improve()
@@ -171,24 +174,24 @@ def _force(selection: Selection, x: Instance, option: Choice) -> None:
     selection.acquire(option.children)
 
 
-# ---- signs
+# ---- factors moved from one value to all that is made of it
 
 
-def _opposite(x: Instance) -> Instance:
-    return x[0], times(_MINUS, x[1])
+def _times(x: Instance, factor: Coefficient) -> Instance:
+    return x[0], times(factor, x[1])
 
 
 def _negate(selection: Selection) -> None:
     """Where a value is needed with both signs, let all that need it take the same."""
     for x in selection.active():
-        y = _opposite(x)
+        y = _times(x, _MINUS)
         if not selection.uses.get(x, 0):
             continue
         if not selection.uses.get(y, 0):
             _turn(selection, x)
         else:
             moves: dict[Instance, Choice] = {}
-            if _redirected(selection, y, moves, _users(selection), {x}):
+            if _redirected(selection, y, _MINUS, moves, _users(selection), {x}):
                 direct = [o for o in selection.choices.of(x) if y not in o.children]
                 for option in direct[:_MOST_CHANGES]:
                     if _attempt(selection, [*reversed(moves.items()), (x, option)], True):
@@ -199,12 +202,50 @@ def _turn(selection: Selection, x: Instance) -> None:
     """Let all that need a value take it with the other sign, if that takes fewer operations."""
     if x in selection.roots or selection.chosen[x].cost < OPERATION:
         return
-    least = min((o.cost for o in selection.choices.of(_opposite(x)) if x not in o.children), default=None)
-    if least is None or least > selection.chosen[x].cost - OPERATION:
-        return
+    least = min((o.cost for o in selection.choices.of(_times(x, _MINUS)) if x not in o.children), default=None)
+    if least is not None and least <= selection.chosen[x].cost - OPERATION:
+        _move(selection, x, _MINUS)
+
+
+def _hand_on(selection: Selection) -> None:
+    """Take a factor from where it is multiplied in to what that is made of, and to all else that is made of it."""
+    tried: set[tuple[Instance, Coefficient]] = set()
+    for top in selection.active():
+        factor = _factor(selection, top) if selection.uses.get(top, 0) else None
+        if factor is None:
+            continue
+        factor = factor if factor == _MINUS else Coefficient(abs(factor.number), factor.atoms)
+        level = list(selection.chosen[top].children)
+        for _ in range(_DEEPEST):
+            level = list(dict.fromkeys(level))
+            for x in level:
+                needed = selection.uses.get(x, 0) and x not in selection.roots
+                if not needed or (x, factor) in tried or len(tried) > _MOST_MOVED:
+                    continue
+                tried.add((x, factor))
+                if selection.chosen[x].cost >= OPERATION:
+                    _move(selection, x, factor)
+            level = [c for x in level if selection.uses.get(x, 0) for c in selection.chosen[x].children]
+
+
+def _factor(selection: Selection, x: Instance) -> Coefficient | None:
+    """What is multiplied in where an instance is made."""
+    option = selection.chosen[x]
+    if option.kind == "scale" and option.children:
+        return option.payload[0]  # type: ignore[no-any-return]
+    if option.kind == "prod" and option.payload[0] != UNIT:
+        return option.payload[0]  # type: ignore[no-any-return]
+    if option.kind == "sum" and option.payload[0] and max(option.payload[0]) < 0 and not option.payload[1]:
+        return _MINUS
+    return None
+
+
+def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
+    """Let all that need a value take it times a factor; whether that is better."""
     moves: dict[Instance, Choice] = {}
-    if _redirected(selection, x, moves, _users(selection), set()):
-        _attempt(selection, [*reversed(moves.items())], True)
+    if not _redirected(selection, x, factor, moves, _users(selection), set()):
+        return False
+    return _attempt(selection, [*reversed(moves.items())], True)
 
 
 def _users(selection: Selection) -> dict[Instance, list[Instance]]:
@@ -218,35 +259,42 @@ def _users(selection: Selection) -> dict[Instance, list[Instance]]:
 def _redirected(
     selection: Selection,
     y: Instance,
+    factor: Coefficient,
     moves: dict[Instance, Choice],
     users: dict[Instance, list[Instance]],
     without: set[Instance],
 ) -> bool:
-    """The changes by which nothing needs ``y``, but its opposite: what cannot change is replaced by its opposite."""
+    """The changes by which nothing needs ``y``, but ``y`` times a factor: what cannot change is multiplied itself."""
     if y in selection.roots or len(moves) > _MOST_CHANGES:
         return False
     for u in users.get(y, ()):
-        if u in without or u in moves:
+        if u in without or u in moves or u == _times(y, factor):
             continue
-        found = _turned(selection, u, y)
+        found = _turned(selection, u, y, factor)
         if found is not None:
             moves[u] = found
             continue
         without.add(u)
-        opposite = _opposite(u)
-        option = _turned(selection, opposite, y)
-        if option is None:
+        # A difference may be needed with the other sign: where it is c * (a - b), it is made of c * b and c * a.
+        for scale in (factor,) if factor == _MINUS else (factor, times(_MINUS, factor)):
+            other = _times(u, scale)
+            option = _turned(selection, other, y, factor)
+            more, left = dict(moves), set(without)
+            if option is not None and _redirected(selection, u, scale, more, users, left):
+                moves.clear()
+                moves.update(more)
+                without |= left
+                moves.pop(other, None)
+                moves[other] = option
+                break
+        else:
             return False
-        if not _redirected(selection, u, moves, users, without):
-            return False
-        moves.pop(opposite, None)
-        moves[opposite] = option
     return True
 
 
-def _turned(selection: Selection, u: Instance, y: Instance) -> Choice | None:
-    """The cheapest option that needs the opposite of ``y``."""
-    x = _opposite(y)
+def _turned(selection: Selection, u: Instance, y: Instance, factor: Coefficient) -> Choice | None:
+    """The cheapest option that needs ``y`` times a factor, and not ``y``."""
+    x = _times(y, factor)
     own = selection.chosen.get(u)
     rest = {c for c in own.children if c != y} if own is not None else set()
     options = [o for o in selection.choices.of(u) if x in o.children and y not in o.children and u not in o.children]
