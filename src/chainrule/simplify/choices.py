@@ -14,21 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import add_item, get_item
-from chainrule.ir import Step, shape_of
+from chainrule.indexing import add_item
+from chainrule.simplify.free_steps import is_free
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Recipe, Value
 
 __all__ = [
-    "LINEAR",
     "OPERATION",
     "Choice",
     "Choices",
     "Instance",
-    "is_free",
-    "is_fresh",
     "plain_recipes",
     "priced",
     "scalars_of",
@@ -48,37 +45,7 @@ _LONG = 1  # a number of many digits, in units of arithmetic
 _LONGEST_FRACTION = 1 << 16
 _MOST_SCALES = 6  # of one value; beyond, a new scale is a multiplication
 
-_VIEWS = frozenset((
-    np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
-    np.flip, np.diagonal, np.lib.stride_tricks.sliding_window_view,
-))  # fmt: skip
 _CUBIC = frozenset((np.linalg.solve, np.linalg.inv))
-_FRESH = frozenset("zeros_like ones_like empty_like full_like arange zeros ones empty eye full".split())
-
-# Operations that are linear in some operands: scalar factors go through them.
-LINEAR: dict[Any, tuple[int, ...]] = {
-    get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
-    np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
-    np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
-    np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
-    np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
-}  # fmt: skip
-
-
-def is_fresh(step: Step) -> bool:
-    """Whether a step makes an array of nothing."""
-    return step.operation.kind == "constant" and step.operation.name in _FRESH
-
-
-def is_free(step: Step) -> bool:
-    """Whether a step computes nothing: it is a view, or makes an array of nothing."""
-    function: Any = step.operation.function
-    if function is get_item:
-        return bool(step.params["index"].basic)
-    if function is np.diag:
-        x = step.inputs[0]
-        return len(shape_of(x)) == 2
-    return function in _VIEWS or is_fresh(step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,7 +239,7 @@ class Choices:
     def _turned(
         self, scale: Coefficient, parts: Sequence[tuple[Value, Any]], recipe: Recipe, cost: int
     ) -> list[Choice]:
-        """A negative scale that one factor takes up without the sign, and a difference the sign: ``2 * x * (b - a)``."""
+        """A negative scale that one factor takes up without the sign, a difference its sign: ``2 * x * (b - a)``."""
         found: list[Choice] = []
         powers = tuple(p for _, p in parts)
         turned = next((k for k, (v, p) in enumerate(parts) if v.kind == "sum" and abs(p) == 1 and not v.leaves), None)

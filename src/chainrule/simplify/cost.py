@@ -11,7 +11,7 @@ from chainrule.backward import Backward
 from chainrule.calls import identity
 from chainrule.indexing import add_item, set_item
 from chainrule.ir import Step, shape_of
-from chainrule.simplify.choices import is_free, is_fresh
+from chainrule.simplify.free_steps import is_free, is_fresh
 
 __all__ = ["cost_of", "operations_of"]
 

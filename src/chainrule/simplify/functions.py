@@ -12,12 +12,13 @@ import numpy as np
 from chainrule.indexing import HOLE, add_item
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
+from chainrule.simplify.linear_algebra import known_inner, trace_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
 from chainrule.sizes import is_size
 
-__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "sum_of_scatter", "tied_share"]
+__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "sum_of_scatter", "tied_share"]
 
 
 def _argument(value: Value, k: int = 0) -> Any:
@@ -160,6 +161,14 @@ def sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | N
         return None
     amount = inner.parts[1]
     return table.view(amount, [0, None], 1) if amount[1].dims else amount
+
+
+def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -> Ref | None:
+    """A sum that is known by what is summed: of what was added at an index, of a known product, of a diagonal."""
+    if table.forward:
+        return None
+    found = sum_of_scatter(table, inner, axes) or known_inner(table, inner, axes)
+    return found or trace_of(table, inner, axes, dtype)
 
 
 def tied_share(table: Table, step: Step, parts: Sequence[Any]) -> Ref | None:

@@ -17,6 +17,7 @@ __all__ = [
     "as_product",
     "inner_product",
     "is_identity",
+    "known_inner",
     "known_product",
     "operation",
     "outer_factors",
@@ -25,6 +26,8 @@ __all__ = [
     "trace",
     "trace_of",
 ]
+
+_MOST_FACTORS = 4
 
 Making = Callable[[Value, Callable[[], Any]], Any]
 
@@ -109,6 +112,29 @@ def known_product(table: Table, left: Value, right: Value) -> Ref | None:
         return None
     b, result = table.turned(flipped)
     return times(b, times(c, d)), result
+
+
+def known_inner(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
+    """The sum of a product of two vectors as their product, where that is there; ``a @ (B @ c)`` is ``(a @ B) @ c``."""
+    if axes != (0,) or len(inner.dims) != 1 or inner.kind != "prod" or len(inner.factors) > _MOST_FACTORS:
+        return None
+    for f, p in inner.factors:
+        if p != 1 or f.dims != inner.dims:
+            continue
+        c, rest = table.product(UNIT, [e for e in inner.factors if e[0] is not f])
+        if rest.dims != inner.dims or not rest.floating or not f.floating:
+            continue
+        for a, b in ((f, rest), (rest, f)):
+            found = known_product(table, a, b)
+            if found is None and b.kind == "matmul" and len(b.parts[0][1].dims) == 2:
+                (_, matrix), (_, last) = b.parts
+                first = known_product(table, a, matrix)
+                found = None if first is None else known_product(table, first[1], last)
+                if found is not None and first is not None:
+                    found = times(found[0], first[0]), found[1]
+            if found is not None and not found[1].dims:
+                return table.ref(times(c, found[0]), found[1])
+    return None
 
 
 # ---- traces

@@ -20,6 +20,7 @@ from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
 from chainrule.simplify.reductions import merge_reductions
 from chainrule.simplify.saturation import saturated, saturated_sum
+from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.values import Power, Ref, Value, smaller, spans
@@ -49,8 +50,7 @@ class _Options(Making):
                 partial(merge_choices, self),
                 partial(tied_with_clipped, self),
                 partial(logistic_by_cases, self),
-                self._grouped,
-                self._summed_scalars,
+                partial(scalar_options, self),
                 self._view_of_sum,
                 self._opened,
             ),
@@ -176,54 +176,6 @@ class _Options(Making):
                             both = (self.making(value, partial(self.table.add, rest)), (scale, w))
                             self.recipe(value, "sum", UNIT, both, None, "shared sum")
                         found += 1
-
-    def _grouped(self, value: Value) -> None:
-        """Terms that have the same scalar factor, which is multiplied with their sum: ``g - (a + b) / n``."""
-        groups: dict[Coefficient, list[int]] = {}
-        for k, (c, _) in enumerate(value.parts):
-            groups.setdefault(Coefficient(abs(c.number), c.atoms), []).append(k)
-        if len(groups) < 2:
-            return
-        for scale, indices in groups.items():
-            if len(indices) < 2 or scale == UNIT:
-                continue
-            below = power_of(scale, -1)
-            chosen = [value.parts[k] for k in indices]
-            if below is None:
-                continue
-            part = self.making(value, lambda b=below, t=chosen: self.table.add((times(b, c), v) for c, v in t))
-            rest = [t for k, t in enumerate(value.parts) if k not in indices]
-            self.recipe(value, "sum", UNIT, (*rest, (times(scale, part[0]), part[1])), None, "common factor")
-
-    def _summed_scalars(self, value: Value) -> None:
-        """``a * x + b * x`` with scalars computed at run time is ``(a + b) * x``."""
-        groups: dict[Value, list[Coefficient]] = {}
-        for c, v in value.parts:
-            groups.setdefault(v, []).append(c)
-        if len(groups) == len(value.parts) or list(groups) == [self.table.one]:
-            return
-        terms: list[Ref] = []
-        for v, scalars in groups.items():
-            if len(scalars) == 1 or v is self.table.one:
-                terms += [(c, v) for c in scalars]
-                continue
-            opened = [t for c in scalars for t in self._scalar_terms(c)]
-            total, scalar = self.making(value, lambda o=opened: self.table.add(o))
-            if total.number:
-                terms.append(self.table.product(total, ((scalar, 1), (v, 1))))
-        if len(terms) == 1:
-            self.same(value, terms[0], "scalars collected")
-        elif terms:
-            self.recipe(value, "sum", UNIT, terms, None, "scalars collected")
-
-    def _scalar_terms(self, c: Coefficient) -> list[Ref]:
-        """A scalar as a sum, where it is a sum of the forward pass."""
-        atom = next((k[1] for k, p in c.atoms if k[0] == "v" and p == 1), None)
-        definition = None if atom is None else self.table.values[atom].definition
-        if atom is None or definition is None:
-            return [(c, self.table.one)]
-        rest = times(c, Coefficient(Fraction(1), ((("v", atom), -1),)))
-        return [(times(rest, k), u) for k, u in definition]
 
     def _opened(self, value: Value) -> None:
         """Sums of the forward pass opened, and their terms expressed by them, where terms cancel."""

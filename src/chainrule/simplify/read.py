@@ -12,10 +12,10 @@ from chainrule.backward import Backward
 from chainrule.indexing import get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
-from chainrule.simplify.choices import LINEAR
-from chainrule.simplify.functions import merge_factors, note_share, sum_of_scatter, tied_share
+from chainrule.simplify.free_steps import LINEAR
+from chainrule.simplify.functions import merge_factors, note_share, special_sum, tied_share
 from chainrule.simplify.lengths import join_lengths
-from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace, trace_of
+from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace
 from chainrule.simplify.literals import WHOLE, Literal, is_exact, is_zero
 from chainrule.simplify.normal_form import Table, is_long
 from chainrule.simplify.powers import Powers
@@ -49,7 +49,7 @@ class Reader:
         self.table.merge_factors = self._merge_factors
         self.table.is_symmetric, self.table.same_sum = is_symmetric, same_sum
         self.table.special_matmul = product_with_vectors
-        self.table.special_sum = self._special_sum
+        self.table.special_sum = lambda table, inner, axes: special_sum(table, inner, axes, self.dtype)
         self.refs: dict[int, Ref] = {}
         self.variables: dict[int, Var] = {}
         self.scalars: dict[Coefficient, Var] = {}  # held by variables of the forward pass
@@ -87,11 +87,6 @@ class Reader:
 
     def _merge_factors(self, table: Table, powers: dict[Value, Power]) -> Ref | None:
         return self.powers.merge(table, powers) or merge_factors(table, powers)
-
-    def _special_sum(self, table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
-        if table.forward:
-            return None
-        return sum_of_scatter(table, inner, axes) or trace_of(table, inner, axes, self.dtype)
 
     def read(self) -> None:
         for x in self.program.inputs:

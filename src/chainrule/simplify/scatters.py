@@ -12,7 +12,7 @@ from chainrule.indexing import HOLE, Index, add_item
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.rules import spacing as _spacing  # noqa: F401  np.zeros_like is a row of its table
-from chainrule.simplify.choices import is_fresh
+from chainrule.simplify.free_steps import is_fresh
 from chainrule.simplify.functions import ScatterAt, scatter
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import UNIT, Dim

@@ -1,0 +1,43 @@
+"""Which steps compute nothing, and through which scalar factors go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.indexing import get_item
+from chainrule.ir import Step, shape_of
+
+__all__ = ["LINEAR", "is_free", "is_fresh"]
+
+_VIEWS = frozenset((
+    np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
+    np.flip, np.diagonal, np.lib.stride_tricks.sliding_window_view,
+))  # fmt: skip
+_FRESH = frozenset("zeros_like ones_like empty_like full_like arange zeros ones empty eye full".split())
+
+# Operations that are linear in some operands: scalar factors go through them.
+LINEAR: dict[Any, tuple[int, ...]] = {
+    get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
+    np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
+    np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
+    np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
+    np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
+}  # fmt: skip
+
+
+def is_fresh(step: Step) -> bool:
+    """Whether a step makes an array of nothing."""
+    return step.operation.kind == "constant" and step.operation.name in _FRESH
+
+
+def is_free(step: Step) -> bool:
+    """Whether a step computes nothing: it is a view, or makes an array of nothing."""
+    function: Any = step.operation.function
+    if function is get_item:
+        return bool(step.params["index"].basic)
+    if function is np.diag:
+        x = step.inputs[0]
+        return len(shape_of(x)) == 2
+    return function in _VIEWS or is_fresh(step)
