@@ -141,10 +141,11 @@ def _attempt(
     chosen, uses = dict(selection.chosen), dict(selection.uses)
     selection.begin()
     try:
+        planned = dict(moves)
         for x, option in moves:
-            if not selection.uses.get(x, 0) or selection.would_cycle(x, option):
+            if not selection.uses.get(x, 0) or selection.would_cycle(x, option) or selection.chosen[x] is option:
                 continue
-            _force(selection, x, option)
+            _force(selection, x, option, planned)
         if selection.total >= before + _FARTHEST and len(moves) == 1:
             raise NoFormError("too far from what it was")
         touched = [x for x, n in selection.uses.items() if n != uses.get(x, 0)]
@@ -164,11 +165,13 @@ def _attempt(
     return False
 
 
-def _force(selection: Selection, x: Instance, option: Choice) -> None:
+def _force(selection: Selection, x: Instance, option: Choice, planned: dict[Instance, Choice]) -> None:
+    """Change one choice; what is not needed yet is chosen as planned, or afresh."""
     old = selection.chosen[x]
     selection.release(old.children)
     for y in [y for y in selection.chosen if not selection.uses.get(y, 0)]:
         del selection.chosen[y]
+    selection.chosen.update((y, other) for y, other in planned.items() if not selection.uses.get(y, 0))
     selection.chosen[x] = option
     selection.total += option.cost - old.cost
     selection.acquire(option.children)
