@@ -8,11 +8,14 @@ import numpy as np
 
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS
+from chainrule.simplify.linear_algebra import known_product
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, times
-from chainrule.simplify.values import Power, Recipe, Value, spans
+from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
-__all__ = ["contract"]
+__all__ = ["ROWS", "contract", "sums_with_known_products"]
+
+ROWS = "sum of a product with a matrix product"
 
 _MOST_FACTORS = 5
 _MOST_RECIPES = 40
@@ -30,6 +33,8 @@ def contract(options: Making, value: Value) -> None:
         _inner_product(options, value, inner)
     elif rank == 2 and len(value.details) == 1:
         _vector_product(options, value, inner, value.details[0])
+        for c, other in sums_with_known_products(options, value, inner, value.details):
+            value.recipes.append(Recipe("reduce", c, ((UNIT, other),), (value.details, None), ROWS))
     elif rank > 2:
         _contraction(options, value, inner)
 
@@ -69,6 +74,38 @@ def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> N
         return
     pair = (flat, (UNIT, m)) if axis == 0 else ((UNIT, m), flat)
     value.recipes.append(Recipe("matmul", times(c, k), pair, None, "sum of a product"))
+
+
+def sums_with_known_products(options: Making, value: Value, inner: Value, axes: tuple[int, ...]) -> list[Ref]:
+    """``(a * (b @ c)).sum(1)`` is ``(b * (a @ c.T)).sum(1)``, where ``a @ c.T`` is there; what is summed instead."""
+    table = options.table
+    found: list[Ref] = []
+    if len(inner.dims) != 2 or len(axes) != 1 or inner.kind != "prod":
+        return found
+    for f, p in inner.factors:
+        turned = f.kind == "view" and f.details == (1, 0)
+        product = f.parts[0][1] if turned else f
+        if p != 1 or product.kind != "matmul" or len(product.parts[0][1].dims) != 2 != len(product.parts[1][1].dims):
+            continue
+        _, rest = options.making(value, lambda f=f: table.product(UNIT, [e for e in inner.factors if e[0] is not f]))
+        (_, first), (_, last) = product.parts
+        if rest.dims != inner.dims or not rest.floating or len(first.dims) != 2 or len(last.dims) != 2:
+            continue
+        if turned:
+            (c, first), (d, last) = options.making(value, lambda a=last, b=first: (table.turned(a), table.turned(b)))
+            if c != UNIT or d != UNIT:
+                continue
+        if axes == (1,):
+            pair, other = (rest, table.turned(last)), first
+        else:
+            pair, other = (table.turned(first)[1], (UNIT, rest)), last
+        c, right = pair[1]
+        known = known_product(table, pair[0], right)
+        if known is not None and len(known[1].dims) == 2:
+            scale, whole = options.making(value, lambda k=known, o=other: table.product(k[0], ((k[1], 1), (o, 1))))
+            if whole.dims == inner.dims or whole.shape[1 - axes[0]] == inner.shape[1 - axes[0]]:
+                found.append((times(c, scale), whole))
+    return found
 
 
 def _divided_by_axis(inner: Value, axis: int) -> tuple[list[tuple[Value, Power]], list[tuple[Value, Power]]]:

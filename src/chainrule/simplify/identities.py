@@ -346,6 +346,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0]),
     ),
     Identity(
+        "sum of a product with a matrix product", "B", "a product that is known takes the place of another in a sum",
+        lambda x, y, s, m: (x * (y @ m)).sum(1),
+        lambda x, y, s, m: (y * (x @ m.T)).sum(1),
+    ),
+    Identity(
         "factor out of a matrix product", "B", "a factor that is constant along the sum of a matrix product comes out",
         lambda x, y, s, m: (x * s) @ m,
         lambda x, y, s, m: (x @ m) * s,

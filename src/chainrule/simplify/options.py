@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.simplify.conditions import logistic_by_cases, masked_already, merge_choices, tied_with_clipped
-from chainrule.simplify.contractions import contract
+from chainrule.simplify.contractions import ROWS, contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
 from chainrule.simplify.making import Making, SpentError
 from chainrule.simplify.overflow import may_overflow
@@ -378,6 +378,8 @@ class _Options(Making):
         if below is None or whole.kind != "prod":
             return
         self.recipe(whole, "reduce", times(c, below), ((UNIT, child),), details, "factor moved into a sum")
+        for k, other in sums_with_known_products(self, whole, child, details[0]):
+            self.recipe(whole, "reduce", times(times(c, below), k), ((UNIT, other),), details, ROWS)
         if whole is not value:
             rest = [e for e in value.factors if e[0] is not r and e not in [f for f, _ in chosen]]
             self.recipe(value, "prod", scale, [(whole, 1), *rest], None, "factor moved into a sum")
