@@ -16,7 +16,7 @@ from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import Coefficient, power_of
 from chainrule.simplify.values import Power, Recipe, Ref, Value
 
-__all__ = ["Making", "SpentError"]
+__all__ = ["Making", "SpentError", "without"]
 
 _MOST_USERS = 20
 _DEPTH = 4  # of values that are made for options of values that were made for options
@@ -145,5 +145,12 @@ class Making:
 
     def divided(self, terms: Sequence[Ref], factors: Sequence[tuple[Value, Power]]) -> Ref:
         """The sum of the terms without a factor that all have."""
-        inverse = [(v, -p) for v, p in factors]
-        return self.table.add([self.table.product(c, (*v.factors, *inverse)) for c, v in terms])
+        return self.table.add([self.table.product(c, without(v, factors)) for c, v in terms])
+
+
+def without(value: Value, factors: Sequence[tuple[Value, Power]]) -> list[tuple[Value, Power]]:
+    """The factors of a product but for some; of a mask, whose square it is as well, nothing is left."""
+    removed = dict(factors)
+    masks = {f for f in removed if not f.floating}
+    rest = [(f, p) for f, p in value.factors if f not in masks]
+    return rest + [(f, -p) for f, p in factors if f not in masks]

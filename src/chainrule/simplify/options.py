@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.simplify.conditions import logistic_by_cases, masked_already, merge_choices, tied_with_clipped
 from chainrule.simplify.contractions import ROWS, contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
-from chainrule.simplify.making import Making, SpentError
+from chainrule.simplify.making import Making, SpentError, without
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
 from chainrule.simplify.reductions import merge_reductions
@@ -273,8 +273,8 @@ class _Options(Making):
                         candidates.append((-int(2 * weight) - bool(w.leaves), sign, w))
         chosen = sorted(dict.fromkeys(candidates), key=lambda e: (e[0], e[2].number))[: self.candidates]
         for _, sign, w in chosen:
-            inverse = [(f, -q * sign) for f, q in w.factors]
-            c, rest = self.making(value, lambda i=inverse: self.table.product(UNIT, (*value.factors, *i)))
+            taken = [(f, q * sign) for f, q in w.factors]
+            c, rest = self.making(value, lambda t=taken: self.table.product(UNIT, without(value, t)))
             parts = [(w, sign)] if rest is self.table.one else [(w, sign), (rest, 1)]
             name = "product of the forward pass" if w.leaves else "shared product"
             self.recipe(value, "prod", c, parts, None, name)
