@@ -164,7 +164,7 @@ def gelu_grad_input(x_input, grad_output):
     t = np.tanh(0.7978845608028654 * (x_input + product))
 
     # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-    product2 = 0.3989422804014327 * (1 - t**2) * (x_input + 3 * product)
+    product2 = 0.3989422804014327 * ((1 - t**2) * (x_input + 3 * product))
     dx_input = grad_output * (0.5 * (1 + t) + product2)
 
     return dx_input
@@ -192,7 +192,7 @@ class GELU:
         product = self.product
         product2 = self.product2
         # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-        product3 = 0.3989422804014327 * (1 - t**2) * (x_input + 3 * product)
+        product3 = 0.3989422804014327 * ((1 - t**2) * (x_input + 3 * product))
         dx_input = grad_output * (product2 + product3)
         return {"x_input": dx_input}
 

@@ -44,11 +44,11 @@ def layer_norm_grad_input(x_input, grad_output, gain, bias, epsilon):
     ratio = centred / std
 
     # return gain * (centred / std) + bias                                 line 111
-    mean = (gain * ratio * grad_output).mean(axis=1, keepdims=True)
+    product = gain / std * grad_output
     # std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)    line 110
-    dcentred = (gain * grad_output - mean * ratio) / std
+    product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
     # centred = x_input - x_input.mean(axis=1, keepdims=True)              line 109
-    dx_input = dcentred - dcentred.mean(axis=1, keepdims=True)
+    dx_input = product - product2 - product.mean(axis=1, keepdims=True)
 
     return dx_input
 
@@ -79,13 +79,13 @@ def layer_norm_backward(x_input, grad_output, gain, bias, epsilon):
     ratio = centred / std
 
     # return gain * (centred / std) + bias                                 line 111
-    mean = (gain * ratio * grad_output).mean(axis=1, keepdims=True)
+    product = gain / std * grad_output
     dgain = (ratio * grad_output).sum(axis=0)
     dbias = grad_output.sum(axis=0)
     # std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)    line 110
-    dcentred = (gain * grad_output - mean * ratio) / std
+    product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
     # centred = x_input - x_input.mean(axis=1, keepdims=True)              line 109
-    dx_input = dcentred - dcentred.mean(axis=1, keepdims=True)
+    dx_input = product - product2 - product.mean(axis=1, keepdims=True)
 
     return dx_input, dgain, dbias
 
@@ -98,28 +98,25 @@ class LayerNorm:
         centred = x_input - x_input.mean(axis=1, keepdims=True)
         std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
         ratio = centred / std
-        product = gain * ratio
-        output = product + bias
-        self.product = product
-        self.ratio = ratio
+        output = gain * ratio + bias
         self.gain = gain
         self.std = std
+        self.ratio = ratio
         return output
 
     def backward(self, grad_output):
         """The gradients by name."""
-        product = self.product
-        ratio = self.ratio
         gain = self.gain
         std = self.std
+        ratio = self.ratio
         # return gain * (centred / std) + bias                                 line 111
-        mean = (product * grad_output).mean(axis=1, keepdims=True)
+        product = gain / std * grad_output
         dgain = (ratio * grad_output).sum(axis=0)
         dbias = grad_output.sum(axis=0)
         # std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)    line 110
-        dcentred = (gain * grad_output - mean * ratio) / std
+        product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
         # centred = x_input - x_input.mean(axis=1, keepdims=True)              line 109
-        dx_input = dcentred - dcentred.mean(axis=1, keepdims=True)
+        dx_input = product - product2 - product.mean(axis=1, keepdims=True)
         return {"x_input": dx_input, "gain": dgain, "bias": dbias}
 
 
@@ -137,9 +134,9 @@ def batch_norm_grad_input(x_input, grad_output, gain, bias, epsilon):
     ratio = centred / std
 
     # std = np.sqrt((centred**2).mean(axis=0) + epsilon)    line 117
-    difference = grad_output - (ratio * grad_output).mean(axis=0) * ratio
+    product = (ratio * grad_output).mean(axis=0) * ratio
     # centred = x_input - x_input.mean(axis=0)              line 116
-    dx_input = gain / std * (difference - grad_output.mean(axis=0))
+    dx_input = gain / std * (grad_output - (grad_output.mean(axis=0) + product))
 
     return dx_input
 
