@@ -10,26 +10,23 @@ class LayerNorm:
         centred = X - mean
         std = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
         ratio = centred / std
-        product = gain * ratio
-        output = product + bias
-        self.product = product
-        self.ratio = ratio
+        output = gain * ratio + bias
         self.gain = gain
         self.std = std
+        self.ratio = ratio
         return output
 
     def backward(self, grad_output):
         """The gradients by name."""
-        product = self.product
-        ratio = self.ratio
         gain = self.gain
         std = self.std
+        ratio = self.ratio
         # return gain * (centred / std) + bias                               line 153
-        mean2 = (product * grad_output).mean(axis=1, keepdims=True)
+        product = gain / std * grad_output
         grad_gain = (ratio * grad_output).sum(axis=0)
         grad_bias = grad_output.sum(axis=0)
         # std = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)    line 152
-        grad_centred = (gain * grad_output - mean2 * ratio) / std
+        product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
         # mean = X.mean(axis=-1, keepdims=True)                              line 150
-        grad_X = grad_centred - grad_centred.mean(axis=1, keepdims=True)
+        grad_X = product - product2 - product.mean(axis=1, keepdims=True)
         return {"X": grad_X, "gain": grad_gain, "bias": grad_bias}

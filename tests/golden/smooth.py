@@ -20,6 +20,6 @@ def smooth_and_grad(x, decay, grad_output):
         dlevel[t - 1] += dlevel[t] * decay
     dx2[1:4] = dlevel[1:4]
     # x = x / x.sum()          line 41
-    dx = dx2 / x_sum - x @ dx2 / x_sum / x_sum
+    dx = (dx2 - x @ dx2 / x_sum) / x_sum
 
     return level, {"x": dx, "decay": ddecay}

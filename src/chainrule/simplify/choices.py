@@ -23,6 +23,7 @@ from chainrule.simplify.values import Recipe, Value
 
 __all__ = [
     "OPERATION",
+    "ROWS",
     "Choice",
     "Choices",
     "Instance",
@@ -34,6 +35,8 @@ __all__ = [
 
 Instance = tuple[int, Coefficient]
 
+ROWS = "sum of a product with a matrix product"
+
 # Costs are single numbers that compare first by array operations, then by arithmetic.
 OPERATION = 1 << 40
 _MINUS = Coefficient(Fraction(-1))
@@ -41,6 +44,7 @@ _MINUS = Coefficient(Fraction(-1))
 _WILD = OPERATION + (OPERATION >> 13)
 _FORBIDDEN = 16 * OPERATION  # where it was tried, and made something infinite
 _SCALAR = 64  # a factor that is computed at run time, in units of arithmetic
+_ROUNDABOUT = 1 << 24
 _LONG = 1  # a number of many digits, in units of arithmetic
 _LONGEST_FRACTION = 1 << 16
 _MOST_SCALES = 6  # of one value; beyond, a new scale is a multiplication
@@ -343,7 +347,8 @@ class Choices:
             operations = 0 if kind in ("view", "cut") else 1
             arithmetic = 0 if kind == "cut" else 1 if kind == "view" else size_of(value.shape)
             if kind == "reduce":
-                arithmetic = size_of(operands[0][1].shape)
+                # Another product than the one at hand has to save an operation, as it is read less easily.
+                arithmetic = size_of(operands[0][1].shape) + (_ROUNDABOUT if recipe.identity == ROWS else 0)
             elif kind == "matmul":
                 sizes = size_of(operands[0][1].shape) * size_of(operands[1][1].shape) * size_of(value.shape)
                 arithmetic = 2 * math.sqrt(sizes)

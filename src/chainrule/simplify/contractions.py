@@ -8,14 +8,13 @@ import numpy as np
 
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS
+from chainrule.simplify.choices import ROWS
 from chainrule.simplify.linear_algebra import known_product
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
-__all__ = ["ROWS", "contract", "sums_with_known_products"]
-
-ROWS = "sum of a product with a matrix product"
+__all__ = ["contract", "sums_with_known_products"]
 
 _MOST_FACTORS = 5
 _MOST_RECIPES = 40

@@ -12,8 +12,9 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
+from chainrule.simplify.choices import ROWS
 from chainrule.simplify.conditions import logistic_by_cases, masked_already, merge_choices, tied_with_clipped
-from chainrule.simplify.contractions import ROWS, contract, sums_with_known_products
+from chainrule.simplify.contractions import contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
 from chainrule.simplify.making import Making, SpentError, without
 from chainrule.simplify.overflow import may_overflow
