@@ -151,6 +151,6 @@ class Making:
 def without(value: Value, factors: Sequence[tuple[Value, Power]]) -> list[tuple[Value, Power]]:
     """The factors of a product but for some; of a mask, whose square it is as well, nothing is left."""
     removed = dict(factors)
-    masks = {f for f in removed if not f.floating}
+    masks = {f for f in removed if f.mask}
     rest = [(f, p) for f, p in value.factors if f not in masks]
     return rest + [(f, -p) for f, p in factors if f not in masks]
