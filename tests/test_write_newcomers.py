@@ -43,11 +43,65 @@ def arrays(*shapes: tuple[int, ...]) -> tuple[Any, ...]:
     return tuple(np.exp(rng.normal(size=shape) * 0.3) for shape in shapes)
 
 
+def batch_first(x: Any, h: Any, c: Any, Wx: Any, Wh: Any) -> Any:
+    H = h.shape[1]
+    hs = []
+    for t in range(x.shape[1]):
+        a = x[:, t] @ Wx + h @ Wh
+        i = 1 / (1 + np.exp(-a[:, :H]))
+        f = 1 / (1 + np.exp(-a[:, H : 2 * H]))
+        c = f * c + i * np.tanh(a[:, 2 * H :])
+        h = np.tanh(c)
+        hs.append(h)
+    return np.stack(hs, axis=1)
+
+
+def gated(x: Any, h: Any, W: Any, U: Any) -> Any:
+    for t in range(len(x)):
+        z = 1 / (1 + np.exp(-(x[t] @ W + h @ U)))
+        h = z * h + (1 - z) * np.tanh(x[t] @ W)
+    return (h**2).sum()
+
+
+def oscillator(x: Any, v: Any, k: Any, dt: float = 0.05) -> Any:
+    xs = []
+    for _ in range(6):
+        v = v - dt * k * np.sin(x)
+        x = x + v * dt
+        xs.append(x)
+    return (np.array(xs) ** 2).sum()
+
+
+def windows(x: Any, w: Any) -> Any:
+    H, W = x.shape
+    k = w.shape[0]
+    a, b = np.mgrid[0:k, 0:k]
+    p, q = np.meshgrid(np.arange(H - k + 1), np.arange(W - k + 1), indexing="ij")
+    columns = x[a.reshape(-1, 1) + p.reshape(1, -1), b.reshape(-1, 1) + q.reshape(1, -1)]
+    return ((w.reshape(-1) @ columns) ** 2).sum()
+
+
+def horner(coefficients: Any, x: Any) -> Any:
+    y = np.zeros_like(x)
+    for c in coefficients:
+        y = y * x + c
+    return y
+
+
 CONVOLVED = [(2, 2, 4, 5), (3, 2, 3, 3), (3,)]
 
 CASES: dict[str, tuple[Any, list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
     "pagerank": (pagerank, [(3, 3), (3,)], [(5, 5), (5,)]),
     "a float on the left of a length": (scaled_by_a_constant, [(3,)], [(5,)]),
+    "batch first": (
+        batch_first,
+        [(2, 4, 3), (2, 2), (2, 2), (3, 6), (2, 6)],
+        [(3, 6, 2), (3, 1), (3, 1), (2, 3), (1, 3)],
+    ),
+    "gates": (gated, [(4, 2, 3), (2, 2), (3, 2), (2, 2)], [(7, 3, 2), (3, 3), (2, 3), (3, 3)]),
+    "an oscillator": (oscillator, [(3,), (3,), (3,)], [(5,), (5,), (5,)]),
+    "windows by grids": (windows, [(6, 7), (3, 3)], [(5, 8), (2, 2)]),
+    "a polynomial": (horner, [(4,), (3,)], [(6,), (5,)]),
     "four loops": (convolution, CONVOLVED, [(3, 1, 5, 4), (2, 1, 2, 2), (2,)]),
 }
 
@@ -70,6 +124,26 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
     text = str(cr.write(convolution, *arrays(*CONVOLVED)))
     assert text.count(".copy()") == 1  # of the cotangent, which is the caller's
     assert "np.stack" not in text  # the gradient of what is only read for its lengths is nothing
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes", "parts"),
+    [
+        (
+            batch_first,
+            CASES["batch first"][1],
+            ["in reversed(range(x.shape[1])):", "h_slopes = 1 - hs2[1:] ** 2"],
+        ),
+        (gated, CASES["gates"][1], ["dx = gradient @ W.T"]),
+        (oscillator, CASES["an oscillator"][1], ["* product *", "x_slopes = np.cos(xs2[:-1])", "    xs = xs2[1:]"]),
+        (pagerank, CASES["pagerank"][1], [".T @ rs"]),
+        (horner, CASES["a polynomial"][1], ["dcoefficients = dys.sum(axis=1)"]),
+    ],
+)
+def test_what_turns_need_not_do_is_done_for_all_of_them(f: Any, shapes: Any, parts: list[str]) -> None:
+    text = str(cr.write(f, *arrays(*shapes)))
+    for part in parts:
+        assert part in text, text
 
 
 def normalised(x: Any, mu: Any, g: Any) -> Any:

@@ -327,7 +327,26 @@ def item(base: Any, key: Any) -> Any:
             )
             dtype = np.result_type(*map(value_of, parts))  # here Python's numbers do not widen the arrays
             return joined if joined.dtype == dtype else joined.astype(dtype)
+    if base is np.mgrid or base is np.ogrid:
+        return _grid(base, key)
     return base[key]
+
+
+def _grid(base: Any, key: Any) -> Any:
+    """``np.mgrid[0:n, 0:m]``, whose lengths are remembered where they are lengths of arrays."""
+    parts = key if type(key) is tuple else (key,)
+    if not all(type(p) is slice for p in parts):
+        return base[key]
+    ends = [(p.start or 0, p.stop, 1 if p.step is None else p.step) for p in parts]
+    if not any(is_size(x) for own in ends for x in own) or any(isinstance(step, complex) for _, _, step in ends):
+        return base[key]
+    if all(start == 0 and step == 1 for start, _, step in ends) and type(key) is tuple:
+        return call(np.indices, tuple(stop for _, stop, _ in ends), **({"sparse": True} if base is np.ogrid else {}))
+    axes = [call(np.arange, *own) for own in ends]
+    if type(key) is slice:
+        return axes[0]
+    arrays = call(np.meshgrid, *axes, indexing="ij", sparse=base is np.ogrid)
+    return tuple(arrays) if base is np.ogrid else call(np.stack, list(arrays))
 
 
 def _at_least_1d(x: Any) -> Any:

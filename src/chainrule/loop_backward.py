@@ -15,15 +15,17 @@ import numpy as np
 from chainrule.backward import Backward, number_of
 from chainrule.differentiate import differentiate
 from chainrule.errors import NotDifferentiableError
+from chainrule.ir import Const, Var
 from chainrule.loop_activity import active_in
 from chainrule.loop_kept import kept_of
 from chainrule.loop_series import Series
-from chainrule.loop_sums import sums_begun
-from chainrule.loops import Loop, Out, Slot, written_in
+from chainrule.loop_sums import added_once, sums_begun
+from chainrule.loops import Loop, Out, Slot, loop_in, values_in, written_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import is_size, plain_number
+from chainrule.statements.request import is_write
 from chainrule.tape import Tape, record
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
@@ -189,7 +191,7 @@ class _Reversed(Series):
 
     def _written(self) -> list[Any]:
         loop, tape = self.loop, self.tape
-        simplified = sums_begun(simplify(self.body))
+        simplified = sums_begun(simplify(replace(self.body, program=added_once(self.body.program))))
         gradients = dict(zip(self.found, simplified.gradients, strict=True))
         simplified, filled = self.settled(simplified, gradients)
         starts, ends = self._starts(), dict(self._ends())
@@ -250,7 +252,9 @@ class _Reversed(Series):
         for v, lift in lifts.items():
             slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(lift))
         needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)}
-        behind = sorted(needed - self.cotangent_rows() - self.read_last.keys() - lifts.keys())
+        # What turns leave of a gradient's rows already is not kept once more.
+        rows_left = {out.variable: n for n, out in enumerate(outs) if out.kind == "stack"}
+        behind = sorted(needed - self.cotangent_rows() - self.read_last.keys() - lifts.keys() - rows_left.keys())
         for v in behind:
             outs.append(Out("stack", v, self.primal_of(simplified.links, v)))
             owners.append(None)
@@ -281,6 +285,8 @@ class _Reversed(Series):
         stacks = dict(
             zip(behind, results[len(results) - len(behind) :] if type(results) is tuple else [results], strict=False)
         )
+        if batches:
+            stacks.update((v, results[n] if type(results) is tuple else results) for v, n in rows_left.items())
         stacks.update((v, self.last_rows(b, found[b.slot.place])) for v, b in self.read_last.items())
         for variable, batch in batches.items():
             source = next(s for s in loop.slots if s.variable == variable)
@@ -367,6 +373,10 @@ class _Reversed(Series):
         for v in sorted(kept & stacks.keys()):
             slot("row", v, [stacks[v]])
             kept.discard(v)
+        same = sorted(v for v in kept if self._is_same(v))
+        for v, held in zip(same, self.leave([Out("final", v) for v in same]) if same else (), strict=True):
+            slot("fixed", v, [held])
+            kept.discard(v)
         trails = {s.variable: s for s in loop.slots if s.kind == "carried" and {s.variable, s.following} <= kept}
         lists = [v for v in sorted(kept) if not any(s.following == v for s in trails.values())]
         outs = [Out("trail", trails[v]) if v in trails else Out("list", v) for v in lists]
@@ -374,6 +384,24 @@ class _Reversed(Series):
             slot("row", v, [held])
             if v in trails:
                 slot("row", trails[v].following, [held], first=1)
+
+    def _is_same(self, v: int) -> bool:
+        """Whether a variable of the forward body is the same in all turns, as it is computed of what is."""
+        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        made = {o.number: s for s in self.body.program.steps[: self.body.forward_steps] for o in s.outputs}
+        pending = [v]
+        while pending:
+            v = pending.pop()
+            if v in fixed:
+                continue
+            step = made.get(v)
+            if step is None or is_write(step) or loop_in(step) is not None:
+                return False
+            literals = [x.value for x in step.inputs if isinstance(x, Const) and x.number < 0]
+            if self.loop.turn in values_in((*step.params.values(), *literals)):
+                return False
+            pending += [x.number for x in step.inputs if isinstance(x, Var)]
+        return True
 
 
 def _filled(like: Any, g: Any) -> Any:

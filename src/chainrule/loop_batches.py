@@ -269,7 +269,7 @@ class _Ways:
             return step.inputs[0].number, 0 if step.params["axis"] in (1, -1) else 1
         if step.operation.function is not get_item:
             return v, None
-        parts = [p for p in step.params["index"].parts if p is not Ellipsis]
+        parts = [slice(None) if p is Ellipsis else p for p in step.params["index"].parts]
         if len(parts) != 2 or any(p is not None and p != slice(None) for p in parts) or parts.count(None) != 1:
             return v, None
         return step.inputs[0].number, 1 if parts[0] is None else 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from chainrule.backward import Backward
 from chainrule.indexing import add_item
-from chainrule.ir import Step, Var
+from chainrule.ir import Program, Step, Var
 from chainrule.loops import Loop, Slot, loop_in
+from chainrule.ops import OPERATIONS
 
-__all__ = ["sums_begun"]
+__all__ = ["added_once", "sums_begun"]
 
 
 def sums_begun(backward: Backward) -> Backward:
@@ -133,3 +136,39 @@ def _reaches(made: dict[int, Step], v: int, goal: int) -> bool:
             seen.add(v)
             pending += [x.number for x in made[v].inputs]
     return False
+
+
+def added_once(program: Program) -> Program:
+    """A body that adds to a row of an array once, where it adds to it twice in succession."""
+    reads: dict[int, int] = {}
+    for x in (*(x for step in program.steps for x in step.inputs), *program.outputs):
+        reads[x.number] = reads.get(x.number, 0) + 1
+    steps: list[Step] = []
+    number = 1 + max(program.by_number())
+    for step in program.steps:
+        before = (
+            next((s for s in steps if s.outputs[0].number == step.inputs[0].number), None)
+            if _adds_to_rows(step)
+            else None
+        )
+        if before is None or not _adds_to_rows(before) or reads[step.inputs[0].number] != 1:
+            steps.append(step)
+            continue
+        (array, first), second = before.inputs, step.inputs[1]
+        if before.params != step.params or not _alike(first, second):
+            steps.append(step)
+            continue
+        total = replace(second, number=number, name=None)
+        number += 1
+        steps.remove(before)
+        steps.append(Step(OPERATIONS[np.add], (first, second), {}, (total,), step.position))
+        steps.append(replace(step, inputs=(array, total)))
+    return replace(program, steps=tuple(steps))
+
+
+def _adds_to_rows(step: Step) -> bool:
+    return step.operation.function is add_item and len(step.inputs) == 2
+
+
+def _alike(x: Any, y: Any) -> bool:
+    return isinstance(x, Var) and isinstance(y, Var) and (x.shape, x.dtype) == (y.shape, y.dtype)

@@ -309,7 +309,7 @@ def plural(name: str) -> str:
 def singular(name: str) -> str:
     """A name for one of what a list has this name for."""
     base = re.sub(r"\W+", "_", name).strip("_")
-    if re.search(r"(ia|s|x|ch|sh)ses$|(x|ch|sh)es$", base):
+    if re.search(r"(ia|s|x|ch|sh|minu)ses$|(x|ch|sh)es$", base):
         return base[:-2]
     return base[:-1] if base.endswith("s") and len(base) > 1 else f"{base}_item"
 

@@ -189,6 +189,11 @@ class _Pass:
         """The variable for a stack of what all turns made, in the place of a step that stacks them."""
         step: Any = self.tape.steps[k]
         operation, inputs, params, output, code, offset = step
+        if params.get("axis", 0) != 0:
+            whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
+            moved = {"source": 0, "destination": params["axis"]}
+            self.stacks[k] = [(OPERATIONS[np.moveaxis], (whole,), moved, output, code, offset)]
+            return whole
         if list(inputs) == run[::-1] and len(run) > 1:
             whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
             index = Index((slice(None, None, -1),), True)

@@ -416,9 +416,12 @@ class Matching:
 
     def _stacks_all(self, k: int, place: Place) -> bool:
         operation, inputs, params, *_ = self.tape.steps[k]
-        if operation.name != "stack" or params.get("axis", 0) != 0:
+        axis = params.get("axis", 0)
+        if operation.name != "stack" or type(axis) is not int:
             return False
         run = [next(v for v, p in made.items() if p == place) for made in self.made]
+        if axis != 0:
+            return list(inputs) == run
         return list(inputs) == run[::-1] or any(
             list(inputs[n : n + len(run)]) == run for n in range(len(inputs) - len(run) + 1)
         )

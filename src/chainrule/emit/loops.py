@@ -103,8 +103,15 @@ class _Lines(Heads):
         """Lists to which each turn appends something."""
         self.first: list[str] = []  # at the beginning of a turn
         self.appended: list[tuple[str, int]] = []
+        wholes = {out.variable.following: target for _, out, target in self.outs
+                  if out.kind == "whole" and target != "_" and not out.variable.written}  # fmt: skip
+        parts: list[str] = []
         for _, out, target in self.outs:
             if target == "_" or out.kind in ("final", "next"):
+                continue
+            if out.kind == "stack" and out.variable in wholes:
+                # The same list with what the loop began with in front.
+                parts.append(f"{target} = {wholes[out.variable]}[1:]")
                 continue
             if out.kind in ("trail", "whole"):
                 slot = out.variable
@@ -125,6 +132,7 @@ class _Lines(Heads):
                 self.after.append(f"{target} = np.stack({turned})")
             elif self.loop.backward:
                 self.after.append(f"{target}.reverse()")
+        self.after += parts
 
     def _body(self) -> list[str]:
         loop, context = self.loop, self.context
@@ -153,7 +161,7 @@ class _Lines(Heads):
             loop.links,
             {v: name for v, name in wanted.items() if v not in given},
             context.prefix,
-            taken=tuple(context.taken | {target for _, _, target in self.outs}),
+            taken=tuple((context.taken | {target for _, _, target in self.outs}) - set(self.finals.values())),
             late=loop.backward,
             owned=frozenset(slot.variable for slot, _ in self.slots if slot.written),
             renamed=self.renamed,

@@ -279,7 +279,8 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
         np.reshape(as_operand(x), tuple(-1 if k == order[i] else 1 for k in range(ndim))) for i, x in enumerate(xi)
     ]
     if not sparse and ndim > 1:
-        arrays = np.broadcast_arrays(*arrays)
+        lengths = tuple(arrays[i].shape[k] for k, i in enumerate(map(order.index, range(ndim))))
+        arrays = [np.broadcast_to(x, lengths) for x in arrays]
     return tuple(np.copy(x) for x in arrays) if copy else arrays
 
 
