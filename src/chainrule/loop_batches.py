@@ -269,7 +269,10 @@ class _Ways:
             return step.inputs[0].number, 0 if step.params["axis"] in (1, -1) else 1
         if step.operation.function is not get_item:
             return v, None
-        parts = [slice(None) if p is Ellipsis else p for p in step.params["index"].parts]
+        parts = list(step.params["index"].parts)
+        if Ellipsis in parts:
+            there = any(p is not None and p is not Ellipsis for p in parts)  # the one axis that there is
+            parts[parts.index(Ellipsis) : parts.index(Ellipsis) + 1] = [] if there else [slice(None)]
         if len(parts) != 2 or any(p is not None and p != slice(None) for p in parts) or parts.count(None) != 1:
             return v, None
         return step.inputs[0].number, 1 if parts[0] is None else 0

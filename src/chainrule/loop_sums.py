@@ -146,16 +146,13 @@ def added_once(program: Program) -> Program:
     steps: list[Step] = []
     number = 1 + max(program.by_number())
     for step in program.steps:
-        before = (
-            next((s for s in steps if s.outputs[0].number == step.inputs[0].number), None)
-            if _adds_to_rows(step)
-            else None
-        )
-        if before is None or not _adds_to_rows(before) or reads[step.inputs[0].number] != 1:
+        base = step.inputs[0].number if _adds_to_rows(step) else -1
+        before = next((s for s in steps if _adds_to_rows(s) and s.outputs[0].number == base), None)
+        if before is None or reads[base] != 1:
             steps.append(step)
             continue
         (array, first), second = before.inputs, step.inputs[1]
-        if before.params != step.params or not _alike(first, second):
+        if before.params != step.params or not isinstance(second, Var) or not _alike(first, second):
             steps.append(step)
             continue
         total = replace(second, number=number, name=None)
@@ -170,5 +167,5 @@ def _adds_to_rows(step: Step) -> bool:
     return step.operation.function is add_item and len(step.inputs) == 2
 
 
-def _alike(x: Any, y: Any) -> bool:
-    return isinstance(x, Var) and isinstance(y, Var) and (x.shape, x.dtype) == (y.shape, y.dtype)
+def _alike(x: Any, y: Var) -> bool:
+    return isinstance(x, Var) and (x.shape, x.dtype) == (y.shape, y.dtype)
