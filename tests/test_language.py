@@ -13,7 +13,7 @@ pytest.importorskip("babel")
 from babel.messages.catalog import Catalog
 
 from chainrule.errors import ChainruleError
-from chainrule.language import Message, current_language, in_language, language_named, message, plural
+from chainrule.language import Message, current_language, in_language, language_named, listed, message, plural
 from docs import catalogues
 
 
@@ -173,6 +173,13 @@ def test_no_blank_is_left_between_wide_characters(value, said, monkeypatch):
     catalogue.gettext = {"at {value}, {value}": "在 {value} 处，{value}"}.get
     monkeypatch.setattr("chainrule.language._catalogue", lambda language: catalogue)
     assert message("at {value}, {value}", value=value).text("zh") == said
+
+
+def test_what_stands_in_a_row_is_joined_as_the_language_does():
+    names = message("{names}: as the file defines them", names=listed(["X", "W", "b"]))
+    assert names.text("en") == "X, W, b: as the file defines them"
+    assert "X、W、b" in names.text("zh")
+    assert (listed([]), listed(["X"])) == ("", "X")
 
 
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import locale
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from unicodedata import east_asian_width
 
 from chainrule.errors import ChainruleError
 
-__all__ = ["LANGUAGES", "Message", "current_language", "in_language", "language_named", "message", "plural"]
+__all__ = ["LANGUAGES", "Message", "current_language", "in_language", "language_named", "listed", "message", "plural"]
 
 LANGUAGES = ("en", "fr", "ja", "zh")
 _FOLDER = Path(__file__).with_name("locale")
@@ -102,6 +102,14 @@ def message(template: str, /, **values: Any) -> Message:
 def plural(one: str, several: str, count: int, /, **values: Any) -> Message:
     """A sentence about one thing or several: ``plural("{count} gradient", "{count} gradients", 2)``."""
     return Message(one, {"count": count, **values}, several, count)
+
+
+def listed(parts: Iterable[Message | str]) -> Message | str:
+    """Things in a row, with what the language writes between them: ``W3, B3``."""
+    found: Message | str = ""
+    for part in parts:
+        found = message("{some}, {other}", some=found, other=part) if found else part
+    return found
 
 
 def current_language() -> str:

@@ -18,7 +18,7 @@ from chainrule.calls import TracedCall, argument_names
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
 from chainrule.history import Chosen, History, RequestError, Updates, changing_step, descendants
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 from chainrule.linear import is_floating
 from chainrule.running import Names, ScriptError, as_main, failure, is_asked_for, parsed, run_script
 from chainrule.stretch import Followed, element, stretch
@@ -358,8 +358,8 @@ def _with_arguments(
         raise RequestError(
             f"{name} needs {', '.join(missing)}: give shapes (--shapes {example}) or values ({missing[0]}:=3)."
         )
-    notes = [message("{names}: normal random numbers from a fixed seed", names=", ".join(drawn))] if drawn else []
-    notes += [message("{names}: as the file defines them", names=", ".join(own))] if own else []
+    notes = [message("{names}: normal random numbers from a fixed seed", names=listed(drawn))] if drawn else []
+    notes += [message("{names}: as the file defines them", names=listed(own))] if own else []
     by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     args = {n: x for n, x in given.items() if n not in by_name}
     default = tuple(n for n, x in args.items() if is_floating(x) and n not in preset)

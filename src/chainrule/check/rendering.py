@@ -173,7 +173,7 @@ def _suspect(
     return blocks
 
 
-def _labelled(label: str, content: str | Message) -> str:
+def _labelled(label: str | Message, content: str | Message) -> str:
     """What something is about, and what is said of it; languages set the colon apart in their own ways."""
     return str(message("{label}: {content}", label=label, content=content))
 

@@ -12,7 +12,7 @@ from chainrule.check.kinds import activations, constants, linear, structure
 from chainrule.check.kinds.kind import Kind
 from chainrule.check.verdicts import Suspect
 from chainrule.errors import ChainruleError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["GROUPS", "KINDS", "explanation", "kind_named", "names_text", "place", "same_kind", "suspect"]
 
@@ -60,9 +60,9 @@ def place(step: str | None, line: int | None, source: str = "") -> Message:
     return message("`{source}` (line {line})", source=text, line=line)
 
 
-def names_text(names: Sequence[str]) -> str:
+def names_text(names: Sequence[str]) -> Message | str:
     """Names in a row: ``W3, B3``."""
-    return ", ".join(names)
+    return listed(names)
 
 
 def _as_code(name: str, value: Any) -> Any:

@@ -17,10 +17,9 @@ from chainrule.explain.outline import (
     Outline,
     gradient_heading,
     introduction,
-    line_text,
     listing,
-    repeats_text,
     title,
+    where_text,
 )
 from chainrule.language import message
 
@@ -71,8 +70,7 @@ def _brief(derivation: Derivation) -> Iterator[str]:
 
 
 def _heading(part: Part, number: str) -> Iterator[str]:
-    repeats = repeats_text(part)
-    said = ", ".join(x for x in (line_text(part.line), str(repeats) if repeats else "") if x)
+    said = where_text(part)
     first = (part.source or part.result).splitlines()[0]
     yield f"## {number}{_code(first)}" + (f" ({_plain(said)})" if said else "")
     if len(part.source.splitlines()) > 1:

@@ -11,7 +11,7 @@ from chainrule.explain.derivation import Derivation, Line, Part, Route
 from chainrule.explain.expanding import write_out
 from chainrule.explain.formula import Element, Equation, Number, Partial, Size
 from chainrule.explain.known import values_in
-from chainrule.language import Message, message, plural
+from chainrule.language import Message, listed, message, plural
 
 __all__ = [
     "DEPTHS",
@@ -26,6 +26,7 @@ __all__ = [
     "places_text",
     "repeats_text",
     "title",
+    "where_text",
 ]
 
 Depth = Literal["brief", "default", "full"]
@@ -79,6 +80,14 @@ def repeats_text(part: Part) -> Message | None:
     return plural("said once for {count} turn", "said once for {count} turns", part.repeats)
 
 
+def where_text(part: Part) -> str:
+    """Where the statement of a part stands, and how many turns it is said for."""
+    repeats, line = repeats_text(part), line_text(part.line)
+    if repeats is None or not line:
+        return line or str(repeats or "")
+    return str(message("{line}, {repeats}", line=line, repeats=repeats))
+
+
 # ---- one gradient
 def gradient_heading(derivation: Derivation, route: Route) -> Message:
     """The heading above how one gradient is found."""
@@ -88,9 +97,12 @@ def gradient_heading(derivation: Derivation, route: Route) -> Message:
     )  # fmt: skip
 
 
-def places_text(route: Route) -> str:
+def places_text(route: Route) -> Message | str:
     """The statements on the paths, with their lines."""
-    return ", ".join(f"{name} ({line_text(line)})" if line is not None else name for name, line in route.paths)
+    return listed(
+        message("{source} (line {line})", source=name, line=line) if line is not None else name
+        for name, line in route.paths
+    )
 
 
 class Outline:

@@ -18,10 +18,9 @@ from chainrule.explain.outline import (
     Outline,
     gradient_heading,
     introduction,
-    line_text,
     listing,
-    repeats_text,
     title,
+    where_text,
 )
 from chainrule.language import message
 
@@ -113,9 +112,7 @@ def _last(route: Route) -> str:
 def _statement(part: Part, number: str, width: int) -> Styled:
     front = f"{number}  " if number else ""
     source = part.source.splitlines()[0] if part.source else part.result
-    where = line_text(part.line)
-    repeats = repeats_text(part)
-    said = ", ".join(x for x in (str(repeats) if repeats else "", where) if x)
+    said = where_text(part)
     room = width - wide(front) - wide(said) - 2
     shown = source if wide(source) <= room else source[: room - 1] + "…"
     return [(front, "bold cyan"), *spread(shown, said, width - wide(front), "bold", "dim")]
