@@ -71,7 +71,7 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
     return Diagnosis(_near(findings), tuple(n for n in wrong if n not in explained))
 
 
-_FAR = 1.2  # how much likelier one explanation is than another that is not worth saying beside it
+_FAR = 1.7  # how much likelier one explanation is than another that is not worth saying beside it
 
 
 def _near(findings: Sequence[Finding]) -> list[Finding]:
