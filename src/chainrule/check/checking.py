@@ -92,6 +92,9 @@ def judge(
     return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
 
 
+# Mistakes by which a gradient is not in proportion to the incoming one, and that say more than that.
+_NOT_LINEAR = frozenset(("uses_updated_weights", "low_precision", "int_truncation"))
+
 # Ways to average that a course may define, and what they are called where they are a mistake.
 _CONVENTIONS = {"layer mean": "extra_batch_mean", "mean": "extra_batch_mean", "sum": "missing_batch_mean"}
 
@@ -141,7 +144,7 @@ class _Judge:
             diagnosis = self._raised(verdicts)
         elif wrong:
             diagnosis = diagnose(trials, wrong)
-            stepped = {n for f in diagnosis.findings if f.kind == "uses_updated_weights" for n in f.gradients}
+            stepped = {n for f in diagnosis.findings if f.kind in _NOT_LINEAR for n in f.gradients}
             self.findings += self._without_upstream([n for n in wrong if n not in stepped])
         self._apply_convention(diagnosis, verdicts)
         wrong = [n for n in wrong if n not in verdicts.allowed]

@@ -11,7 +11,7 @@ from chainrule.check.fixes import Fix, Mender, lines_written, mended, with_writt
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.report import Report
 from chainrule.check.trials import Trials
-from chainrule.check.verdicts import Suspect
+from chainrule.check.verdicts import Suspect, chief
 from chainrule.check.vocabulary import KINDS, explanation, place, suspect
 from chainrule.language import Message, message
 from chainrule.source import write
@@ -49,7 +49,7 @@ def completed(report: Report, trials: Trials) -> Report:
     bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
     placed += [_unnamed(at, bound) for at, bound in zip(unnamed, bounds, strict=True)]
     suspects = mended(placed, fixes, locations)
-    if any(s.fix is None and s.line is not None for s in suspects):
+    if any(s.fix is None and s.line is not None for s, _ in chief(suspects)):
         suspects = with_written(suspects, _written(trials))
     return replace(report, suspects=tuple(suspects), bound=bounds[0] if bounds else report.bound)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 __all__ = ["Factor", "factor_between", "named_factor"]
 
 _CLOSE = 1e-7
+_MANY = 12  # lengths of which products of three are not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def named_factor(factors: Sequence[float], lengths: Sequence[Mapping[str, int]])
     options += [((n,), (m,)) for n in names for m in names if n != m]
     options += [((n, m), ()) for k, n in enumerate(names) for m in names[k:]]
     options += [((), (n, m)) for k, n in enumerate(names) for m in names[k:]]
+    triples = list(itertools.combinations(names, 3)) if len(names) <= _MANY else []
+    options += [((), t) for t in triples] + [(t, ()) for t in triples]
     target = np.log(np.abs(factors))
     sign = np.sign(factors)
     if len(set(sign.tolist())) > 1:

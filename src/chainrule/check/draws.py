@@ -281,6 +281,8 @@ class Drawing:
             if symbol not in seen and symbol != ONE:
                 seen.add(symbol)
                 found[f"{self.forward.leaves[leaf].name}.shape[{axis}]"] = np.shape(values[leaf])[axis]
+        if not isinstance(draw.cotangent, tuple):
+            found.update((f"grad_output.shape[{axis}]", n) for axis, n in enumerate(np.shape(draw.cotangent)) if n > 1)
         return found
 
 

@@ -35,7 +35,7 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
     """What the search for edits of the exact backward pass finds."""
     base = min(usable, key=lambda t: (t.label != "sizes", sum(np.size(g) for g in t.exact.gradients.values())))
     if len(base.exact.backward.program.steps) > _LONGEST:
-        base = trials.short(base)
+        base = trials.short(min(usable, key=lambda t: t.exact.backward.forward_steps))
     sibling = trials.sibling(base, 31)
     others = sorted((t for t in usable if t is not base), key=lambda t: t.exact.backward.forward_steps)
     tested = [base, *([sibling] if sibling is not None and sibling.answer.error is None else []), *others]

@@ -17,6 +17,7 @@ from chainrule.ir import Const, Var
 __all__ = ["Known", "Match", "References", "is_close", "references_of"]
 
 _CLOSE = 1e-9
+_FEW = 8  # arrays that are compared one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ def is_close(a: Any, b: Any, scale: float = 0.0) -> bool:
     return bool(np.isfinite(difference) and difference <= _CLOSE * size)
 
 
+def _sample(x: Any) -> Any:
+    """A few elements of an array."""
+    flat = np.ravel(x)
+    return np.real(flat[[0, len(flat) // 2, len(flat) // 3, -1]]).astype(float) if len(flat) else np.zeros(4)
+
+
 def _wide(*arrays: Any) -> Any:
     return np.result_type(*(np.asarray(a).dtype for a in arrays), np.float64)
 
@@ -88,6 +95,7 @@ class References:
     gradients: dict[int, Known] = field(default_factory=dict)
     numbers: dict[str, list[int]] = field(default_factory=dict)
     _by_shape: dict[tuple[int, ...], list[Known]] = field(default_factory=dict)
+    _samples: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
     def add(self, known: Known) -> None:
         """Add what is known."""
@@ -101,22 +109,43 @@ class References:
         shape = np.shape(values[0])
         if len({np.ndim(v) for v in values}) > 1:
             return None
-        for known in self._by_shape.get(shape, ()):
+        for known in self._near(shape, values[0]):
             if all(is_close(v, w) for v, w in zip(values, known.values, strict=True)):
                 return Match(known)
         if not shape:
             return None
         if len(shape) == 2:
-            for known in self._by_shape.get(shape[::-1], ()):
+            for known in self._near(shape[::-1], np.transpose(values[0])):
                 if all(is_close(np.transpose(v), w) for v, w in zip(values, known.values, strict=True)):
                     return Match(known, transposed=True)
         if np.asarray(values[0]).dtype.kind != "f":
             return None
-        for known in self._by_shape.get(shape, ()):
+        for known in self._near(shape, values[0], scaled=True):
             factor = self.factor(values, known) if known.role == "gradient" else None
             if factor is not None:
                 return Match(known, factor)
         return None
+
+    def _near(self, shape: tuple[int, ...], value: Any, scaled: bool = False) -> list[Known]:
+        """What can be an array, or a multiple of it, as far as a few of its elements tell."""
+        known = self._by_shape.get(shape, [])
+        if len(known) < _FEW:
+            return known
+        if shape not in self._samples or len(self._samples[shape][0]) < len(known):
+            first = [np.asarray(k.values[0]) for k in known]
+            with np.errstate(all="ignore"):
+                sizes = np.array([np.max(np.abs(x), initial=0.0) for x in first], float)
+            self._samples[shape] = np.array([_sample(x) for x in first]), sizes
+        samples, sizes = self._samples[shape]
+        own = _sample(np.asarray(value))
+        with np.errstate(all="ignore"):
+            if scaled:
+                factors = own[:1] / samples[:, :1]
+                off = np.abs(own - factors * samples) > 1e-6 * np.abs(factors) * sizes[:, None]
+                far = np.any(off, axis=1) & np.isfinite(factors[:, 0])
+            else:
+                far = np.any(~(np.abs(samples - own) <= 2 * _CLOSE * sizes[:, None]), axis=1)
+        return [k for k, out in zip(known, far.tolist(), strict=True) if not out]
 
     def factor(self, values: Sequence[Any], known: Known) -> float | None:
         """What a known value is multiplied by, if each draw has one factor for all elements; of the first draw."""

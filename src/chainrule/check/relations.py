@@ -94,6 +94,10 @@ def related(name: str, trials: Sequence[Trial], lengths: Sequence[Mapping[str, i
         if _truncated(given, exact):
             whole = all(a.dtype.kind in "iu" for a in given)
             note("int_truncation", 0.0, "candidate == np.trunc(exact)", -2.0 if whole else -0.6)
+        decimals = _rounded(given, exact)
+        if decimals is not None:
+            text = f"np.round(exact, {decimals})"
+            note("low_precision", 0.0, f"candidate == {text}", -3.0, wrong=text)
         if all(_in_half_precision(a, b) for a, b in zip(given, exact, strict=True)):
             note("low_precision", 1e-3, message("candidate == exact, to the precision of {kind}", kind="float16"), -1.0)
         _differences(given, exact, trials, lengths, note)
@@ -160,6 +164,16 @@ def _truncated(given: Arrays, exact: Arrays) -> bool:
     if not whole or not any(np.any(b != np.round(b)) for b in exact):
         return False
     return all(np.array_equal(a, np.trunc(b)) for a, b in zip(given, exact, strict=True))
+
+
+def _rounded(given: Arrays, exact: Arrays) -> int | None:
+    """To how many decimals the right gradient was rounded, if that is all."""
+    for decimals in range(9):
+        rounded = [np.round(b, decimals) for b in exact]
+        told = all(len(np.unique(b)) > 2 for b in rounded)
+        if told and all(np.allclose(a, b, rtol=0, atol=1e-12) for a, b in zip(given, rounded, strict=True)):
+            return decimals if any(np.any(a != b) for a, b in zip(rounded, exact, strict=True)) else None
+    return None
 
 
 def _reductions(name: str, given: Arrays, exact: Arrays, note: Callable[..., None]) -> None:

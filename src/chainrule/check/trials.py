@@ -147,14 +147,15 @@ class Trials:
         lengths = dict(trial.lengths or self.drawing.example_lengths())
         count = trial.exact.backward.forward_steps
         for symbol, length in sorted(lengths.items(), key=lambda pair: -pair[1]):
-            tried = {**lengths, symbol: _FEW}
-            if length <= _FEW or symbol == ONE:
-                continue
-            with seeded(self.seed + 61):
-                draw = self.drawing.draw("sizes", tried, self.seed * 100 + 61)
-                steps = None if draw is None else self._forward_steps(draw)
-            if steps is not None and steps < 0.85 * count:
-                lengths, best, count = tried, draw, steps
+            for few in range(_FEW, min(length, 2 * _FEW)) if symbol != ONE else ():
+                tried = {**lengths, symbol: few}
+                with seeded(self.seed + 61):
+                    draw = self.drawing.draw("sizes", tried, self.seed * 100 + 61)
+                    steps = None if draw is None else self._forward_steps(draw)
+                if steps is not None and steps < 0.85 * count:
+                    lengths, best, count = tried, draw, steps
+                if steps is not None:
+                    break  # more would only take longer
         found = self.on(best)
         if found is None or found.answer.error is not None or not found.wrong:
             return trial

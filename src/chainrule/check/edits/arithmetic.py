@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Variant
-from chainrule.ir import Step
+from chainrule.check.edits.base import Change, Variant
+from chainrule.check.edits.contractions import turned_axes
+from chainrule.ir import Step, shape_of
+from chainrule.sizes import plain_number
 
 __all__ = ["ARITHMETIC", "like"]
 
@@ -20,10 +23,24 @@ def like(value: Any, *operands: Any) -> Any:
 
 
 def _multiply(step: Step, params: Any) -> Iterator[Variant]:
-    yield from _factor(0)
-    yield from _factor(1)
+    for n in (0, 1):
+        yield from _factor(n)
+        shape = shape_of(step.inputs[n])
+        for axes in list(turned_axes(len(shape)))[1:]:
+            yield "flipped", n, axes, 0.4, _with_turned(n, axes)
+        for a, b in itertools.combinations(range(len(shape)), 2):
+            if len(shape) > 2 and plain_number(shape[a]) == plain_number(shape[b]) > 1:
+                yield "axes exchanged", n, (a, b), 0.3, _with_axes_swapped(n, a, b)
     yield "matmul", -1, None, 0.4, lambda x, v: x[0] @ x[1]
     yield "add", -1, None, 0.6, lambda x, v: x[0] + x[1]
+
+
+def _with_turned(n: int, axes: tuple[int, ...]) -> Change:
+    return lambda x, v: x[1 - n] * np.flip(x[n], axes)
+
+
+def _with_axes_swapped(n: int, a: int, b: int) -> Change:
+    return lambda x, v: x[1 - n] * np.swapaxes(x[n], a, b)
 
 
 def _factor(n: int) -> Iterator[Variant]:
@@ -88,6 +105,14 @@ def _mask(step: Step, params: Any) -> Iterator[Variant]:
     yield "invert mask", -1, None, 0.0, lambda x, v: ~np.asarray(function(*x))
     yield "all true", -1, None, 0.0, lambda x, v: np.ones(np.broadcast_shapes(*map(np.shape, x)), bool)
     yield "other side", -1, None, 0.2, lambda x, v: function(x[0], -np.asarray(x[1]))
+    if step.operation.name == "equal":  # what a clip leaves as it is, on one side alone
+        yield "one side", -1, "below", 0.1, lambda x, v: np.greater_equal(*x)
+        yield "one side", -1, "above", 0.1, lambda x, v: np.less_equal(*x)
+
+
+def _both(step: Step, params: Any) -> Iterator[Variant]:
+    yield "one side", 0, None, 0.1, lambda x, v: np.asarray(x[0], bool)
+    yield "one side", 1, None, 0.1, lambda x, v: np.asarray(x[1], bool)
 
 
 def _where(step: Step, params: Any) -> Iterator[Variant]:
@@ -107,5 +132,6 @@ ARITHMETIC: dict[str, Callable[[Step, Any], Iterator[Variant]]] = {
     "negative": _negative,
     "power": _power,
     "where": _where,
+    **dict.fromkeys("logical_and logical_or bitwise_and bitwise_or".split(), _both),
     **_MASKS,
 }

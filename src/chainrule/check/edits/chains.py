@@ -77,10 +77,14 @@ def _replayed(base: Base, chain: Sequence[int], indices: Sequence[Index], forwar
 def _without_stride(base: Base) -> Iterator[Edit]:
     """The windows of a loop start at the number of the turn, and not at a multiple of it."""
     wiring = base.wiring
-    for group in wiring.groups():
-        if wiring.steps[group[0]].operation.name not in ("add.at", "getitem"):
-            continue
-        yield from _unstrided(base, group, group[0])
+    backward: dict[Any, list[int]] = {}
+    for k in range(wiring.first, len(wiring.steps)):
+        step = wiring.steps[k]
+        if step.operation.name in ("add.at", "getitem") and step.position is not None:
+            backward.setdefault((step.position, step.operation.name), []).append(k)
+    for group in backward.values():
+        if len(group) > 1:
+            yield from _unstrided(base, group, group[0])
     forward: dict[Any, list[int]] = {}
     for k in range(wiring.first):
         step = wiring.steps[k]

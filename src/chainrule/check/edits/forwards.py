@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Edit
+from chainrule.check.edits.base import Base, Change, Edit, Values
+from chainrule.indexing import Index
 from chainrule.ir import Const, Step
 
 __all__ = ["forward_edits"]
@@ -21,6 +22,89 @@ def forward_edits(base: Base) -> Iterator[Edit]:
     """Edits of forward steps, which only the backward pass sees, and of all reductions along one axis."""
     yield from _epsilons(base)
     yield from _other_axes(base)
+    yield from _opposite_extremes(base)
+    yield from _one_branch(base)
+    yield from _other_parts(base)
+
+
+_OPPOSITE = {"max": np.min, "amax": np.min, "min": np.max, "amin": np.max}
+
+
+def _opposite_extremes(base: Base) -> Iterator[Edit]:
+    """The mask of a maximum is made with the minimum, or the other way round."""
+    wiring = base.wiring
+    for k in range(wiring.first):
+        other = _OPPOSITE.get(wiring.steps[k].operation.name)
+        if other is not None:
+            yield Edit({k: _reduced_by(other, base.params(k))}, "extreme", k, 0, None, 0.2, "mask_from_wrong_array", k)
+
+
+def _reduced_by(function: Any, params: Any) -> Change:
+    return lambda x, v: function(x[0], **params)
+
+
+def _one_branch(base: Base) -> Iterator[Edit]:
+    """The derivative of one branch is used everywhere, whatever the condition says."""
+    wiring = base.wiring
+    for k in range(wiring.first):
+        step = wiring.steps[k]
+        condition = step.inputs[0] if step.inputs else None
+        if step.operation.name != "where" or condition is None or condition.number < 0:
+            continue
+        masks = [j for j in wiring.used_by[condition.number] if j >= wiring.first]
+        for value in (True, False):
+            changes = {j: _under(base, j, condition.number, value) for j in masks}
+            if changes:
+                yield Edit(changes, "always one branch", min(changes), -1, value, 0.1, "missing_branch", k)
+
+
+def _under(base: Base, k: int, number: int, value: bool) -> Change:
+    function, params = base.function(k), base.params(k)
+    places = [n for n, x in enumerate(base.wiring.steps[k].inputs) if x.number == number]
+
+    def change(x: Sequence[Any], v: Values) -> Any:
+        own = [np.full(np.shape(a), value) if n in places else a for n, a in enumerate(x)]
+        return function(*own, **params)
+
+    return change
+
+
+def _other_parts(base: Base) -> Iterator[Edit]:
+    """The gradient of arrays that were joined is cut into parts whose lengths stand in the opposite order."""
+    wiring = base.wiring
+    groups: dict[tuple[int, int], list[int]] = {}
+    for k in range(wiring.first, len(wiring.steps)):
+        step, owner = wiring.steps[k], wiring.owner[k]
+        if step.operation.name == "getitem" and owner >= 0 and wiring.steps[owner].operation.name in _JOINING:
+            groups.setdefault((owner, step.inputs[0].number), []).append(k)
+    for (owner, _), parts in groups.items():
+        indices: list[Index] = [base.params(k)["index"] for k in parts]
+        axis = next((a for a, p in enumerate(indices[0].parts) if _span(p) is not None), None)
+        spans = [_span(i.parts[axis]) for i in indices] if axis is not None else []
+        if axis is None or len(parts) < 2 or None in spans:
+            continue
+        order = sorted(range(len(parts)), key=lambda n: spans[n])
+        lengths = [spans[n][1] - spans[n][0] for n in order]
+        changes, start = {}, 0
+        for n, length in zip(order, reversed(lengths), strict=True):
+            cut = indices[n].parts
+            moved = Index((*cut[:axis], slice(start, start + length), *cut[axis + 1 :]), indices[n].single)
+            changes[parts[n]] = _at(base.function(parts[n]), moved)
+            start += length
+        yield Edit(changes, "other parts", parts[0], -1, None, 0.1, "off_by_one_index", owner)
+
+
+_JOINING = frozenset("concatenate hstack vstack append stack".split())
+
+
+def _span(part: Any) -> Any:
+    if type(part) is slice and part.stop is not None and part.step in (None, 1):
+        return int(part.start or 0), int(part.stop)
+    return None
+
+
+def _at(function: Any, index: Index) -> Change:
+    return lambda x, v: function(*x, index=index)
 
 
 def _epsilons(base: Base) -> Iterator[Edit]:

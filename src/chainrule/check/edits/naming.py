@@ -75,6 +75,8 @@ def _kind(c: Context, details: dict[str, Any], batch: str) -> str:
     if word in ("complement", "invert mask"):
         mask = word == "invert mask" or c.is_mask(n)
         return "inverted_mask" if mask else "wrong_local_derivative"
+    if word == "axes exchanged":
+        return "index_order_swapped" if c.is_mask(n) else "missing_transpose"
     if word == "square":
         return _squared(c, n)
     if word == "flipped":
@@ -146,6 +148,9 @@ _SIMPLE = {
     "every row": "wrong_index",
     "target once": "missing_count_on_target",
     "counted once": "missing_count_on_target",
+    "one side": "missing_branch",
+    "averaged": "wrong_count",
+    "exchanged operands": "kernel_not_flipped",
 }
 
 
@@ -229,6 +234,10 @@ def _route_of(c: Context, word: str, n: int) -> Step | None:
     """The forward step that a dropped share came through: the one at the place where the share was made."""
     if word == "drop term" and 0 <= n < len(c.step.inputs):
         maker = c.wiring.made_by.get(c.operand(n).number)
+        owner = _owner_of_share(c, c.operand(n).number)
+        if owner >= 0:
+            c.moved_to = owner
+            return c.wiring.steps[owner]
         if maker is None:
             numbers = _numeric_shares(c)
             if numbers:
@@ -240,6 +249,13 @@ def _route_of(c: Context, word: str, n: int) -> Step | None:
     if word == "leave one out" and c.edit.owner >= 0:
         return c.wiring.steps[c.edit.owner]
     return c.forward
+
+
+def _owner_of_share(c: Context, number: int) -> int:
+    """The forward step through which a share of the cotangent that a step makes came; -1 where it is none."""
+    whose = [c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose]
+    shares = c.wiring.backward.contributions.get(whose[0], ()) if whose else ()
+    return next((owner for owner, g in shares if type(g) is int and g == number and owner >= 0), -1)
 
 
 def _numeric_shares(c: Context) -> list[int]:

@@ -60,7 +60,7 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
             options += [m for other, same in shaped.items() if other != shape and _fits(other, shape, n) for m in same]
         options = [m for m in options if m != x.number and m not in made]
         options = [m for m in options if not _equal(base.values[m], given[n])]
-        options = [m for m in options if wiring.made_by.get(m, -1) < k or m in wiring.whose]
+        options = [m for m in options if wiring.made_by.get(m, -1) < k or m in wiring.whose or m not in wiring.flow]
         if any(wiring.made_by.get(m, -1) > k for m in options):
             later = wiring.after(k)
             options = [m for m in options if m not in later]

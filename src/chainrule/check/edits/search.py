@@ -163,19 +163,32 @@ class Search:
     # ---- one edit
 
     def all_edits(self, wanted: set[str]) -> Iterator[tuple[Key, Edit]]:
-        """The edits that reach a wrong gradient: loops first, then steps, whole routes and other operands.
+        """The edits that reach a wrong gradient: loops first, then steps, whole routes and other operands."""
+        for stage in self.stages(wanted):
+            yield from stage
 
-        What is wrong in one turn of a loop alone is so in the first or the last one.
-        """
+    def stages(self, wanted: set[str]) -> Iterator[Iterator[tuple[Key, Edit]]]:
+        """The same edits in stages: what is done in every turn of a loop, what every turn reads, and all others."""
+        source = self.sources[0]
+        if source.turns.groups:
+            yield self._in_turns(wanted, "step", "sum", "route")
+            yield self._in_turns(wanted, "operand")
+        yield self._single(wanted)
+
+    def _in_turns(self, wanted: set[str], *what: str) -> Iterator[tuple[Key, Edit]]:
+        source = self.sources[0]
+        reaches = source.base.wiring.reaches
+        edits = [pair for w in what for pair in source.in_turns(w).items()]
+        for key, edit in sorted(edits, key=lambda pair: pair[1].cost):
+            if any(reaches[k] & wanted for k in edit.changes):
+                yield key, edit
+
+    def _single(self, wanted: set[str]) -> Iterator[tuple[Key, Edit]]:
+        """Single edits; what is wrong in one turn of a loop alone is so in the first or the last one."""
         source = self.sources[0]
         wiring = source.base.wiring
         inside = source.turns.inside
         reached = [k for k in range(wiring.first, len(wiring.steps)) if wiring.reaches[k] & wanted and k not in inside]
-        if source.turns.groups:
-            for what in ("step", "sum", "route", "operand"):
-                for key, edit in source.in_turns(what).items():
-                    if any(wiring.reaches[k] & wanted for k in edit.changes):
-                        yield key, edit
         for k in reached:
             yield from source.at(k).items()
         for key, edit in source.structural().items():
@@ -192,12 +205,15 @@ class Search:
             strict: whether an edit must reproduce everything that it reaches, right gradients and wrong ones.
         """
         found: list[Match] = []
-        for key, edit in self.all_edits(set(wanted)):
-            if self.is_over():
-                break
-            match = self.tried_on_all((key,), (edit,), strict)
-            if match is not None:
-                found.append(match)
+        for stage in self.stages(set(wanted)):
+            for key, edit in stage:
+                if self.is_over():
+                    return found
+                match = self.tried_on_all((key,), (edit,), strict)
+                if match is not None:
+                    found.append(match)
+            if any(set(m.explains) >= set(wanted) and not m.breaks and not m.misses for m in found):
+                break  # what is so in every turn is not looked for in a single one
         return found
 
     def allow(self, until: float) -> None:
@@ -299,6 +315,19 @@ def _always_zero(bases: Sequence[Base]) -> list[int]:
         if k < wiring.first or number not in wiring.made_by or len(wiring.steps[k].outputs) != 1:
             continue
         if all(_size(b.values[whole]) <= 1e-12 * min(b.exact.scale, _largest(b, k)) for b in bases):
+            found.append(k)
+    return _by_themselves(bases[0], sorted(found))
+
+
+def _by_themselves(base: Base, zero: Sequence[int]) -> list[int]:
+    """The steps among these that are zero by what they sum, and not since something that they read is zero."""
+    wiring = base.wiring
+    found: list[int] = []
+    for k in range(wiring.first, len(wiring.steps)):
+        reads = [(x, v) for x, v in zip(wiring.steps[k].inputs, base.operands(k), strict=True) if x.number >= 0]
+        if k in zero and not any(
+            np.size(v) and not np.any(v) and wiring.made_by.get(x.number, -1) not in found for x, v in reads
+        ):
             found.append(k)
     return found
 

@@ -95,7 +95,10 @@ def segments_of(base: Base) -> list[Segment]:
                     if segment is not None:
                         found.append(segment)
                         ends += 1
-    return found
+    shortest: dict[tuple[int, Any], Segment] = {}
+    for segment in sorted(found, key=lambda s: len(s.forward)):
+        shortest.setdefault((segment.into, links[segment.end]), segment)
+    return [segment for segment in found if shortest[segment.into, links[segment.end]] is segment]
 
 
 def _is_boundary(base: Base, number: int, end: bool) -> bool:
@@ -105,10 +108,22 @@ def _is_boundary(base: Base, number: int, end: bool) -> bool:
     if x is None or x.name is not None or number not in wiring.made_by:
         return True
     maker = wiring.steps[wiring.made_by[number]]
-    if not end and maker.operation.name in ("matmul", "dot", "einsum"):
+    if not end and _is_linear(base, number):
         return True
     uses = [wiring.steps[k] for k in wiring.used_by.get(number, ()) if k < wiring.first]
     return not uses or any(_line(u) != _line(maker) for u in uses)
+
+
+def _is_linear(base: Base, number: int, depth: int = 4) -> bool:
+    """Whether a value is read from an array or a product, or a sum of such: what an activation is taken of."""
+    maker = base.wiring.made_by.get(number)
+    if maker is None:
+        return False
+    step = base.wiring.steps[maker]
+    if step.operation.name in ("matmul", "dot", "einsum", "getitem", "concatenate"):
+        return True
+    adds = step.operation.name in ("add", "subtract") and depth > 0
+    return adds and any(_is_linear(base, x.number, depth - 1) for x in step.inputs if x.number >= 0)
 
 
 def _line(step: Step) -> Any:
@@ -274,7 +289,7 @@ def _dropped_kind(segment: Segment) -> str:
 
 def _is(formula: Callable[[Any], Any], x: Any, local: Any) -> bool:
     with np.errstate(all="ignore"):
-        return bool(np.allclose(formula(x), local, rtol=1e-9, atol=1e-12))
+        return bool(np.all(np.abs(formula(x) - local) <= 1e-9 * np.abs(local) + 1e-12))
 
 
 def _fixed(top: int, value: Any) -> Change:

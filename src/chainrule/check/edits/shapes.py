@@ -157,11 +157,13 @@ def _add_at(step: Step, params: Any) -> Iterator[Variant]:
     index: Index = params["index"]
     if not index.basic:
         yield "overwrites", -1, None, 0.0, lambda x, v: set_item(x[0], x[1], *x[2:], index=index)
+        yield "overwrites", -1, "first", 0.1, lambda x, v: _first_written(x, index)
         yield "adds once", -1, None, 0.0, lambda x, v: _buffered(x, index)
         yield "everywhere", -1, None, 0.2, lambda x, v: x[0] + _spread(x)
         for place in range(len(index.parts)):
             if index.parts[place] is HOLE and len(index.parts) > 1:
                 yield "every row", place, None, 0.25, _every_row(index, place)
+        yield "averaged", -1, None, 0.3, lambda x, v: _averaged(x, index)
         yield "read instead", -1, None, 0.2, lambda x, v: get_item(x[1], *x[2:], index=index)
         yield "target once", -1, None, 0.1, lambda x, v: set_item(x[0], _unit(x), *x[2:], index=index)
     yield "overwrites", -1, None, 0.3, lambda x, v: set_item(x[0], x[1], *x[2:], index=index)
@@ -196,10 +198,26 @@ def _every_row(index: Index, place: int) -> Change:
     return change
 
 
+def _first_written(x: Sequence[Any], index: Index) -> Any:
+    """What stands there when the shares are written in the opposite order, so that the first one is left."""
+    places = np.arange(np.size(x[0])).reshape(np.shape(x[0]))[index.key(tuple(x[2:]))]
+    out = np.array(x[0], float)
+    out.reshape(-1)[np.ravel(places)[::-1]] = np.ravel(np.broadcast_to(x[1], places.shape))[::-1]
+    return out
+
+
 def _buffered(x: Sequence[Any], index: Index) -> Any:
     out = np.copy(x[0])
     out[index.key(tuple(x[2:]))] += x[1]
     return out
+
+
+def _averaged(x: Sequence[Any], index: Index) -> Any:
+    """What is added to an element, divided by how often it is."""
+    key = index.key(tuple(x[2:]))
+    counts = np.zeros(np.shape(x[0]))
+    np.add.at(counts, key, 1.0)
+    return x[0] + _scattered([np.zeros(np.shape(x[0])), *x[1:]], index) / np.maximum(counts, 1)
 
 
 def _scattered(x: Sequence[Any], index: Index) -> Any:
@@ -213,43 +231,46 @@ def _moved_index(step: Step, params: Any, split: int) -> Iterator[Variant]:
     index: Index = params["index"]
     function = step.operation.function
     for place, part in enumerate(index.parts):
-        for word, moved in _moved(part):
-            parts = (*index.parts[:place], moved, *index.parts[place + 1 :])
-            other = Index(parts, index.single)
-            yield word, place, moved, 0.2, _at(function, other)
+        for word, by, other in _moved(part):
+            parts = (*index.parts[:place], other, *index.parts[place + 1 :])
+            yield word, place, by, 0.2, _at(function, Index(parts, index.single))
+    moved = {p: list(_moved(part)) for p, part in enumerate(index.parts) if type(part) is slice}
+    for word, by in dict.fromkeys((w, b) for own in moved.values() for w, b, _ in own if w != "reversed"):
+        each = {p: m for p, own in moved.items() for w, b, m in own if (w, b) == (word, by)}
+        if len(each) > 1:  # of an image in both directions
+            parts = tuple(each.get(p, part) for p, part in enumerate(index.parts))
+            yield word, -1, by, 0.15, _at(function, Index(parts, index.single))
 
 
 def _at(function: Any, index: Index) -> Change:
     return lambda x, v: function(*x, index=index)
 
 
-def _moved(part: Any) -> Iterator[tuple[str, Any]]:
+def _moved(part: Any) -> Iterator[tuple[str, str, Any]]:
+    """Other parts of an index: a word, how they differ, which is the same in each turn of a loop, and the part."""
     if isinstance(part, int | np.integer) and not isinstance(part, bool):
         n = int(part)
-        yield "off by one", n + 1
-        if n != 0:
-            yield "off by one", n - 1
-        if n >= 0:
-            yield "from the end", -n - 1
+        yield "off by one", "+1", n + 1
+        yield "off by one", "-1", n - 1
+        if n > 0:
+            yield "from the end", "", -n - 1
     elif type(part) is slice:
         start, stop, width = (None if e is None else int(e) for e in (part.start, part.stop, part.step))
         if width is not None and width not in (1, -1):
-            yield (
-                "stride ignored",
-                slice(start, None if stop is None else (start or 0) + -(-(stop - (start or 0)) // width)),
-            )
-            yield "stride ignored", slice(start, stop)
+            end = None if stop is None else (start or 0) + -(-(stop - (start or 0)) // width)
+            yield "stride ignored", "short", slice(start, end)
+            yield "stride ignored", "long", slice(start, stop)
         if width == -1:
-            yield "not reversed", slice(None, None)
+            yield "not reversed", "", slice(None, None)
         if start is None and stop is None and width is None:
-            yield "reversed", slice(None, None, -1)
+            yield "reversed", "", slice(None, None, -1)
         elif width in (None, 1):
             for by in (1, -1):
                 moved = slice(None if start is None else start + by, None if stop is None else stop + by)
                 if (moved.start is None or moved.start >= 0 or (start or 0) < 0) and moved.stop != 0:
-                    yield "off by one", moved
+                    yield "off by one", f"{by:+}", moved
             if start is not None and stop is not None and start >= 0:
-                yield "from the start", slice(0, stop - start)
+                yield "from the start", "", slice(0, stop - start)
 
 
 def _getitem(step: Step, params: Any) -> Iterator[Variant]:
@@ -283,26 +304,6 @@ def _stacked(step: Step, params: Any) -> Iterator[Variant]:
     yield "reversed", -1, None, 0.2, lambda x, v: function(list(x)[::-1], **params)
 
 
-def _contracted(subscripts: str) -> Change:
-    return lambda x, v: np.einsum(subscripts, *x)
-
-
-def _einsum(step: Step, params: Any) -> Iterator[Variant]:
-    subscripts = params["subscripts"].replace(" ", "")
-    before, _, after = subscripts.partition("->")
-    words = before.split(",")
-    for n, word in enumerate(words):
-        if len(word) > 1:
-            for other in itertools.permutations(word):
-                if "".join(other) != word and len(word) < 4:
-                    text = ",".join([*words[:n], "".join(other), *words[n + 1 :]]) + "->" + after
-                    yield "transposed", n, None, 0.2, _contracted(text)
-    for other in itertools.permutations(after):
-        if "".join(other) != after and len(after) < 5:
-            text = before + "->" + "".join(other)
-            yield "transposed", -1, None, 0.2, _contracted(text)
-
-
 SHAPES: dict[str, Callable[[Step, Any], Iterator[Variant]]] = {
     "sum": _sum,
     "mean": _mean,
@@ -320,5 +321,4 @@ SHAPES: dict[str, Callable[[Step, Any], Iterator[Variant]]] = {
     "roll": _roll,
     "concatenate": _stacked,
     "stack": _stacked,
-    "einsum": _einsum,
 }

@@ -7,12 +7,13 @@ from typing import Any
 
 from chainrule.check.edits.arithmetic import ARITHMETIC
 from chainrule.check.edits.base import Base, Change, Edit, Variant
+from chainrule.check.edits.contractions import CONTRACTIONS
 from chainrule.check.edits.numbers import other_numbers
 from chainrule.check.edits.shapes import SHAPES
 
 __all__ = ["edits_of_step", "variants"]
 
-_RULES = {**ARITHMETIC, **SHAPES}
+_RULES = {**ARITHMETIC, **SHAPES, **CONTRACTIONS}
 
 
 def edits_of_step(base: Base, k: int) -> Iterator[Edit]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Change, Edit, Values, Wiring
-from chainrule.ir import Var
+from chainrule.ir import Step, Var
 
 __all__ = ["Family", "Turns", "operands_in_turns", "sums_in_turns", "together"]
 
@@ -43,29 +43,45 @@ class Turns:
 
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
-        self.groups: dict[Any, list[int]] = {}
-        for k in range(wiring.first, len(wiring.steps)):
-            if wiring.steps[k].position is not None:
-                self.groups.setdefault(wiring.signature(k), []).append(k)
         self._forward: dict[Any, list[int]] = {}
         for k, step in enumerate(wiring.steps[: wiring.first]):
             if step.position is not None:
                 self._forward.setdefault((step.position, step.operation.name, len(step.inputs)), []).append(k)
         self._forward = {s: g for s, g in self._forward.items() if len(g) > 1}
         self.place = {k: (len(g), t) for g in self._forward.values() for t, k in enumerate(g)}
-        self.groups = dict(self._apart({s: g for s, g in self.groups.items() if len(g) > 1}))
+        self.identity: dict[int, Any] = dict(self._identities()) if self._forward else {}
+        self.groups: dict[Any, list[int]] = {}
+        for k, name in self.identity.items():
+            self.groups.setdefault(name, []).append(k)
+        self.groups = {name: group for name, group in self.groups.items() if len(group) > 1}
         self.inside = frozenset(k for g in self.groups.values() for k in g[1:-1])
 
-    def _apart(self, groups: dict[Any, list[int]]) -> Iterator[tuple[Any, list[int]]]:
-        """Steps that look the same and occur several times in each turn, by their order in the turn."""
-        for signature, group in groups.items():
-            turns = [self.turn(k) for k in group]
-            times = turns.count(turns[0])
-            if None in turns or times in (1, len(turns)) or any(turns.count(t) != times for t in turns):
-                yield signature, group
-            else:
-                for place in range(times):
-                    yield (signature, place), group[place::times]
+    def _identities(self) -> Iterator[tuple[int, Any]]:
+        """What each backward step does for which forward step: the same in all turns, and for all numbers of turns."""
+        wiring = self.wiring
+        seen: dict[Any, int] = {}
+        signatures = {k: name for name, group in self._forward.items() for k in group}
+        for k in range(wiring.first, len(wiring.steps)):
+            step, origin = wiring.steps[k], self.origin.get(k, -1)
+            if origin not in signatures or step.position is None:
+                continue
+            reads = tuple(self._role(x.number, wiring.steps[origin]) for x in step.inputs)
+            name = (signatures[origin], step.operation.name, reads)
+            seen[origin, name] = seen.get((origin, name), -1) + 1
+            yield k, (*name, seen[origin, name])
+
+    def _role(self, number: int, forward: Step) -> Any:
+        """What a value is to a forward step: an operand, its result, a cotangent, or made for its derivative."""
+        if number < 0:
+            return "number"
+        if number in self.wiring.flow:
+            return "cotangent"
+        places = [("in", n) for n, x in enumerate(forward.inputs) if x.number == number]
+        places += [("out", n) for n, x in enumerate(forward.outputs) if x.number == number]
+        if places:
+            return places[0]
+        maker = self.wiring.made_by.get(number)
+        return "value" if maker is None else ("made", self.wiring.steps[maker].operation.name)
 
     @cached_property
     def origin(self) -> dict[int, int]:
@@ -74,8 +90,9 @@ class Turns:
         found: dict[int, int] = {}
         for shares in wiring.backward.contributions.values():
             for owner, g in shares:
+                # What is passed on unchanged is made where it came through first in backward order.
                 if type(g) is int and wiring.made_by.get(g, -1) >= wiring.first:
-                    found.setdefault(wiring.made_by[g], owner)
+                    found[wiring.made_by[g]] = max(owner, found.get(wiring.made_by[g], -1))
         for g, v in wiring.whose.items():
             if v in wiring.made_by:
                 found.setdefault(wiring.made_by[g], wiring.made_by[v])
@@ -124,11 +141,11 @@ def together(turns: Turns, edits: Sequence[Edit]) -> Iterator[tuple[Any, Edit]]:
     wiring = turns.wiring
     found: dict[Any, dict[int, Edit]] = {}
     for edit in edits:
-        if len(edit.changes) != 1 or wiring.steps[edit.step].position is None:
+        if len(edit.changes) != 1 or edit.step not in turns.identity:
             continue
         other = None if edit.word == "detach" else repr(edit.other)
         owner = wiring.steps[edit.owner].position if edit.owner >= 0 else None
-        name = (wiring.signature(edit.step), edit.word, edit.operand, other, owner, edit.kind)
+        name = (turns.identity[edit.step], edit.word, edit.operand, other, owner, edit.kind)
         found.setdefault(name, {}).setdefault(edit.step, edit)
     for name, own in found.items():
         if len(own) > 1:
@@ -170,7 +187,8 @@ def _read_instead(
         if np.shape(values[family.numbers[0]]) != shapes[0]:
             continue
         turns = len(family.numbers)
-        for name, places in _places(at, turns, family.named):
+        same = len(set(own) & set(family.numbers)) >= len(own) - 1  # the variable itself, in some turn
+        for name, places in _places(at, turns, same):
             numbers = [own[i] if p is None else family.numbers[p] for i, p in enumerate(places)]
             late = [m for k, m in zip(group, numbers, strict=True) if wiring.made_by.get(m, -1) >= k]
             if tuple(numbers) in seen or late:
@@ -189,14 +207,14 @@ def _read_instead(
             yield (*where, family.name, name), edit
 
 
-def _places(at: Sequence[int], turns: int, named: bool) -> Iterator[tuple[Any, list[int | None]]]:
+def _places(at: Sequence[int], turns: int, same: bool) -> Iterator[tuple[Any, list[int | None]]]:
     """The turn whose value is read in each turn: the same, the one before or after, the first or last one for all."""
-    for shift in _SHIFTS if named else (0,):
+    for shift in _SHIFTS if same else (0,):
         inside = [t + shift if 0 <= t + shift < turns else None for t in at]
         yield shift, inside
         if shift and None in inside:  # x[t - 1] is x[-1] at the start
             yield (shift, "around"), [(t + shift) % turns for t in at]
-    if named:
+    if same:
         yield "last", [turns - 1 for _ in at]
         yield "first", [0 for _ in at]
 

@@ -24,6 +24,8 @@ def other_operand(c: Context, n: int, details: dict[str, Any]) -> str:
     skipped = _skipped(c, x.number, wrong.number)
     if skipped is not None:
         return skipped
+    if x.name is not None and _is_derivative(c, wrong.number):
+        return "aliased_cache"
     local = not c.carries or c.of in ACTIVATIONS or c.of == "where"
     if local and (wrong.name is None or x.name is None):
         return "wrong_local_derivative"
@@ -39,6 +41,11 @@ def other_operand(c: Context, n: int, details: dict[str, Any]) -> str:
     if _family(c, x.number) is not None and _family(c, x.number) == _family(c, wrong.number):
         return "off_by_one_index"
     return "wrong_operand"
+
+
+def _is_derivative(c: Context, number: int) -> bool:
+    """Whether a value is a local derivative, as a mask: what an activation that is edited in place can become."""
+    return c.wiring.made_by.get(number, -1) >= c.wiring.first and number not in c.wiring.flow
 
 
 def _skipped(c: Context, right: int, wrong: int) -> str | None:

@@ -272,6 +272,7 @@ KINDS = (
         "cand is close to exact, with an error of another size than rounding",
         SEEN,
         (
+            message("The gradient of {gradients} is rounded: it is {wrong}."),
             message(
                 "The gradient of {gradients} is right to {count} digits only: is it a difference quotient, or "
                 "in small floats?"
@@ -279,7 +280,7 @@ KINDS = (
             message("The gradient of {gradients} is right to few digits only."),
         ),
         ("eps_inconsistent",),
-        ("imprecise",),
+        ("imprecise", "rounded"),
     ),
     Kind(
         "overflow_unstable",
