@@ -10,15 +10,20 @@ __all__ = ["padded", "wide", "wrapped"]
 # Code between backticks is a part of its word, with its blanks.
 _WORD = re.compile(r"(?:`[^`]*`|\S)+\s*")
 # What no line may begin with, and what none may end with, in Chinese and Japanese.
-_MARKS = "、。，．：；！？）」』】〉》”’…"
+_STOPS = "、。，．：；！？"
+_CLOSING = "）」』】〉》”’…"
+_MARKS = _STOPS + _CLOSING
 _SMALL = "・ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 _ASCII = r",.:;!?)\]}"
 _SIGN = re.compile(rf"[（「『【〈《“‘(\[{{]*(?:[ -ɏ]+|.)[{_MARKS}{_SMALL}{_ASCII}]*")
-# A phrase of Japanese ends with its particles or its ending, which are written in hiragana.
+# A phrase of Japanese ends with its particles or its ending, which are written in hiragana, or with a stop.
 _KANA = re.compile("[ぁ-ん]")
 # What the first of two joined verbs ends with, mostly.
 _STEMS = "しきりみびちぎえけせめれべ"
-_PHRASE = re.compile(rf"(?:`[^`]*`|[^ぁ-ん{_MARKS}])*[ぁ-ん{_MARKS}]*(?:(?<=[ぁ-ん{_MARKS}])[{_ASCII}]+)?\s*")
+_PHRASE = re.compile(
+    rf"(?:`[^`]*`|[^ぁ-ん{_MARKS}])*(?:[ぁ-ん{_CLOSING}]|[{_STOPS}](?=[{_MARKS}]))*[{_STOPS}]?"
+    rf"(?:(?<=[ぁ-ん{_MARKS}])[{_ASCII}]+)?\s*"
+)
 
 
 def wide(text: str) -> int:
