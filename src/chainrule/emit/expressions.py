@@ -212,11 +212,11 @@ class Printer(Signs):
                 return self.operand(inner.inputs[0])
             if inner.operation.name == "matmul" and all(len(shape_of(x)) == 2 for x in inner.inputs):
                 # (A.T @ B).T is B.T @ A.
-                left, right = (self._turned(x) for x in inner.inputs)
+                left, right = (self.turned(x) for x in inner.inputs)
                 return join(right, "@", left)
         return f"{tight(self.operand(operand))}.T", ATOM
 
-    def _turned(self, x: Var | Const) -> Text:
+    def turned(self, x: Var | Const) -> Text:
         """A matrix with its axes exchanged."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
         if step is not None and is_plain_transpose(step):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.emit.operands import is_plain_transpose
+from chainrule.emit.text import tight
 from chainrule.explain.formula import Element, Index
 from chainrule.explain.index_forms.reading import axes_in, param
 from chainrule.explain.letters import Letters
@@ -68,6 +70,8 @@ class Collecting:
         out = step.outputs[0]
         if name in _PRODUCTS and all(_rank(x) for x in step.inputs):
             return "·".join(self._of_operand(x, True) for x in step.inputs)
+        if (product := self._turned_product(step)) is not None:
+            return "·".join(self._of_turned(x) for x in reversed(product.inputs))
         if name == "transpose" and not step.params and _rank(step.inputs[0]) == 2:
             return f"{self._of_operand(step.inputs[0], True)}ᵀ"
         if name in ("sum", "mean") and _rank(step.inputs[0]) and step.inputs:
@@ -89,6 +93,22 @@ class Collecting:
         loose = any(mark in text for mark in ("·", "∘", "Σ"))
         return f"[{text}]" if tight and loose else text
 
+    def _of_turned(self, x: Var | Const) -> str:
+        base = self._transposed_in(x)
+        return f"{self._of_operand(x, True)}ᵀ" if base is None else self._of_operand(base, True)
+
+    def _turned_product(self, step: Step) -> Step | None:
+        """The product that a step transposes, where the line has its factors in turned order: ``B.T @ A``."""
+        x = step.inputs[0] if step.inputs else None
+        inner = self.folded.get(x.number) if isinstance(x, Var) and is_plain_transpose(step) else None
+        found = inner is not None and inner.operation.name == "matmul" and all(_rank(x) == 2 for x in inner.inputs)
+        return inner if found and id(step) not in self.printer.forward else None
+
+    def _transposed_in(self, x: Var | Const) -> Var | Const | None:
+        """The matrix whose transpose an operand is, where it is written as one."""
+        step = self.folded.get(x.number) if isinstance(x, Var) else None
+        return step.inputs[0] if step is not None and is_plain_transpose(step) else None
+
     # ---- reasons
 
     def reasons(self, statement: Statement, element: Element | None) -> tuple[tuple[str, Message], ...]:
@@ -101,10 +121,11 @@ class Collecting:
         found: dict[str, Message] = {}
         if loop_in(statement.step) is not None:
             return ()
+        turned = [id(self._turned_product(step)) for step in statement.steps]
         for step in reversed(statement.steps):
             name = step.operation.name
             if name in _PRODUCTS:
-                self._transposed(step, found)
+                self._transposed(step, id(step) in turned, found)
             elif name == "sum" and element is not None and isinstance(step.inputs[0], Var):
                 self._added_up(step, element, found)
             elif name in ("divide", "multiply"):
@@ -126,38 +147,37 @@ class Collecting:
         self.used.add(name)
         return name
 
-    def _transposed(self, step: Step, found: dict[str, Message]) -> None:
-        left, right = step.inputs
-        for side, x in (("left", left), ("right", right)):
-            turned = self.folded.get(x.number) if isinstance(x, Var) else None
-            if turned is None or turned.operation.name != "transpose" or turned.params:
-                continue
-            (base,) = turned.inputs
+    def _transposed(self, step: Step, turned: bool, found: dict[str, Message]) -> None:
+        for side, x in zip(("left", "right"), reversed(step.inputs) if turned else step.inputs, strict=True):
+            base = self._transposed_in(x)
+            if turned:
+                base = x if base is None else None
             if not isinstance(base, Var) or len(base.shape) != 2:
                 continue
+            part = str((self.printer.turned(x) if turned else self.printer.operand(x))[0])
             letter = self._letter(base, 0 if side == "left" else 1)
             array = self._text(base)
             if not letter and side == "left":
-                found[self._text(x)] = message(
+                found[part] = message(
                     "The sum runs over the first index of {array}. A matrix product sums over the last index of its "
                     "left factor, so {array} is transposed.",
                     array=array,
                 )
             elif not letter:
-                found[self._text(x)] = message(
+                found[part] = message(
                     "The sum runs over the last index of {array}. A matrix product sums over the first index of its "
                     "right factor, so {array} is transposed.",
                     array=array,
                 )
             elif side == "left":
-                found[self._text(x)] = message(
+                found[part] = message(
                     "The sum runs over {index}, the first index of {array}. A matrix product sums over the last index "
                     "of its left factor, so {array} is transposed.",
                     index=letter,
                     array=array,
                 )
             else:
-                found[self._text(x)] = message(
+                found[part] = message(
                     "The sum runs over {index}, the last index of {array}. A matrix product sums over the first index "
                     "of its right factor, so {array} is transposed.",
                     index=letter,
@@ -197,7 +217,7 @@ class Collecting:
             size = self.printer.static(length)[0]
             count = self._count(length)
             if not _is_count(length):
-                found[f"/ ({size})"] = message(
+                found[f"/ {tight(self.printer.static(length))}"] = message(
                     "The forward pass divides by {size}, and a constant factor stays in front of a derivative.",
                     size=size,
                 )

@@ -7,8 +7,8 @@ import unicodedata
 
 __all__ = ["padded", "wide", "wrapped"]
 
-# Code between backticks is a part of its word, with its blanks.
-_WORD = re.compile(r"(?:`[^`]*`|\S)+\s*")
+# Code between backticks is a part of its word, with its blanks; no line is broken at a no-break space, as in French.
+_WORD = re.compile(r"(?:`[^`]*`|[\S\u00a0\u202f])+\s*")
 # What no line may begin with, and what none may end with, in Chinese and Japanese.
 _STOPS = "、。，．：；！？"
 _CLOSING = "）」』】〉》”’…"

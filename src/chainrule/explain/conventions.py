@@ -32,7 +32,9 @@ def convention_note(reading: Reading, found: LocalDerivative, tied: bool) -> Mes
         if form.function == "clip":
             return message("At the bounds there are kinks, and the derivative is taken as 1 there.")
     if form is not None and mentions(found.formula, found.result.name) and not _is_sum(form):
-        return message("It is said through {result}, which the forward pass has already.", result=found.result.name)
+        return message(
+            "It is written in terms of {result}, which the forward pass has already computed.", result=found.result.name
+        )
     return None
 
 

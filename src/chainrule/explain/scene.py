@@ -285,7 +285,7 @@ class Scene:
         gradient = self.prefix + self.forward.names[number]
         if within[0]:
             return message(
-                "The lines of the loop compute {gradient}. Its body is explained below, once for all turns.",
+                "{gradient} comes from the loop, whose body is explained below.",
                 gradient=gradient,
             )
         if any(within):

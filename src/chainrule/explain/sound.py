@@ -10,7 +10,7 @@ __all__ = ["sound"]
 _SOUND: dict[str, tuple[Message, Message]] = {
     "terms cancel": (
         message("terms cancel"),
-        message("All terms cancel exactly, so nothing flows back along this way."),
+        message("All terms along one path cancel exactly, so that path adds nothing to the gradient."),
     ),
     "centred values": (
         message("centred values"),
