@@ -72,6 +72,8 @@ class Collecting:
             return "·".join(self._of_operand(x, True) for x in step.inputs)
         if (product := self._turned_product(step)) is not None:
             return "·".join(self._of_turned(x) for x in reversed(product.inputs))
+        if (back := self._turned_back(step)) is not None:
+            return self._of_operand(back, True)
         if name == "transpose" and not step.params and _rank(step.inputs[0]) == 2:
             return f"{self._of_operand(step.inputs[0], True)}ᵀ"
         if name in ("sum", "mean") and _rank(step.inputs[0]) and step.inputs:
@@ -97,6 +99,12 @@ class Collecting:
         base = self._transposed_in(x)
         return f"{self._of_operand(x, True)}ᵀ" if base is None else self._of_operand(base, True)
 
+    def _turned_back(self, step: Step) -> Var | Const | None:
+        """The array of which a step is the transpose of the transpose, which the line has as it is."""
+        if not is_plain_transpose(step) or id(step) in self.printer.forward:
+            return None
+        return self._transposed_in(step.inputs[0])
+
     def _turned_product(self, step: Step) -> Step | None:
         """The product that a step transposes, where the line has its factors in turned order: ``B.T @ A``."""
         x = step.inputs[0] if step.inputs else None
@@ -121,7 +129,7 @@ class Collecting:
         found: dict[str, Message] = {}
         if loop_in(statement.step) is not None:
             return ()
-        turned = [id(self._turned_product(step)) for step in statement.steps]
+        turned = self._turned_products(statement)
         for step in reversed(statement.steps):
             name = step.operation.name
             if name in _PRODUCTS:
@@ -147,11 +155,31 @@ class Collecting:
         self.used.add(name)
         return name
 
+    def _turned_products(self, statement: Statement) -> set[int]:
+        """The products whose factors a line has in turned order, by their identity."""
+        turned, undone = set[int](), set[int]()
+        for step in reversed(statement.steps):
+            if id(step) in undone:
+                continue
+            if self._turned_back(step) is not None and isinstance(step.inputs[0], Var):
+                undone.add(id(self.folded[step.inputs[0].number]))
+            if (product := self._turned_product(step)) is not None:
+                turned.add(id(product))
+                undone |= {id(self.folded.get(x.number)) for x in product.inputs if isinstance(x, Var)}
+        return turned
+
+    def _as_it_is(self, x: Var) -> bool:
+        """Whether no transpose is written for an operand that is one."""
+        step = self.folded[x.number]
+        return self._turned_back(step) is not None or self._turned_product(step) is not None
+
     def _transposed(self, step: Step, turned: bool, found: dict[str, Message]) -> None:
         for side, x in zip(("left", "right"), reversed(step.inputs) if turned else step.inputs, strict=True):
             base = self._transposed_in(x)
             if turned:
                 base = x if base is None else None
+            elif base is not None and isinstance(x, Var) and self._as_it_is(x):
+                continue
             if not isinstance(base, Var) or len(base.shape) != 2:
                 continue
             part = str((self.printer.turned(x) if turned else self.printer.operand(x))[0])
