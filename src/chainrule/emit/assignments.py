@@ -58,8 +58,7 @@ class StatementPrinter(Printer):
         if step.operation.function is set_item:
             changed = self._changed(statement, value, index, target) if not lines else None
             return [*lines, changed or f"{target}[{key}] = {self.operand(value)[0]}"]
-        repeats = any(not once(a) for a in arrays) and not self._apart(arrays)
-        if not repeats:
+        if not self.adds_repeatedly(step):
             minus, text = self.signed(value)
             return [*lines, f"{target}[{key}] {'-' if minus else '+'}= {unbracketed(text[0])}"]
         where = key if index.single else f"({key})"
@@ -67,6 +66,11 @@ class StatementPrinter(Printer):
             where = self._tuple_key(index, tuple(arrays))
         minus, text = self.signed(value)
         return [*lines, f"np.{'subtract' if minus else 'add'}.at({target}, {where}, {text[0]})"]
+
+    def adds_repeatedly(self, step: Step) -> bool:
+        """Whether a step may add at one place several times, so that ``+=`` is not enough and ``np.add.at`` is used."""
+        arrays = step.inputs[2:]
+        return any(not once(a) for a in arrays) and not self._apart(arrays)
 
     def _tuple_key(self, index: Index, arrays: tuple[Var | Const, ...]) -> str:
         remaining = iter(arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = ["Collecting"]
 
 _PRODUCTS = frozenset(("matmul", "dot"))
 _COMPARED = frozenset("greater greater_equal less less_equal equal not_equal".split())
+_VIEWS = frozenset("expand_dims reshape squeeze transpose ravel swapaxes moveaxis getitem atleast_2d".split())
+_FACTORS = frozenset(("multiply", "negative", "mean", "matmul", "dot", "sum", "expand_dims", "reshape", "transpose"))
 _MEANS = frozenset(("mean", "var", "std"))
 
 
@@ -53,6 +56,7 @@ class Collecting:
         self.folded = folded
         self.letters = letters
         self.symbols = symbols
+        self.forward = forward
         self.used: set[str] = set()
         self.has_mean = any(step.operation.name in _MEANS for step in forward)
 
@@ -132,15 +136,17 @@ class Collecting:
         turned = self._turned_products(statement)
         for step in reversed(statement.steps):
             name = step.operation.name
+            again = id(step) in self.printer.forward  # what the forward pass computes, computed once more
             if name in _PRODUCTS:
                 self._transposed(step, id(step) in turned, found)
-            elif name == "sum" and element is not None and isinstance(step.inputs[0], Var):
-                self._added_up(step, element, found)
+            elif name == "sum" and element is not None and not again:
+                if self._is_gradient_of(element, statement.step) and self._is_broadcast(element):
+                    self._added_up(step, element, found)
             elif name in ("divide", "multiply"):
                 self._counted(step, found)
-            elif name in _COMPARED:
+            elif name in _COMPARED and self._is_factor(step, statement):
                 self._masked(step, found)
-            elif step.operation.function is add_item and isinstance(step.inputs[0], Var):
+            elif step.operation.function is add_item and not again:
                 self._collected(step, found)
         return tuple(found.items())
 
@@ -212,15 +218,37 @@ class Collecting:
                     array=array,
                 )
 
+    def _is_gradient_of(self, element: Element, step: Step) -> bool:
+        """Whether a line has the axes of an array, so that what it sums over is what the array lacks."""
+        out = step.outputs[0]
+        letters = {self._letter(out, k) for k in range(len(out.shape))}
+        own = {i.name for i in element.indices if isinstance(i, Index)}
+        return len(out.shape) == len(element.indices) and ("" in letters or letters == own)
+
+    def _is_broadcast(self, element: Element) -> bool:
+        """Whether the forward pass uses each element of an array several times, in something larger."""
+        views = {element.variable}
+        for step in self.forward:
+            if not any(x.number in views for x in step.inputs):
+                continue
+            if loop_in(step) is not None or any(
+                _size(out) > _size(x) for out in step.outputs for x in step.inputs if x.number in views
+            ):
+                return True
+            if step.operation.name in _VIEWS:
+                views.update(out.number for out in step.outputs)
+        return False
+
     def _added_up(self, step: Step, element: Element, found: dict[str, Message]) -> None:
         x = step.inputs[0]
-        assert isinstance(x, Var)
+        if not isinstance(x, Var):
+            return
         axis = param(step, "axis", 1)
         axes = axes_in(axis, len(x.shape))
         letters = [self._letter(x, k) for k in axes]
         own = {i.name for i in element.indices if isinstance(i, Index)}
         if not letters or own & set(letters):
-            return  # a sum of the forward pass
+            return  # the sum runs along the array itself: it is a term of the derivative, and no broadcast
         keep = bool(step.params.get("keepdims"))
         text = "" if axis is None else f"axis={axis}"
         text += (", " if text and keep else "") + ("keepdims=True" if keep else "")
@@ -282,15 +310,35 @@ class Collecting:
             return
         text = self._text(out)
         found[text] = message(
-            "Only where {condition} holds does the result change with it. Elsewhere it is constant there, and its "
-            "derivative is 0.",
+            "The result changes only where {condition} holds. Elsewhere it is constant, and its derivative is 0.",
             condition=_bare(text),
         )
 
+    def _is_factor(self, step: Step, statement: Statement) -> bool:
+        """Whether a line is 0 wherever what a step computes is: it is no more than a factor all the way."""
+        numbers = {step.outputs[0].number}
+        for other in statement.steps:
+            read = [k for k, x in enumerate(other.inputs) if x.number in numbers]
+            name = other.operation.name
+            chosen = name == "where" and read == [0] and _is_zero(other.inputs[2])
+            divided = name == "divide" and read == [0]
+            if read and name not in _FACTORS and not chosen and not divided:
+                return False
+            numbers.update(out.number for out in other.outputs if read)
+        return True
+
     def _collected(self, step: Step, found: dict[str, Message]) -> None:
-        index = step.params["index"]
-        if any(getattr(x, "dtype", None) is not None and x.dtype.kind in "iu" for x in step.inputs[2:]):  # type: ignore[union-attr]
-            found[self.printer.index(index, tuple(step.inputs[2:]))] = message(
+        arrays = tuple(x for x in step.inputs[2:] if _rank(x) and _kind(x) in "iu")
+        if not arrays:
+            return
+        place = self.printer.index(step.params["index"], tuple(step.inputs[2:]))
+        if not self.printer.adds_repeatedly(step):
+            found[place] = message(
+                "Only these elements change. No place occurs twice, so {operator} is enough.",
+                operator="-=" if self.printer.signed(step.inputs[1])[0] else "+=",
+            )
+        else:
+            found[place] = message(
                 "Only what the forward pass read at these places gets a share. A place that was read several times "
                 "gets several, and they are added up."
             )
@@ -314,6 +362,18 @@ def _is_count(x: Any) -> bool:
 
 def _rank(x: Var | Const) -> int:
     return len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
+
+
+def _is_zero(x: Var | Const) -> bool:
+    return isinstance(x, Const) and not is_size(x.value) and not np.any(x.value)
+
+
+def _kind(x: Var | Const) -> str:
+    return x.dtype.kind if isinstance(x, Var) else np.asarray(x.value).dtype.kind
+
+
+def _size(x: Var | Const) -> int:
+    return math.prod(int(plain_number(n)) for n in shape_of(x))
 
 
 def _shape(x: Var | Const) -> str:
