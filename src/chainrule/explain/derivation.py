@@ -90,6 +90,7 @@ class Part:
         gradient: of the result of the whole with respect to this one, in the example.
         repeats: how often a loop's body runs, or how many blocks were the same; 1 for a statement on its own.
         note: what is to be said about the statement as a whole.
+        arriving: the gradients of the result that are handed in from outside, each under its name.
     """
 
     source: str
@@ -103,6 +104,7 @@ class Part:
     gradient: Any = None
     repeats: int = 1
     note: Message | None = None
+    arriving: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Derivation:
         code: all the backward lines, as ``write`` prints them.
         opening: those of them that stand before all others: what they are valid for, and arrays read out of lists.
         notes: what holds for the whole: "valid while …".
+        definitions: what must be known before the first step: names that no statement of the user's introduces.
     """
 
     title: str
@@ -163,3 +166,4 @@ class Derivation:
     code: str = ""
     notes: tuple[Message, ...] = ()
     opening: tuple[str, ...] = ()
+    definitions: tuple[Message, ...] = ()

@@ -76,14 +76,17 @@ def _owners(made: Any, statements: Sequence[Statement]) -> list[int]:
             named = [p for p in candidates if made.prefix + made.forward.names[p] == target]
             own = own if own is not None else next(iter(named or candidates), None)
         owners.append(own)
-    # What has no name of its own belongs to the first line that reads it.
+    # What has no name of its own belongs to the line that is shown first of those that read it: steps go backward.
+    places = {reading.out.number: k for k, reading in enumerate(made.forward.readings)}
     for k in range(len(statements) - 1, -1, -1):
         if owners[k] is None:
             outputs = {out.number for out in statements[k].step.outputs}
-            for later in range(k + 1, len(statements)):
-                read = {x.number for step in statements[later].steps for x in step.inputs}
-                if outputs & read:
-                    owners[k] = owners[later]
-                    break
+            readers = [
+                owner
+                for later, owner in zip(statements[k + 1 :], owners[k + 1 :], strict=True)
+                if owner is not None and outputs & {x.number for step in later.steps for x in step.inputs}
+            ]
+            if readers:
+                owners[k] = max(readers, key=lambda n: places[made.consumers[n][0].out.number])
     fallback = [n for x in made.chosen if (n := x.number) in routed]
     return [o if o is not None else (fallback[-1] if fallback else -1) for o in owners]

@@ -39,10 +39,11 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
     yield _code(f"{derivation.title}") + (f", {_code(shown)}" if shown else "")
     if depth != "brief":
         yield _plain(str(introduction(derivation)))
-        if derivation.indices:
-            yield "\n".join(
-                "- " + _labelled(f"${letter}$", _plain(str(runs))) for letter, runs in derivation.indices.items()
-            )
+    yield from (_plain(str(note)) for note in derivation.definitions)
+    if depth != "brief" and derivation.indices:
+        yield "\n".join(
+            "- " + _labelled(f"${letter}$", _plain(str(runs))) for letter, runs in derivation.indices.items()
+        )
     if depth == "brief":
         yield from _brief(derivation)
     outline = Outline(derivation, written_out=depth == "full")

@@ -137,6 +137,8 @@ class Outline:
             yield from self._written(part.index_form)
         if part.value is not None:
             yield Entry("array", message("Value of {name}", name=part.result), part.value, "value")
+        for name, numbers in part.arriving:
+            yield Entry("array", message("Arriving {gradient}", gradient=name), numbers, "gradient")
         arriving = self.gradient_of(part.result)
         if part.gradient is not None and part.routes and arriving:
             yield Entry("array", message("Arriving {gradient}", gradient=arriving), part.gradient, "gradient")

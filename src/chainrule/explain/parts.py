@@ -80,6 +80,8 @@ class Deriving(Scene):
         self.pasted = pasted(material, backward, chosen, prefix)
         leaves = {leaf.variable.number: leaf.value for leaf in material.leaves}
         seeds = _seeds(record, grad_output)
+        own = grad_output if len(record.cotangents) > 1 and grad_output is not None else [grad_output] * len(seeds)
+        self._made_up = [x for x, g in zip(record.cotangents, own, strict=False) if g is None]
         self.inputs = [leaves.get(x.number, seeds.get(x.number)) for x in record.program.inputs]
         self.values = values_of(record.program, self.inputs)
         self.backward_values = values_of(backward.program, self.inputs)
@@ -200,6 +202,7 @@ class Deriving(Scene):
             self.placed("\n".join(self.pasted.lines()) + "\n"),
             self._notes(),
             tuple(map(self.spelled, self.pasted.opening)),
+            self._definitions(),
         )
 
     def _meanings(self) -> dict[str, Message]:
@@ -220,12 +223,15 @@ class Deriving(Scene):
     def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient that is handed in for an output that statements read, too."""
         given = self.pasted.writing.request.given
-        handed = [
-            Element(given[cotangent.number], element.indices, cotangent.number)
-            for output, cotangent in self.outputs()
-            if output.number == number and cotangent is not None
-        ]
+        handed = [Element(given[x.number], element.indices, x.number) for x in self._cotangents(number)]
         return add(*handed) if handed else None
+
+    def arriving(self, number: int) -> tuple[tuple[str, Any], ...]:
+        given = self.pasted.writing.request.given
+        return tuple((given[x.number], self.values[x.number]) for x in self._cotangents(number))
+
+    def _cotangents(self, number: int) -> list[Var]:
+        return [cotangent for output, cotangent in self.outputs() if output.number == number and cotangent is not None]
 
     def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
@@ -256,7 +262,7 @@ class Deriving(Scene):
 
     # ---- the whole
 
-    def _notes(self) -> tuple[Message, ...]:
+    def _definitions(self) -> tuple[Message, ...]:
         notes = []
         if self.record.cotangents:
             names = [self.pasted.writing.request.given[x.number] for x in self.record.cotangents]
@@ -268,6 +274,13 @@ class Deriving(Scene):
                     names=", ".join(names),
                 )
             )
+            if self._made_up:
+                own = [self.pasted.writing.request.given[x.number] for x in self._made_up]
+                notes.append(message("The numbers of {names} are made up.", names=", ".join(own)))
+        return tuple(notes)
+
+    def _notes(self) -> tuple[Message, ...]:
+        notes = []
         for leaf in map(self.material.leaf_of, self.chosen):
             if leaf.variable.number not in self.consumers and leaf.variable.number not in self.gradients:
                 notes.append(

@@ -95,6 +95,10 @@ class Scene:
         """The gradient of an array that comes from elsewhere than the statements that read it."""
         return None
 
+    def arriving(self, number: int) -> tuple[tuple[str, Any], ...]:
+        """The gradients of an array that are handed in from outside, under their names."""
+        return ()
+
     def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         return {}
@@ -179,7 +183,8 @@ class Scene:
             self.values[out.number],
             self._gradient(out.number),
             self.repeats,
-            self.note(reading),
+            self.note(reading) or self._independent(reading),
+            self.arriving(out.number),
         )
         return found if loop_in(reading.step) is None else self._of_items(reading, found)
 
@@ -239,6 +244,11 @@ class Scene:
         if reading.out.number in self.forward.invented:
             return message("{name} stands for a part of the statement that has no name of its own.", name=name)
         return None
+
+    def _independent(self, reading: Reading) -> Message | None:
+        """That no gradient goes on from a statement, because it reads nothing."""
+        alone = not reading.reads and len(reading.step.outputs) == 1
+        return message("Nothing here depends on an input.") if alone else None
 
     def route(self, number: int) -> Route:
         """How the gradient of an array is found."""

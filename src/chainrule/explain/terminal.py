@@ -60,14 +60,23 @@ def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
     shown = "" if np.ndim(derivation.value) else f"{derivation.result} = {array_lines(derivation.value, width)[0]}"
     yield spread(str(title(derivation)), shown, width, "bold", "bold")
     if depth == "brief":
+        yield from _definitions(derivation, width)
         return
     yield []
     yield from _paragraph(str(introduction(derivation)), width, "")
+    yield from _definitions(derivation, width)
     if derivation.indices:
         yield []
         letters = max(map(wide, derivation.indices))
         for letter, runs in derivation.indices.items():
             yield from _labelled("  " + padded(letter, letters), str(runs), width, letters + 4, "cyan", "dim")
+
+
+def _definitions(derivation: Derivation, width: int) -> Iterator[Styled]:
+    if derivation.definitions:
+        yield []
+    for note in derivation.definitions:
+        yield from _paragraph(str(note), width, "")
 
 
 def spread(left: str, right: str, width: int, left_style: str, right_style: str) -> Styled:

@@ -194,7 +194,8 @@ def _introduction(derivation: Derivation) -> str:
         for letter, runs in derivation.indices.items()
     )
     indices = f'<dl class="indices" aria-label="{_word("indices")}">{letters}</dl>' if letters else ""
-    return f'<div class="introduction"><p>{_text(introduction(derivation))}</p>{indices}</div>'
+    said = "".join(f"<p>{_text(x)}</p>" for x in (introduction(derivation), *derivation.definitions))
+    return f'<div class="introduction">{said}{indices}</div>'
 
 
 def _step(derivation: Derivation, ties: Ties, k: int, body: str, long: bool) -> str:

@@ -42,19 +42,17 @@ def step_body(outline: Outline, part: Part, arrays: Arrays) -> str:
     """What is said of a statement, and of each gradient that is found there."""
     entries = list(outline.part(part))
     said = "".join(_entry(e) for e in entries if e.kind != "array")
-    numbers = "".join(
-        arrays.figure(e.content, _array_name(e, outline, part), e.label) for e in entries if e.kind == "array"
-    )
+    numbers = "".join(arrays.figure(e.content, _array_name(e, part), e.label) for e in entries if e.kind == "array")
     if numbers:
         numbers = f'<div class="arrays more">{numbers}</div>'
     routes = "".join(_route(outline, part, route, arrays) for route in part.routes)
     return f'<dl class="said">{said}</dl>{numbers}{routes}' if said else f"{numbers}{routes}"
 
 
-def _array_name(entry: Entry, outline: Outline, part: Part) -> str:
-    if entry.role != "gradient":
+def _array_name(entry: Entry, part: Part) -> str:
+    if entry.role != "gradient" or entry.label is None:
         return part.result
-    return outline.gradient_of(part.result) or part.result
+    return str(entry.label.values["gradient"])
 
 
 def _route(outline: Outline, part: Part, route: Route, arrays: Arrays) -> str:
