@@ -40,6 +40,15 @@ def kept(z):
     return (np.where(z < 0, 0, z) ** 2).sum()
 
 
+def difference(Y, T):
+    E = Y - T
+    return (E**2).mean()
+
+
+def unnamed(X, W, T):
+    return ((X @ W - T) ** 2).sum()
+
+
 GRID = np.linspace(0.3, 1.7, 6).reshape(3, 2)
 SIGNED = GRID - 1
 USED, CHANGES = "is used for every", "The result changes only where"
@@ -54,6 +63,23 @@ CASES = [
     (leaky, (SIGNED,), "z > 0", None),
     (residual, (SIGNED,), "z > 0", None),
     (kept, (SIGNED,), "z < 0", None),
+    (
+        difference,
+        (GRID[:, :1], SIGNED[:, :1]),
+        "if T.shape[1] == 1",
+        "Where T has one column, it is broadcast over the columns",
+    ),
+    (difference, (GRID[:1], SIGNED[:1]), "if len(T) == 1", "Where T has one row, it is broadcast over the rows"),
+    (unnamed, (GRID, GRID[:2, :1], GRID[:, :1]), "if T.shape[1] == 1", "Where T.shape[1] is 1, T is broadcast"),
+]
+
+
+SHAPES = [
+    (difference, (GRID, SIGNED), "dE = ", ""),  # a difference of equal shapes says nothing
+    (relu, (SIGNED, GRID), "dz = ", "(3,2) = (3,2) ∘ (3,2)"),
+    (residual, (SIGNED,), "dz = ", "(3,2) = (3,2) + (3,2) ∘ (3,2)"),
+    (kept, (SIGNED,), "dz = ", ""),  # a choice is no product
+    (spread, (GRID, GRID[:, 1], 0.4), "dscale = ", "(3,) = Σ₁ [(3,2) ∘ (3,2)]"),
 ]
 
 
@@ -67,3 +93,10 @@ def test_reasons(function, args, part, expected):
         assert not said
     else:
         assert any(expected in why for why in said), said or [line.code for line in lines]
+
+
+@pytest.mark.parametrize(("function", "args", "start", "expected"), SHAPES)
+def test_shapes(function, args, start, expected):
+    parts = cr.explain(function, *args).derivation.parts
+    lines = [line for of in parts for route in of.routes for line in route.lines]
+    assert [line.shapes for line in lines if line.code.startswith(start)] == [expected], [line.code for line in lines]

@@ -1,4 +1,4 @@
-"""From the sum for one element to a line for the whole array: shapes, and the reason for each part of the line."""
+"""From the sum for one element to a line for the whole array: the reason for each part of the line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.emit.operands import is_plain_transpose
 from chainrule.emit.text import tight
 from chainrule.explain.formula import Element, Index
 from chainrule.explain.index_forms.reading import axes_in, param
 from chainrule.explain.letters import Letters
-from chainrule.indexing import add_item, set_item
+from chainrule.explain.line_shapes import PRODUCTS, LineShapes, rank_of
+from chainrule.indexing import add_item
 from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol
@@ -23,15 +23,14 @@ from chainrule.statements.statement import Statement
 
 __all__ = ["Collecting"]
 
-_PRODUCTS = frozenset(("matmul", "dot"))
 _COMPARED = frozenset("greater greater_equal less less_equal equal not_equal".split())
 _VIEWS = frozenset("expand_dims reshape squeeze transpose ravel swapaxes moveaxis getitem atleast_2d".split())
 _FACTORS = frozenset(("multiply", "negative", "mean", "matmul", "dot", "sum", "expand_dims", "reshape", "transpose"))
 _MEANS = frozenset(("mean", "var", "std"))
 
 
-class Collecting:
-    """Says of lines of backward code what is to be said about their parts.
+class Collecting(LineShapes):
+    """Says of lines of backward code what is to be said about their parts, and their shapes.
 
     Args:
         printer: writes operands as they stand in the lines.
@@ -52,74 +51,12 @@ class Collecting:
         symbols: Mapping[int, tuple[Symbol, ...]],
         forward: Sequence[Step],
     ) -> None:
-        self.printer = printer
-        self.folded = folded
+        super().__init__(printer, folded)
         self.letters = letters
         self.symbols = symbols
         self.forward = forward
         self.used: set[str] = set()
         self.has_mean = any(step.operation.name in _MEANS for step in forward)
-
-    # ---- shapes
-
-    def shapes(self, statement: Statement) -> str:
-        """The shapes of a line: ``(5,18) = (5,5)·(18,5)ᵀ``."""
-        step = statement.step
-        if len(step.outputs) != 1 or loop_in(step) is not None:
-            return ""
-        return f"{_shape(step.outputs[0])} = {self._of_step(step)}"
-
-    def _of_step(self, step: Step) -> str:
-        name = step.operation.name
-        out = step.outputs[0]
-        if name in _PRODUCTS and all(_rank(x) for x in step.inputs):
-            return "·".join(self._of_operand(x, True) for x in step.inputs)
-        if (product := self._turned_product(step)) is not None:
-            return "·".join(self._of_turned(x) for x in reversed(product.inputs))
-        if (back := self._turned_back(step)) is not None:
-            return self._of_operand(back, True)
-        if name == "transpose" and not step.params and _rank(step.inputs[0]) == 2:
-            return f"{self._of_operand(step.inputs[0], True)}ᵀ"
-        if name in ("sum", "mean") and _rank(step.inputs[0]) and step.inputs:
-            axis = param(step, "axis", 1)
-            axes = "" if axis is None else "".join("₀₁₂₃₄₅₆₇₈₉"[k] for k in axes_in(axis, _rank(step.inputs[0])))
-            return f"Σ{axes} {self._of_operand(step.inputs[0], True)}"
-        elementwise = step.operation.kind == "elementwise" or name == "where"
-        if elementwise and step.operation.function not in (set_item, add_item):
-            parts = [self._of_operand(x, len(step.inputs) > 1) for x in step.inputs if _rank(x)]
-            if parts:
-                return " ∘ ".join(parts)
-        return _shape(out)
-
-    def _of_operand(self, x: Var | Const, tight: bool) -> str:
-        step = self.folded.get(x.number) if isinstance(x, Var) else None
-        if step is None or len(step.outputs) != 1:
-            return _shape(x)
-        text = self._of_step(step)
-        loose = any(mark in text for mark in ("·", "∘", "Σ"))
-        return f"[{text}]" if tight and loose else text
-
-    def _of_turned(self, x: Var | Const) -> str:
-        base = self._transposed_in(x)
-        return f"{self._of_operand(x, True)}ᵀ" if base is None else self._of_operand(base, True)
-
-    def _turned_back(self, step: Step) -> Var | Const | None:
-        """The array of which a step is the transpose of the transpose, which the line has as it is."""
-        if not is_plain_transpose(step) or id(step) in self.printer.forward:
-            return None
-        return self._transposed_in(step.inputs[0])
-
-    def _turned_product(self, step: Step) -> Step | None:
-        """The product that a step transposes, where the line has its factors in turned order: ``B.T @ A``."""
-        x = step.inputs[0] if step.inputs else None
-        inner = self.folded.get(x.number) if isinstance(x, Var) and is_plain_transpose(step) else None
-        found = inner is not None and inner.operation.name == "matmul" and all(_rank(x) == 2 for x in inner.inputs)
-        return inner if found and id(step) not in self.printer.forward else None
-
-    def _transposed_in(self, x: Var | Const) -> Var | Const | None:
-        """The matrix whose transpose an operand is, where it is written as one."""
-        step = self.folded.get(x.number) if isinstance(x, Var) else None
-        return step.inputs[0] if step is not None and is_plain_transpose(step) else None
 
     # ---- reasons
 
@@ -137,7 +74,7 @@ class Collecting:
         for step in reversed(statement.steps):
             name = step.operation.name
             again = id(step) in self.printer.forward  # what the forward pass computes, computed once more
-            if name in _PRODUCTS:
+            if name in PRODUCTS:
                 self._transposed(step, id(step) in turned, found)
             elif name == "sum" and element is not None and not again:
                 if self._is_gradient_of(element, statement.step) and self._is_broadcast(element):
@@ -266,6 +203,54 @@ class Collecting:
             index=", ".join(letters),
         )
 
+    def stretched(self, x: Var, axes: Sequence[int], line: str) -> tuple[tuple[str, Message], ...]:
+        """Why a gradient is summed where an array turns out to be of length 1.
+
+        Args:
+            x: the array.
+            axes: those along which it may be.
+            line: the line that says so.
+        """
+        if ".sum(" not in line or len(axes) not in (1, len(x.shape)):
+            return ()
+        array, other, rank = self._text(x), self._beside(x), len(x.shape)
+        condition = " == ".join(f"{array}.shape[{k}]" if k else f"len({array})" for k in axes)
+        if other and len(axes) == rank:
+            why = message(
+                "Where {array} has one element, it is broadcast over the elements of {other}, so its shares are added "
+                "up.",
+                array=array,
+                other=other,
+            )
+        elif other and rank == 2 and axes[0]:
+            why = message(
+                "Where {array} has one column, it is broadcast over the columns of {other}, so its shares are added "
+                "up.",
+                array=array,
+                other=other,
+            )
+        elif other and rank == 2:
+            why = message(
+                "Where {array} has one row, it is broadcast over the rows of {other}, so its shares are added up.",
+                array=array,
+                other=other,
+            )
+        else:
+            why = message(
+                "Where {length} is 1, {array} is broadcast, so its shares are added up.", length=condition, array=array
+            )
+        return ((f"if {condition} == 1", why),)
+
+    def _beside(self, x: Var) -> str:
+        """The name of an array of the same shape that an array meets element by element, or of what comes of that."""
+        for step in self.forward:
+            if step.operation.kind == "elementwise" and any(y.number == x.number for y in step.inputs):
+                for y in (*step.inputs, *step.outputs):
+                    name = self.printer.names.get(y.number) or (y.name if isinstance(y, Var) else None)
+                    if y.number != x.number and name and rank_of(y) == len(x.shape):
+                        return str(name)
+        return ""
+
     def _counted(self, step: Step, found: dict[str, Message]) -> None:
         divisor = step.inputs[1] if step.operation.name == "divide" else None
         if isinstance(divisor, Const) and divisor.number < 0 and is_size(divisor.value):
@@ -328,7 +313,7 @@ class Collecting:
         return True
 
     def _collected(self, step: Step, found: dict[str, Message]) -> None:
-        arrays = tuple(x for x in step.inputs[2:] if _rank(x) and _kind(x) in "iu")
+        arrays = tuple(x for x in step.inputs[2:] if rank_of(x) and _kind(x) in "iu")
         if not arrays:
             return
         place = self.printer.index(step.params["index"], tuple(step.inputs[2:]))
@@ -360,10 +345,6 @@ def _is_count(x: Any) -> bool:
     return head in ("length", "size", "name") or (head == "mul" and all(is_size(e) and _is_count(e) for e in operands))
 
 
-def _rank(x: Var | Const) -> int:
-    return len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
-
-
 def _is_zero(x: Var | Const) -> bool:
     return isinstance(x, Const) and not is_size(x.value) and not np.any(x.value)
 
@@ -374,12 +355,6 @@ def _kind(x: Var | Const) -> str:
 
 def _size(x: Var | Const) -> int:
     return math.prod(int(plain_number(n)) for n in shape_of(x))
-
-
-def _shape(x: Var | Const) -> str:
-    lengths = shape_of(x)
-    inner = ",".join(str(plain_number(n)) for n in lengths)
-    return f"({inner},)" if len(lengths) == 1 else f"({inner})"
 
 
 def _bare(text: str) -> str:

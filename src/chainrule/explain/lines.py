@@ -47,13 +47,18 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
         )
     made.used_letters |= collecting.used
     by_name = {made.prefix + leaf.name: leaf.variable.number for leaf in map(made.material.leaf_of, made.chosen)}
+    variables, ambiguous = {x.number: x for x in made.chosen}, writing.request.symbols.is_ambiguous
     rest = [*made.pasted.settled, *(f"{name} = {text}" for name, text in made.pasted.named)]
     for text in rest:
         target = text.partition(" = ")[0]
         # What is a gradient of no single array is one of a list of arrays that a loop has gone through.
         listed = owners[-1] if owners else -1
         owner = by_name.get(target.rstrip("_"), by_name.get(target, listed))
-        line = Line(target, made.spelled(text), value=made.gradients.get(owner), place=sum(map(len, found.values())))
+        x = variables.get(owner)
+        axes = [k for k in range(len(x.shape)) if ambiguous(x, k)] if x is not None else []
+        why = collecting.stretched(x, axes, text) if x is not None and axes else ()
+        value = made.gradients.get(owner)
+        line = Line(target, made.spelled(text), reasons=why, value=value, place=sum(map(len, found.values())))
         found.setdefault(owner, []).append(line)
     return found
 
