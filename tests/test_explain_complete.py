@@ -25,3 +25,60 @@ def test_numbers_that_are_handed_in_are_not_called_made_up():
     given = cr.explain(function, *args, grad_output=np.ones((3, 2))).in_language("en").text()
     assert "made up" not in given
     assert "Arriving grad_output" in given
+
+
+def test_code_that_several_gradients_share_shows_the_numbers_of_each():
+    function, args = EXAMPLES["sliding"]
+    found = cr.explain(function, *args)
+    shown = {
+        name: value
+        for part in found.derivation.parts
+        for route in part.routes
+        for line in route.lines
+        for name, value in line.numbers()
+    }
+    for name in ("dsignal", "dkernel"):
+        assert np.allclose(shown[name], found.derivation.gradients[name])
+    assert np.allclose(shown["dkernel"], [2.67, 0.98, -2.92])
+
+
+def test_a_loop_that_is_run_again_says_why_and_shows_what_it_keeps():
+    function, (x, Wx, Wh, h) = EXAMPLES["recurrence"]
+    found = cr.explain(function, x, Wx, Wh, h)
+    (line,) = [
+        line for p in found.derivation.parts for r in p.routes for line in r.lines if "h2 = h_given" in line.code
+    ]
+    kept = [h]
+    for row in x:
+        kept.append(np.tanh(row @ Wx + kept[-1] @ Wh))
+    assert line.note is not None
+    assert [name for name, _ in line.numbers()] == ["hs"]
+    assert np.allclose(line.numbers()[0][1], kept)
+    definitions = [str(note) for note in found.derivation.definitions]
+    assert any("h_given" in note for note in definitions)
+
+
+def _difference_first(rows, target):
+    mean = rows.mean(axis=0)
+    return np.sum((mean - target) ** 2)
+
+
+def test_a_gradient_that_is_kept_without_repeating_it_says_so():
+    text = cr.explain(_difference_first, np.ones((3, 2)), np.zeros(2)).in_language("en").text(200)
+    assert "kept as one row: (2,) instead of (3,2)" in text
+    assert text.index("difference = ") < text.index("-2 * difference")
+
+
+@pytest.mark.parametrize(
+    ("function", "kinked"),
+    [
+        (lambda x: np.maximum(0, x).sum() / len(x), True),
+        (lambda x: 3 * np.abs(x).sum() + np.sum(x**2), True),
+        (lambda x: -np.abs(x).mean(), True),
+        (lambda x: np.sum(np.maximum(0, x) ** 2), False),
+        (lambda x: np.sum(x**2), False),
+    ],
+)
+def test_kinks_are_told_through_sums_and_constant_factors(function, kinked):
+    text = cr.explain(function, np.array([0.5, -1.5, 2.0])).in_language("en").text()
+    assert ("there is a kink" in text) == kinked

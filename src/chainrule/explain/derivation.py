@@ -38,6 +38,8 @@ class Line:
         reasons: why there is a ``.T``, a ``.sum(axis=0)``, a ``/ N``, a mask; each about one part of the line.
         value: the array that it computes in the example.
         place: where it stands among the lines of the whole.
+        values: where it is code that computes several arrays, each with its name.
+        note: what is to be said of it.
     """
 
     target: str
@@ -46,6 +48,12 @@ class Line:
     reasons: tuple[tuple[str, Message], ...] = ()
     value: Any = None
     place: int = 0
+    values: tuple[tuple[str, Any], ...] = ()
+    note: Message | None = None
+
+    def numbers(self) -> tuple[tuple[str, Any], ...]:
+        """The arrays that it computes, each with its name."""
+        return self.values or (((self.target, self.value),) if self.value is not None else ())
 
 
 @dataclass(frozen=True, slots=True)

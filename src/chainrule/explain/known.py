@@ -40,8 +40,9 @@ def values_in(derivation: Derivation) -> tuple[dict[str, Any], dict[str, Any]]:
                 gradients[route.name] = route.lines[-1].value
     for route in routes:
         for line in route.lines:
-            if line.value is not None and line.target not in bound:
-                values.setdefault(line.target, line.value)
+            for name, value in line.numbers():
+                if name not in bound:
+                    values.setdefault(name, value)
         if gradients.get(route.name) is not None and route.gradient not in bound:
             values.setdefault(route.gradient, gradients[route.name])
     for name, gradient in derivation.gradients.items():

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.explain.collecting import Collecting
 from chainrule.explain.derivation import Line
 from chainrule.explain.same_lengths import united
 from chainrule.ir import Var
+from chainrule.language import Message, listed, message
+from chainrule.loops import loop_in
 from chainrule.statements.statement import Statement
 
 __all__ = ["code_lines"]
@@ -33,16 +37,19 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
     owners = _owners(made, [s for s, _ in chosen])
     found: dict[int, list[Line]] = {}
     for (statement, texts), owner in zip(chosen, owners, strict=True):
-        out = statement.step.outputs[0]
         element = made.element(owner) if owner in made.active else None
+        numbers = _numbers(made, statement)
+        leads = made.prefix + made.forward.names[owner] if owner in made.active else ""
         found.setdefault(owner, []).append(
             Line(
                 ", ".join(statement.targets),
                 made.spelled("\n".join(texts)),
                 collecting.shapes(statement),
                 collecting.reasons(statement, element),
-                made.backward_values.get(out.number),
+                dict(numbers).get(leads, numbers[-1][1]) if numbers else None,
                 sum(map(len, found.values())),
+                tuple(numbers),
+                _run_again(statement) or _kept_once(made, statement, owner),
             )
         )
     made.used_letters |= collecting.used
@@ -61,6 +68,75 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
         line = Line(target, made.spelled(text), reasons=why, value=value, place=sum(map(len, found.values())))
         found.setdefault(owner, []).append(line)
     return found
+
+
+def _numbers(made: Any, statement: Statement) -> list[tuple[str, Any]]:
+    """What a statement computes and the user's own lines have not left under the same name."""
+    there = made.pasted.writing.request.given
+    return [
+        (target, made.backward_values[out.number])
+        for out, target in zip(statement.step.outputs, statement.targets, strict=False)
+        if target != "_" and out.number not in there and out.number in made.backward_values
+    ]
+
+
+def _run_again(statement: Statement) -> Message | None:
+    """Why a loop of the user's is run once more."""
+    loop = loop_in(statement.step)
+    if loop is None or not statement.forward:
+        return None
+    slots = {slot.following: slot.variable for slot in loop.slots}
+    variables = loop.program.by_number()
+    names: dict[str, None] = {}
+    for out in loop.outs:
+        if out.kind in ("final", "next"):
+            continue
+        number = out.variable if isinstance(out.variable, int) else out.variable.following
+        for x in (variables.get(number), variables.get(slots.get(number, number))):
+            name = getattr(x, "name", None)
+            if name:
+                names[name] = None
+                break
+    if not names:
+        return None
+    return message(
+        "The value of every turn is needed ({names}), so the loop is run again and each value is kept.",
+        names=listed(names),
+    )
+
+
+def _kept_once(made: Any, statement: Statement, owner: int) -> Message | None:
+    """That a gradient is the same along some axes, and is computed without them."""
+    out, whole = statement.step.outputs[-1], made.gradients.get(owner)
+    if len(statement.targets) != 1 or whole is None or made.backward.links.get(owner) != out.number:
+        return None
+    value = made.backward_values.get(out.number)
+    own, shape = np.shape(value), np.shape(whole)
+    if own == shape or len(own) > len(shape):
+        return None
+    padded = (1,) * (len(shape) - len(own)) + own
+    axes = [k for k, (a, b) in enumerate(zip(padded, shape, strict=True)) if a != b]
+    if any(padded[k] != 1 for k in axes) or not np.allclose(np.broadcast_to(value, shape), whole, equal_nan=True):
+        return None
+    name, gradient = made.forward.names[owner], made.prefix + made.forward.names[owner]
+    if len(axes) == len(shape):
+        return message("All elements of {name} have the same gradient, so one number is kept.", name=name)
+    if axes == [0] and len(shape) == 2:
+        return message(
+            "All rows of {name} have the same gradient, so {gradient} is kept as one row: {kept} instead of {whole}. "
+            "Broadcasting repeats it.",
+            name=name, gradient=gradient, kept=_shape(own), whole=_shape(shape),
+        )  # fmt: skip
+    return message(
+        "The gradient is the same all along some axes of {name} ({axes}), so {gradient} is kept without repeating it: "
+        "{kept} instead of {whole}. Broadcasting repeats it.",
+        name=name, axes=", ".join(f"axis={k}" for k in axes), gradient=gradient, kept=_shape(own),
+        whole=_shape(shape),
+    )  # fmt: skip
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return str(shape).replace(" ", "")
 
 
 def _owners(made: Any, statements: Sequence[Statement]) -> list[int]:

@@ -122,7 +122,7 @@ class Outline:
         if written_out:
             lines = [line for part in derivation.parts for route in part.routes for line in route.lines]
             self._values, self._derivatives = values_in(derivation)
-            self._values |= {line.target: line.value for line in lines if line.value is not None}
+            self._values |= {name: value for line in lines for name, value in line.numbers()}
 
     def gradient_of(self, name: str) -> str:
         """What the gradient of a value is called; nothing where no step finds it."""
@@ -203,8 +203,12 @@ def _line_entries(line: Line) -> Iterator[Entry]:
         yield Entry("shapes", message("Shapes"), line.shapes, "shapes")
     for code, why in line.reasons:
         yield Entry("text", message("Why {code}", code=code), why, "why")
-    if line.value is not None:
-        yield Entry("array", message("Numbers"), line.value, "value")
+    if line.note is not None:
+        yield Entry("text", message("Note"), line.note, "note")
+    numbers = line.numbers()
+    for name, value in numbers:
+        label = message("Numbers") if len(numbers) == 1 else message("Value of {name}", name=name)
+        yield Entry("array", label, value, "value")
 
 
 def code_of(part: Part) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -277,7 +278,26 @@ class Deriving(Scene):
             if self._made_up:
                 own = [self.pasted.writing.request.given[x.number] for x in self._made_up]
                 notes.append(message("The numbers of {names} are made up.", names=", ".join(own)))
+        notes += self._renamed()
         return tuple(notes)
+
+    def _renamed(self) -> list[Message]:
+        """Which names of formulas and of code are the same array, where one name has several values."""
+        code = set(re.findall(r"\w+", "\n".join(line.code for lines in self.lines.values() for line in lines)))
+        given, names = self.pasted.writing.request.given, self.forward.names
+        known = {n for n in names if names[n] in self.forward.renamed}
+        pairs: dict[str, str] = {}
+        for n in sorted(known | {n for n in given if names.get(n) in self.forward.renamed.values()}):
+            own = given.get(n, names[n])
+            if own != names[n] and own in code:
+                pairs[names[n]] = own
+            wanted, called = self.prefix + names[n], self.prefix + own
+            if n in self.lines and called != wanted and called in code and wanted not in code:
+                pairs[wanted] = called
+        return [
+            message("{name} in the formulas is {own} in the code, because a name is used again.", name=name, own=own)
+            for name, own in pairs.items()
+        ]
 
     def _notes(self) -> tuple[Message, ...]:
         notes = []

@@ -66,7 +66,7 @@ def _route(outline: Outline, part: Part, route: Route, arrays: Arrays) -> str:
             continue
         rows += _entry(entry, _reasons(entries, place))
     brief = _brief(route)
-    numbers = "".join(arrays.figure(line.value, line.target, None) for line in route.lines if line.value is not None)
+    numbers = "".join(arrays.figure(value, name, None) for line in route.lines for name, value in line.numbers())
     if numbers:
         numbers = f'<div class="arrays more">{numbers}</div>'
     return f'<section class="route"><h4>{marked}</h4>{brief}<dl class="said">{rows}</dl>{numbers}</section>'
