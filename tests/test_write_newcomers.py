@@ -135,7 +135,11 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
             ["in reversed(range(x.shape[1])):", "h_slopes = 1 - hs2[1:] ** 2"],
         ),
         (gated, CASES["gates"][1], ["dx = gradient @ W.T"]),
-        (oscillator, CASES["an oscillator"][1], ["* product *", "x_slopes = np.cos(xs2[:-1])", "    xs = xs2[1:]"]),
+        (
+            oscillator,
+            CASES["an oscillator"][1],
+            ["x_slopes = k * np.cos(xs2[:-1])", "dx -= x_slopes[k2] * ", "    xs = xs2[1:]"],
+        ),
         (pagerank, CASES["pagerank"][1], [".T @ rs"]),
         (horner, CASES["a polynomial"][1], ["dcoefficients = dys.sum(axis=1)"]),
     ],
