@@ -71,3 +71,27 @@ def test_no_line_is_proposed_that_the_candidate_has(tmp_path):
     assert done.exit_code == 1, done.output
     assert "missing_batch_mean" in done.output
     assert '"fix": "dW = x.T @ dy"' not in done.output
+
+
+SMALL = """
+import numpy as np
+x = np.array([[0.5, -1.0], [2.0, 1.0], [0.0, 0.3]])
+W = np.array([[1.0, -2.0, 0.5], [0.3, 0.8, -1.0]])
+labels = np.array([0, 2, 1])
+scores = x @ W
+E = np.exp(scores - scores.max(axis=1, keepdims=True))
+P = E / E.sum(axis=1, keepdims=True)
+loss = -np.log(P[np.arange(3), labels]).mean()
+dscores = P.copy()
+dscores[np.arange(3), labels] -= 1
+dW = x.T @ dscores
+"""
+
+
+def test_a_batch_as_small_as_a_plain_number_is_a_batch_still(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(SMALL, encoding="utf-8")
+    result = CliRunner().invoke(app, ["check", str(path), "--of", "loss"])
+    text = " ".join(result.stdout.split())
+    assert "missing_batch_mean" in text
+    assert "3 is your batch size" in text

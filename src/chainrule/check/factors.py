@@ -14,6 +14,7 @@ FACTORS = frozenset(
     "sign_flipped sign_flipped_term missing_batch_mean extra_batch_mean missing_mean wrong_count factor_2_missing "
     "extra_factor missing_scale wrong_constant_value".split()
 )
+_COUNTED = frozenset(("missing_scale", "factor_2_missing", "missing_batch_mean", "missing_mean"))
 _LEFT_OUT = frozenset(("no count", "drop", "no number", "sum", "drop sign"))
 
 
@@ -62,12 +63,14 @@ def _joined(relation: Finding, edits: Sequence[Finding], averages: bool, fixed: 
     elif (
         (kind == "missing_mean" and left_out is not None and left_out.kind == "missing_batch_mean")
         or (lengths > 1 and left_out is not None)
-        or (kind == "extra_factor" and left_out is not None and left_out.kind in ("missing_scale", "factor_2_missing"))
+        or (kind == "extra_factor" and left_out is not None and left_out.kind in _COUNTED)
     ):
         kind = left_out.kind
     if best is None or (left_out is None and best.word == "scale"):
         return replace(relation, kind=kind)
     details = {**best.details, **relation.details}
+    if relation.kind == "extra_factor" and "count" in details:
+        details["count"] = details["factor"]  # a count of steps that nobody wrote says less than the number
     if kind == "missing_scale" and best.details.get("factor"):
         details["factor"] = best.details["factor"]  # in the user's names, where the relation knows the number
     return replace(relation, kind=kind, place=best.place, details=details, cost=relation.cost - 0.2, number=best.number)
