@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chainrule.explain.algebra import children
-from chainrule.explain.derivation import Derivation, Line, Part, Route
+from chainrule.explain.derivation import Derivation, Line, Local, Part, Route
 from chainrule.explain.expanding import write_out
 from chainrule.explain.formula import Element, Equation, Number, Partial, Size
 from chainrule.explain.known import values_in
@@ -151,11 +151,10 @@ class Outline:
                 name=route.name, result=self.derivation.result, count=len(route.paths), places=places_text(route),
             )  # fmt: skip
             yield Entry("text", message("Paths"), said, "paths")
-        for local in part.locals:
-            if local.of == route.name:
-                yield Entry("formula", message("Local derivative"), local.equation, "local")
-                if local.note is not None:
-                    yield Entry("text", message("Note"), local.note, "note")
+        for local in self._locals(part, route):
+            yield Entry("formula", message("Local derivative"), local.equation, "local")
+            if local.note is not None:
+                yield Entry("text", message("Note"), local.note, "note")
         if route.chain is not None:
             if not _same(route.chain, part, route):
                 label = message("Matrices") if route.matrix else message("Chain rule")
@@ -168,6 +167,14 @@ class Outline:
             yield from _line_entries(line)
         for name, why in route.identities:
             yield Entry("text", message("Shorter: {name}", name=name), why, "identity")
+
+    def _locals(self, part: Part, route: Route) -> Iterator[Local]:
+        """The local derivatives of a gradient: of this statement, and of those that other paths lead through."""
+        yield from (local for local in part.locals if local.of == route.name)
+        for path in route.paths if len(route.paths) > 1 else ():
+            for other in self.derivation.parts:
+                if other is not part and (other.result, other.line) == path:
+                    yield from (local for local in other.locals if local.of == route.name)
 
     def _written(self, equation: Equation) -> Iterator[Entry]:
         """An equation for each of a few elements, with its terms and its numbers."""
