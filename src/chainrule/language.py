@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from string import Formatter
 from typing import Any
 from unicodedata import east_asian_width
@@ -24,7 +23,7 @@ from chainrule.errors import ChainruleError
 __all__ = ["LANGUAGES", "Message", "current_language", "in_language", "language_named", "listed", "message", "plural"]
 
 LANGUAGES = ("en", "fr", "ja", "zh")
-_FOLDER = Path(__file__).with_name("locale")
+_FOLDER = os.path.join(os.path.dirname(__file__), "locale")  # pathlib would be loaded with every import of chainrule
 _DOMAIN = "chainrule"
 _current: ContextVar[str | None] = ContextVar("chainrule_language", default=None)
 
