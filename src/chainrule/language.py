@@ -50,12 +50,13 @@ class Message:
     count: int = 1
 
     def __str__(self) -> str:
-        catalogue = _catalogue(current_language())
+        language = current_language()
+        catalogue = _catalogue(language)
         if self.plural_template is None:
             template = catalogue.gettext(self.template)
         else:
             template = catalogue.ngettext(self.template, self.plural_template, self.count)
-        if current_language() in _WITHOUT_BLANKS:
+        if language in _WITHOUT_BLANKS:
             return _fitted(template, self.values)
         return template.format(**self.values)
 
