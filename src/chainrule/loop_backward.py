@@ -387,7 +387,7 @@ class _Reversed(Series):
 
     def _is_same(self, v: int) -> bool:
         """Whether a variable of the forward body is the same in all turns, as it is computed of what is."""
-        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        fixed = self.loop.fixed()
         made = {o.number: s for s in self.body.program.steps[: self.body.forward_steps] for o in s.outputs}
         pending = [v]
         while pending:

@@ -68,8 +68,7 @@ def batches_of(
     made.update((o.number, step) for step in body.program.steps[body.forward_steps :] for o in step.outputs)
     made = {v: step for v, step in made.items() if v not in done}
     turns = len(loop.values)
-    fixed = {slot.variable for slot in loop.slots if slot.kind == "fixed"}
-    each = _Ways(dict(body.program.by_number()), made, fixed)
+    each = _Ways(dict(body.program.by_number()), made, loop.fixed())
     ways: dict[int, list[Batch | None]] = {}
     for key, (start, end) in sums.items():
         terms = _terms(made, start, end)

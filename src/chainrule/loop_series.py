@@ -123,7 +123,7 @@ class Series:
                 return 1 if even[v] else never
             return 1
 
-        fixed = {s.variable for s in loop.slots if s.kind == "fixed"}
+        fixed = loop.fixed()
         found = batches_of(simplified, sums, rows, others, loop, stacked, ())
         there = {v for b in found.values() for v in b.needed if self.is_forward(v)}
         staying = [gradients[key].number for key in gradients if key not in found]
@@ -140,7 +140,7 @@ class Series:
         """What the turns need that does not depend on what they hand back, where that is cheaper for all at once."""
         steps = simplified.program.steps[simplified.forward_steps :]
         made = {o.number: s for s in steps for o in s.outputs}
-        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        fixed = self.loop.fixed()
         varying = {own.variable for own in (*self.carried.values(), *self.sums.values())}
         for s in steps:
             if any(x.number in varying for x in s.inputs):
@@ -225,7 +225,7 @@ class Series:
 
     def stack_forward(self, needed_of: Collection[frozenset[int]]) -> None:
         """Let the forward loop leave what is computed for all turns of what it makes."""
-        fixed = {s.variable for s in self.loop.slots if s.kind == "fixed"}
+        fixed = self.loop.fixed()
         needed = sorted({v for needed in needed_of for v in needed if self.is_forward(v) and v not in fixed})
         outs: list[Out] = []
         for v in needed:

@@ -168,6 +168,10 @@ class Loop:
         """The variables of the body that need not be computed in a turn."""
         return {slot.variable for slot in self.slots} | {self.turn}
 
+    def fixed(self) -> set[int]:
+        """The variables of the body that it is given and that are the same in all turns."""
+        return {slot.variable for slot in self.slots if slot.kind == "fixed"}
+
     def named(self) -> list[str]:
         """Per output, what the user calls what it is the cotangent of."""
         found: list[str] = []
