@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import HOLE, get_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, shape_of
+from chainrule.loops import mentions_sizes
+from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.cost import operations_of
 from chainrule.sizes import is_size, plain_number
 
@@ -89,7 +91,7 @@ class Lifts:
             return None
         operands = [p for p in parts if p is not None]
         varies = any(p.varies for p in operands)
-        ranks = [len(getattr(x, "shape", ()) if isinstance(x, Var) else np.shape(x.value)) for x in step.inputs]
+        ranks = [len(shape_of(x)) for x in step.inputs]
         turned = [p.varies for p in operands]
         make = _plainly(step) if not varies else _for_all(step, ranks, turned)
         if make is None:
@@ -129,23 +131,19 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
     if ((isinstance(function, np.ufunc) and function.signature is None) or function is np.where) and not step.params:
         return lambda xs: function(*(_spread(x, rank - own) if t else x
                                      for x, own, t in zip(xs, ranks, turned, strict=True)))  # fmt: skip
-    if name in _REDUCTIONS and set(step.params) <= {"axis", "keepdims"} and isinstance(function, Callable):  # type: ignore[arg-type]
+    if name in _REDUCTIONS and set(step.params) <= {"axis", "keepdims"} and callable(function):
         return _reduced(step, ranks[0])
     if name in ("matmul", "dot") and len(ranks) == 2 and not step.params:
         return _multiplied(ranks, turned)
     if function is get_item and len(ranks) == 1:
         parts = step.params["index"].parts
-        if any(p is HOLE or p is Ellipsis or _sized(p) for p in parts):
+        if any(p is HOLE or p is Ellipsis or mentions_sizes(p) for p in parts):
             return None
         return lambda xs: xs[0][(slice(None), *parts)]
     if function is np.expand_dims and type(step.params.get("axis")) is int:
         axis = step.params["axis"] % rank + 1
         return lambda xs: np.expand_dims(xs[0], axis)
     return None
-
-
-def _sized(part: Any) -> bool:
-    return is_size(part) or (type(part) is slice and any(map(is_size, (part.start, part.stop, part.step))))
 
 
 def _spread(x: Any, missing: int) -> Any:
@@ -156,14 +154,13 @@ def _spread(x: Any, missing: int) -> Any:
 def _reduced(step: Step, rank: int) -> Make | None:
     function: Any = step.operation.function
     axis, keep = step.params.get("axis"), step.params.get("keepdims", False)
-    if is_size(axis) or (isinstance(axis, tuple) and any(map(is_size, axis))):
+    if mentions_sizes(axis):
         return None
-    axes = range(rank) if axis is None else [a % rank for a in (axis if isinstance(axis, tuple) else (axis,))]
-    moved = tuple(a + 1 for a in axes)
-    params = {"axis": moved if len(moved) > 1 else moved[0]} if moved else {}
+    moved = tuple(a + 1 for a in normalise_axes(axis, rank))
     if not moved:
         return None
-    return lambda xs: function(xs[0], **params, **({"keepdims": True} if keep else {}))
+    params = {"axis": moved if len(moved) > 1 else moved[0], **({"keepdims": True} if keep else {})}
+    return lambda xs: function(xs[0], **params)
 
 
 def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:

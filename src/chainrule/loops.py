@@ -24,6 +24,7 @@ __all__ = [
     "Slot",
     "items_of",
     "loop_in",
+    "mentions_sizes",
     "plural",
     "series",
     "singular",
@@ -281,18 +282,18 @@ class _Call:
             Const(plain_number(x.value)) if isinstance(x, Const) and x.number < 0 and not is_size(x.value) else x
             for x in step.inputs
         ]
-        self.sized = {name: v for name, v in step.params.items() if _mentions_sizes(v)}
+        self.sized = {name: v for name, v in step.params.items() if mentions_sizes(v)}
         self.params = {name: v for name, v in step.params.items() if name not in self.sized}
         self.outputs = [out.number for out in step.outputs]
 
 
-def _mentions_sizes(x: Any) -> bool:
+def mentions_sizes(x: Any) -> bool:
     """Whether a static argument has a size in it."""
     if isinstance(x, tuple | list):
-        return any(map(_mentions_sizes, x))
+        return any(map(mentions_sizes, x))
     if type(x) is slice:
-        return _mentions_sizes((x.start, x.stop, x.step))
-    return is_size(x) or _mentions_sizes(getattr(x, "parts", ()))
+        return mentions_sizes((x.start, x.stop, x.step))
+    return is_size(x) or mentions_sizes(getattr(x, "parts", ()))
 
 
 def series(values: Sequence[Any]) -> Any:
