@@ -48,7 +48,9 @@ def unsettled(
         kwargs: its keyword arguments.
         written: makes the function that returns the output and the gradients by name.
     """
-    (groups, following, told), single = _groups(material, backward), _single(material, backward)
+    symbols = _forward_symbols(backward)
+    single = _single(material, symbols)
+    groups, following, told = _groups(material, symbols)
     if len(single) < 2 or not (groups or _in_loops(backward.program)):
         return ""
     names = list(dict.fromkeys(leaf.name for leaf, _ in single))
@@ -90,13 +92,12 @@ def _said(longest: Axis, others: Sequence[Axis]) -> str:
     return f"valid while {text} longer than {leaf.name} along axis {axis}"
 
 
-def _groups(material: Material, backward: Backward) -> tuple[list[Group], dict[Axis, list[Axis]], list[Axis]]:
+def _groups(material: Material, symbols: Symbols) -> tuple[list[Group], dict[Axis, list[Axis]], list[Axis]]:
     """The axes that are taken for those that are not stretched, each with those that meet them.
 
     Behind them, by such an axis, those that are as long as that: of arguments that are stretched along another axis;
     and those that meet a product of matrices or the like, which has the axis of the data.
     """
-    symbols = _forward_symbols(backward)
     stretched = _stretched(symbols)
     leaves = {leaf.variable.number: leaf for leaf in material.leaves}
     found: dict[Axis, list[Axis]] = {}
@@ -124,9 +125,9 @@ def _as_taken(longest: Axis, others: Sequence[Axis]) -> Iterator[Sequence[Axis]]
         yield [longest, *others[:n], *others[n + 1 :]]
 
 
-def _single(material: Material, backward: Backward) -> list[Axis]:
+def _single(material: Material, symbols: Symbols) -> list[Axis]:
     """The axes of length 1 of the arguments of which it is not known that they are stretched."""
-    stretched = _stretched(_forward_symbols(backward))
+    stretched = _stretched(symbols)
     return [
         (leaf, k)
         for leaf in material.leaves
