@@ -25,7 +25,7 @@ from chainrule.tape import current_tape, record
 from chainrule.traced import Traced, value_of
 from chainrule.trees import Structure, flatten, is_number, paths, unflatten
 
-__all__ = ["custom_vjp"]
+__all__ = ["custom_vjp", "has_own_derivative"]
 
 Rule = Callable[..., Any]
 _MOST_OPERATIONS = 256  # that one function keeps, for arguments of different structures

@@ -18,7 +18,7 @@ from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
 from chainrule.sizes import is_size
 
-__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "sum_of_scatter", "tied_share"]
+__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "tied_share"]
 
 
 def _argument(value: Value, k: int = 0) -> Any:
@@ -142,7 +142,7 @@ def _into_scatter(table: Table, value: Value, powers: dict[Value, Power]) -> Ref
     return None
 
 
-def sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
+def _sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
     """The row sums of what was added at one place per row: ``rows`` counts all rows."""
     at = table.scatters.get(inner)
     if at is not None and axes in ((0,), (1,)) and at.is_diagonal():
@@ -167,7 +167,7 @@ def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -
     """A sum that is known by what is summed: of what was added at an index, of a known product, of a diagonal."""
     if table.forward:
         return None
-    found = sum_of_scatter(table, inner, axes) or known_inner(table, inner, axes)
+    found = _sum_of_scatter(table, inner, axes) or known_inner(table, inner, axes)
     return found or trace_of(table, inner, axes, dtype)
 
 
