@@ -144,22 +144,24 @@ def added_once(program: Program) -> Program:
     for x in (*(x for step in program.steps for x in step.inputs), *program.outputs):
         reads[x.number] = reads.get(x.number, 0) + 1
     steps: list[Step] = []
+    added: dict[int, Step] = {}  # by what they make, those that add to rows
     number = 1 + max(program.by_number())
     for step in program.steps:
-        base = step.inputs[0].number if _adds_to_rows(step) else -1
-        before = next((s for s in steps if _adds_to_rows(s) and s.outputs[0].number == base), None)
-        if before is None or reads[base] != 1:
+        if not _adds_to_rows(step):
             steps.append(step)
             continue
-        (array, first), second = before.inputs, step.inputs[1]
-        if before.params != step.params or not isinstance(second, Var) or not _alike(first, second):
-            steps.append(step)
-            continue
-        total = replace(second, number=number, name=None)
-        number += 1
-        steps.remove(before)
-        steps.append(Step(OPERATIONS[np.add], (first, second), {}, (total,), step.position))
-        steps.append(replace(step, inputs=(array, total)))
+        base, second = step.inputs
+        before = added.get(base.number)
+        if before is not None and reads[base.number] == 1 and before.params == step.params:
+            array, first = before.inputs
+            if isinstance(second, Var) and _alike(first, second):
+                total = replace(second, number=number, name=None)
+                number += 1
+                steps.remove(before)
+                steps.append(Step(OPERATIONS[np.add], (first, second), {}, (total,), step.position))
+                step = replace(step, inputs=(array, total))
+        steps.append(step)
+        added[step.outputs[0].number] = step
     return replace(program, steps=tuple(steps))
 
 
