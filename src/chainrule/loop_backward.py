@@ -275,18 +275,17 @@ class _Reversed(Series):
         operation_ = Operation("loop", backward, "variadic", ("arrays",), (_refuse,), lazy=True, spelling="loop")
         # Where every turn hands on what it is given, there is nothing to run.
         results = record(operation_, tuple(inputs), {}, backward) if outs else ()
-        found = self._contributions(results if type(results) is tuple else (results,), outs, owners)
+        results = results if type(results) is tuple else (results,)
+        found = self._contributions(results, outs, owners)
         for place, g in passed.items():
             found[place] = g
         for g_slot, place in self._constant():
             found[place] = g_slot
         for place, g in begun:
             found[place] = g[0] if found[place] is None else g[0] + found[place]
-        stacks = dict(
-            zip(behind, results[len(results) - len(behind) :] if type(results) is tuple else [results], strict=False)
-        )
+        stacks = dict(zip(behind, results[len(results) - len(behind) :], strict=True))
         if batches:
-            stacks.update((v, results[n] if type(results) is tuple else results) for v, n in rows_left.items())
+            stacks.update((v, results[n]) for v, n in rows_left.items())
         stacks.update((v, self.last_rows(b, found[b.slot.place])) for v, b in self.read_last.items())
         for variable, batch in batches.items():
             source = next(s for s in loop.slots if s.variable == variable)
