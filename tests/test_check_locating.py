@@ -12,10 +12,13 @@ import chainrule as cr
 from chainrule.check.candidates import candidate_of
 from chainrule.check.checking import judge
 from chainrule.check.evaluating import NoValueError, evaluated, reads_of
+from chainrule.check.findings import Place
+from chainrule.check.fixes import Fix, mended
 from chainrule.check.forward import Forward
 from chainrule.check.isolation.opening import opened
-from chainrule.check.locating import witness_of
+from chainrule.check.locating import Location, witness_of
 from chainrule.check.trials import Trials
+from chainrule.check.vocabulary import suspect
 
 
 def network(X, W1, b1, W2, b2, T):
@@ -206,6 +209,38 @@ def test_the_line_to_write_instead_was_run_and_holds(function, line, fix):
     assert fix in found.fix
     assert found.candidate_line is not None
     assert found.gradients
+
+
+def two_faults_on_one_way(x, W, b, V):
+    a = x @ W + b
+    dh = 2 * np.ones((len(x), V.shape[1])) @ V.T
+    da = dh
+    return {"W": x.T @ da, "b": 3 * da.sum(axis=0), "V": np.maximum(a, 0).T @ np.ones((len(x), V.shape[1]))}
+
+
+def test_a_line_that_spoils_another_gradient_is_not_proposed():
+    def forward(x, W, b, V):
+        h = np.maximum(x @ W + b, 0)
+        return (h @ V).sum()
+
+    rng = np.random.default_rng(0)
+    arguments = {name: rng.normal(size=s) for name, s in {"x": (5, 3), "W": (3, 4), "b": 4, "V": (4, 2)}.items()}
+    report = cr.check(two_faults_on_one_way, forward, arguments, ["W", "b", "V"])
+    held = {(s.candidate_line, s.fix): s.gradients for s in report.suspects if s.fix_holds}
+    assert len({line for line, _ in held}) == len(held)  # one text for one line, which cannot be two at once
+    candidate = candidate_of(two_faults_on_one_way, forward, arguments, ["W", "b", "V"])
+    for line, text in held:
+        candidate = candidate.replaced(line, text)
+    again = judge(candidate, forward, arguments)
+    assert held
+    assert all(again.gradients[name].ok for names in held.values() for name in names)
+
+
+def test_a_line_holds_for_a_suspect_only_where_it_mends_all_its_gradients():
+    at = Location(("W",), 7, "dW = x.T @ dz * 3", "dW", Place(), Place())
+    fix = Fix(at, "dW = x.T @ dz", ("W",), tried=True)
+    both, one = (suspect("extra_factor", gradients=names, factor="3") for names in (("W", "b"), ("W",)))
+    assert [s.fix_holds for s in mended([both, one], [fix], [at])] == [False, True]
 
 
 def scaled(x, factor, g):

@@ -124,6 +124,8 @@ class Mender:
             again = None if changed is None else witness_of(changed, self.exacts)
             if changed is None or again is None:
                 continue
+            if any(witness.is_right(n) and not again.is_right(n) for n in witness.lines.finals):
+                continue  # another gradient is right with the line that stands there
             moved = again.locate(n for n in location.gradients if not again.is_right(n))
             # Right in the end, or right here and wrong further on.
             if all(witness.order(location) < again.order(m) for m in moved):
@@ -322,7 +324,8 @@ def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> 
         s = replace(s, candidate_line=at.line, candidate_source=at.text)
     if f is None or s.fix is not None:
         return s
-    return replace(s, fix=f.text, fix_holds=bool(f.mends) if f.tried else None)
+    explained = set(s.gradients) or set(f.location.gradients)
+    return replace(s, fix=f.text, fix_holds=explained <= set(f.mends) if f.tried else None)
 
 
 def with_written(suspects: Sequence[Suspect], written: Mapping[tuple[int, str], str]) -> list[Suspect]:
