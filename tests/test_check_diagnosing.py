@@ -140,3 +140,19 @@ def test_softmax() -> None:
     z = {"z": RANDOM.standard_normal((4, 3))}
     assert cr.check(diagonal, softmax, z).suspects[0].kind == "softmax_diag_only"
     assert cr.check(unit, softmax, z).suspects[0].kind == "assumes_unit_upstream"
+
+
+def test_a_factor_of_all_gradients_is_said_as_one() -> None:
+    def forward(x: Any, W: Any, b: Any, y: Any) -> Any:
+        p = np.tanh(x @ W + b)
+        return np.mean((p - y) ** 2)
+
+    def candidate(x: Any, W: Any, b: Any, y: Any) -> Any:
+        p = np.tanh(x @ W + b)
+        dz = 2 * (p - y) * (1 - p**2) / p.size
+        return {"W": x.T @ dz * 7, "b": 7 * dz.sum(axis=0)}
+
+    rng = np.random.default_rng(0)
+    shapes = {"x": (5, 3), "W": (3, 4), "b": (4,), "y": (5, 4)}
+    report = cr.check(candidate, forward, {n: rng.normal(size=s) for n, s in shapes.items()}, ["W", "b"])
+    assert [(s.kind, s.gradients) for s in report.suspects] == [("extra_factor", ("W", "b"))]

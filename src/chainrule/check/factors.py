@@ -41,8 +41,9 @@ def settled(
         same = [n for n, s in enumerate(searched) if s.kind in FACTORS and set(s.gradients) == own and not s.breaks]
         taken.update(same)
         # What holds with a further factor only is a longer way to say what the relation says.
-        pairs = {searched[n].together for n in same} - {0}
-        taken.update(n for n, s in enumerate(searched) if s.together in pairs)
+        within = [n for n, s in enumerate(searched) if set(s.gradients) <= own]
+        pairs = {searched[n].together for n in within if searched[n].kind in FACTORS and not searched[n].breaks} - {0}
+        taken.update(n for n in within if searched[n].together in pairs)
         same = [n for n in same if not searched[n].together]
         edits = sorted((searched[n] for n in same), key=lambda f: (f.word == "scale", f.cost, f.number))
         found.append(_joined(relation, edits, averages, fixed))
