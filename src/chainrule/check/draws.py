@@ -58,10 +58,10 @@ def role_of(x: Any) -> str:
         return "fixed"
     if kind == "c":
         return "general"
-    return _role_offloats_in(x)
+    return _role_of_floats(x)
 
 
-def _role_offloats_in(x: np.ndarray[Any, Any]) -> str:
+def _role_of_floats(x: np.ndarray[Any, Any]) -> str:
     values = np.unique(x)
     if x.ndim and set(values.tolist()) <= {0.0, 1.0}:
         if x.ndim > 1 and len(values) == 2 and np.all(x.sum(axis=-1) == 1):

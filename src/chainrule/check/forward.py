@@ -226,8 +226,7 @@ def holes_of(index: Index, arrays: Sequence[Var | Const]) -> list[tuple[int, int
         if part is HOLE:
             found.append((axis, len(found)))
             x = arrays[len(found) - 1]
-            rank = len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
-            axis += rank - 1 if _is_mask(x) else 0  # a mask takes an axis for each of its own
+            axis += len(shape_of(x)) - 1 if _is_mask(x) else 0  # a mask takes an axis for each of its own
         axis += 1
     return found
 

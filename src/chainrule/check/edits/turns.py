@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Change, Edit, Values, Wiring
-from chainrule.ir import Step, Var
+from chainrule.ir import Step
 
 __all__ = ["Family", "Turns", "operands_in_turns", "sums_in_turns", "together"]
 
@@ -293,11 +293,3 @@ def _with(base: Base, k: int, n: int, other: int) -> Change:
 
 def _equal(a: Any, b: Any) -> bool:
     return a is b or bool(np.array_equal(a, b))
-
-
-def carried(turns: Turns, number: int, owner: int) -> bool:
-    """Whether a share of a variable's cotangent comes from a later turn of the loop that made the variable."""
-    maker = turns.wiring.made_by.get(number, -1)
-    made, read = turns.place.get(maker), turns.place.get(owner)
-    x = turns.wiring.variables.get(number)
-    return isinstance(x, Var) and made is not None and read is not None and made[0] == read[0] and read[1] > made[1]
