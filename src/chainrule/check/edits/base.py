@@ -12,11 +12,24 @@ from chainrule.backward import Backward
 from chainrule.check.exact import Exact, evaluate, inputs_of
 from chainrule.check.forward import Forward
 from chainrule.dispatch import evaluator
+from chainrule.indexing import Index
 from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["Base", "Change", "Edit", "Values", "Variant", "Wiring", "same_steps"]
+__all__ = [
+    "Base",
+    "Change",
+    "Edit",
+    "Values",
+    "Variant",
+    "Wiring",
+    "axes_of",
+    "same_steps",
+    "with_index",
+    "with_number",
+    "with_variable",
+]
 
 Values = Mapping[int, Any]
 # What a step gives instead, from its operands and from what else has been computed.
@@ -313,3 +326,29 @@ class _Looking(dict[int, Any]):
 
     def __getitem__(self, number: int) -> Any:
         return self.over[number] if number in self.over else self.values_below[number]
+
+
+def axes_of(params: Mapping[str, Any], rank: int) -> tuple[int, ...]:
+    """The axes along which a reduction runs: all where it names none."""
+    axis = params.get("axis", params.get("argument 1"))
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(int(a) % rank for a in (axis if isinstance(axis, tuple | list) else (axis,)))
+
+
+# ---- changes of one operand
+def with_number(base: Base, k: int, n: int, value: Any) -> Change:
+    """A step with a number in the place of an operand."""
+    function, params = base.function(k), base.params(k)
+    return lambda x, v: function(*x[:n], value, *x[n + 1 :], **params)
+
+
+def with_variable(base: Base, k: int, n: int, other: int) -> Change:
+    """A step with another variable in the place of an operand."""
+    function, params = base.function(k), base.params(k)
+    return lambda x, v: function(*x[:n], v[other], *x[n + 1 :], **params)
+
+
+def with_index(function: Any, index: Index) -> Change:
+    """A step that reads or writes at another index."""
+    return lambda x, v: function(*x, index=index)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Edit, Values
+from chainrule.check.edits.base import Base, Change, Edit, Values, with_index
 from chainrule.indexing import HOLE, Index, get_item
 from chainrule.ir import Step
 
@@ -115,7 +115,7 @@ def _unstrided(base: Base, group: Sequence[int], first: int) -> Iterator[Edit]:
     for k, index in zip(group, indices, strict=True):
         moved = tuple(_moved(p, strides.get(n, 1)) for n, p in enumerate(index.parts))
         function = base.wiring.steps[k].operation.function
-        changes[k] = _at(function, Index(moved, index.single))
+        changes[k] = with_index(function, Index(moved, index.single))
     yield Edit(changes, "stride ignored", first, -1, tuple(strides), 0.15, owner=owner)
 
 
@@ -130,10 +130,6 @@ def _moved(part: Any, stride: int) -> Any:
         return part
     start, stop = int(part.start or 0), int(part.stop)
     return slice(start // stride, start // stride + stop - start)
-
-
-def _at(function: Any, index: Index) -> Change:
-    return lambda x, v: function(*x, index=index)
 
 
 def _turned_reads(base: Base) -> Iterator[Edit]:

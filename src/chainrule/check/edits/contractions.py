@@ -22,7 +22,7 @@ def turned_axes(rank: int) -> Iterator[tuple[int, ...]]:
 
 def _flipped(function: Any, params: Any, n: int, axes: tuple[int, ...]) -> Change:
     def change(x: Sequence[Any], v: Any) -> Any:
-        return function(*x[:n], np.flip(x[n], axes), *x[n + 1 :], **params)
+        return function(*_with(n, x, np.flip(x[n], axes)), **params)
 
     return change
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Edit, Values
+from chainrule.check.edits.base import Base, Change, Edit, Values, axes_of, with_index, with_number
 from chainrule.indexing import Index
-from chainrule.ir import Const, Step
+from chainrule.ir import Const
 
 __all__ = ["forward_edits"]
 
@@ -89,7 +89,7 @@ def _other_parts(base: Base) -> Iterator[Edit]:
         for n, length in zip(order, reversed(lengths), strict=True):
             cut = indices[n].parts
             moved = Index((*cut[:axis], slice(start, start + length), *cut[axis + 1 :]), indices[n].single)
-            changes[parts[n]] = _at(base.function(parts[n]), moved)
+            changes[parts[n]] = with_index(base.function(parts[n]), moved)
             start += length
         yield Edit(changes, "other parts", parts[0], -1, None, 0.1, "off_by_one_index", owner)
 
@@ -103,10 +103,6 @@ def _span(part: Any) -> Any:
     return None
 
 
-def _at(function: Any, index: Index) -> Change:
-    return lambda x, v: function(*x, index=index)
-
-
 def _epsilons(base: Base) -> Iterator[Edit]:
     """A small number that is added is left out, is another, or is added after the root and not before it."""
     wiring = base.wiring
@@ -118,11 +114,10 @@ def _epsilons(base: Base) -> Iterator[Edit]:
             value = _small(base, k, n, x)
             if value is None:
                 continue
-            function, params = base.function(k), base.params(k)
             for other in dict.fromkeys((*_USUAL, value * 10, value / 10, value**2, value**0.5)):
                 if other != value:
                     cost = 0.1 if other == 0.0 else 0.25
-                    change = _with(function, n, other, params)
+                    change = with_number(base, k, n, other)
                     yield Edit({k: change}, "epsilon", k, n, f"{other:g}", cost, "eps_inconsistent", k)
             yield from _beside_root(base, k, n, value)
 
@@ -145,10 +140,6 @@ def _beside_root(base: Base, k: int, n: int, value: float) -> Iterator[Edit]:
             yield Edit(changes, "epsilon", k, n, "after the root", 0.2, "eps_inconsistent", k)
 
 
-def _with(function: Any, n: int, value: Any, params: Any) -> Change:
-    return lambda x, v: function(*x[:n], value, *x[n + 1 :], **params)
-
-
 def _other_axes(base: Base) -> Iterator[Edit]:
     """All reductions of cotangents along some axes are taken along others, as in a copied formula."""
     wiring = base.wiring
@@ -156,7 +147,8 @@ def _other_axes(base: Base) -> Iterator[Edit]:
     for k in range(wiring.first, len(wiring.steps)):
         step = wiring.steps[k]
         if step.operation.name in ("sum", "mean") and not any(o.number in wiring.targets for o in step.outputs):
-            groups.setdefault(_axes(base, k, step), []).append(k)
+            rank = np.ndim(base.operands(k)[0])
+            groups.setdefault((axes_of(base.params(k), rank), rank), []).append(k)
     for (axes, rank), steps in groups.items():
         if rank < 2 or len(steps) < 2:
             continue
@@ -168,14 +160,6 @@ def _other_axes(base: Base) -> Iterator[Edit]:
                     yield Edit(changes, "axis", steps[0], 0, others, 0.3, "wrong_axis", owner)
                     scaled = {k: _as_mean(base, k, axes, others) for k in steps}
                     yield Edit(scaled, "axis", steps[0], 0, others, 0.25, "wrong_axis", owner)
-
-
-def _axes(base: Base, k: int, step: Step) -> tuple[tuple[int, ...], int]:
-    rank = np.ndim(base.operands(k)[0])
-    axis = base.params(k).get("axis", base.params(k).get("argument 1"))
-    if axis is None:
-        return tuple(range(rank)), rank
-    return tuple(a % rank for a in (axis if isinstance(axis, tuple | list) else (axis,))), rank
 
 
 def _as_mean(base: Base, k: int, axes: tuple[int, ...], others: tuple[int, ...]) -> Change:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Edit
+from chainrule.check.edits.base import Base, Edit, axes_of
 from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
 from chainrule.check.edits.wrong_operands import other_operand
 from chainrule.check.findings import Place, part_of, place_of
@@ -316,10 +316,7 @@ def _note_axes(c: Context, details: dict[str, Any]) -> None:
     if isinstance(wrong, tuple) and wrong and isinstance(wrong[0], tuple):
         wrong, right = wrong[0], wrong[1]
     elif c.name in ("sum", "mean"):
-        params, rank = c.base.params(c.edit.step), np.ndim(c.value(0))
-        axis = params.get("axis", params.get("argument 1"))
-        axes = tuple(range(rank)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        right = tuple(int(a) % rank for a in axes)
+        right = axes_of(c.base.params(c.edit.step), np.ndim(c.value(0)))
     if isinstance(wrong, tuple) and right is not None:
         details["wrong"] = wrong[0] if len(wrong) == 1 else wrong
         details["right"] = right[0] if len(right) == 1 else right

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Variant
+from chainrule.check.edits.base import Base, Variant, with_number
 from chainrule.ir import Const, Step
 from chainrule.sizes import is_size
 
 __all__ = ["other_numbers"]
 
 
-def other_numbers(base: Base, k: int, step: Step, params: Any) -> Iterator[Variant]:
+def other_numbers(base: Base, k: int, step: Step) -> Iterator[Variant]:
     """Numbers and counts that stand in a step, exchanged for others."""
-    function = base.function(k)
     if step.operation.name == "divide":
-        yield from _computed_count(base, k, step, params)
+        yield from _computed_count(base, k, step)
     for n, x in enumerate(step.inputs):
         if not isinstance(x, Const) or x.number >= 0 or isinstance(x.value, bool):
             continue
@@ -33,16 +32,16 @@ def other_numbers(base: Base, k: int, step: Step, params: Any) -> Iterator[Varia
         for word, other, cost, number in found:
             if number not in seen and np.isfinite(number):
                 seen.add(number)
-                yield word, n, other, cost, _with(function, n, number, params)
+                yield word, n, other, cost, with_number(base, k, n, number)
 
 
-def _computed_count(base: Base, k: int, step: Step, params: Any) -> Iterator[Variant]:
+def _computed_count(base: Base, k: int, step: Step) -> Iterator[Variant]:
     """A number that is computed, such as a sum of weights, in whose place a count stands."""
     x = step.inputs[1]
     if isinstance(x, Const) or np.ndim(base.operands(k)[1]) or x.number in base.wiring.flow:
         return
     for text, number in _counts(base):
-        yield "other count", 1, text, 0.2, _with(base.function(k), 1, number, params)
+        yield "other count", 1, text, 0.2, with_number(base, k, 1, number)
 
 
 def _for_counts(base: Base, value: float) -> Iterator[tuple[str, Any, float, float]]:
@@ -67,10 +66,6 @@ def _for_numbers(value: float) -> Iterator[tuple[str, Any, float, float]]:
         yield "number times", factor, 0.3, value * factor
     for by in (1, -1):
         yield "number plus", by, 0.3, value + by
-
-
-def _with(function: Any, n: int, value: Any, params: Any) -> Change:
-    return lambda x, v: function(*x[:n], value, *x[n + 1 :], **params)
 
 
 def _sizes_in(x: Any) -> Iterator[Any]:

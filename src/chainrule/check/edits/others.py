@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Edit, Values
+from chainrule.check.edits.base import Base, Edit, with_variable
 
 __all__ = ["other_operands", "shaped_values"]
 
@@ -48,7 +48,6 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
     step = wiring.steps[k]
     if len(step.outputs) != 1 or step.operation.name in ("broadcast_to", "zeros_like", "equal", "expand_dims"):
         return
-    function, params = base.function(k), base.params(k)
     made = {out.number for out in step.outputs}
     given = base.operands(k)
     for n, x in enumerate(step.inputs):
@@ -70,7 +69,7 @@ def other_operands(base: Base, k: int, shaped: dict[tuple[int, ...], list[int]])
             cost = 0.2 if forward and _named(base, m) else 0.35 if m in wiring.whose else 0.8
             if not _named(base, x.number) and x.number not in wiring.whose and not _is_moved(base, x.number):
                 cost += 0.3
-            yield Edit({k: _with(function, n, m, params)}, "other operand", k, n, m, cost)
+            yield Edit({k: with_variable(base, k, n, m)}, "other operand", k, n, m, cost)
 
 
 def _fits(other: tuple[int, ...], shape: tuple[int, ...], n: int) -> bool:
@@ -87,10 +86,3 @@ def _is_moved(base: Base, number: int) -> bool:
 def _named(base: Base, number: int) -> bool:
     x = base.wiring.variables.get(number)
     return x is not None and bool(x.name)
-
-
-def _with(function: Any, n: int, other: int, params: Any) -> Change:
-    def change(x: Sequence[Any], v: Values) -> Any:
-        return function(*x[:n], v[other], *x[n + 1 :], **params)
-
-    return change

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Change, Variant
+from chainrule.check.edits.base import Change, Variant, axes_of, with_index
 from chainrule.indexing import HOLE, Index, get_item, set_item
 from chainrule.ir import Const, Step, Var
 
@@ -19,16 +19,9 @@ def _rank(x: Var | Const) -> int:
     return len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
 
 
-def _axes_of(params: Any, rank: int) -> tuple[int, ...]:
-    axis = params.get("axis", params.get("argument 1"))
-    if axis is None:
-        return tuple(range(rank))
-    return tuple(a % rank for a in (axis if isinstance(axis, tuple | list) else (axis,)))
-
-
 def _sum(step: Step, params: Any) -> Iterator[Variant]:
     rank = _rank(step.inputs[0])
-    axes, keeps = _axes_of(params, rank), bool(params.get("keepdims", False))
+    axes, keeps = axes_of(params, rank), bool(params.get("keepdims", False))
     yield "no sum", 0, axes, 0.0, lambda x, v: x[0]
     yield "mean", 0, axes, 0.2, lambda x, v: np.mean(x[0], axis=axes, keepdims=keeps)
     yield "keepdims", 0, axes, 0.2, lambda x, v: np.sum(x[0], axis=axes, keepdims=not keeps)
@@ -78,7 +71,7 @@ def _last(x: Any, axes: tuple[int, ...], keeps: bool, which: int = -1) -> Any:
 
 def _mean(step: Step, params: Any) -> Iterator[Variant]:
     rank = _rank(step.inputs[0])
-    axes, keeps = _axes_of(params, rank), bool(params.get("keepdims", False))
+    axes, keeps = axes_of(params, rank), bool(params.get("keepdims", False))
     yield "no sum", 0, axes, 0.1, lambda x, v: x[0]
     yield "sum", 0, axes, 0.0, lambda x, v: np.sum(x[0], axis=axes, keepdims=keeps)
     for others in _other_axes(rank, axes):
@@ -233,17 +226,13 @@ def _moved_index(step: Step, params: Any, split: int) -> Iterator[Variant]:
     for place, part in enumerate(index.parts):
         for word, by, other in _moved(part):
             parts = (*index.parts[:place], other, *index.parts[place + 1 :])
-            yield word, place, by, 0.2, _at(function, Index(parts, index.single))
+            yield word, place, by, 0.2, with_index(function, Index(parts, index.single))
     moved = {p: list(_moved(part)) for p, part in enumerate(index.parts) if type(part) is slice}
     for word, by in dict.fromkeys((w, b) for own in moved.values() for w, b, _ in own if w != "reversed"):
         each = {p: m for p, own in moved.items() for w, b, m in own if (w, b) == (word, by)}
         if len(each) > 1:  # of an image in both directions
             parts = tuple(each.get(p, part) for p, part in enumerate(index.parts))
-            yield word, -1, by, 0.15, _at(function, Index(parts, index.single))
-
-
-def _at(function: Any, index: Index) -> Change:
-    return lambda x, v: function(*x, index=index)
+            yield word, -1, by, 0.15, with_index(function, Index(parts, index.single))
 
 
 def _moved(part: Any) -> Iterator[tuple[str, str, Any]]:

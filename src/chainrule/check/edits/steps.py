@@ -33,7 +33,7 @@ def variants(base: Base, k: int) -> Iterator[Variant]:
         yield from rule(step, params)
     elif step.operation.kind == "elementwise" and len(step.inputs) == 1:
         yield "drop function", 0, None, 0.4, lambda x, v: x[0]
-    yield from other_numbers(base, k, step, params)
+    yield from other_numbers(base, k, step)
     yield "negate", -1, None, 0.5, _negated(base.function(k), params)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.edits.base import Base, Change, Edit, Values, Wiring
+from chainrule.check.edits.base import Base, Change, Edit, Wiring, with_variable
 from chainrule.ir import Step
 
 __all__ = ["Family", "Turns", "operands_in_turns", "sums_in_turns", "together"]
@@ -197,7 +197,7 @@ def _read_instead(
             changed = [i for i, m in enumerate(numbers) if not _equal(values[m], values[own[i]])]
             if not changed or any(np.shape(values[m]) != shape for m, shape in zip(numbers, shapes, strict=True)):
                 continue
-            changes = {group[i]: _with(base, group[i], n, numbers[i]) for i in changed}
+            changes = {group[i]: with_variable(base, group[i], n, numbers[i]) for i in changed}
             moved = name != 0 or _is_neighbour(own, at, family)
             cost = 0.15 if family.named else 0.6
             cost += 0.0 if name == 0 else 0.1
@@ -280,15 +280,6 @@ def _states(turns: Turns) -> Iterator[tuple[Family, Family]]:
 def _added(base: Base, k: int, before: int) -> Change:
     function, params = base.function(k), base.params(k)
     return lambda x, v: function(*x, **params) + v[before]
-
-
-def _with(base: Base, k: int, n: int, other: int) -> Change:
-    function, params = base.function(k), base.params(k)
-
-    def change(x: Sequence[Any], v: Values) -> Any:
-        return function(*x[:n], v[other], *x[n + 1 :], **params)
-
-    return change
 
 
 def _equal(a: Any, b: Any) -> bool:
