@@ -167,16 +167,18 @@ def term_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str],
         wrong: the names of the gradients that are wrong.
         batch: what the size of the batch is written as.
     """
-    backward = usable[0].exact.backward
-    terms = terms_of(backward)
-    if len(terms) < 2 or any(len(terms_of(t.exact.backward)) != len(terms) for t in usable):
+    terms = terms_of(usable[0].exact.backward)
+    if len(terms) < 2:
         return []
-    per_draw = [_shares(trials.forward, t.exact, trials.wrt, terms_of(t.exact.backward)) for t in usable]
+    terms_on = [terms, *(terms_of(t.exact.backward) for t in usable[1:])]
+    if any(len(own) != len(terms) for own in terms_on):
+        return []
+    per_draw = [_shares(trials.forward, t.exact, trials.wrt, own) for t, own in zip(usable, terms_on, strict=True)]
     lengths = [trials.drawing.named_lengths(t.exact.draw) for t in usable]
     found: list[Finding] = []
     for name in wrong:
-        present = sum(any(np.any(shares[k][name]) for shares in per_draw) for k in range(len(terms)))
-        kept = [k for k, t in enumerate(usable) if np.size(t.exact.gradients[name]) > present]
+        present = _present(name, per_draw)
+        kept = [k for k, t in enumerate(usable) if np.size(t.exact.gradients[name]) > len(present)]
         if not kept:
             continue
         tried, shares_of = [usable[k] for k in kept], [per_draw[k] for k in kept]
@@ -213,13 +215,18 @@ def _where_it_enters(
     )
 
 
+def _present(name: str, per_draw: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
+    """The terms that a gradient has a share of on some draw."""
+    return [k for k in range(len(per_draw[0])) if any(np.any(shares[k][name]) for shares in per_draw)]
+
+
 def _alone_in(
     usable: Sequence[Trial], per_draw: Sequence[Sequence[Mapping[str, Any]]], wrong: Sequence[str]
 ) -> list[_Fault]:
     """The gradients that come from one term alone and are a multiple of what they must be."""
     found = []
     for name in wrong:
-        present = [k for k in range(len(per_draw[0])) if any(np.any(shares[k][name]) for shares in per_draw)]
+        present = _present(name, per_draw)
         if len(present) != 1 or any(name not in t.gradients for t in usable):
             continue
         factors = [factor_between(np.asarray(t.gradients[name]), t.exact.gradients[name]) for t in usable]
@@ -232,7 +239,7 @@ def _alone_in(
 def _faults(name: str, usable: Sequence[Trial], per_draw: Sequence[Sequence[Mapping[str, Any]]]) -> list[_Fault]:
     if any(name not in t.gradients for t in usable):
         return []
-    present = [k for k in range(len(per_draw[0])) if any(np.any(shares[k][name]) for shares in per_draw)]
+    present = _present(name, per_draw)
     if len(present) < 2:
         return []
     solved = []
@@ -384,8 +391,5 @@ def _in_one(findings: Sequence[Finding]) -> list[Finding]:
             continue
         first = found[key]
         details = {k: v for k, v in first.details.items() if f.details.get(k) == v}
-        found[key] = Finding(
-            f.kind, (*first.gradients, *f.gradients), first.place, details, first.relation, first.error, first.draws,
-            first.cost, word=first.word, number=first.number, together=first.together,
-        )  # fmt: skip
+        found[key] = replace(first, gradients=(*first.gradients, *f.gradients), details=details)
     return list(found.values())
