@@ -156,3 +156,18 @@ def test_a_factor_of_all_gradients_is_said_as_one() -> None:
     shapes = {"x": (5, 3), "W": (3, 4), "b": (4,), "y": (5, 4)}
     report = cr.check(candidate, forward, {n: rng.normal(size=s) for n, s in shapes.items()}, ["W", "b"])
     assert [(s.kind, s.gradients) for s in report.suspects] == [("extra_factor", ("W", "b"))]
+
+
+def test_a_count_is_said_in_names_of_the_code() -> None:
+    def forward(x: Any, w: Any, y: Any) -> Any:
+        return np.mean((np.tanh(x @ w) - y) ** 2)
+
+    def candidate(x: Any, w: Any, y: Any) -> Any:
+        p = np.tanh(x @ w)
+        return x.T @ (2 * (p - y) * (1 - p**2))
+
+    rng = np.random.default_rng(0)
+    shapes = {"x": (5, 3), "w": (3, 4), "y": (5, 4)}
+    report = cr.check(candidate, forward, {n: rng.normal(size=s) for n, s in shapes.items()}, ["w"])
+    assert report.suspects[0].kind == "missing_mean"
+    assert "a mean of (x.shape[0] * w.shape[1]) values" in str(report.suspects[0].explanation)

@@ -70,8 +70,9 @@ def _joined(relation: Finding, edits: Sequence[Finding], averages: bool, fixed: 
     if best is None or (left_out is None and best.word == "scale"):
         return replace(relation, kind=kind)
     details = {**best.details, **relation.details}
-    if relation.kind == "extra_factor" and "count" in details:
-        details["count"] = details["factor"]  # a count of steps that nobody wrote says less than the number
+    if "count" in best.details and "factor" in relation.details and "count" not in relation.details:
+        factor = str(relation.details["factor"])  # a count of steps that nobody wrote says less than the number
+        details["count"] = f"({factor})" if " " in factor else factor
     if kind == "missing_scale" and best.details.get("factor"):
         details["factor"] = best.details["factor"]  # in the user's names, where the relation knows the number
     return replace(relation, kind=kind, place=best.place, details=details, cost=relation.cost - 0.2, number=best.number)
