@@ -180,6 +180,9 @@ def test_what_stands_in_a_row_is_joined_as_the_language_does():
     assert names.text("en") == "X, W, b: as the file defines them"
     assert "X、W、b" in names.text("zh")
     assert (listed([]), listed(["X"])) == ("", "X")
+    many = [f"x{k}" for k in range(1001)]
+    assert str(listed(many)) == ", ".join(many)
+    assert listed(many).text("zh") == "、".join(many)
 
 
 @pytest.mark.parametrize("language", catalogues.TRANSLATED)

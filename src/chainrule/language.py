@@ -106,10 +106,12 @@ def plural(one: str, several: str, count: int, /, **values: Any) -> Message:
 
 def listed(parts: Iterable[Message | str]) -> Message | str:
     """Things in a row, with what the language writes between them: ``W3, B3``."""
-    found: Message | str = ""
-    for part in parts:
-        found = message("{some}, {other}", some=found, other=part) if found else part
-    return found
+    found = list(parts)
+    while len(found) > 1:  # in pairs, and these in pairs: a long list is no deep tree
+        last = found[len(found) // 2 * 2 :]
+        pairs = zip(found[::2], found[1::2], strict=False)
+        found = [*(message("{some}, {other}", some=some, other=other) for some, other in pairs), *last]
+    return found[0] if found else ""
 
 
 def current_language() -> str:
