@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from chainrule.emit.text import tight
 from chainrule.explain.formula import Element, Index
-from chainrule.explain.index_forms.reading import axes_in, param
+from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape_of
 from chainrule.explain.letters import Letters
-from chainrule.explain.line_shapes import PRODUCTS, LineShapes, rank_of
+from chainrule.explain.line_shapes import PRODUCTS, LineShapes
 from chainrule.indexing import add_item
-from chainrule.ir import Const, Step, Var, shape_of
+from chainrule.ir import Const, Step, Var
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol
 from chainrule.loops import loop_in
@@ -55,6 +55,10 @@ class Collecting(LineShapes):
         self.letters = letters
         self.symbols = symbols
         self.forward = forward
+        self.readers: dict[int, list[tuple[Step, Var | Const]]] = {}
+        for step in forward:
+            for x in step.inputs:
+                self.readers.setdefault(x.number, []).append((step, x))
         self.used: set[str] = set()
         self.has_mean = any(step.operation.name in _MEANS for step in forward)
 
@@ -164,16 +168,13 @@ class Collecting(LineShapes):
 
     def _is_broadcast(self, element: Element) -> bool:
         """Whether the forward pass uses each element of an array several times, in something larger."""
-        views = {element.variable}
-        for step in self.forward:
-            if not any(x.number in views for x in step.inputs):
-                continue
-            if loop_in(step) is not None or any(
-                _size(out) > _size(x) for out in step.outputs for x in step.inputs if x.number in views
-            ):
-                return True
-            if step.operation.name in _VIEWS:
-                views.update(out.number for out in step.outputs)
+        views = [element.variable]
+        for number in views:
+            for step, x in self.readers.get(number, ()):
+                if loop_in(step) is not None or any(prod(shape_of(out)) > prod(shape_of(x)) for out in step.outputs):
+                    return True
+                if step.operation.name in _VIEWS:
+                    views += [out.number for out in step.outputs if out.number not in views]
         return False
 
     def _added_up(self, step: Step, element: Element, found: dict[str, Message]) -> None:
@@ -351,10 +352,6 @@ def _is_zero(x: Var | Const) -> bool:
 
 def _kind(x: Var | Const) -> str:
     return x.dtype.kind if isinstance(x, Var) else np.asarray(x.value).dtype.kind
-
-
-def _size(x: Var | Const) -> int:
-    return math.prod(int(plain_number(n)) for n in shape_of(x))
 
 
 def _bare(text: str) -> str:

@@ -28,6 +28,8 @@ _PHRASE = re.compile(
 
 def wide(text: str) -> int:
     """How many columns a text takes: Chinese and Japanese characters take two."""
+    if text.isascii():
+        return len(text)
     total = 0
     for character in text:
         if unicodedata.combining(character) or unicodedata.category(character) == "Cf":

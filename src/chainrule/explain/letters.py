@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from chainrule.explain.formula import Index
 from chainrule.ir import Const, Var
@@ -85,9 +86,8 @@ class Letters:
         if found is not None:
             return found[0]
         candidates = [*_usual(self.sizes.get(symbol, "")), *(_ROWS if row else ""), *_OTHERS]
-        letter = self._free(candidates)
-        if letter is None:
-            letter = next(c for c in self._numbered() if self._free([c]))
+        letter = self._free(chain(candidates, self._numbered()))
+        assert letter is not None
         self._pools[symbol] = [letter]
         return letter
 

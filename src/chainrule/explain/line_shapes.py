@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-
 from chainrule.emit.operands import is_plain_transpose
-from chainrule.explain.index_forms.reading import axes_in, param
+from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape_of
 from chainrule.indexing import add_item, set_item
-from chainrule.ir import Const, Step, Var, shape_of
+from chainrule.ir import Const, Step, Var
 from chainrule.loops import loop_in
-from chainrule.sizes import plain_number
 from chainrule.statements.statement import Statement
 
-__all__ = ["PRODUCTS", "LineShapes", "rank_of"]
+__all__ = ["PRODUCTS", "LineShapes"]
 
 PRODUCTS = frozenset(("matmul", "dot"))
 _ALL = "·∘Σ+-"
@@ -101,11 +98,6 @@ class LineShapes:
         return step.inputs[0] if step is not None and is_plain_transpose(step) else None
 
 
-def rank_of(x: Var | Const) -> int:
-    """How many axes an operand has."""
-    return len(x.shape) if isinstance(x, Var) else np.ndim(x.value)
-
-
 def _marks(text: str) -> set[str]:
     """The signs in shapes that stand outside all brackets."""
     depth, found = 0, set()
@@ -123,5 +115,5 @@ def _depth(text: str) -> int:
 
 def _shape(x: Var | Const) -> str:
     lengths = shape_of(x)
-    inner = ",".join(str(plain_number(n)) for n in lengths)
+    inner = ",".join(map(str, lengths))
     return f"({inner},)" if len(lengths) == 1 else f"({inner})"

@@ -36,7 +36,7 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
     )
     owners = _owners(made, [s for s, _ in chosen])
     found: dict[int, list[Line]] = {}
-    for (statement, texts), owner in zip(chosen, owners, strict=True):
+    for place, ((statement, texts), owner) in enumerate(zip(chosen, owners, strict=True)):
         element = made.element(owner) if owner in made.active else None
         numbers = _numbers(made, statement)
         leads = made.prefix + made.forward.names[owner] if owner in made.active else ""
@@ -47,7 +47,7 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
                 collecting.shapes(statement),
                 collecting.reasons(statement, element),
                 dict(numbers).get(leads, numbers[-1][1]) if numbers else None,
-                sum(map(len, found.values())),
+                place,
                 tuple(numbers),
                 _run_again(statement) or _kept_once(made, statement, owner),
             )
@@ -56,16 +56,16 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
     by_name = {made.prefix + leaf.name: leaf.variable.number for leaf in map(made.material.leaf_of, made.chosen)}
     variables, ambiguous = {x.number: x for x in made.chosen}, writing.request.symbols.is_ambiguous
     rest = [*made.pasted.settled, *(f"{name} = {text}" for name, text in made.pasted.named)]
-    for text in rest:
+    for place, text in enumerate(rest, len(chosen)):
         target = text.partition(" = ")[0]
         # What is a gradient of no single array is one of a list of arrays that a loop has gone through.
-        listed = owners[-1] if owners else -1
-        owner = by_name.get(target.rstrip("_"), by_name.get(target, listed))
+        last = owners[-1] if owners else -1
+        owner = by_name.get(target.rstrip("_"), by_name.get(target, last))
         x = variables.get(owner)
         axes = [k for k in range(len(x.shape)) if ambiguous(x, k)] if x is not None else []
         why = collecting.stretched(x, axes, text) if x is not None and axes else ()
         value = made.gradients.get(owner)
-        line = Line(target, made.spelled(text), reasons=why, value=value, place=sum(map(len, found.values())))
+        line = Line(target, made.spelled(text), reasons=why, value=value, place=place)
         found.setdefault(owner, []).append(line)
     return found
 
@@ -159,15 +159,14 @@ def _owners(made: Any, statements: Sequence[Statement]) -> list[int]:
         owners.append(own)
     # What has no name of its own belongs to the line that is shown first of those that read it: steps go backward.
     places = {reading.out.number: k for k, reading in enumerate(made.forward.readings)}
+    readers: dict[int, list[int]] = {}
     for k in range(len(statements) - 1, -1, -1):
         if owners[k] is None:
-            outputs = {out.number for out in statements[k].step.outputs}
-            readers = [
-                owner
-                for later, owner in zip(statements[k + 1 :], owners[k + 1 :], strict=True)
-                if owner is not None and outputs & {x.number for step in later.steps for x in step.inputs}
-            ]
-            if readers:
-                owners[k] = max(readers, key=lambda n: places[made.consumers[n][0].out.number])
+            later = sorted({n for out in statements[k].step.outputs for n in readers.get(out.number, ())})
+            owned = [owner for n in later if (owner := owners[n]) is not None]
+            if owned:
+                owners[k] = max(owned, key=lambda n: places[made.consumers[n][0].out.number])
+        for number in {x.number for step in statements[k].steps for x in step.inputs}:
+            readers.setdefault(number, []).append(k)
     fallback = [n for x in made.chosen if (n := x.number) in routed]
     return [o if o is not None else (fallback[-1] if fallback else -1) for o in owners]

@@ -117,6 +117,9 @@ class Outline:
         self.derivation = derivation
         self._written_out = written_out
         self._gradients = {r.name: r.gradient for part in derivation.parts for r in part.routes}
+        self._at: dict[tuple[str, int | None], list[Part]] = {}
+        for part in derivation.parts:
+            self._at.setdefault((part.result, part.line), []).append(part)
         self._values: dict[str, Any] = {}
         self._derivatives: dict[str, Any] = {}
         if written_out:
@@ -172,8 +175,8 @@ class Outline:
         """The local derivatives of a gradient: of this statement, and of those that other paths lead through."""
         yield from (local for local in part.locals if local.of == route.name)
         for path in route.paths if len(route.paths) > 1 else ():
-            for other in self.derivation.parts:
-                if other is not part and (other.result, other.line) == path:
+            for other in self._at.get(path, ()):
+                if other is not part:
                     yield from (local for local in other.locals if local.of == route.name)
 
     def _written(self, equation: Equation) -> Iterator[Entry]:
@@ -206,7 +209,7 @@ def _same(chain: Equation, part: Part, route: Route) -> bool:
 
 def _line_entries(line: Line) -> Iterator[Entry]:
     yield Entry("code", message("Code"), line.code, "code")
-    if line.shapes and len(set(line.shapes.split(" = "))) > 1:
+    if line.shapes:
         yield Entry("shapes", message("Shapes"), line.shapes, "shapes")
     for code, why in line.reasons:
         yield Entry("text", message("Why {code}", code=code), why, "why")

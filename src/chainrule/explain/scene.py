@@ -21,7 +21,7 @@ from chainrule.explain.matrix_forms import matrix_note
 from chainrule.explain.repeated import repeated
 from chainrule.ir import Step
 from chainrule.language import Message, message
-from chainrule.loops import loop_in
+from chainrule.loops import Loop, loop_in
 from chainrule.sizes import plain_number
 from chainrule.user_source import place_of
 
@@ -150,8 +150,7 @@ class Scene:
 
     def _within(self, readings: Sequence[Reading], reading: Reading) -> list[Part]:
         """For a loop the statements of its body."""
-        first = next(r for r in readings if r.step is reading.step)
-        if loop_in(reading.step) is None or reading is not first:
+        if loop_in(reading.step) is None or reading is not next(r for r in readings if r.step is reading.step):
             return []
         body = self.body(reading.step)
         found: list[Part] = body.parts()
@@ -186,14 +185,14 @@ class Scene:
             self.note(reading) or self._independent(reading),
             self.arriving(out.number),
         )
-        return found if loop_in(reading.step) is None else self._of_items(reading, found)
-
-    def _of_items(self, reading: Reading, part: Part) -> Part:
-        """What is said of a loop: of the items of a list that it goes through, about the first only."""
         loop = loop_in(reading.step)
+        return found if loop is None else self._of_items(reading, loop, found)
+
+    def _of_items(self, reading: Reading, loop: Loop, part: Part) -> Part:
+        """What is said of a loop: of the items of a list that it goes through, about the first only."""
         others: dict[str, str] = {}
-        for slot in loop.slots if loop is not None else ():
-            if slot.kind == "item" and loop is not None:
+        for slot in loop.slots:
+            if slot.kind == "item":
                 items = [reading.step.inputs[slot.place + k].number for k in range(len(loop.values))]
                 names = [self.forward.names[n] for n in items if n in self.forward.names]
                 others.update((name, names[0]) for name in names[1:])
@@ -207,7 +206,7 @@ class Scene:
 
     def _as_coded(self, numbers: Sequence[int]) -> list[int]:
         """Arrays, those with lines in the order of their lines: a line may use what one before it has named."""
-        coded = iter([n for n in self.lines if n in numbers])
+        coded = iter(sorted((n for n in numbers if n in self.lines), key=lambda n: self.lines[n][0].place))
         return [next(coded) if n in self.lines else n for n in numbers]
 
     def _local(self, reading: Reading, number: int) -> Local | None:
