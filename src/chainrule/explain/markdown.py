@@ -64,10 +64,9 @@ def _brief(derivation: Derivation) -> Iterator[str]:
             yield from _heading(part, "")
         before = part
         yield _fenced("python", "\n".join(line.code for _, line in lines))
-        for route in dict.fromkeys(id(route) for route, _ in lines):
-            chain = next(r.chain for r, _ in lines if id(r) == route)
-            if chain is not None:
-                yield _formula(Equation(chain.left, chain.right[-1:]))
+        for route in {id(route): route for route, _ in lines}.values():
+            if route.chain is not None:
+                yield _formula(Equation(route.chain.left, route.chain.right[-1:]))
 
 
 def _heading(part: Part, number: str) -> Iterator[str]:

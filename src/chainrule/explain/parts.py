@@ -80,9 +80,10 @@ class Deriving(Scene):
         self.placed = placed
         self.pasted = pasted(material, backward, chosen, prefix)
         leaves = {leaf.variable.number: leaf.value for leaf in material.leaves}
-        seeds = _seeds(record, grad_output)
-        own = grad_output if len(record.cotangents) > 1 and grad_output is not None else [grad_output] * len(seeds)
-        self._made_up = [x for x, g in zip(record.cotangents, own, strict=False) if g is None]
+        count = len(record.cotangents)
+        handed = [grad_output if count == 1 or grad_output is None else grad_output[k] for k in range(count)]
+        seeds = _seeds(record.cotangents, handed)
+        self._made_up = [x for x, own in zip(record.cotangents, handed, strict=True) if own is None]
         self.inputs = [leaves.get(x.number, seeds.get(x.number)) for x in record.program.inputs]
         self.values = values_of(record.program, self.inputs)
         self.backward_values = values_of(backward.program, self.inputs)
@@ -320,16 +321,12 @@ def _as_written(x: float, literals: Mapping[float, str]) -> str:
     return literals.get(x, "") or (f"-{text}" if text else "")
 
 
-def _seeds(record: Backward, given: Any) -> dict[int, Any]:
+def _seeds(cotangents: Sequence[Var], given: Sequence[Any]) -> dict[int, Any]:
     """Numbers for the cotangents of outputs: what was given, or numbers with two digits that are all different."""
-    if not record.cotangents:
-        return {}
-    several = given if len(record.cotangents) > 1 else [given]
     random = np.random.default_rng(0)
     found = {}
-    for k, x in enumerate(record.cotangents):
+    for x, own in zip(cotangents, given, strict=True):
         shape = tuple(int(plain_number(n)) for n in x.shape)
         made = np.round(random.standard_normal(shape), 2).astype(x.dtype)
-        own = None if several is None or several[k] is None else np.asarray(several[k])
         found[x.number] = made if own is None else np.broadcast_to(own, shape).astype(x.dtype)
     return found

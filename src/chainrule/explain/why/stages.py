@@ -160,7 +160,7 @@ class Stage:
         return self._partials[v]
 
     def spread(self, x: Any) -> np.ndarray[Any, Any]:
-        """An array of the shape of input ``v``, broadcast to the shape of a pointwise stage's result."""
+        """An array of the shape of an input, broadcast to the shape of a pointwise stage's result."""
         return np.broadcast_to(x, self.scene.shape(self.output))
 
     def gathered(self, v: int, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
