@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,39 @@ def test_a_batch_as_small_as_a_plain_number_is_a_batch_still(tmp_path):
     text = " ".join(result.stdout.split())
     assert "missing_batch_mean" in text
     assert "3 is your batch size" in text
+
+
+def test_lines_to_write_assign_what_they_read():
+    def forward(x, W, b):
+        return np.maximum(0, x @ W + b)
+
+    class Own(np.ndarray):
+        pass
+
+    def candidate(x, W, b, g):
+        return tuple(part.view(Own) for part in (g @ W.T, x.T @ g, g.sum(0)))
+
+    rng = np.random.default_rng(0)
+    report = cr.check(candidate, forward, {"x": rng.normal(size=(5, 3)), "W": rng.normal(size=(3, 4)), "b": np.ones(4)})
+    (fix,) = {s.fix for s in report.suspects if s.kind == "missing_relu_mask"}
+    assert fix is not None
+    names = {"x", "W", "b", "grad_output"}
+    for line in fix.splitlines():
+        target, _, value = line.partition(" = ")
+        assert {n.id for n in ast.walk(ast.parse(value)) if isinstance(n, ast.Name)} <= names
+        names.add(target)
+    assert names >= {"dx", "dW", "db"}
+
+
+def test_all_arrays_that_are_written_into_are_named():
+    def forward(x, w):
+        return (x * w) ** 2
+
+    def candidate(x, w, g):
+        dx, dw = 2 * g * x * w**2, 2 * g * x**2 * w
+        x *= 0
+        w *= 0
+        return dx, dw
+
+    report = cr.check(candidate, forward, {"x": np.array([1.0, 2.0]), "w": np.array([3.0, 4.0])})
+    assert "writes into x, w" in str(report)

@@ -13,7 +13,7 @@ from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.check.trials import Trials
-from chainrule.language import message
+from chainrule.language import listed, message
 
 __all__ = ["behaviour", "ignores_cotangent", "is_not_linear", "is_random", "is_unstable"]
 
@@ -30,16 +30,10 @@ def behaviour(trials: Trials) -> list[Finding]:
                 "mutates_upstream", everything, relation=message("{name} differs after the call", name="grad_output")
             )
         )
-    for name in changed:
-        if name not in upstream:
-            found.append(
-                Finding(
-                    "mutates_input",
-                    (),
-                    details={"operand": name},
-                    relation=message("{name} differs after the call", name=name),
-                )
-            )
+    written = listed(name for name in changed if name not in upstream)
+    if written:
+        relation = message("{name} differs after the call", name=written)
+        found.append(Finding("mutates_input", (), details={"operand": written}, relation=relation))
     leak = _leaks(trials)
     if leak is not None:
         found.append(leak)

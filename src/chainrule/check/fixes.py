@@ -9,7 +9,7 @@ import ast
 import contextlib
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = ["Fix", "Mender", "lines_written", "mended", "with_written"]
 
 _LONGEST = 60  # backward steps that are simplified: those of many turns of a loop take long, and say little
 _MOST_ROUNDS = 4  # faults of one candidate
+_MOST_LINES = 6  # of code to write instead of one line
 _WIDTH = 92
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
 
@@ -337,9 +338,25 @@ def with_written(suspects: Sequence[Suspect], written: Mapping[tuple[int, str], 
     """
     found = []
     for s in suspects:
-        asked = [text for (line, target), text in written.items() if line == s.line and target in _wanted(s)]
-        found.append(replace(s, fix="\n".join(asked) or None) if s.fix is None else s)
+        asked = [at for at in written if at[0] == s.line and at[1] in _wanted(s)]
+        whole = _with_needed(asked, written)
+        # More lines than these are no longer a line to write instead.
+        rows = whole if len(whole) <= _MOST_LINES else [at for at in written if at in asked]
+        found.append(replace(s, fix="\n".join(written[at] for at in rows) or None) if s.fix is None else s)
     return found
+
+
+def _with_needed(asked: Iterable[tuple[int, str]], written: Mapping[tuple[int, str], str]) -> list[tuple[int, str]]:
+    """Lines with those that assign what they read, which the candidate has no name for, in their order."""
+    assigns = {at[1]: at for at in written}
+    needed, open_ = set[tuple[int, str]](), list(asked)
+    while open_:
+        at = open_.pop()
+        if at not in needed:
+            needed.add(at)
+            read = {n.id for n in ast.walk(ast.parse(written[at])) if isinstance(n, ast.Name)} - {at[1]}
+            open_ += [assigns[name] for name in read if name in assigns]
+    return [at for at in written if at in needed]
 
 
 def _concerns(location: Location, s: Suspect) -> bool:
