@@ -35,7 +35,7 @@ def invoke(*args: object):
 
 def process(*args: object, **more: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if k != "COLUMNS"} | {"PYTHONIOENCODING": "utf-8"} | more
-    command = [sys.executable, "-m", "chainrule.cli", *map(str, args)]
+    command = [sys.executable, "-m", "chainrule", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env, cwd=ROOT, check=False)
 
 

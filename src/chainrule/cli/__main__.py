@@ -1,7 +1,0 @@
-"""``python -m chainrule.cli``."""
-
-from __future__ import annotations
-
-from chainrule.cli import main
-
-main()
