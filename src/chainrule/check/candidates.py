@@ -22,7 +22,7 @@ from chainrule.check.adapters.forwards import Forward, ForwardValues
 from chainrule.check.adapters.functions import FunctionAdapter, wants_cache
 from chainrule.check.adapters.replacing import with_lines
 from chainrule.check.candidate import Answer, Candidate, CandidateError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["AdaptedCandidate", "adapter_of", "candidate_of", "expects_cache", "not_given", "wanted_of"]
 
@@ -160,7 +160,7 @@ def not_given(asked: Sequence[str] | None, given: Sequence[str], forward: Forwar
     missing = [n for n in forward.facts.arrays if n not in given]
     if asked is not None or not missing:
         return []
-    return [message("It gives no gradient of {missing}, so none was judged.", missing=", ".join(missing))]
+    return [message("It gives no gradient of {missing}, so none was judged.", missing=listed(missing))]
 
 
 def expects_cache(candidate: Any) -> bool:

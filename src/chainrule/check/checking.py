@@ -26,7 +26,7 @@ from chainrule.check.second_opinion import doubted
 from chainrule.check.trials import Trials
 from chainrule.check.weighing import Verdicts
 from chainrule.errors import ChainruleError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["check", "judge"]
 
@@ -172,7 +172,7 @@ class _Judge:
         note = message(
             "Differences of the forward function agree with the candidate's {gradients}, and not with the gradient "
             "that chainrule finds. That is most likely a mistake in chainrule: please report it.",
-            gradients=", ".join(unsure),
+            gradients=listed(unsure),
         )
         notes, names = (*self.notes, note), (self.trials.candidate.name, self.trials.forward.name)
         return Report(*names, False, judged=False, notes=notes, feedback=self.feedback)
@@ -266,7 +266,7 @@ class _Judge:
         left = [n for n in diagnosis.unexplained if n not in known]
         if not left:
             return None
-        return message("No single mistake was found that explains {gradients}.", gradients=", ".join(left))
+        return message("No single mistake was found that explains {gradients}.", gradients=listed(left))
 
 
 def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any, names: Any) -> Candidate:

@@ -7,7 +7,7 @@ from chainrule.check.findings import Finding
 from chainrule.check.judging import Compared, Trial
 from chainrule.check.kinks import Neighbourhood, kink_place
 from chainrule.check.trials import Trials
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Verdicts"]
 
@@ -120,7 +120,7 @@ class Verdicts:
         hidden = [n for n in wrong if n not in seen]
         fixed = [n for n in wrong if n not in at_sizes]
         if fixed:
-            text = ", ".join(fixed)
+            text = listed(fixed)
             relation = message("right on arrays of the sizes of the example, wrong on others")
             self.findings.append(Finding("fixed_sizes", tuple(fixed), relation=relation, cost=1.5))
             self.remarks.append(
@@ -128,5 +128,5 @@ class Verdicts:
             )
         elif hidden:
             self.remarks.append(
-                message("Your own example could not have shown that {gradients} is wrong.", gradients=", ".join(hidden))
+                message("Your own example could not have shown that {gradients} is wrong.", gradients=listed(hidden))
             )

@@ -23,7 +23,7 @@ from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
 from chainrule.explain.sound import sound
 from chainrule.ir import Step, Var
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 from chainrule.lengths import Symbol, whole_symbols
 from chainrule.names import Namespace
 from chainrule.run import values_of
@@ -273,12 +273,12 @@ class Deriving(Scene):
                     "{result} stands for a loss that is computed from the result. {names}: the gradient of the loss "
                     "with respect to it.",
                     result=self.result.name,
-                    names=", ".join(names),
+                    names=listed(names),
                 )
             )
             if self._made_up:
                 own = [self.pasted.writing.request.given[x.number] for x in self._made_up]
-                notes.append(message("The numbers of {names} are made up.", names=", ".join(own)))
+                notes.append(message("The numbers of {names} are made up.", names=listed(own)))
         notes += self._renamed()
         return tuple(notes)
 

@@ -19,7 +19,7 @@ from chainrule.check.adapters.naming import is_rate_name
 from chainrule.check.adapters.observing import Observed, observe
 from chainrule.check.adapters.reading import Reader, is_array, kept
 from chainrule.check.candidate import Answer, CandidateError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["ClassAdapter"]
 
@@ -172,7 +172,7 @@ class ClassAdapter:
             elif not rate and name not in changed:
                 changed += (name,)
         if begun.stepped:
-            which = ", ".join(begun.stepped)
+            which = listed(begun.stepped)
             text = message(
                 "Its backward pass takes a step with {arrays}, too; that is undone after each call.", arrays=which
             )

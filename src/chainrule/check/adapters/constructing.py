@@ -14,7 +14,7 @@ from chainrule.check.adapters.attributes import Holder, holders, place, put
 from chainrule.check.adapters.forwards import ForwardValues, fresh
 from chainrule.check.adapters.naming import alike, is_rate_name, matched, plain
 from chainrule.check.candidate import CandidateError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Construction", "has_both", "method_of", "nature_of"]
 
@@ -175,7 +175,7 @@ class Construction:
                 message(
                     "{name} keeps {arrays} transposed; it is given the transpose, and its gradient is turned back.",
                     name=self.kind.__name__,
-                    arrays=", ".join(sorted(turned)),
+                    arrays=listed(sorted(turned)),
                 ),
             )
         return frozenset(turned)

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.check.adapters.forwards import Facts, fresh
 from chainrule.check.adapters.naming import gradient_target, one_to_one
 from chainrule.check.candidate import CandidateError
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Reader", "at_the_end", "is_array", "kept"]
 
@@ -148,7 +148,7 @@ class Reader:
                 notes.append(
                     message(
                         "It returns its gradients in the order of its own parameters: {order}.",
-                        order=", ".join(order),
+                        order=listed(order),
                     )
                 )
         wanted = set(self.wrt or self.facts.floats)

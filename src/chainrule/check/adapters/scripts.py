@@ -20,7 +20,7 @@ from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.errors import ChainruleError
 from chainrule.history import Binding, Chosen
 from chainrule.ir import Program, Var
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 from chainrule.names import Namespace
 from chainrule.run import run
 from chainrule.running import Names
@@ -144,8 +144,8 @@ def traced_script(
         notes.append(
             message(
                 "Judged: {judged}. No gradient was found of {missing}.",
-                judged=", ".join(f"{c.name} ({n})" for n, c in gradients.items()),
-                missing=", ".join(missing),
+                judged=listed(f"{c.name} ({n})" for n, c in gradients.items()),
+                missing=listed(missing),
             )
         )
     with open(path.partition("::")[0], encoding="utf-8", errors="replace") as file:

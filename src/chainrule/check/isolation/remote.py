@@ -24,7 +24,7 @@ from chainrule.check.adapters.replacing import edited
 from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.check.candidates import not_given, wanted_of
 from chainrule.check.isolation.wire import Ended, TooLate, WireError, read, write
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 from chainrule.script import ScriptError
 
 __all__ = ["HEAVY", "IsolationError", "Limits", "Process", "RemoteCandidate", "imported", "refused", "unenforced"]
@@ -151,7 +151,7 @@ class RemoteCandidate:
                 message(
                     "{file} imports {libraries}, which could compute the gradients for it.",
                     file=os.path.basename(self.file),
-                    libraries=", ".join(giving),
+                    libraries=listed(giving),
                 ),
             )
 

@@ -16,7 +16,7 @@ from chainrule.explain.why.rewrites import rewrite_for
 from chainrule.explain.why.scene import Scene
 from chainrule.explain.why.stages import Stage, is_pointwise
 from chainrule.ir import Const, Step
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["backward_origin", "forward_origin"]
 
@@ -119,7 +119,7 @@ def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) 
         "statement": statement,
         "element": element_text(scene.labels[out], index),
         "value": number_text(value),
-        "operands": ", ".join(f"{name} = {number_text(x)}" for name, x in operands),
+        "operands": listed(f"{name} = {number_text(x)}" for name, x in operands),
     }
     reason = message("{statement} makes {value} from {operands}.", **gaps)
     if np.isinf(value):
@@ -206,7 +206,7 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
             local = partial[np.array(inner.spread(spots))].ravel()[0]
     gaps = {
         "statement": statement_of(step),
-        "operands": ", ".join(f"{name} = {number_text(x)}" for name, x in operands),
+        "operands": listed(f"{name} = {number_text(x)}" for name, x in operands),
         "value": number_text(gradient),
         "local": "" if local is None else number_text(local),
         "element": element_text(scene.labels[variable], index),
