@@ -18,7 +18,7 @@ from chainrule.ops import Operation, signature
 from chainrule.positions import Position
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["Const", "Guard", "Program", "Step", "Var", "shape_of", "takes_separately"]
+__all__ = ["Const", "Guard", "Program", "Step", "Var", "is_zero", "shape_of", "takes_separately"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,11 @@ class Const:
     value: Any
     name: str | None = None
     number: int = -1
+
+
+def is_zero(x: object) -> bool:
+    """Whether an operand is a literal 0 of somebody's source."""
+    return isinstance(x, Const) and x.number < 0 and bool(x.value == 0)
 
 
 def shape_of(x: Var | Const) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.indexing import Index, add_item, get_item, set_item
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Program, Step, Var, is_zero
 from chainrule.loops import Loop, Slot
 from chainrule.ops import OPERATIONS
 from chainrule.sizes import counter_in, is_size
@@ -167,7 +167,7 @@ def without_zeros(
             function, shift = step.operation.function, place[1]
             if function is get_item and shift == buffer.written and zeroed is None:
                 row = step.outputs[0].number
-            elif function is set_item and shift == buffer.written and _is_zero(step.inputs[1]) and zeroed is None:
+            elif function is set_item and shift == buffer.written and is_zero(step.inputs[1]) and zeroed is None:
                 zeroed = step.outputs[0].number
                 replaced[zeroed] = step.inputs[0]
                 continue
@@ -181,7 +181,3 @@ def without_zeros(
         return None
     outputs = tuple(replaced.get(x.number, x) for x in program.outputs)
     return replace(program, steps=tuple(steps), outputs=outputs), version, row
-
-
-def _is_zero(x: Var | Const) -> bool:
-    return isinstance(x, Const) and x.number < 0 and x.value == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.sizes import is_size
 
 __all__ = ["invented_name", "several_names", "specific_name"]
@@ -89,15 +89,11 @@ def _specific(step: Step, phrase_of: Callable[[Any], str]) -> str:
         return ("" if short else "_").join(phrases)
     if name in ("add", "subtract") and any(_literal(x) for x in operands):
         return f"{first}_{'plus' if name == 'add' else 'minus'}_{phrases[1]}"
-    if name in ("greater", "greater_equal", "less", "less_equal") and _is_zero(operands[1]):
+    if name in ("greater", "greater_equal", "less", "less_equal") and is_zero(operands[1]):
         return f"{first}_{'positive' if name.startswith('greater') else 'negative'}"
     if name in ("transpose", "swapaxes", "identity"):
         return f"{first}T" if name != "identity" else first
     return ""
-
-
-def _is_zero(x: Var | Const) -> bool:
-    return isinstance(x, Const) and x.number < 0 and x.value == 0
 
 
 def _literal(x: Var | Const) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import HOLE, add_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.linear_algebra import known_inner, trace_of
 from chainrule.simplify.normal_form import Table
@@ -226,7 +226,7 @@ def _guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
         return
     test, (c, s) = guard.parts[0][1], guard.parts[2]
     compared = _argument(test) if function_of(test) is np.equal else None
-    if c == UNIT and compared == (UNIT, s) and _is_zero(test.parts[1]) and powers.get(s, 0) < 0:
+    if c == UNIT and compared == (UNIT, s) and is_zero(test.parts[1]) and powers.get(s, 0) < 0:
         powers[s] += powers.pop(guard)
 
 
@@ -242,10 +242,6 @@ def _is_norm_of(norm: Value, x: Value) -> bool:
     return function_of(norm) in (np.linalg.norm, np.linalg.vector_norm) and norm.parts[0][1] is x
 
 
-def _is_zero(x: Any) -> bool:
-    return isinstance(x, Const) and x.number < 0 and x.value == 0
-
-
 def _guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
     """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
     if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
@@ -255,7 +251,7 @@ def _guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
             continue
         equal = _without_view(test)
         compared = _argument(equal)
-        if function_of(equal) is not np.equal or compared is None or not _is_zero(equal.parts[1]):
+        if function_of(equal) is not np.equal or compared is None or not is_zero(equal.parts[1]):
             continue
         norm = _without_view(s)
         if _without_view(compared[1]) is not norm or not any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
