@@ -262,3 +262,16 @@ def test_what_loops_read_by_name_is_read_out_of_its_list():
     exact = flatten(cr.grad(_states_in_a_list, argnums=(0, 1, 2))(*arguments))[0]
     for found, wanted in zip(gradients.values(), exact, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-13)
+
+
+def test_a_saturated_sigmoid_beside_a_guarded_logarithm_is_shortened():
+    def loss(x, z):
+        p = 1 / (1 + np.exp(-z))
+        return -np.sum(x * np.log(p + 1e-9) + (1 - x) * np.log(1 - p + 1e-9)) / len(x)
+
+    rng = np.random.default_rng(0)
+    for scale in (1.0, 8.0):
+        x, z = rng.random((6, 5)), scale * rng.standard_normal((6, 5)) + scale
+        source = cr.write(loss, x, z, wrt="z")
+        np.testing.assert_allclose(source.function(x, z)[1]["z"], cr.grad(loss, 1)(x, z), rtol=1e-6, atol=1e-12)
+        assert "exp_minus" not in str(source).partition("# ")[2]
