@@ -419,4 +419,4 @@ def _refuse(*_: Any, **__: Any) -> Any:
 
 def _lengths(size: Any) -> bool:
     head, *operands = size.expression
-    return head in ("length", "size", "turn", "value") or any(is_size(e) and _lengths(e) for e in operands)
+    return head in ("length", "size", "turn", "value", "name") or any(is_size(e) and _lengths(e) for e in operands)

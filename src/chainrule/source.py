@@ -32,7 +32,7 @@ from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
-from chainrule.user_source import lengths_given
+from chainrule.whole_numbers import lengths_given
 
 __all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
 
@@ -220,12 +220,10 @@ def _with_lengths(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, ...]
 
     What is written holds for all values of these; of other numbers it says for which it holds.
     """
-    code = getattr(inspect.unwrap(f), "__code__", None)
-    lengths = frozenset() if code is None else lengths_given(code)
     names = argument_names(f, args, {})
-    return tuple(
-        named_number(x, name) if type(x) is int and name in lengths else x for name, x in zip(names, args, strict=True)
-    )
+    whole = {name for name, x in zip(names, args, strict=True) if type(x) is int}
+    lengths = lengths_given(f, whole)
+    return tuple(named_number(x, name) if name in lengths else x for name, x in zip(names, args, strict=True))
 
 
 def _by_position(

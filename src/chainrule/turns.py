@@ -114,9 +114,9 @@ def decided(*sizes: Any, result: Any, code: tuple[Any, int]) -> None:
     if tape is None or tape.loops is None or tape.closed or not tape.inputs:
         return
     leaves = [leaf for x in sizes for leaf in leaves_of(x)]
-    lengths = [leaf[1] for leaf in leaves if leaf[0] in ("length", "size")]
-    if not lengths or any(leaf[0] == "turn" for leaf in leaves):
+    if not any(leaf[0] in ("length", "size", "name") for leaf in leaves) or any(leaf[0] == "turn" for leaf in leaves):
         return
+    lengths = [leaf[1] for leaf in leaves if leaf[0] in ("length", "size")]
     variable = next((n for n in lengths if n in tape.inputs), tape.inputs[0])
     guard = variable, result, *code
     if not tape.guards or tape.guards[-1] != guard:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import CodeType
@@ -19,10 +19,10 @@ __all__ = [
     "Place",
     "bound_in_loop",
     "counter_of",
+    "definition_of",
     "imported_names",
     "item_of",
     "iterated",
-    "lengths_given",
     "lengths_in",
     "lengths_named",
     "literals_of",
@@ -277,45 +277,12 @@ def lengths_in(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, int | None, int
     return {name: lengths[0] for name, lengths in found.items() if len(lengths) == 1 and lengths[0] is not None}
 
 
-_SHAPED = frozenset("reshape arange zeros ones empty full broadcast_to sliding_window_view".split())
-
-
-def lengths_given(code: CodeType) -> frozenset[str]:
-    """The parameters of a function that it uses for lengths, paddings and steps alone.
-
-    Nothing else about a result can depend on their values: they stand, with arithmetic on them or without, in shapes
-    and between the colons of slices, and decide nothing.
-    """
+def definition_of(code: CodeType) -> ast.FunctionDef | None:
+    """The definition of a function in the user's source."""
     file = _file(code.co_filename)
     heads = [] if file is None else [s for s in file.statements if isinstance(s, ast.FunctionDef)]
     own = [s for s in heads if s.name == code.co_name and _first_line(s) == code.co_firstlineno]
-    if not own:
-        return frozenset()
-    parents = {child: node for node in ast.walk(own[0]) for child in ast.iter_child_nodes(node)}
-    names = set(code.co_varnames[: code.co_argcount])
-    used = [node for node in ast.walk(own[0]) if isinstance(node, ast.Name) and node.id in names]
-    return frozenset(name for name in names if all(_is_length(node, parents) for node in used if node.id == name)) & {
-        node.id for node in used
-    }
-
-
-def _is_length(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Whether a name is read as a length or step, in a shape or in a slice."""
-    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-        return False
-    above = parents[node]
-    while isinstance(above, ast.BinOp | ast.UnaryOp | ast.Tuple):
-        if isinstance(above, ast.BinOp) and not isinstance(above.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
-            return False
-        node, above = above, parents[above]
-    if isinstance(above, ast.Slice):
-        return True
-    function = above.func if isinstance(above, ast.Call) else None
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if not isinstance(above, ast.Call) or node not in above.args:
-        return False
-    # Other modes of np.pad repeat elements, as many as there are in the example.
-    return name in _SHAPED or (name == "pad" and len(above.args) == 2 and not above.keywords)
+    return own[0] if own else None
 
 
 def _first_line(function: ast.FunctionDef) -> int:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from chainrule.emit.operands import outer_operands
 from chainrule.emit.spelling import BINARY, Spelling
 from chainrule.emit.text import ATOM, SIGN, Mask, Text, join, tight, with_sign
-from chainrule.emit.values import Values
+from chainrule.emit.values import Values, has_lengths
 from chainrule.ir import Const, Step, Var
 from chainrule.sizes import is_size, plain_number
-from chainrule.statements.request import sizes_in
 from chainrule.statements.statement import Statements
 
 __all__ = ["LINEAR", "Signs"]
@@ -63,7 +62,7 @@ class Signs(Values):
             if not isinstance(scalar, Const) or scalar.number >= 0 or not is_size(scalar.value):
                 continue
             head, first, *rest = scalar.value.expression
-            if head != ("truediv" if step.operation.name == "multiply" else "mul") or list(sizes_in(first)):
+            if head != ("truediv" if step.operation.name == "multiply" else "mul") or has_lengths(first):
                 continue
             minus, text = self.signed(x)
             if plain_number(first) == -1 and not minus:
@@ -106,7 +105,7 @@ class Signs(Values):
             return not minus, whole_text
         if isinstance(x, Const) and head == "truediv":
             top, bottom = x.value.expression[1:]
-            if not list(sizes_in(top)):
+            if not has_lengths(top):
                 number = plain_number(top)
                 whole = int(number) if number == int(number) else number
                 return whole < 0, join(self.number(abs(whole)), "/", self.static(bottom))
@@ -167,9 +166,9 @@ class Signs(Values):
         if head != "truediv":
             return None
         numerator, denominator = operands
-        negative = not list(sizes_in(numerator)) and plain_number(numerator) < 0
+        negative = not has_lengths(numerator) and plain_number(numerator) < 0
         minus, text = self._opposite(x) if negative else self.signed(x)
-        if not list(sizes_in(numerator)):
+        if not has_lengths(numerator):
             number = abs(plain_number(numerator))
             top = None if number == 1 else self.number(number)
         else:
@@ -184,7 +183,7 @@ class Signs(Values):
         if not isinstance(divisor, Const) or divisor.number >= 0 or not is_size(divisor.value):
             return None
         head, *operands = divisor.value.expression
-        if head != "mul" or list(sizes_in(operands[0])):
+        if head != "mul" or has_lengths(operands[0]):
             return None
         factor, size = plain_number(operands[0]), self.static(operands[1])
         minus, text = self._opposite(x) if factor < 0 else self.signed(x)

@@ -14,7 +14,7 @@ from chainrule.ir import Const, Var, shape_of
 from chainrule.sizes import Size, is_size, plain_number
 from chainrule.statements.statement import Statements
 
-__all__ = ["Values", "is_plain_number"]
+__all__ = ["Values", "has_lengths", "is_plain_number"]
 
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
@@ -24,12 +24,12 @@ def is_plain_number(c: Const) -> bool:
     return c.name is None and not np.shape(c.value) and np.asarray(c.value).dtype.kind in "fiu"
 
 
-def _has_lengths(x: Any) -> bool:
+def has_lengths(x: Any) -> bool:
     """Whether lengths or names are in an expression of sizes; where they are not, it is a plain number."""
     if not is_size(x):
         return False
     head, *operands = x.expression
-    return head in ("length", "size", "name", "value") or any(map(_has_lengths, operands))
+    return head in ("length", "size", "name", "value") or any(map(has_lengths, operands))
 
 
 def _as_written(x: Any) -> Any:
@@ -120,7 +120,7 @@ class Values:
     def size(self, x: Any) -> Text:
         """A length, or an expression of lengths."""
         head, *operands = x.expression
-        if not _has_lengths(x):
+        if not has_lengths(x):
             return self.number(plain_number(x))
         if head == "name":
             return str(operands[0]), ATOM
