@@ -12,7 +12,7 @@ from chainrule.explain.algebra import children, free_letters, is_number, mapped,
 from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Compare, Element, Formula, Index, IndexExpression, Power, Sum
 
-__all__ = ["agrees", "without_ties"]
+__all__ = ["agrees", "indices_in", "without_ties"]
 
 _QUICK = 60_000  # numbers
 _LEAST = 1e-3
@@ -25,6 +25,7 @@ def agrees(
     result: Any,
     gradients: Mapping[int, Any],
     fixed: Mapping[str, int] | None = None,
+    most: int = 0,
 ) -> bool:
     """Whether a formula gives this result; true where trying would take long.
 
@@ -35,9 +36,10 @@ def agrees(
         result: what the program computed.
         gradients: the gradients that derivatives of the result stand for, by the number of the variable.
         fixed: values of indices that nothing runs over.
+        most: how many numbers it may go through, where what is not tried is not right.
     """
-    if _work(formula) * int(np.prod([i.length for i in free])) > _QUICK:
-        return True
+    if _work(formula) * int(np.prod([i.length for i in free])) > (most or _QUICK):
+        return not most
 
     def partial(of: Element, by: Element) -> Any:
         return gradients[by.variable]
@@ -60,7 +62,7 @@ def without_ties(formula: Formula, named: Mapping[str, Any]) -> Formula:
 
     def shortened(x: Any) -> Any:
         if isinstance(x, Power) and is_number(x.exponent, -1) and _counts_ties(x.base):
-            free = tuple({i.name: i for i in _indices(x.base) if i.name in free_letters(x.base)}.values())
+            free = tuple({i.name: i for i in indices_in(x.base) if i.name in free_letters(x.base)}.values())
             try:
                 if np.all(evaluated(x.base, free, named) == 1):
                     return number(1)
@@ -76,19 +78,19 @@ def _counts_ties(x: Formula) -> bool:
     return isinstance(x, Sum) and x.kind == "sum" and isinstance(x.body, Compare) and x.body.operator == "=="
 
 
-def _indices(x: Any) -> Iterator[Index]:
+def indices_in(x: Any) -> Iterator[Index]:
     """All indices that stand in a formula."""
     if isinstance(x, Index):
         yield x
     elif isinstance(x, IndexExpression):
         for p in x.parts:
-            yield from _indices(p)
+            yield from indices_in(p)
     elif isinstance(x, Element):
         for i in x.indices:
-            yield from _indices(i)
+            yield from indices_in(i)
     else:
         for c in children(x):
-            yield from _indices(c)
+            yield from indices_in(c)
 
 
 def _work(x: Formula) -> int:

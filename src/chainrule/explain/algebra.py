@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -56,6 +56,7 @@ __all__ = [
     "terms_of",
 ]
 
+_HALVES = (0.5, 0.25, 0.125)
 ZERO = Number(0)
 ONE = Number(1)
 _OPPOSITES = {">": "<=", "<=": ">", "<": ">=", ">=": "<", "==": "!=", "!=": "=="}
@@ -247,6 +248,8 @@ def power(base: Formula, exponent: Formula) -> Formula:
         return base
     if is_number(exponent, 0) or is_number(base, 1):
         return ONE
+    if isinstance(base, Number) and not base.text and is_number(exponent, -1) and base.value in _HALVES:
+        return number(1 / base.value)
     whole = isinstance(exponent, Number) and isinstance(exponent.value, int)
     if isinstance(base, Power) and whole and isinstance(base.exponent, Number):
         inner = base.exponent.value
@@ -315,28 +318,33 @@ def mapped(x: Any, change: Callable[[Any], Any]) -> Any:
     return x
 
 
-def children(x: Any) -> Iterator[Formula]:
+def children(x: Any) -> tuple[Formula, ...]:
     """The formulas that a formula is put together from."""
-    if isinstance(x, Formula) and not isinstance(x, Element | Partial):
-        for f in fields(x):
-            value = getattr(x, f.name)
-            if isinstance(value, Formula):
-                yield value
-            elif isinstance(value, tuple):
-                yield from (v for v in value if isinstance(v, Formula))
+    return _CHILDREN[type(x)](x) if type(x) in _CHILDREN else ()
+
+
+_CHILDREN: dict[type, Callable[[Any], tuple[Formula, ...]]] = {
+    Add: lambda x: x.terms,
+    Multiply: lambda x: x.factors,
+    Power: lambda x: (x.base, x.exponent),
+    Apply: lambda x: x.arguments,
+    Compare: lambda x: (x.left, x.right),
+    Cases: lambda x: (x.condition, x.then, x.otherwise),
+    Sum: lambda x: (x.body,),
+}
 
 
 def free_letters(x: Any) -> frozenset[str]:
     """The names of the indices that a formula depends on."""
     if isinstance(x, Element):
-        return frozenset().union(*(letters_in(i) for i in x.indices))
+        return frozenset().union(*map(letters_in, x.indices))
     if isinstance(x, Delta):
         return letters_in(x.left) | letters_in(x.right)
     if isinstance(x, Position):
         return letters_in(x.index)
     if isinstance(x, Partial):
         return free_letters(x.of) | free_letters(x.by)
-    found = frozenset().union(*(free_letters(c) for c in children(x)))
+    found = frozenset().union(*map(free_letters, children(x)))
     return found - {i.name for i in x.over} if isinstance(x, Sum) else found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.explain.formula import Equation
 from chainrule.language import Message
 
-__all__ = ["Derivation", "Edge", "Line", "Local", "Node", "Part", "Route"]
+__all__ = ["Derivation", "Edge", "Line", "Local", "Node", "Part", "Route", "Shortening"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortening:
+    """One step on the way from the chain rule to a line of code that is shorter.
+
+    Attributes:
+        said: what is put in, if anything is.
+        facts: what is used: sums that are zero, with the proof, and what names stand for; each with its label.
+        label: what the gradient after it is, in a word or two.
+        equation: the gradient after it.
+    """
+
+    said: Message | str | None
+    facts: tuple[tuple[Message, Equation], ...]
+    label: Message
+    equation: Equation
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """How the gradient of one array is found.
 
@@ -70,6 +87,7 @@ class Route:
         identities: where an identity shortened the result, which, and why it is sound.
         matrix: whether the formulas are of whole matrices, because the operation has no index form (a solve).
         note: what else is to be said.
+        shortening: how the chain rule becomes the lines, where these leave out gradients that it goes through.
     """
 
     name: str
@@ -80,6 +98,7 @@ class Route:
     identities: tuple[tuple[Message, Message], ...] = ()
     matrix: bool = False
     note: Message | None = None
+    shortening: tuple[Shortening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chainrule.explain.algebra import children
-from chainrule.explain.derivation import Derivation, Line, Local, Part, Route
+from chainrule.explain.derivation import Derivation, Line, Local, Part, Route, Shortening
 from chainrule.explain.expanding import write_out
 from chainrule.explain.formula import Element, Equation, Number, Partial, Size
 from chainrule.explain.known import values_in
@@ -166,6 +166,8 @@ class Outline:
                 yield from self._written(route.chain)
         if route.note is not None:
             yield Entry("text", message("Note"), route.note, "note")
+        for step in route.shortening:
+            yield from _shortening_entries(step)
         for line in route.lines:
             yield from _line_entries(line)
         for name, why in route.identities:
@@ -205,6 +207,15 @@ def _size(x: Any) -> int:
 def _same(chain: Equation, part: Part, route: Route) -> bool:
     """Whether the chain rule says no more than the local derivative: at the result itself."""
     return any(local.of == route.name and local.equation == chain for local in part.locals)
+
+
+def _shortening_entries(step: Shortening) -> Iterator[Entry]:
+    if step.said is not None:
+        yield Entry("text", message("Put in"), step.said, "shortening")
+    before: Message | None = None
+    for label, fact in (*step.facts, (step.label, step.equation)):
+        yield Entry("formula", label if label != before else None, fact, "shortening")
+        before = label
 
 
 def _line_entries(line: Line) -> Iterator[Entry]:

@@ -21,6 +21,7 @@ from chainrule.explain.lines import code_lines
 from chainrule.explain.picture import picture_of
 from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
+from chainrule.explain.shortening import shortened
 from chainrule.explain.sound import sound
 from chainrule.ir import Step, Var
 from chainrule.language import Message, listed, message
@@ -87,7 +88,7 @@ class Deriving(Scene):
         self.inputs = [leaves.get(x.number, seeds.get(x.number)) for x in record.program.inputs]
         self.values = values_of(record.program, self.inputs)
         self.backward_values = values_of(backward.program, self.inputs)
-        self.gradients = self._gradients()
+        self.gradients = self.gradients_of(self.values)
         self.forward = self._forward()
         self.named = {name: self.values[n] for n, name in self.forward.names.items() if n in self.values}
         self.named.update(self.forward.forms.lookups)
@@ -102,21 +103,21 @@ class Deriving(Scene):
 
     # ---- numbers
 
-    def _gradients(self) -> dict[int, Any]:
-        """The whole cotangent of each forward value."""
+    def gradients_of(self, values: Mapping[int, Any]) -> dict[int, Any]:
+        """The whole cotangent of each forward value, where these are the arrays."""
         shapes = {x.number: x.shape for x in self.record.program.inputs}
         steps = self.record.program.steps[: self.record.forward_steps]
         shapes.update((out.number, out.shape) for step in steps for out in step.outputs)
         found = {}
         for primal, g in self.record.links.items():
             if primal in shapes:
-                value = self.values[g] if type(g) is int else plain_number(g)
+                value = values[g] if type(g) is int else plain_number(g)
                 shape = tuple(int(plain_number(n)) for n in shapes[primal])
                 found[primal] = np.broadcast_to(value, shape) if np.shape(value) != shape else value
         known = set(found)
         for output, cotangent in self.outputs():
             if output.number not in known:
-                value = 1.0 if cotangent is None else self.values[cotangent.number]
+                value = 1.0 if cotangent is None else values[cotangent.number]
                 found[output.number] = found[output.number] + value if output.number in found else value
         return found
 
@@ -186,7 +187,7 @@ class Deriving(Scene):
     def derivation(self) -> Derivation:
         """The record."""
         self.lines = code_lines(self)
-        parts = tuple(self.told(self.forward.readings))
+        parts = shortened(self, self.told(self.forward.readings))
         nodes, edges = picture_of(self)
         wanted = {
             leaf.name: self.gradients.get(leaf.variable.number) for leaf in map(self.material.leaf_of, self.chosen)

@@ -150,7 +150,8 @@ def _entry(entry: Entry, depth: Depth, width: int, indent: int) -> Iterator[Styl
         joined = entry.role == "written"
         lines: Sequence[str] = _broken(entry.content, width - column, joined)
         if max(map(wide, lines)) > width - column:
-            yield [(label, "cyan")]
+            if label:
+                yield [(label, "cyan")]
             column = indent + 2
             lines = _broken(entry.content, width - column, joined)
             label = ""
@@ -187,7 +188,7 @@ def _broken(equation: Equation, width: int, joined: bool) -> list[str]:
         return [whole]
     if wide(left) + 3 + max(map(wide, others)) <= width:
         return [f"{left} = {others[0]}", *(" " * wide(left) + f" = {other}" for other in others[1:])]
-    return [left, *(line for other in others for line in folded("  = " + other, width))]
+    return [*folded(left, width), *(line for other in others for line in folded("  = " + other, width))]
 
 
 def folded(side: str, width: int, hanging: int = _HANGING) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import add, divide, multiply, negate, number, position, power
+from chainrule.explain.algebra import add, divide, multiply, negate, number, position, power, size_factor
 from chainrule.explain.formula import (
     Add,
     Element,
@@ -163,16 +164,31 @@ class Forms:
             return self._counted(value)
         if is_size(value) and value.expression[0] == "np.sqrt":
             return power(self.constant(value.expression[1]), number(0.5))
+        if is_size(value) and value.expression[0] == "neg":
+            return negate(self.constant(value.expression[1]))
+        if is_size(value) and value.expression[0] in ("mul", "truediv") and any(map(_is_plain, value.expression[1:])):
+            parts = (number(plain_number(x)) if _is_plain(x) else self.constant(x) for x in value.expression[1:])
+            return _ARITHMETIC[value.expression[0]](*parts)
         if is_size(value):
             text = self.size_text(value)
             plain = plain_number(value)
-            return Size(plain, text) if text else number(plain)
+            return Size(plain, text) if text else self._unnamed(value)
         if np.ndim(value):
             flat = np.asarray(value)
             if flat.size == 1:
                 return number(flat.ravel()[0])
             raise AssertionError("an array as a literal")
         return number(value, self.number_text(value))
+
+    def _unnamed(self, value: Any) -> Formula:
+        """The number of elements of an array without a name: the product of its lengths, where these have letters."""
+        head, *operands = value.expression
+        symbols = self.letters.symbols.get(operands[0], ()) if head == "size" else ()
+        lengths = [self.letters.lengths.get(s) for s in symbols if s != ONE]
+        if None in lengths or not lengths or math.prod(filter(None, lengths)) != plain_number(value):
+            return number(plain_number(value))
+        own = [s for s in symbols if s != ONE]
+        return multiply(*(size_factor(self.letters.index(s, n or 0, ())) for s, n in zip(own, lengths, strict=True)))
 
     def _counted(self, value: Any) -> Formula:
         """A number that the turn of a loop decides."""
@@ -261,6 +277,11 @@ class Forms:
     def as_position(self, x: Var | Const, indices: Indices, scope: Scope) -> Any:
         """An element of an array of whole numbers, as a position."""
         return _position_from(self.element(x, indices, scope))
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether a number has nothing to do with lengths."""
+    return not is_size(x) or x.expression[0] == "number"
 
 
 def _position_from(x: Formula) -> Any:
