@@ -202,8 +202,10 @@ def _matmul(symbols: Symbols, step: Step, out: Var) -> _Found:
         return ()
     if max(len(left), len(right)) > 2 and step.operation.name == "matmul":
         batch: list[Symbol | None] = [None] * (len(out.shape) - (len(left) > 1) - (len(right) > 1))
-        if len(left) == len(right) and left[:-2] == right[:-2]:
+        if len(right) <= 2 or left[:-2] == right[:-2]:  # one matrix for all, or one each
             batch = list(left[:-2])
+        elif len(left) <= 2:
+            batch = list(right[:-2])
         return [*batch, *left[-2:-1], *(right[-1:] if len(right) > 1 else ())]
     return [*left[:-1], *(right[1:] if len(right) > 1 else ())]
 

@@ -86,7 +86,9 @@ class _Reading:
             self.asked[name] = True  # n = n // 2 is as good as the rest of its uses
             nodes = self.nodes.get(name, [])
             own = name in self.function.__code__.co_varnames  # what inner functions read is a cell
-            self.asked[name] = own and all(self._is_use(n) for n in nodes if isinstance(n.ctx, ast.Load))
+            # A parameter that is given something else is not what it was below the user's lines.
+            kept = name not in self.parameters or all(isinstance(n.ctx, ast.Load) for n in nodes)
+            self.asked[name] = own and kept and all(self._is_use(n) for n in nodes if isinstance(n.ctx, ast.Load))
         return self.asked[name]
 
     def _is_use(self, node: ast.expr) -> bool:

@@ -19,7 +19,7 @@ def svm_loss_and_grad(W, X, y, reg):
     # margins = np.maximum(0, scores - correct + 1)               line 112
     dscores = dmargins * (total > 0)
     # correct = scores[np.arange(num_train), y].reshape(-1, 1)    line 111
-    dscores[positions, y] -= dscores.sum(axis=1, keepdims=True).reshape(scores.shape[0])
+    dscores[positions, y] -= dscores.sum(axis=1, keepdims=True).reshape(num_train)
     # scores = X.dot(W)                                           line 110
     dW = 2 * reg * W + X.T @ dscores
 

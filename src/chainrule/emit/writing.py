@@ -13,7 +13,7 @@ from chainrule.emit.material import Leaf, Material, constant_lines, remarks
 from chainrule.emit.text import wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var
-from chainrule.lengths import ONE
+from chainrule.lengths import ONE, Symbol
 from chainrule.loops import loop_in
 from chainrule.sizes import is_size
 from chainrule.statements.request import Request, is_view
@@ -101,10 +101,21 @@ class Writing:
             text = f"{array}.size" if k is None else f"{array}.shape[{k}]" if len(x.shape) > 1 else f"len({array})"
             found[x.number, k] = name
             self.length_of[name] = (x.number, text, line)
+        alike = {self._symbol(*key): name for key, name in found.items()}
         for key, stand_ins in self.statements.stand_ins.items():
+            symbol = self._symbol(*key)
             if len(stand_ins) == 1 and stand_ins[0] in found:
                 found[key] = found[stand_ins[0]]
+            elif symbol in alike:
+                found[key] = alike[symbol]
+            elif symbol[:1] == ("expression",) and symbol[1][0] == "name":
+                found[key] = symbol[1][1]
         return found
+
+    def _symbol(self, number: int, axis: int | None) -> Symbol:
+        """The symbol of an axis of a variable; of its own where there is none that others could have."""
+        own = self.symbols.get(number, ())
+        return ("size", number) if axis is None or axis >= len(own) or own[axis] == ONE else own[axis]
 
     def lengths_used(self, texts: Sequence[str]) -> list[str]:
         """The user's names for lengths that occur in ``texts``."""
