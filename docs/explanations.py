@@ -21,7 +21,7 @@ def with_output(page: str) -> str:
     environment.pop("COLUMNS", None)
 
     def printed(match: re.Match[str]) -> str:
-        command = [sys.executable, "-m", "chainrule.cli", *shlex.split(match[1])[1:]]
+        command = [sys.executable, "-m", "chainrule", *shlex.split(match[1])[1:]]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, cwd=ROOT, check=False)
         return f"```console\n$ {match[1]}\n{done.stdout}{done.stderr}```\n"
 

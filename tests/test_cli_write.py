@@ -294,7 +294,7 @@ def test_the_output_is_the_code_and_nothing_else(script):
     assert "Wrote" in saved.stderr
     assert invoke("write", path, "--of", "err", "--output", path.with_name("no") / "f.py").exit_code == 2
     # Not even colours, unless it is a terminal.
-    command = [sys.executable, "-m", "chainrule.cli", "write", str(path), "--of", "err"]
+    command = [sys.executable, "-m", "chainrule", "write", str(path), "--of", "err"]
     piped = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert piped.stdout == result.stdout
 
