@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -166,9 +166,7 @@ def record_of(
     program = program_of(call, forward_steps, links)
     variables: dict[int, Any] = dict(program.by_number())
     results = tuple(variables[g] if type(g) is int else Const(g) for g in gradients)
-    whole = Program(
-        program.name, program.inputs, program.steps, (*program.outputs, *results), program.constants, program.guards
-    )
+    whole = replace(program, outputs=(*program.outputs, *results))
     return Backward(
         whole,
         forward_steps,

@@ -16,7 +16,7 @@ from chainrule.handlers import CREATORS, SUBSTITUTES, create
 from chainrule.ops import OPERATIONS
 from chainrule.positions import is_foreign
 from chainrule.rewrite import CALL, ITEM, STORED, TEXT, TURNS, rewritten
-from chainrule.sizes import is_size
+from chainrule.sizes import is_size, truncated
 from chainrule.sourceless import without_source
 from chainrule.tape import Tape, current_tape, here, record, refused
 from chainrule.traced import Traced, value_of
@@ -122,7 +122,10 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
         )
     if (function is min or function is max) and any(map(is_size, args)):
         decided(*args, result=True, code=here())
+    if function is int and len(args) == 1 and is_size(args[0]) and not kwargs:
+        return truncated(args[0])
     if function is range and any(map(is_size, args)):
+        tape.unsure = True
         positions = range(*args)
         tape.ranges[id(positions)] = positions, args
         return positions
@@ -153,6 +156,7 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
             "use the NumPy function for it, or give it a rule with chainrule.custom_vjp",
         ) from error
     lengths = [x for x in (*args, *kwargs.values()) if is_size(x)]
+    tape.unsure |= bool(lengths) and result is not None and type(result) is not str
     if lengths and type(result[0] if type(result) is tuple and result else result) is np.ndarray:
         decided(*lengths, result=_FOR_THESE_LENGTHS, code=here())
     return _followed_result(result, tape)

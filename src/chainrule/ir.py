@@ -84,11 +84,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guard:
-    """A value that decided what was traced: the program is valid while it stays what it was."""
+    """A value that decided what was traced: the program is valid while it stays what it was.
+
+    Attributes:
+        variable: where the value stands, or, of lengths, an array that has one of them.
+        value: what was decided.
+        position: where in the user's source.
+        lengths: where lengths alone decided it, what was decided there: operations, their operands and the result.
+    """
 
     variable: Var | Const
     value: Any
     position: Position | None
+    lengths: tuple[tuple[Any, ...], ...] = ()
 
     def __str__(self) -> str:
         where = "" if self.position is None else f" on line {self.position.line}"
@@ -107,6 +115,7 @@ class Program:
         outputs: one Var or Const per leaf of the result.
         constants: the plain arrays that the function used.
         guards: the values that control flow depended on.
+        measured: whether the steps may be others for arrays of other lengths.
     """
 
     name: str
@@ -115,6 +124,7 @@ class Program:
     outputs: tuple[Var | Const, ...]
     constants: tuple[Const, ...] = ()
     guards: tuple[Guard, ...] = ()
+    measured: bool = False
     _names: dict[int, str] = field(default_factory=dict, init=False, repr=False)
 
     def names(self) -> Mapping[int, str]:

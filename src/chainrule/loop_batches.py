@@ -20,9 +20,12 @@ from chainrule.loop_buffers import counted_from, counter_place
 from chainrule.loop_lifts import Build, Lifts, Stacks
 from chainrule.loops import Loop
 from chainrule.simplify.cost import operations_of
+from chainrule.sizes import leaves_of, rebuilt
 
 __all__ = ["Batch", "batches_of", "cone"]
 
+_LENGTHS = ("length", "size")
+_LEAVES = (*_LENGTHS, "number", "name")
 _MOST_WAYS = 12  # for one sum
 
 
@@ -244,8 +247,7 @@ class _Ways:
     def _scalar(self, x: Var | Const) -> Build | None:
         """Makes a number that is the same in all turns."""
         if isinstance(x, Const):
-            value = x.value
-            return None if np.shape(value) else lambda stacks: value
+            return self._number(x.value)
         if x.shape:
             return None
         number, step = x.number, self.made.get(x.number)
@@ -256,6 +258,16 @@ class _Ways:
         function: Any = step.operation.function
         parts = [p for y in step.inputs if (p := self._scalar(y)) is not None]
         return (lambda stacks: function(*(p(stacks) for p in parts))) if len(parts) == len(step.inputs) else None
+
+    def _number(self, value: Any) -> Build | None:
+        """A number of the body's, with the lengths in it as those of what the loop is given."""
+        if np.shape(value):
+            return None
+        if any(head not in _LEAVES or (head in _LENGTHS and of[0] not in self.fixed) for head, *of in leaves_of(value)):
+            return None  # it has the counter in it, or what there is in a turn only
+        return lambda stacks: rebuilt(
+            value, lambda _, e: (e[0], stacks(e[1]).variable, *e[2:]) if e[0] in _LENGTHS else e
+        )
 
     def _along(self, v: int) -> tuple[int, int | None]:
         """The vector that is laid along an axis of a matrix, and the axis."""

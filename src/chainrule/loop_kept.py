@@ -73,8 +73,10 @@ class _Kept:
             fresh = named or fresh
             if not fresh:
                 # What is only there for its length.
-                lost = [x.number for x in reading if x.number in carried and x.number not in names]
-                lost += [o.number for s in used if id(s) in forward for o in s.outputs
+                measured = {n for pairs in statements.stand_ins.values() for n, _ in pairs} - names.keys()
+                lost = [n for n in measured if n in carried or n in made]
+                lost += [] if lost else [x.number for x in reading if x.number in carried and x.number not in names]
+                lost += [] if lost else [o.number for s in used if id(s) in forward for o in s.outputs
                          if o.number not in names and not self._is_cheap(o.number, made, names)]  # fmt: skip
                 fresh = set(lost)
             if not fresh:

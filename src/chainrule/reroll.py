@@ -151,6 +151,11 @@ class _Pass:
         tape.removed |= gone - made
         assert tape.names is not None
         tape.names.update(self.names)
+        covered = {f.record.number for f in self.found}
+        for record in self.records:
+            if record.parent is not None and record.parent[0] in covered:
+                covered.add(record.number)
+        tape.unsure |= len(covered) < len(self.records)
         tape.loops = []
 
     def note_decisions(self) -> None:
@@ -167,6 +172,7 @@ class _Pass:
     def inner(self, tape: Tape, outputs: Sequence[int]) -> None:
         """Roll the loops of a body."""
         reroll(tape, outputs, {}, self.function, self.rule)
+        self.tape.unsure |= tape.unsure
 
     def add(self, value: Any, name: str) -> int:
         """A new variable."""

@@ -32,6 +32,8 @@ def resolved(x: Any, values: Mapping[int, Any]) -> Any:
         if head == "value":
             return values.get(operands[0], plain_number(x))
         numbers = [resolved(e, values) for e in operands]
+        if head == "int":
+            return int(*numbers)
         if head.startswith("np."):
             return getattr(np, head.removeprefix("np."))(*numbers)
         function: Callable[..., Any] = getattr(operator, head)

@@ -15,8 +15,8 @@ import numpy as np
 
 __all__ = [
     "Size", "SizeFloat", "counter_in", "is_size", "leaves_of",
-    "named_number", "on_decision", "plain_number", "rebuilt", "where_from",
-    "written_number",
+    "named_number", "on_decision", "plain_number", "rebuilt", "truncated",
+    "where_from", "written_number",
 ]  # fmt: skip
 
 # An expression is ("length", variable, axis), ("size", variable), ("number", value), ("name", name, value),
@@ -50,6 +50,9 @@ def _binary(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         if type(other) not in _NUMBERS:
+            if name == "mul" and isinstance(other, list | tuple | str):
+                for note in on_decision:
+                    note("repeat", self, other, None)
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
         return _make(function(plain_number(left), plain_number(right)), (name, left, right))
@@ -194,6 +197,11 @@ class SizeFloat64(SizeFloat):
 
 _PLAIN: dict[type, Callable[..., Any]] = {Size: int, SizeFloat: float, SizeFloat64: np.float64}
 _NUMBERS = frozenset((int, float, np.float64, *_PLAIN))
+
+
+def truncated(x: Any) -> Any:
+    """``int(x)`` of a size."""
+    return x if isinstance(x, int) else _make(int(plain_number(x)), ("int", x))
 
 
 def written_number(value: float) -> SizeFloat:

@@ -27,6 +27,7 @@ from chainrule.ir import Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
 from chainrule.one_row import unsettled
+from chainrule.other_lengths import fixed_lengths
 from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
@@ -162,6 +163,7 @@ class Draft:
                     select_output(call, of)
                 rolled(call)
             self.material = material_of(f, args, program_of(call), kwargs, call.structure)
+            self._note_lengths(args, kwargs, of)
             return
         if of is not None and what != "backward":
             raise ChainruleError(
@@ -184,6 +186,21 @@ class Draft:
             if of is None:
                 said = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
                 self.material = replace(self.material, remark=said)
+        self._note_lengths(args, kwargs, of)
+
+    def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
+        """Find out which lengths of the example what is written holds for alone."""
+        looped = self.what in ("backward", "forward")
+        if looped and not self.material.program.measured:
+            return
+
+        def prepare(call: TracedCall) -> None:
+            if of is not None:
+                select_output(call, of)
+            rolled(call)
+
+        found = fixed_lengths(self.material, args, kwargs, prepare if looped else None)
+        self.material = replace(self.material, fixed=found)
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
         """The source in one of the styles."""

@@ -70,8 +70,9 @@ class Tape:
     """
 
     __slots__ = (
-        "always_one", "closed", "constants", "depth", "guards", "inputs", "items", "leaves", "loops", "names", "open",
-        "origin", "outer", "ranges", "refusals", "removed", "shared", "steps", "texts", "thread", "values", "watched",
+        "always_one", "closed", "constants", "depth", "guards", "inputs", "items", "leaves", "loops",
+        "measured", "names", "open", "origin", "outer", "ranges", "refusals", "removed", "shared", "steps", "texts",
+        "thread", "unsure", "values", "watched",
     )  # fmt: skip
 
     def __init__(self, *, names: bool = False, located: bool = False, loops: bool = False) -> None:
@@ -82,6 +83,8 @@ class Tape:
         self.constants: dict[int, tuple[int, Any]] = {}
         self.watched: list[tuple[np.ndarray[Any, Any], bytes]] = []
         self.guards: list[tuple[int, Any, CodeType | None, int]] = []  # where a value decided what was traced
+        self.measured: dict[tuple[CodeType | None, int], list[tuple[Any, ...]]] = {}  # where lengths did, and what
+        self.unsure = False  # whether a length may have become a plain number, or a number of steps
         self.names: dict[int, str] | None = {} if names else None
         # The place of the steps being written; where it is None each step asks the user's frame.
         self.origin: tuple[CodeType | None, int] | None = None if names or located else _NOWHERE

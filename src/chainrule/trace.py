@@ -138,7 +138,10 @@ def program_of(
         outputs_of: Any = tuple(var(v) for v in (outputs if type(outputs) is tuple else (outputs,)))
         steps.append(Step(operation, inputs_of, params, outputs_of, _position(code, offset)))
     results = tuple(var(x.variable) if type(x) is Traced else Const(x) for x in call.outputs)
-    guards = tuple(Guard(var(number), value, _position(code, offset)) for number, value, code, offset in tape.guards)
+    guards = tuple(
+        Guard(var(number), value, _position(code, offset), tuple(tape.measured.get((code, offset), ())))
+        for number, value, code, offset in tape.guards
+    )
     name = getattr(call.function, "__name__", "function")
     return Program(
         name if name.isidentifier() else "function",
@@ -147,6 +150,7 @@ def program_of(
         results,
         tuple(constants),
         guards,
+        bool(tape.measured) or tape.unsure,
     )
 
 

@@ -138,6 +138,7 @@ class Traced(Operators):
         return bool(apply(np.any, self == item))
 
     def __len__(self) -> int:
+        self.tape.unsure = True
         return len(self.value)
 
     def __hash__(self) -> int:
@@ -328,6 +329,7 @@ class Traced(Operators):
     def __iter__(self) -> Iterator[Any]:
         if np.ndim(self.value) == 0:
             raise TypeError("iteration over a 0-d array")
+        self.tape.unsure = True
         return (self[i] for i in range(len(self.value)))
 
     # ---- methods

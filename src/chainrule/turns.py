@@ -105,7 +105,7 @@ class Turns:
         return len(self.starts) - 1
 
 
-def decided(*sizes: Any, result: Any, code: tuple[Any, int]) -> None:
+def decided(*sizes: Any, result: Any, code: tuple[Any, int], operation: str = "") -> None:
     """Note that lengths decided what was traced: the code that is written holds while the decision is the same.
 
     Counters of loops decide nothing: how often a loop runs is said for itself.
@@ -121,17 +121,23 @@ def decided(*sizes: Any, result: Any, code: tuple[Any, int]) -> None:
     guard = variable, result, *code
     if not tape.guards or tape.guards[-1] != guard:
         tape.guards.append(guard)
+    tape.measured.setdefault(code, []).append((operation, *sizes, result))
 
 
 def _compared(operation: str, left: Any, right: Any, result: Any) -> None:
     """Note a comparison in code of the user's."""
     if operation == "hash":
         return
+    if operation == "repeat":
+        tape = current_tape()
+        if tape is not None:
+            tape.unsure = True
+        return
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename == _SIZES:  # the truth of a size compares it with 0
         frame = frame.f_back
     if not is_foreign[frame.f_code.co_filename]:
-        decided(left, right, result=result, code=(frame.f_code, frame.f_lasti))
+        decided(left, right, result=result, code=(frame.f_code, frame.f_lasti), operation=operation)
 
 
 _SIZES = leaves_of.__code__.co_filename

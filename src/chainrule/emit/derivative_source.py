@@ -72,7 +72,7 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
     name = f"{material.name}_jvp"
     doc = f"The output of {material.name} and its tangent, from those of {', '.join(x.name for x in leaves)}."
-    opening = writing.unpacking(body)
+    opening = [*writing.checks(), *writing.unpacking(body)]
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
 
 
@@ -94,7 +94,7 @@ def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
     name = f"{material.name}_hvp"
     doc = f"The Hessian of {material.name} times vectors for {', '.join(x.name for x in leaves)}."
-    opening = writing.unpacking(body)
+    opening = [*writing.checks(), *writing.unpacking(body)]
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
 
 

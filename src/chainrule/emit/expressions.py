@@ -43,6 +43,9 @@ class Printer(Signs):
         variables: shapes and dtypes, by number.
         lengths: the user's names for lengths of arrays.
         inputs: the arguments and cotangents.
+
+    Attributes:
+        unread: the arguments that have no name where this stands, as only loops read them, with how they are reached.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Printer(Signs):
         self.made = [step for statement in statements.statements for step in statement.steps]
         self.strong = strong_numbers(self.made)
         self.modules: set[str] = set()
+        self.unread: Mapping[int, str] = {}
 
     # Operands.
 
@@ -293,7 +297,8 @@ class Printer(Signs):
         """A dtype that a rule asks for: that of the arguments, so that what is written keeps float32 too."""
         same = [x for x in self.inputs if x.number in self.names and x.dtype == value]
         if same and len(same) == len(self.inputs):
-            return f"{self.names[same[-1].number]}.dtype"
+            x = next((x for x in reversed(same) if x.number not in self.unread), same[-1])
+            return f"{self.unread.get(x.number) or self.names[x.number]}.dtype"
         return self.static(value)[0]
 
     def _function(self, step: Step, spelling: Spelling) -> str:

@@ -22,7 +22,7 @@ from chainrule.sizes import is_size
 from chainrule.trees import flatten, lists_in, paths, unflatten
 from chainrule.user_source import bound_in_loop, lengths_named, literals_of, loop_of, node_of
 
-__all__ = ["Leaf", "Material", "constant_lines", "material_of"]
+__all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "material_of"]
 
 _LARGEST = 64
 
@@ -47,6 +47,39 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Fixed:
+    """What the lengths of the arguments must be for what is written to hold.
+
+    Attributes:
+        left: one side of a comparison, as it is written.
+        sign: the comparison.
+        right: its other side.
+        said: whether it is said already, in the user's words.
+    """
+
+    left: str
+    sign: str
+    right: str
+    said: bool = False
+
+    def remark(self) -> str:
+        """What is said above the code."""
+        return "" if self.said else f"valid while {self.left} {self.sign} {self.right}"
+
+    def check(self) -> list[str]:
+        """The lines that refuse arguments of other lengths."""
+        holds = f"{self.left} {self.sign} {self.right}"
+        quote = "'" if '"' in holds else '"'
+        return [
+            f"if {self.left} {OPPOSITE[self.sign]} {self.right}:",
+            f"    raise ValueError({quote}written for {holds}{quote})",
+        ]
+
+
+OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Material:
     """What was asked to be written, and what is known about it.
 
@@ -62,6 +95,7 @@ class Material:
         defaults: the default values of parameters, as source.
         counts: how the lengths of lists in the arguments are written, by their numbers in sizes.
         remark: what is to be said above the code besides what the steps say.
+        fixed: the lengths that it holds for alone.
     """
 
     name: str
@@ -75,6 +109,7 @@ class Material:
     defaults: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     counts: Mapping[int, str] = field(default_factory=dict, kw_only=True)
     remark: str = field(default="", kw_only=True)
+    fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""
@@ -265,6 +300,7 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) 
     """What is to be said above the code: what it is valid for."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
     found += [material.remark] if material.remark else []
+    found += [text for fixed in material.fixed if (text := fixed.remark())]
     decisions: dict[Any, list[Any]] = {}
     for guard in guards:
         decisions.setdefault(guard.position, []).append(guard.value)

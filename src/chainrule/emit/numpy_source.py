@@ -125,9 +125,8 @@ def function_source(material: Material, backward: Backward, wrt: Sequence[Var], 
     lines = blocks(writing.forward_lines(), [*writing.backward_lines(), *settling])
     end = returned(f"{output}, ", gradients, "{", "}")
     head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
-    opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
-        backward, dict(request.given), _cotangent_name(material)
-    )
+    opening = [*writing.checks(), *writing.unpacking([*lines, *end])]
+    opening += _cotangent_lines(backward, dict(request.given), _cotangent_name(material))
     name = f"{material.name}_and_grad"
     doc = f"The {'value' if not backward.cotangents else 'output'} of {material.name} and its gradients by name."
     body = writing.finished([*opening, *lines, *end], f"{name}({head})", doc)
@@ -166,9 +165,8 @@ def pullback_source(material: Material, backward: Backward, wrt: Sequence[Var], 
     if len(gradients) > 1 and len(end) == 1:
         end = [f"return {', '.join(gradients)}"]
     head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
-    opening = writing.unpacking([*lines, *end]) + _cotangent_lines(
-        backward, dict(request.given), _cotangent_name(material)
-    )
+    opening = [*writing.checks(), *writing.unpacking([*lines, *end])]
+    opening += _cotangent_lines(backward, dict(request.given), _cotangent_name(material))
     single = len(pairs) == 1
     name = f"{material.name}_grad_{pairs[0][0]}" if single else f"{material.name}_backward"
     of = ", ".join(name for name, _ in pairs)
@@ -202,7 +200,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     output = material.result_text([writing.operand(x) for x in outputs])
     saving = [f"self.{w} = {w}" for w in kept]
     loading = [f"{w} = self.{w}" for w in kept]
-    opening = writing.unpacking([*forward, output], kept)
+    opening = [*writing.checks(), *writing.unpacking([*forward, output], kept)]
     first = writing.finished(
         [*opening, *forward, *saving, f"return {output}"],
         f"forward({', '.join(['self', *([material.head()] if material.parameters else [])])})",
@@ -238,7 +236,7 @@ def forward_source(material: Material) -> tuple[str, str]:
     if len(program.outputs) > 1 and output.startswith("("):
         output = output[1:-1]
     lines = writing.forward_lines()
-    opening = writing.unpacking([*lines, output])
+    opening = [*writing.checks(), *writing.unpacking([*lines, output])]
     code = [*opening, *lines, f"return {output}"]
     head = f"def {material.name}({material.head()}):"
     return page(writing, [head, *(f"{INDENT}{line}" for line in code)]), material.name

@@ -68,9 +68,9 @@ class Writing:
         self.printer.lone = lone(statements.statements, request)
         steps = [t for s in statements.statements for t in s.steps] + list(statements.folded.values())
         read = {x.number for t in steps for x in _read_by_name(t)} | {x.number for x in request.roots}
-        leaves = {
-            leaf.name for leaf in self.material.leaves if leaf.name != leaf.source and leaf.variable.number not in read
-        }
+        unread = [x for x in self.material.leaves if x.name != x.source and x.variable.number not in read]
+        self.printer.unread = {x.variable.number: x.source for x in unread}
+        leaves = {leaf.name for leaf in unread}
         split = {n for s in statements.statements for n in split_outputs(s.step)}
         taken = {*request.taken, *(name for n, name in statements.names.items() if n not in split)} - leaves
         self.loops = Context(
@@ -302,6 +302,10 @@ class Writing:
         forward = program.steps[: self.request.forward_steps]
         steps = [step for step in forward if any(out.number in shown for out in step.outputs)]
         return remarks(self.material, steps, program.guards)
+
+    def checks(self) -> list[str]:
+        """Lines that refuse arguments of lengths that this does not hold for."""
+        return [line for fixed in self.material.fixed for line in fixed.check()]
 
     def unpacking(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[str]:
         """Lines that read the arrays out of trees of parameters, as far as ``texts`` use them."""

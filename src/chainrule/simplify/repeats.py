@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.calls import identity
 from chainrule.indexing import add_item, get_item, set_item
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Const, Step, Var
 from chainrule.ops import Operation
 from chainrule.simplify.scalars import renumbered, variables_in
 from chainrule.sizes import is_size
@@ -102,7 +103,7 @@ def without_repeats(backward: Backward) -> Backward:
         v: tuple((s, new) for s, g in shares if (new := linked(g)) is not None)
         for v, shares in backward.contributions.items()
     }
-    whole = Program(program.name, program.inputs, tuple(kept), outputs, program.constants, program.guards)
+    whole = replace(program, steps=tuple(kept), outputs=outputs)
     return Backward(
         whole,
         backward.forward_steps,

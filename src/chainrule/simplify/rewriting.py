@@ -14,7 +14,7 @@ from typing import Any
 
 from chainrule.backward import Backward
 from chainrule.dispatch import load_families
-from chainrule.ir import Const, Program, Var
+from chainrule.ir import Const, Var
 from chainrule.positions import Position
 from chainrule.simplify.algebra import ALGEBRA
 from chainrule.simplify.choices import Choices, Instance, scalars_of
@@ -248,7 +248,7 @@ class _Rewriting:
         program = old.program
         outputs = program.outputs[: len(program.outputs) - len(old.gradients)]
         steps = (*program.steps[: old.forward_steps], *emitter.steps)
-        whole = Program(program.name, program.inputs, steps, (*outputs, *results), program.constants, program.guards)
+        whole = replace(program, steps=steps, outputs=(*outputs, *results))
         verify(whole)
         links = {v: new for v, g in old.links.items() if (new := self._linked(g, emitter)) is not None}
         contributions = {

@@ -1,0 +1,250 @@
+"""What is written holds for arrays of other lengths, or refuses them with an error that says so."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+rng = np.random.default_rng(0)
+x, w = rng.normal(size=(3, 4)), rng.normal(size=4)
+
+
+def attends_to_the_past(x, w):
+    hs = [w]
+    for t in range(len(x)):
+        hs.append(x[t] * np.stack(hs).sum(axis=0))
+    return np.stack(hs[1:]).sum()
+
+
+def while_counting(x, w):
+    i = 0
+    while i < len(x):
+        w = np.tanh(w + x[i])
+        i += 1
+    return w.sum()
+
+
+def while_forever(x, w):
+    n, i = x.shape[0], 0
+    while True:
+        w = np.tanh(w + x[i])
+        i += 1
+        if i == n:
+            return w.sum()
+
+
+def left_early(x, w):
+    for i in range(10):
+        w = w * 0.5 + x
+        if i >= len(x):
+            break
+    return w.sum()
+
+
+def one_turn(x, w):
+    for i in range(len(x)):
+        w = np.tanh(w + x[i])
+    return w.sum()
+
+
+def no_turn(x, w):
+    for i in range(1, len(x)):
+        w = np.tanh(w + x[i] - x[i - 1])
+    return w.sum()
+
+
+def every_other(x, w):
+    return (x[[i for i in range(len(x)) if i % 2 == 0]] * w).sum()
+
+
+def nested_list(x, w):
+    mask = np.array([[1.0 if i >= j else 0.0 for j in range(len(x))] for i in range(len(x))])
+    return (mask @ x * w).sum()
+
+
+def repeated_list(x, w):
+    return (np.array([0.5] * len(x))[:, None] * x * w).sum()
+
+
+def over_a_product(x, w):
+    total = 0.0
+    for i, j in itertools.product(range(x.shape[0]), range(x.shape[1])):
+        total = total + np.sin(x[i, j]) * w[j]
+    return total
+
+
+def over_a_list_of_rows(x, w):
+    return sum((np.tanh(row) * w).sum() for row in list(x))
+
+
+def mapped(x, w):
+    return sum(map(lambda row: np.tanh(row * w).sum(), x))
+
+
+def reduced(x, w):
+    return functools.reduce(lambda h, row: np.tanh(h + row), x, w).sum()
+
+
+def by_halves(x, w):
+    if len(x) == 1:
+        return (x[0] * w).sum()
+    middle = len(x) // 2
+    return np.tanh(by_halves(x[:middle], w)) + by_halves(x[middle:], w)
+
+
+def first_and_others(x, w):
+    first, *others = x
+    return first.sum() + sum((np.tanh(row) * w).sum() for row in others)
+
+
+def one_pair(x, w):
+    total = 0.0
+    for a, b in itertools.pairwise(x):
+        total = total + ((a - b) ** 2 * w).sum()
+    return total
+
+
+REFUSING = (
+    attends_to_the_past, while_counting, while_forever, left_early, one_turn, no_turn, every_other, nested_list,
+    repeated_list, over_a_product, over_a_list_of_rows, mapped, reduced, by_halves, first_and_others, one_pair,
+)  # fmt: skip
+SHORT = {one_turn: 1, no_turn: 1, one_pair: 2, attends_to_the_past: 2, over_a_product: 1}
+
+
+def half_of_the_rows(x, w):
+    return (x[: int(np.ceil(len(x) / 2))] * w).sum()
+
+
+def always_three(x, w):
+    for k in range(3):
+        w = w * 2 if k == 1 else np.tanh(w)
+    return (x * w).sum()
+
+
+def dead_loop(x, w):
+    largest = 0.0
+    for i in range(len(x)):
+        largest = max(largest, float(i % 2))
+    return (x * w).sum()
+
+
+FOLLOWING = (half_of_the_rows, always_three, dead_loop)
+
+
+def is_right(f: Callable[..., Any], written: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+    value, gradient = cr.value_and_grad(f)(*args)
+    output, gradients = written(*args)
+    return bool(np.allclose(output, value) and np.allclose(gradients["x"], gradient))
+
+
+@pytest.mark.parametrize("f", REFUSING)
+def test_code_for_one_length_refuses_others(f: Callable[..., Any]) -> None:
+    """Turns that were written out, and numbers made of lengths, hold for the example alone."""
+    rows = SHORT.get(f, 3)
+    source = cr.write(f, x[:rows], w)
+    assert f"# valid while x.shape[0] == {rows}" in str(source)
+    assert is_right(f, source.function, (x[:rows] + 1, w))
+    for n in {rows - 1 or 2, rows + 1, 2 * rows + 3}:
+        with pytest.raises(ValueError, match=r"written for x\.shape\[0\] == "):
+            source.function(rng.normal(size=(n, 4)), w)
+
+
+@pytest.mark.parametrize("f", FOLLOWING)
+def test_code_that_follows_lengths_does_not(f: Callable[..., Any]) -> None:
+    """What is the same for all lengths is not refused."""
+    source = cr.write(f, x, w)
+    assert "valid while" not in str(source)
+    assert all(is_right(f, source.function, (rng.normal(size=(n, 4)), w)) for n in (1, 2, 3, 6))
+
+
+def test_a_comparison_of_lengths_is_refused_as_that() -> None:
+    """All lengths for which it comes out as in the example are taken."""
+
+    def twice_if_long(x, w):
+        n = len(x)
+        if n > 2:
+            w = w * 2
+        return (x * w).sum()
+
+    source = cr.write(twice_if_long, x, w)
+    assert "if x.shape[0] <= 2:" in str(source)
+    assert is_right(twice_if_long, source.function, (rng.normal(size=(7, 4)), w))
+    with pytest.raises(ValueError, match=r"written for x\.shape\[0\] > 2"):
+        source.function(x[:2], w)
+
+
+def test_lists_of_other_lengths_are_refused() -> None:
+    """A loop over a list whose turns differ is written out."""
+
+    def by_turns(x, Ws):
+        for k, W in enumerate(Ws):
+            x = np.tanh(x @ W) if k % 2 else x @ W
+        return x.sum()
+
+    Ws = [rng.normal(size=(4, 4)) for _ in range(4)]
+    for style in ("function", "pullback", "layer"):
+        written = cr.write(by_turns, x, Ws[:3], style=style).function
+        run = written().forward if style == "layer" else written
+        run(x, Ws[:3])
+        for n in (2, 4):
+            with pytest.raises(ValueError, match=r"written for len\(Ws\) == 3"):
+                run(x, Ws[:n])
+    assert "# valid while len(Ws) == 3" in str(cr.write(by_turns, x, Ws[:3], style="lines"))
+
+
+@pytest.mark.parametrize("what", ["jvp", "hvp", "forward"])
+def test_other_things_that_are_written_refuse_too(what: str) -> None:
+    """Tangents and products with the Hessian, whose loops are written out, and the forward pass itself."""
+
+    def scaled(x, w):
+        for i in range(len(x)):
+            w = w * x[i]
+        return w.sum()
+
+    f = while_counting if what == "forward" else scaled
+    X = x[:2]
+    written = cr.write(f, X, w, what=what).function
+    extra = () if what == "forward" else (X, w)
+    written(X, w, *extra)
+    with pytest.raises(ValueError, match=r"written for x\.shape\[0\] == 2"):
+        written(x, w, *(x if e is X else w for e in extra))
+    straight = cr.write(lambda x, w: (np.tanh(x) * w).sum(), x, w, what=what)
+    assert "raise" not in str(straight)
+
+
+def test_a_coefficient_that_counts_stays_in_its_turn() -> None:
+    """What is added to the sums behind a backward loop may have the counter of the turn in it."""
+
+    def added_to_all(x, w):
+        total = x
+        for i in range(len(x)):
+            total = total + (x[i] * w).sum() / (i + 1)
+        return np.sum(total)
+
+    written = cr.write(added_to_all, x, w).function
+    for n in (2, 3, 5):
+        X = rng.normal(size=(n, 4))
+        exact = cr.grad(added_to_all, argnums=(0, 1))(X, w)
+        gradients = written(X, w)[1]
+        np.testing.assert_allclose(gradients["x"], exact[0])
+        np.testing.assert_allclose(gradients["w"], exact[1])
+
+
+def test_a_dtype_is_read_from_what_has_a_name() -> None:
+    """The arrays of a list that only a loop goes through have none around it."""
+
+    def deep(x, Ws):
+        for W in Ws:
+            x = np.tanh(x @ W)
+        return x.max(axis=1).sum()
+
+    Ws = [rng.normal(size=(4, 4)) for _ in range(2)]
+    gradients = cr.write(deep, x, Ws).function(x, Ws)[1]
+    np.testing.assert_allclose(gradients["x"], cr.grad(deep)(x, Ws))
