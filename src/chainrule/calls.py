@@ -15,6 +15,7 @@ from chainrule.follow import call, followed
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
 from chainrule.protocol import apply
+from chainrule.sizes import is_size
 from chainrule.tape import Tape, record, sync
 from chainrule.traced import Traced, primitive
 from chainrule.trees import LEAF, Structure, flatten, lists_in, paths, unflatten
@@ -194,6 +195,8 @@ class TracedCall:
                 stand_in = Traced(tape, tape.constant(x), x, False)
                 return alias(stand_in) if wrt else stand_in
             return tape.input(np.copy(x) if self.copy else x, active=wrt and x.dtype.kind in "fc")
+        if is_size(x):
+            return x
         if isinstance(x, float | complex | np.inexact) and not isinstance(x, bool):
             if self.nested:
                 return record(OPERATIONS[identity], (x,), {}) if wrt else x

@@ -116,6 +116,7 @@ class Program:
         constants: the plain arrays that the function used.
         guards: the values that control flow depended on.
         measured: whether the steps may be others for arrays of other lengths.
+        counts: per loop that is written out, what says how many turns it has.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Program:
     constants: tuple[Const, ...] = ()
     guards: tuple[Guard, ...] = ()
     measured: bool = False
+    counts: tuple[Any, ...] = ()
     _names: dict[int, str] = field(default_factory=dict, init=False, repr=False)
 
     def names(self) -> Mapping[int, str]:

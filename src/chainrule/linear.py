@@ -13,6 +13,7 @@ from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.errors import ShapeError
 from chainrule.plan import PLANS, Plan, signature_of
 from chainrule.protocol import apply
+from chainrule.sizes import is_size
 from chainrule.tape import Tape
 from chainrule.traced import Traced, value_of
 from chainrule.trees import flatten, unflatten
@@ -265,7 +266,7 @@ def output_values(call: TracedCall) -> list[Any]:
 def is_floating(tree: Any) -> bool:
     """Whether an argument can be differentiated: all of its leaves are floats."""
     leaves = flatten(tree)[0]
-    return bool(leaves) and all(is_differentiable(value_of(x)) for x in leaves)
+    return bool(leaves) and all(is_differentiable(value_of(x)) and not is_size(x) for x in leaves)
 
 
 def floating_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int | str]:

@@ -255,8 +255,10 @@ class _Reversed(Series):
         # What turns leave of a gradient's rows already is not kept once more.
         rows_left = {out.variable: n for n, out in enumerate(outs) if out.kind == "stack"}
         behind = sorted(needed - self.cotangent_rows() - self.read_last.keys() - lifts.keys() - rows_left.keys())
+        whose = {v: self.named(key) for key, b in batches.items() for v in b.parts}
         for v in behind:
-            outs.append(Out("stack", v, self.primal_of(simplified.links, v)))
+            part = f"{whose[v]}_parts" if whose.get(v) else ""
+            outs.append(Out("stack", v, self.primal_of(simplified.links, v) or part))
             owners.append(None)
         program = simplified.program
         if batches:

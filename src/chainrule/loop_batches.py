@@ -17,15 +17,12 @@ from chainrule.backward import Backward
 from chainrule.indexing import add_item, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.loop_buffers import counted_from, counter_place
-from chainrule.loop_lifts import Build, Lifts, Stacks
+from chainrule.loop_lifts import Build, Lifts, Stacks, fixed_number
 from chainrule.loops import Loop
 from chainrule.simplify.cost import operations_of
-from chainrule.sizes import leaves_of, rebuilt
 
 __all__ = ["Batch", "batches_of", "cone"]
 
-_LENGTHS = ("length", "size")
-_LEAVES = (*_LENGTHS, "number", "name")
 _MOST_WAYS = 12  # for one sum
 
 
@@ -37,6 +34,7 @@ class Batch:
         needed: the variables of the body that are needed of all turns.
         operations: how many array operations the sum takes, without stacking.
         build: makes the sum out of the stacks.
+        parts: the variables whose stacks are summed as they are.
         place: where what is made are the rows of the sum: the axis, and how far the rows are from the counter.
     """
 
@@ -44,6 +42,7 @@ class Batch:
     operations: int
     build: Build
     place: tuple[int, int] | None = None
+    parts: frozenset[int] = frozenset()
 
 
 def batches_of(
@@ -167,7 +166,8 @@ def _together(parts: Sequence[Batch]) -> Batch:
         return total
 
     needed = frozenset().union(*(p.needed for p in parts))
-    return Batch(needed, sum(p.operations for p in parts) + len(parts) - 1, build)
+    summed = frozenset().union(*(p.parts for p in parts))
+    return Batch(needed, sum(p.operations for p in parts) + len(parts) - 1, build, parts=summed)
 
 
 class _Ways:
@@ -184,7 +184,8 @@ class _Ways:
             return []
         step = self.made.get(v)
         found = [] if step is None else list(self._by_factors(step))
-        return [*found, Batch(frozenset((v,)), 1, lambda stacks: np.sum(stacks(v), axis=0))]
+        whole = frozenset((v,))
+        return [*found, Batch(whole, 1, lambda stacks: np.sum(stacks(v), axis=0), parts=whole)]
 
     def rows(self, v: int) -> list[Batch]:
         """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
@@ -247,7 +248,7 @@ class _Ways:
     def _scalar(self, x: Var | Const) -> Build | None:
         """Makes a number that is the same in all turns."""
         if isinstance(x, Const):
-            return self._number(x.value)
+            return fixed_number(x.value, self.fixed)
         if x.shape:
             return None
         number, step = x.number, self.made.get(x.number)
@@ -258,16 +259,6 @@ class _Ways:
         function: Any = step.operation.function
         parts = [p for y in step.inputs if (p := self._scalar(y)) is not None]
         return (lambda stacks: function(*(p(stacks) for p in parts))) if len(parts) == len(step.inputs) else None
-
-    def _number(self, value: Any) -> Build | None:
-        """A number of the body's, with the lengths in it as those of what the loop is given."""
-        if np.shape(value):
-            return None
-        if any(head not in _LEAVES or (head in _LENGTHS and of[0] not in self.fixed) for head, *of in leaves_of(value)):
-            return None  # it has the counter in it, or what there is in a turn only
-        return lambda stacks: rebuilt(
-            value, lambda _, e: (e[0], stacks(e[1]).variable, *e[2:]) if e[0] in _LENGTHS else e
-        )
 
     def _along(self, v: int) -> tuple[int, int | None]:
         """The vector that is laid along an axis of a matrix, and the axis."""
@@ -298,12 +289,12 @@ def _contracted(a: int, b: int, left: list[int], right: list[int]) -> Batch:
 
 
 def _scaled(way: Batch, scale: Build) -> Batch:
-    return Batch(way.needed, way.operations + 1, lambda stacks: way.build(stacks) * scale(stacks))
+    return Batch(way.needed, way.operations + 1, lambda stacks: way.build(stacks) * scale(stacks), parts=way.parts)
 
 
 def negated(way: Batch) -> Batch:
     """The same with a minus sign."""
-    return Batch(way.needed, way.operations + 1, lambda stacks: -way.build(stacks))
+    return Batch(way.needed, way.operations + 1, lambda stacks: -way.build(stacks), parts=way.parts)
 
 
 def _transposed(made: Mapping[int, Step], v: int) -> tuple[int, bool]:

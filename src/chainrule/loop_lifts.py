@@ -13,13 +13,15 @@ from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.loops import mentions_sizes
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.cost import operations_of
-from chainrule.sizes import is_size, plain_number
+from chainrule.sizes import leaves_of, rebuilt
 
-__all__ = ["Build", "Lift", "Lifts", "Stacks", "hoisted"]
+__all__ = ["Build", "Lift", "Lifts", "Stacks", "fixed_number", "hoisted"]
 
 Stacks = Callable[[int], Any]  # what there is of a variable of the body in all turns, stacked
 Build = Callable[[Stacks], Any]
 
+_LENGTHS = ("length", "size")
+_LEAVES = (*_LENGTHS, "number", "name")
 _REDUCTIONS = frozenset("sum mean max min prod".split())
 
 
@@ -104,10 +106,17 @@ class Lifts:
     def _operand(self, x: Var | Const) -> Lift | None:
         if isinstance(x, Var) or x.number >= 0:
             return self.of(x.number)
-        value = x.value
-        if is_size(value) or np.shape(value):
-            return None
-        return Lift(frozenset(), (), lambda stacks: plain_number(value), False)
+        number = fixed_number(x.value, self.fixed)
+        return None if number is None else Lift(frozenset(), (), number, False)
+
+
+def fixed_number(value: Any, fixed: Collection[int]) -> Build | None:
+    """A number of a body's that is the same in all turns, with the lengths in it as those of what the loop is given."""
+    if np.shape(value):
+        return None
+    if any(head not in _LEAVES or (head in _LENGTHS and of[0] not in fixed) for head, *of in leaves_of(value)):
+        return None  # it has the counter in it, or what there is in a turn only
+    return lambda stacks: rebuilt(value, lambda _, e: (e[0], stacks(e[1]).variable, *e[2:]) if e[0] in _LENGTHS else e)
 
 
 Make = Callable[[list[Any]], Any]

@@ -306,6 +306,8 @@ def series(values: Sequence[Any]) -> Any:
 
 def plural(name: str) -> str:
     """A name for a list of what has this name."""
+    if re.search(r"[^suia]s$|es$", name) and len(name) > 2:
+        return name + "_list"  # they are several already
     if name.endswith(("s", "x", "ch")) and len(name) > 2:
         return name + "es"
     return name + ("s" if name[-1:].isalpha() else "_list")
@@ -314,6 +316,11 @@ def plural(name: str) -> str:
 def singular(name: str) -> str:
     """A name for one of what a list has this name for."""
     base = re.sub(r"\W+", "_", name).strip("_")
+    if base.endswith("_list") and len(base) > 5:
+        return base.removesuffix("_list")
+    numbered = re.fullmatch(r"(\w*[^\Ws_\d]s)(\d+)", base)
+    if numbered:
+        return singular(numbered[1]) + numbered[2]
     if re.search(r"(ia|s|x|ch|sh|minu)ses$|(x|ch|sh)es$", base):
         return base[:-2]
     return base[:-1] if base.endswith("s") and len(base) > 1 else f"{base}_item"

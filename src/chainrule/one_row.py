@@ -15,14 +15,14 @@ import numpy as np
 
 from chainrule.api import vjp
 from chainrule.backward import Backward
-from chainrule.emit.material import Leaf, Material
+from chainrule.emit.material import Fixed, Leaf, Material, length_text
 from chainrule.errors import ChainruleError
 from chainrule.ir import Program
 from chainrule.lengths import Symbols, whole_symbols
 from chainrule.loops import loop_in
 from chainrule.trees import flatten, unflatten
 
-__all__ = ["unsettled"]
+__all__ = ["agrees", "unsettled"]
 
 _ROWS = 3
 _MOST_AXES = 8  # tried one by one
@@ -38,8 +38,8 @@ def unsettled(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     written: Callable[[], Callable[..., Any]],
-) -> str:
-    """What is to be said of arrays of one row above the code; nothing where it holds for more rows.
+) -> tuple[str, list[Fixed]]:
+    """What is to be said of arrays of one row above the code, and what must hold; nothing where it does for more rows.
 
     Args:
         material: what was written.
@@ -52,7 +52,7 @@ def unsettled(
     single = _single(material, symbols)
     groups, following, told = _groups(material, symbols)
     if len(single) < 2 or not (groups or _in_loops(backward.program)):
-        return ""
+        return "", []
     names = list(dict.fromkeys(leaf.name for leaf, _ in single))
     if len(single) <= _MOST_AXES and len(backward.program.steps) <= _MOST_STEPS:
         try:
@@ -60,20 +60,31 @@ def unsettled(
 
             def holds(choices: Iterator[Sequence[Axis]]) -> bool:
                 whole = ([*own, *(a for axis in own for a in following.get(axis, ()))] for own in choices)
-                return all(_holds(material, args, kwargs, function, chosen) for chosen in whole)
+                return all(_holds(material, args, kwargs, function, chosen) is not False for chosen in whole)
 
             if not _in_loops(backward.program) and all(holds(_as_taken(*group)) for group in groups):
                 rows = [(longest, untold) for longest, own in groups if (untold := [a for a in own if a not in told])]
                 failed = [group for group in rows if not holds([axis] for axis in group[1])]
-                return "; ".join(_said(*group) for group in failed)
+                checks = [_as_long(axis, "<=", longest) for longest, own in failed for axis in own]
+                return "; ".join(_said(*group) for group in failed), checks
             if holds(_choices(single)):
-                return ""
+                return "", []
+            if _holds(material, args, kwargs, function, single):
+                first, *others = single
+                return (
+                    f"valid while {', '.join(names[:-1])} and {names[-1]} are equally long where they are of length 1 "
+                    "in the example: which of them is one row for all cannot be told from one row; write it from more"
+                ), [_as_long(axis, "==", first) for axis in others]
         except ChainruleError:
             pass
     return (
         f"valid while {', '.join(names[:-1])} and {names[-1]} are of length 1 where they are in the example: "
         "which of them is one row for all cannot be told from one row; write it from more"
-    )
+    ), [Fixed(length_text(*axis), "==", "1", True) for axis in single]
+
+
+def _as_long(axis: Axis, sign: str, other: Axis) -> Fixed:
+    return Fixed(length_text(*axis), sign, length_text(*other), True)
 
 
 def _forward_symbols(backward: Backward) -> Symbols:
@@ -157,20 +168,26 @@ def _holds(
     kwargs: Mapping[str, Any],
     function: Callable[..., Any],
     chosen: Sequence[Axis],
-) -> bool:
-    """Whether the written function is right where these axes have more rows, or the user's own does not run either."""
+) -> bool | None:
+    """Whether the written function is right where these axes have more rows; as :func:`agrees`."""
     values = {leaf.variable.number: leaf.value for leaf in material.leaves}
     for leaf, k in dict.fromkeys(chosen):
         x = np.repeat(values[leaf.variable.number], _ROWS, axis=k)
         factors = 1 + 0.01 * np.arange(_ROWS).reshape([-1 if axis == k else 1 for axis in range(x.ndim)])
         values[leaf.variable.number] = (x * factors).astype(x.dtype) if x.dtype.kind in "fc" else x
     trees = [_rebuilt(n, tree, material, values) for n, tree in enumerate((*args, *kwargs.values()))]
-    positional, named = trees[: len(args)], dict(zip(kwargs, trees[len(args) :], strict=True))
+    return agrees(material, function, trees[: len(args)], dict(zip(kwargs, trees[len(args) :], strict=True)))
+
+
+def agrees(
+    material: Material, function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]
+) -> bool | None:
+    """Whether the written function is right for these arguments; ``None`` where the user's own does not run."""
     with np.errstate(all="ignore"):
         try:
             output, pullback = vjp(lambda *xs: material.function(*xs, **named), *positional)
         except Exception:
-            return True  # the user's own function takes no such arrays
+            return None  # the user's own function takes no such arrays
         leaves, structure = flatten(output)
         given = [np.ones_like(x) * np.cos(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
         exact = pullback(unflatten(structure, given) if given else output)

@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 
 from chainrule.calls import TracedCall
-from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material
+from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
 from chainrule.ir import Const, Program, Var
 from chainrule.loops import loop_in
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.scalars import Lengths
-from chainrule.sizes import is_size, leaves_of
+from chainrule.sizes import is_size, leaves_of, named_number, plain_number
 from chainrule.statics import canonical
 from chainrule.tape import Tape
 from chainrule.trace import program_of
 from chainrule.trees import flatten, lists_in, unflatten
+from chainrule.turns import count_of
 
 __all__ = ["fixed_lengths"]
 
@@ -79,16 +80,25 @@ class _Trial:
         for axes in self._classes(program):
             leaf, k = axes[0]
             count = leaf.variable.shape[k]
-            text = f"{leaf.source}.shape[{k}]" if len(leaf.variable.shape) > 1 else f"len({leaf.source})"
-            found = self._said(text, count, partial(self._resized, axes, told))
+            found = self._said(length_text(leaf, k), count, partial(self._resized, axes, told))
+            if found is None:
+                counting = any(self._counts(x, a) for x, a in axes)
+                found = [Fixed(length_text(leaf, k), "==", repr(count))] if counting else []
             if found:
                 told.update((leaf.variable.number, k) for leaf, k in axes)
             yield from found
+        for name, value in self._settings():
+            yield from self._said(name, value, partial(self._reset, name)) or []
         for path, count, lists in self._lists():
-            yield from self._said(f"len({path})", count, partial(self._relisted, lists))
+            found = self._said(f"len({path})", count, partial(self._relisted, lists))
+            if found is None:
+                counting = any(_quoted(x) == path for own in program.counts for x in own if type(x) is str)
+                found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
+            yield from found
 
-    def _said(self, text: str, count: int, others: Callable[[int], Iterator[Arguments]]) -> list[Fixed]:
-        """What must hold, where the steps are others for what is longer or shorter."""
+    def _said(self, text: str, count: Any, others: Callable[[int], Iterator[Arguments]]) -> list[Fixed] | None:
+        """What must hold, where the steps are others for other lengths; ``None`` where that could not be tried."""
+        tried = False
         found: dict[Any, Fixed] = {}
         for change in _OTHERS:
             n = change(count)
@@ -97,13 +107,20 @@ class _Trial:
                 if program is None:
                     continue
                 other = _outline(program)
+                tried |= other[0] == self.outline[0]
                 if other[0] == self.outline[0] and other != self.outline:
                     conditions = self._conditions(program)
                     if conditions is None:
-                        return [Fixed(text, "==", str(count))]
+                        return [Fixed(text, "==", repr(count))]
                     found.update(conditions)
                 break
-        return list(found.values())
+        return list(found.values()) if tried else None
+
+    def _counts(self, leaf: Leaf, axis: int) -> bool:
+        """Whether an axis says how many turns a loop has that is written out."""
+        numbers = dict(zip((x.source for x in self.material.leaves), self.own.inputs, strict=False))
+        leaves = [own for counts in self.own.counts for x in counts for own in leaves_of(x)]
+        return ("length", numbers[leaf.source].number, axis) in leaves
 
     def _conditions(self, other: Program) -> dict[Any, Fixed] | None:
         """What lengths decided otherwise in another trace; ``None`` where that is not all that differs."""
@@ -126,7 +143,7 @@ class _Trial:
             return None
         names = dict(zip((x.number for x in self.own.inputs), (x.source for x in self.material.leaves), strict=False))
         leaves = [leaf for x in sides for leaf in leaves_of(x)]
-        if any(head not in ("length", "size") or of[0] not in names for head, *of in leaves):
+        if any(head != "name" and (head not in ("length", "size") or of[0] not in names) for head, *of in leaves):
             return None
         left, right = (x.describe(names.__getitem__) if is_size(x) else repr(x) for x in sides)
         return Fixed(left, sign if result else OPPOSITE[sign], right, True)
@@ -137,10 +154,11 @@ class _Trial:
         state = np.random.get_state()
         try:
             with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-                with Tape(names=True, loops=self.prepare is not None) as tape:
+                with Tape(names=True, loops=True) as tape:
                     call = TracedCall(self.material.function, args, dict(kwargs), (), tape)
                     if self.prepare is not None:
                         self.prepare(call)
+                    tape.counts += [count_of(r, tape.items) for r in tape.loops or ()]
                 return program_of(call)
         except Exception:
             return None
@@ -178,12 +196,25 @@ class _Trial:
                                                for x in leaves]))  # fmt: skip
         return trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
 
+    def _settings(self) -> list[tuple[str, Any]]:
+        """The arguments that are numbers and are written by their names."""
+        given = (*self.args, *self.kwargs.values())
+        return [(x.expression[1], plain_number(x)) for x in given if is_size(x) and x.expression[0] == "name"]
+
+    def _reset(self, name: str, value: Any) -> Iterator[Arguments]:
+        """The arguments with another number for this one."""
+
+        def other(x: Any) -> Any:
+            return named_number(value, name) if is_size(x) and x.expression[:2] == ("name", name) else x
+
+        yield [other(x) for x in self.args], {key: other(x) for key, x in self.kwargs.items()}
+
     def _lists(self) -> list[tuple[str, int, list[Any]]]:
         """The lists in the arguments, those of the same length together."""
         found: dict[int, tuple[str, int, list[Any]]] = {}
         for _, path, x in lists_in(self.material.parameters, (*self.args, *self.kwargs.values())):
             if isinstance(x, list) and x:
-                found.setdefault(len(x), (path.replace("'", '"'), len(x), []))[2].append(x)
+                found.setdefault(len(x), (_quoted(path), len(x), []))[2].append(x)
         return list(found.values())
 
     def _relisted(self, lists: Sequence[Any], n: int) -> Iterator[Arguments]:
@@ -198,6 +229,10 @@ class _Trial:
             known = {id(x): [x[p] for p in places] for x in lists}
             trees = [_replaced(tree, known) for tree in (*self.args, *self.kwargs.values())]
             yield trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
+
+
+def _quoted(path: str) -> str:
+    return path.replace("'", '"')
 
 
 def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:

@@ -25,7 +25,7 @@ from chainrule.statics import mentioned_in, moved
 from chainrule.tape import Tape
 from chainrule.trace import bound_to, input_names
 from chainrule.traced import Traced
-from chainrule.turns import Turns
+from chainrule.turns import Turns, count_of
 
 __all__ = ["reroll", "rolled"]
 
@@ -156,6 +156,7 @@ class _Pass:
             if record.parent is not None and record.parent[0] in covered:
                 covered.add(record.number)
         tape.unsure |= len(covered) < len(self.records)
+        tape.counts += [count_of(r, tape.items) for r in self.records if r.number not in covered]
         tape.loops = []
 
     def note_decisions(self) -> None:
@@ -173,6 +174,7 @@ class _Pass:
         """Roll the loops of a body."""
         reroll(tape, outputs, {}, self.function, self.rule)
         self.tape.unsure |= tape.unsure
+        self.tape.counts += tape.counts
 
     def add(self, value: Any, name: str) -> int:
         """A new variable."""

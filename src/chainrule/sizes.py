@@ -112,6 +112,8 @@ class _Derived:
         return _make(-plain_number(self), ("neg", self))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(type(x) not in _NUMBERS and hasattr(type(x), "tape") for x in inputs):
+            return NotImplemented  # a stand-in writes it down, with this as it is
         plain = [plain_number(x) for x in inputs]
         result = getattr(ufunc, method)(*plain, **kwargs)
         if method == "__call__" and not kwargs and all(isinstance(x, int | float) for x in plain):

@@ -26,7 +26,7 @@ from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
-from chainrule.one_row import unsettled
+from chainrule.one_row import agrees, unsettled
 from chainrule.other_lengths import fixed_lengths
 from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
@@ -122,7 +122,7 @@ def write(
         ChainruleError: where something cannot be followed or written.
     """
     check_options(style, prefix, what)
-    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what).source(style, prefix)
+    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True).source(style, prefix)
 
 
 class Draft:
@@ -136,6 +136,7 @@ class Draft:
         of: which output, as for :func:`write`.
         what: what is to be written, as for :func:`write`.
         shorten: whether the backward pass is simplified.
+        defaults: whether floats that the function has by default are written by their names.
 
     Attributes:
         record: the backward pass as the rules wrote it.
@@ -152,10 +153,31 @@ class Draft:
         of: int | str | None = None,
         what: What = "backward",
         shorten: bool = True,
+        defaults: bool = False,
     ) -> None:
+        self.what = what
         args, kwargs = _by_position(f, args, kwargs)
         args = _with_lengths(f, args)
-        self.what = what
+        named: Mapping[str, float] = {}
+        if defaults and of is None and what in ("backward", "forward"):
+            named = _defaults_of(f, args, kwargs, wrt)
+        while True:
+            self._draw_up(f, *_with_defaults(f, args, kwargs, named), wrt, of, shorten)
+            lost = self._lost(args, kwargs, named)
+            if not lost:
+                break
+            named = {name: value for name, value in named.items() if name not in lost}
+
+    def _draw_up(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        wrt: int | str | Sequence[int | str] | None,
+        of: int | str | None,
+        shorten: bool,
+    ) -> None:
+        what = self.what
         if what == "forward":
             with Tape(names=True, loops=True) as tape:
                 call = TracedCall(f, args, dict(kwargs), (), tape)
@@ -184,9 +206,20 @@ class Draft:
         if what == "backward":
             self.chosen = _chosen(self.material, self.backward, wanted, len(args))
             if of is None:
-                said = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
-                self.material = replace(self.material, remark=said)
+                said, rows = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
+                self.material = replace(self.material, remark=said, fixed=tuple(rows))
         self._note_lengths(args, kwargs, of)
+
+    def _lost(self, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, float]) -> set[str]:
+        """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""
+        lost: set[str] = set()
+        for name, value in named.items() if self.what == "backward" else ():
+            for other in (1.25 * value + 0.125, -value, 0.0):
+                plain = {n: other if n == name else v for n, v in named.items()}
+                if agrees(self.material, self.source().function, args, {**kwargs, **plain}) is False:
+                    lost.add(name)
+                    break
+        return lost
 
     def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
         """Find out which lengths of the example what is written holds for alone."""
@@ -200,7 +233,7 @@ class Draft:
             rolled(call)
 
         found = fixed_lengths(self.material, args, kwargs, prepare if looped else None)
-        self.material = replace(self.material, fixed=found)
+        self.material = replace(self.material, fixed=(*self.material.fixed, *found))
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
         """The source in one of the styles."""
@@ -241,6 +274,37 @@ def _with_lengths(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, ...]
     whole = {name for name, x in zip(names, args, strict=True) if type(x) is int}
     lengths = lengths_given(f, whole)
     return tuple(named_number(x, name) if name in lengths else x for name, x in zip(names, args, strict=True))
+
+
+def _defaults_of(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any) -> dict[str, float]:
+    """The floats that a function has by default: ``dt`` is written by its name, and not as 0.05."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())[len(args) :]
+    except (TypeError, ValueError):
+        return {}
+    wanted = {wrt} if isinstance(wrt, int | str) else set(wrt or ())
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {
+        p.name: p.default
+        for p in parameters
+        if p.name not in kwargs and p.kind in kinds and type(p.default) is float and p.name not in wanted
+    }
+
+
+def _with_defaults(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    named: Mapping[str, float],
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """The arguments with these defaults behind them, by position as far as they follow them."""
+    found, rest = list(args), dict(named)
+    parameters = list(inspect.signature(f).parameters.items())[len(args) :] if named and not kwargs else []
+    for name, p in parameters:
+        if name not in rest or p.kind is inspect.Parameter.KEYWORD_ONLY:
+            break
+        found.append(named_number(rest.pop(name), name))
+    return tuple(found), {**kwargs, **{n: named_number(v, n) for n, v in rest.items()}}
 
 
 def _by_position(

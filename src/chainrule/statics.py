@@ -35,6 +35,8 @@ def canonical(x: Any, mentioned: list[int], loops: Mapping[int, int]) -> Any:
         if head in ("length", "size") or (head == "value" and operands[0] >= 0):
             mentioned.append(operands[0])
             return (type(x).__name__, head, *operands[1:])
+        if head == "name":
+            return type(x).__name__, head, operands[0]
         if head == "turn":
             return type(x).__name__, head, loops.get(operands[0], ("outer", operands[0]))
         return (type(x).__name__, head, *(canonical(e, mentioned, loops) for e in operands))

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.calls import TracedCall, argument_names
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.positions import Position, bound_names, locate
+from chainrule.sizes import is_size
 from chainrule.tape import Tape
 from chainrule.traced import Traced
 from chainrule.trees import flatten, paths
@@ -74,7 +75,7 @@ def input_names(call: TracedCall | Recorded) -> list[str]:
     for name, argument in [*zip(own, call.args, strict=True), *call.kwargs.items()]:
         for leaf, path in zip(flatten(argument)[0], paths(argument), strict=True):
             becomes_input = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub"
-            if becomes_input or (isinstance(leaf, float | complex | np.inexact)):
+            if becomes_input or (isinstance(leaf, float | complex | np.inexact) and not is_size(leaf)):
                 names.append(name + path)
     return names
 
@@ -151,6 +152,7 @@ def program_of(
         tuple(constants),
         guards,
         bool(tape.measured) or tape.unsure,
+        tuple(tape.counts),
     )
 
 

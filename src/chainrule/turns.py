@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chainrule.positions import is_foreign
@@ -17,7 +17,7 @@ from chainrule.sizes import Size, is_size, leaves_of, on_decision
 from chainrule.tape import Tape, current_tape, here
 from chainrule.traced import Traced
 
-__all__ = ["Part", "Turns", "decided", "turns"]
+__all__ = ["Part", "Turns", "count_of", "decided", "turns"]
 
 
 class Part:
@@ -105,8 +105,19 @@ class Turns:
         return len(self.starts) - 1
 
 
+def count_of(record: Turns, lists: Mapping[int, tuple[int, str, Any, int]]) -> list[Any]:
+    """What says how many turns a loop has: sizes, and how the lists of the arguments are reached that it takes."""
+    found: list[Any] = [x for x in (*(record.counted or ()), record.count()) if is_size(x)]
+    pending = [record.part]
+    while pending:
+        part = pending.pop()
+        pending += [a for a in part.args if type(a) is Part]
+        found += [lists[id(a)][1] for a in part.args if id(a) in lists]
+    return found
+
+
 def decided(*sizes: Any, result: Any, code: tuple[Any, int], operation: str = "") -> None:
-    """Note that lengths decided what was traced: the code that is written holds while the decision is the same.
+    """Note that lengths and settings decided what was traced: what is written holds while the decision is the same.
 
     Counters of loops decide nothing: how often a loop runs is said for itself.
     """

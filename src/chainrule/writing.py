@@ -244,7 +244,13 @@ def _positions(part: range) -> Any:
         args = args[:2]
     if len(args) == 2 and type(args[0]) is int and args[0] == 0:
         args = args[1:]
-    return tape_module.write(tape, _ARANGE, (), {f"argument {k}": a for k, a in enumerate(args)}, array, False)
+    # It has no name: what the statement gives a name to is what is read at these places.
+    code, offset = tape_module.here() if tape.origin is None else tape.origin
+    before, tape.origin = tape.origin, (code, ~offset if offset >= 0 else offset)
+    try:
+        return tape_module.write(tape, _ARANGE, (), {f"argument {k}": a for k, a in enumerate(args)}, array, False)
+    finally:
+        tape.origin = before
 
 
 def _static(bound: Any) -> bool:

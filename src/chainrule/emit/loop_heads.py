@@ -130,6 +130,8 @@ class Heads:
         """Whether an array is nobody else's: it was made for this, or is not used again."""
         if not isinstance(x, Var):
             return True
+        if sum(own is x for own in self.step.inputs) > 1:
+            return False  # the turns read it too
         step = self.printer.folded.get(x.number)
         if step is not None:
             return not is_view(step)

@@ -18,11 +18,11 @@ from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
 from chainrule.names import Namespace
 from chainrule.positions import Position
-from chainrule.sizes import is_size
+from chainrule.sizes import Size, is_size
 from chainrule.trees import flatten, lists_in, paths, unflatten
 from chainrule.user_source import bound_in_loop, lengths_named, literals_of, loop_of, node_of
 
-__all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "material_of"]
+__all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
 
 _LARGEST = 64
 
@@ -96,6 +96,7 @@ class Material:
         counts: how the lengths of lists in the arguments are written, by their numbers in sizes.
         remark: what is to be said above the code besides what the steps say.
         fixed: the lengths that it holds for alone.
+        optional: the parameters that the call left out.
     """
 
     name: str
@@ -110,16 +111,18 @@ class Material:
     counts: Mapping[int, str] = field(default_factory=dict, kw_only=True)
     remark: str = field(default="", kw_only=True)
     fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
+    optional: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""
-        plain = [p for p in self.parameters if p not in self.keywords]
+        late = [p for p in self.parameters if p in self.keywords or (extra and p in self.optional)]
+        plain = [p for p in self.parameters if p not in late]
         ending = len(plain)
         while not extra and ending and plain[ending - 1] in self.defaults:
             ending -= 1
         texts = [*plain[:ending], *(f"{p}={self.defaults[p]}" for p in plain[ending:]), *extra]
-        if self.keywords:
-            texts += ["*", *(f"{p}={self.defaults[p]}" if p in self.defaults else p for p in self.keywords)]
+        if late:
+            texts += ["*", *(f"{p}={self.defaults[p]}" if p in self.defaults else p for p in late)]
         return ", ".join(texts)
 
     def result_text(self, texts: Sequence[str]) -> str:
@@ -226,12 +229,15 @@ def material_of(
     leaves: list[Leaf] = []
     settings: dict[str, Any] = {}
     for position, (name, argument) in enumerate(zip(parameters, (*args, *named.values()), strict=True)):
+        if type(argument) is list and argument and all(isinstance(x, int | np.integer) for x in argument):
+            settings[name] = [int(x) for x in argument]  # said and checked as one
+            continue
         for leaf, path in zip(flatten(argument)[0], paths(argument), strict=True):
             array = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub"
             if is_size(leaf):
                 continue  # what is written is for all values of it
             if not (array or isinstance(leaf, float | complex | np.inexact)):
-                settings[name + path] = leaf
+                settings[_quoted(name + path)] = leaf
                 continue
             variable = next(inputs)
             own = name if not path else space.claim(variable.name or name + path)
@@ -250,6 +256,11 @@ def material_of(
         keywords=keywords,
         defaults=defaults,
         counts=counts,
+        optional=frozenset(
+            name
+            for name, x in zip(parameters, (*args, *named.values()), strict=True)
+            if is_size(x) and name in defaults and type(x) is not Size
+        ),
     )
 
 
@@ -294,6 +305,25 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
         text = f"{name} = np.array({values}{dtype})"
         lines += textwrap.wrap(text, 112, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return lines
+
+
+def length_text(leaf: Leaf, axis: int) -> str:
+    """How the length of an argument is read."""
+    return f"{leaf.source}.shape[{axis}]" if len(leaf.variable.shape) > 1 else f"len({leaf.source})"
+
+
+def setting_check(name: str, value: Any) -> list[str]:
+    """The lines that refuse another value of an argument that is no array."""
+    if isinstance(value, bool | np.bool):
+        return [f"if {'not ' * bool(value)}{name}:", f'    raise ValueError("written for {name}={bool(value)}")']
+    if type(value) is list:
+        return [f"if list({name}) != {value}:", f'    raise ValueError("written for {name}={value}")']
+    if not isinstance(value, int | np.integer | str) or (isinstance(value, str) and not value.isprintable()):
+        return []
+    text = _literal(value.item() if isinstance(value, np.integer) else value)
+    quote = "'" if '"' in name + text and "'" not in name + text else '"'
+    said = f"written for {name}={text}" if quote not in name + text else f"written for another {name}"
+    return [f"if {name} != {text}:", f"    raise ValueError({quote}{said}{quote})"]
 
 
 def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) -> list[str]:

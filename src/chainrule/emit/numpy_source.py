@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.backward import Backward
+from chainrule.emit.deciding import decision_checks, decisive
 from chainrule.emit.gathered import gathered
 from chainrule.emit.material import Material, constant_lines
 from chainrule.emit.writing import INDENT, WIDTH, Writing, words_of
@@ -115,14 +116,15 @@ def function_source(material: Material, backward: Backward, wrt: Sequence[Var], 
         backward,
         chosen,
         prefix,
-        roots=(*outputs, *chosen.roots),
+        roots=(*outputs, *chosen.roots, *decisive(backward.program, backward.forward_steps)),
         wanted=output_names(outputs, not backward.cotangents),
     )
     writing = Writing(material, request)
     texts, settling = writing.settled(chosen.pairs, prefix)
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
     output = material.result_text([writing.operand(x) for x in outputs])
-    lines = blocks(writing.forward_lines(), [*writing.backward_lines(), *settling])
+    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    lines = blocks(forward, [*writing.backward_lines(), *settling])
     end = returned(f"{output}, ", gradients, "{", "}")
     head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
     opening = [*writing.checks(), *writing.unpacking([*lines, *end])]
@@ -155,12 +157,14 @@ def page(writing: Writing, body: Sequence[str]) -> str:
 def pullback_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> tuple[str, str]:
     """A function of the inputs and the cotangent that returns the gradients."""
     chosen = Chosen(material, backward, wrt, prefix)
-    request = _request(material, backward, chosen, prefix)
+    roots = (*chosen.roots, *decisive(backward.program, backward.forward_steps))
+    request = _request(material, backward, chosen, prefix, roots=roots)
     writing = Writing(material, request)
     texts, settling = writing.settled(chosen.pairs, prefix)
     pairs = gathered(writing, chosen.pairs, texts)
     gradients = [text for _, text in pairs]
-    lines = blocks(writing.forward_lines(), [*writing.backward_lines(), *settling])
+    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    lines = blocks(forward, [*writing.backward_lines(), *settling])
     end = returned("", gradients, "(", ")") if len(gradients) > 1 else [f"return {gradients[0]}"]
     if len(gradients) > 1 and len(end) == 1:
         end = [f"return {', '.join(gradients)}"]
@@ -184,7 +188,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
         backward,
         chosen,
         prefix,
-        roots=(*outputs, *chosen.roots),
+        roots=(*outputs, *chosen.roots, *decisive(backward.program, backward.forward_steps)),
         wanted=output_names(outputs, not backward.cotangents),
         taken=("self",),
         kept=True,
@@ -192,7 +196,8 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     writing = Writing(material, request, WIDTH - 2 * len(INDENT))
     texts, settling = writing.settled(chosen.pairs, prefix)
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
-    forward, lines = writing.forward_lines(), [*writing.backward_lines(), *settling]
+    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    lines = [*writing.backward_lines(), *settling]
     end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)

@@ -48,7 +48,8 @@ def wrapped(line: str, width: int) -> list[str]:
         return [indent + part for part in wrapped(line[len(indent) :], width - len(indent))]
     head = re.fullmatch(r"(for .* in zip\()(.*)(\):)", line)
     if head and len(line) > width:
-        return [head[1], f"    {head[2]}", head[3]]
+        parts = re.split(r", (?=reversed\()", head[2]) if len(head[2]) + 4 > width else [head[2]]
+        return [head[1], *(f"    {part}," for part in parts[:-1]), f"    {parts[-1]}{',' * (len(parts) > 1)}", head[3]]
     found = re.match(r"(\S+(?:, \S+)*) ([+-]?=) ", line)
     if len(line) <= width or not found or "#" in line:
         return [line]

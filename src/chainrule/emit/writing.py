@@ -9,7 +9,7 @@ from dataclasses import replace
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.loop_heads import Context
 from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
-from chainrule.emit.material import Leaf, Material, constant_lines, remarks
+from chainrule.emit.material import Leaf, Material, constant_lines, remarks, setting_check
 from chainrule.emit.text import wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var
@@ -304,8 +304,11 @@ class Writing:
         return remarks(self.material, steps, program.guards)
 
     def checks(self) -> list[str]:
-        """Lines that refuse arguments of lengths that this does not hold for."""
-        return [line for fixed in self.material.fixed for line in fixed.check()]
+        """Lines that refuse arguments that this does not hold for."""
+        return [
+            *(line for name, value in self.material.settings.items() for line in setting_check(name, value)),
+            *(line for fixed in self.material.fixed for line in fixed.check()),
+        ]
 
     def unpacking(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[str]:
         """Lines that read the arrays out of trees of parameters, as far as ``texts`` use them."""

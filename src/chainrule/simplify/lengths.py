@@ -82,9 +82,13 @@ def _join(step: Step, lengths: Lengths) -> None:
     if (isinstance(function, np.ufunc) and function is not np.matmul) or function in (
         np.where,
         np.clip,
-        np.broadcast_to,
     ):
         _elementwise(own, out.shape, axes, [shape_of(x) for x in arrays], lengths)
+    elif function is np.broadcast_to:
+        # What is of length 1 in the example may be stretched for other lengths.
+        long = [k for k, n in enumerate(shape_of(arrays[0])) if n != 1] if arrays else []
+        for k in long:
+            lengths.join(own[k - len(axes[0])], axes[0][k])
     elif function in _REDUCTIONS and arrays:
         reduced = normalise_axes(step.params.get("axis"), len(axes[0]))
         if step.params.get("keepdims"):

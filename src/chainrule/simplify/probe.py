@@ -12,7 +12,8 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.errors import ChainruleError
-from chainrule.ir import Program, Var, shape_of
+from chainrule.ir import Program, Step, Var, shape_of
+from chainrule.loops import loop_in
 from chainrule.run import run
 
 __all__ = ["Comparison", "compare"]
@@ -24,6 +25,7 @@ _MOST_SPOILED = 6  # operands that are probed with an infinite or undefined elem
 _MANY_STEPS = 1_000  # beyond, one probe must do
 _FEW_DIGITS = 0.4  # of those of the dtype
 _NEARER = 0.25  # times the probe
+_MOST_TURNS = 10_000  # steps in turns of loops that all probes together run
 _ERRORS = (ChainruleError, ArithmeticError, ValueError, IndexError, TypeError, np.linalg.LinAlgError)
 
 
@@ -59,8 +61,10 @@ def compare(found: Backward, plain: Backward) -> Comparison:
     safer = 0
     probes = _probes(program, {x.number for x in plain.cotangents})
     drawn = _drawn(program)
-    if len(program.steps) >= _MANY_STEPS:
-        probes = islice(probes, 1)
+    inside = sum(map(_steps_in_turns, program.steps))
+    if len(program.steps) >= _MANY_STEPS or inside:
+        few = len(program.steps) >= _MANY_STEPS
+        probes = islice(probes, 1 if few else max(1, _MOST_TURNS // inside))
     for number, inputs in chain(((-1, x) for x in drawn), enumerate(probes)):
         try:
             results, before = _gradients(plain, inputs)
@@ -79,6 +83,14 @@ def compare(found: Backward, plain: Backward) -> Comparison:
             spoilt = {k: m for k, (a, b) in enumerate(pairs) if np.any(m := np.isfinite(a) & ~np.isfinite(b))}
             return Comparison(False, 0, inputs if spoilt else None, spoilt)
     return Comparison(True, safer)
+
+
+def _steps_in_turns(step: Step) -> int:
+    """How many steps the turns of a loop run."""
+    loop = loop_in(step)
+    if loop is None:
+        return 0
+    return len(loop.values) * sum(1 + _steps_in_turns(inner) for inner in loop.program.steps)
 
 
 def _closer(plain: Backward, inputs: list[Any], before: list[Any], after: list[Any]) -> bool:
