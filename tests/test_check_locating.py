@@ -13,10 +13,10 @@ from chainrule.check.candidates import candidate_of
 from chainrule.check.checking import judge
 from chainrule.check.evaluating import NoValueError, evaluated, reads_of
 from chainrule.check.findings import Place
-from chainrule.check.fixes import Fix, mended
 from chainrule.check.forward import Forward
 from chainrule.check.isolation.opening import opened
 from chainrule.check.locating import Location, witness_of
+from chainrule.check.mending import Fix, mended
 from chainrule.check.trials import Trials
 from chainrule.check.vocabulary import suspect
 

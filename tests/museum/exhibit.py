@@ -126,7 +126,8 @@ def answer_of(exhibit: Exhibit, args: dict[str, Any], cotangent: Any) -> Mapping
 
 
 def _called(f: Callable[..., Any], args: dict[str, Any], cotangent: Any) -> Any:
-    return f(*[args.get(name, cotangent) for name in inspect.signature(f).parameters])
+    parameters = inspect.signature(f).parameters.values()
+    return f(*[args.get(p.name, cotangent) for p in parameters if p.name in args or p.default is p.empty])
 
 
 def _by_name(returned: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from tests.museum import (
     activations,
+    assignments,
     attention,
     convolution,
     courses,
     dense,
     loops,
     losses,
+    models,
     normalisation,
     numerics,
     pairs,
     recurrence,
     right,
     softmax,
+    variants,
 )
 
 __all__ = ["EXHIBITS", "RIGHT", "WRONG"]
@@ -34,6 +37,9 @@ ROOMS = [
     pairs.room,
     courses.room,
     right.room,
+    assignments.room,
+    models.room,
+    variants.room,
 ]
 EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}
 WRONG = {name: exhibit for name, exhibit in EXHIBITS.items() if exhibit.kinds}

@@ -27,6 +27,7 @@ from chainrule.check.trials import Trials
 from chainrule.check.weighing import Verdicts
 from chainrule.errors import ChainruleError
 from chainrule.language import Message, listed, message
+from chainrule.simplify.rewriting import quickly
 
 __all__ = ["check", "judge"]
 
@@ -89,7 +90,8 @@ def judge(
     except ChainruleError as error:
         note = message("The forward function could not be followed: {error}", error=str(error))
         return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
-    return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
+    with quickly():
+        return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
 
 
 # Mistakes by which a gradient is not in proportion to the incoming one, and that say more than that.

@@ -7,17 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.check.exact import Exact
-from chainrule.check.fixes import Fix, Mender, lines_written, mended, with_written
+from chainrule.check.fixes import Mender
 from chainrule.check.locating import Location, Witness, witness_of
+from chainrule.check.mending import Fix, lines_written, mended, with_written
 from chainrule.check.report import Report
 from chainrule.check.trials import Trials
 from chainrule.check.verdicts import Suspect, chief
 from chainrule.check.vocabulary import KINDS, explanation, place, suspect
+from chainrule.emit.writing import words_of
 from chainrule.language import Message, message
 from chainrule.source import write
 
 __all__ = ["completed"]
 
+_LONGEST = 60  # backward steps of a pass that is written whole: those of many turns of a loop take long
 _WHOLE = ("averages", "constants and signs")  # groups of kinds that are a factor of the whole gradient
 
 # Their sentences say what the forward statement does: "takes a mean". They stay at the statement that does it.
@@ -40,18 +43,23 @@ def completed(report: Report, trials: Trials) -> Report:
     locations: list[Location] = []
     if witness is not None:
         locations = _quietly(lambda: witness.locate(wrong)) or []
-        mender = _quietly(lambda: Mender(trials.candidate, trials.forward, exacts))
-        fixes = (_quietly(lambda: mender.fixes(witness, wrong)) if mender is not None else None) or []
+        others = [t.exact for t in trials.done if t.answer.error is None and t.label in ("fresh", "sizes", "example")]
+        kinds = {n: {s.kind for s in report.suspects if n in s.gradients} for n in wrong}
+        mender = Mender(trials.candidate, trials.forward, exacts, [e for e in others if e not in exacts[:2]], kinds)
+        fixes = _quietly(lambda: mender.fixes(witness, wrong)) or []
     # What holds for every gradient comes from the loss, wherever the candidate's lines show it first.
     placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in report.suspects]
     explained = {n for s in placed for n in (s.gradients or wrong)}
     unnamed = [at for at in locations if not explained & set(at.gradients) and at.line]
     bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
-    placed += [_unnamed(at, bound) for at, bound in zip(unnamed, bounds, strict=True)]
+    placed += [_unnamed(at, bound, fixes) for at, bound in zip(unnamed, bounds, strict=True)]
+    bounds = [b for b, s in zip(bounds, placed[len(placed) - len(bounds) :], strict=True) if s.kind == "unknown"]
     suspects = mended(placed, fixes, locations)
     if any(s.fix is None and s.line is not None for s, _ in chief(suspects)):
-        suspects = with_written(suspects, _written(trials))
-    return replace(report, suspects=tuple(suspects), bound=bounds[0] if bounds else report.bound)
+        suspects = with_written(suspects, _written(trials), _names_in(trials))
+    named = {n for s in suspects if s.kind != "unknown" for n in s.gradients}
+    bound = bounds[0] if bounds else None if named >= set(wrong) else report.bound
+    return replace(report, suspects=tuple(suspects), bound=bound)
 
 
 def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
@@ -68,10 +76,20 @@ def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
     return replace(s, step=at.place.step, line=at.place.line, source=at.place.source, explanation=said)
 
 
-def _unnamed(at: Location, bound: Message) -> Suspect:
-    """What stands in the place of a suspect where the place is known and the cause is not."""
-    found = suspect("unknown", step=at.place.step, line=at.place.line, source=at.place.source, gradients=at.gradients)
-    return replace(found, explanation=bound)
+def _unnamed(at: Location, bound: Message, fixes: Sequence[Fix]) -> Suspect:
+    """What stands in the place of a suspect where the place is known and no change of the exact pass explains it.
+
+    A small change of the candidate's own line with which it is right names the mistake; else it is unknown.
+    """
+    for f in fixes:
+        if f.word and f.location.line == at.line and set(at.gradients) <= set(f.mends):
+            proof = message("with this line, the candidate is right")
+            return replace(_at_place(f.word, at), proof=proof, rank=2.0)
+    return replace(_at_place("unknown", at), explanation=bound)
+
+
+def _at_place(kind: str, at: Location) -> Suspect:
+    return suspect(kind, step=at.place.step, line=at.place.line, source=at.place.source, gradients=at.gradients)
 
 
 def _comparable(trials: Trials) -> list[Exact]:
@@ -92,8 +110,17 @@ def _quietly(call: Callable[[], Any]) -> Any:
         return None
 
 
+def _names_in(trials: Trials) -> set[str]:
+    """The names that the reader knows: those of the candidate, and of the arguments of the forward function."""
+    own = words_of(trials.candidate.source.splitlines())
+    return {*own, *trials.forward.arguments, "np", "len", "axis", "keepdims", "True", "None"}
+
+
 def _written(trials: Trials) -> dict[tuple[int, str], str]:
     """The backward pass as ``write`` gives it, by forward line and what is assigned; without what the candidate has."""
+    backward = trials.done[0].exact.backward
+    if len(backward.program.steps) - backward.forward_steps > _LONGEST:
+        return {}
     own = {" ".join(line.split()) for line in trials.candidate.source.splitlines()}
     args, kwargs = trials.forward.split(trials.done[0].exact.draw.arguments)
     text = _quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))

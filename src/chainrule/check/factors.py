@@ -69,6 +69,8 @@ def _joined(relation: Finding, edits: Sequence[Finding], averages: bool, fixed: 
         kind = left_out.kind
     if best is None or (left_out is None and best.word == "scale"):
         return replace(relation, kind=kind)
+    if kind in ("factor_2_missing", "extra_factor") and left_out is not None and left_out.kind == "missing_scale":
+        kind = left_out.kind  # an argument of the forward pass, which has the value of a number that is often forgotten
     details = {**best.details, **relation.details}
     if "count" in best.details and "factor" in relation.details and "count" not in relation.details:
         factor = str(relation.details["factor"])  # a count of steps that nobody wrote says less than the number

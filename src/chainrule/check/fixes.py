@@ -8,18 +8,25 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 from chainrule.backward import Backward, backward_of
 from chainrule.check.candidate import Candidate
+from chainrule.check.changing import Scene, replaced
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
+from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.locating import Location, Witness, witness_of
+from chainrule.check.mending import Fix
+from chainrule.check.repairs import changes_of_statement, changes_of_value
+from chainrule.check.seeding import seeded
 from chainrule.check.traced_lines import Entry
-from chainrule.check.verdicts import Suspect
+from chainrule.check.vocabulary import kind_named
 from chainrule.emit.material import Material, material_of
 from chainrule.emit.writing import Writing
 from chainrule.errors import ChainruleError
@@ -29,32 +36,16 @@ from chainrule.loop_sums import sums_begun
 from chainrule.simplify.rewriting import simplify
 from chainrule.statements.request import Request
 
-__all__ = ["Fix", "Mender", "lines_written", "mended", "with_written"]
+__all__ = ["Mender"]
 
 _LONGEST = 60  # backward steps that are simplified: those of many turns of a loop take long, and say little
 _MOST_ROUNDS = 4  # faults of one candidate
-_MOST_LINES = 6  # of code to write instead of one line
 _WIDTH = 92
+_FEW_LINES = 3  # that a person wants to read in the place of one
+_SECONDS = 0.5  # of one processor for changes that are tried by running the candidate
+_MOST_CHANGES = 3000  # of those
+_MOST_LINES = 3  # other lines of the candidate that are changed
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """What to write in the place of a line of the candidate.
-
-    Attributes:
-        location: where it goes wrong.
-        text: the lines to write instead.
-        mends: the gradients that are right when the candidate is run with them.
-        tried: whether it could be run.
-        replaced: how many lines of the candidate it takes the place of.
-    """
-
-    location: Location
-    text: str
-    mends: tuple[str, ...] = ()
-    tried: bool = False
-    replaced: int = 1
 
 
 def _earlier(line: int, moved: Sequence[tuple[int, int]]) -> int:
@@ -78,22 +69,42 @@ class Mender:
         candidate: the candidate.
         forward: the forward function.
         exacts: two draws of the same sizes with general values.
+        others: draws on which a line must hold too, of other sizes.
+        kinds: what is said of each gradient.
     """
 
-    def __init__(self, candidate: Candidate, forward: Forward, exacts: Sequence[Exact]) -> None:
+    def __init__(
+        self,
+        candidate: Candidate,
+        forward: Forward,
+        exacts: Sequence[Exact],
+        others: Sequence[Exact] = (),
+        kinds: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.candidate = candidate
         self.exacts = exacts
-        first = exacts[0]
-        args, kwargs = forward.split(first.draw.arguments)
-        program = first.backward.program
-        own = material_of(forward.function, args, program, kwargs, first.backward.structure)
-        self.material: Material = replace(own, function=_Anonymous())
+        self.others = others
+        self.kinds = kinds or {}
         self.forward = forward
         self.partial: dict[str, list[Backward]] = {}
-        self.versions: list[Backward] = [first.backward]
+
+    @cached_property
+    def material(self) -> Material:
+        """What the lines of the exact backward pass are written from."""
+        first = self.exacts[0]
+        args, kwargs = self.forward.split(first.draw.arguments)
+        own = material_of(self.forward.function, args, first.backward.program, kwargs, first.backward.structure)
+        return replace(own, function=_Anonymous())
+
+    @cached_property
+    def versions(self) -> list[Backward]:
+        """The exact backward pass, simplified where that does not take long, and as it is."""
+        first = self.exacts[0].backward
+        found = [first]
         with contextlib.suppress(ChainruleError):  # the steps as they are will do
-            if len(program.steps) - first.backward.forward_steps <= _LONGEST:
-                self.versions.insert(0, sums_begun(simplify(first.backward)))
+            if len(first.program.steps) - first.forward_steps <= _LONGEST:
+                found.insert(0, sums_begun(simplify(first)))
+        return found
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
@@ -119,21 +130,129 @@ class Mender:
     def _fixed(
         self, witness: Witness, candidate: Candidate, location: Location
     ) -> tuple[Fix, Candidate, Witness] | None:
-        """The line to write at a place: the shortest one with which the candidate is right there."""
-        for text in self._texts(witness, location):
-            changed = self._replaced(candidate, witness, location, text)
+        """The line to write at a place: the first one with which the candidate is right in the end, or right there."""
+        found: tuple[Fix, Candidate, Witness] | None = None
+        for at, text, word in self._proposed(witness, candidate, location):
+            last = witness.lines.statements.get(at.line)
+            count = 1 if last is None else (last.end_lineno or at.line) - at.line + 1
+            changed = self._replaced(candidate, witness, at, text)
             again = None if changed is None else witness_of(changed, self.exacts)
             if changed is None or again is None:
                 continue
             if any(witness.is_right(n) and not again.is_right(n) for n in witness.lines.finals):
                 continue  # another gradient is right with the line that stands there
-            moved = again.locate(n for n in location.gradients if not again.is_right(n))
-            # Right in the end, or right here and wrong further on.
-            if all(witness.order(location) < again.order(m) for m in moved):
-                last = witness.lines.statements.get(location.line)
-                count = 1 if last is None else (last.end_lineno or location.line) - location.line + 1
-                return Fix(location, text, (), True, count), changed, again
-        return None
+            mended = [n for n in location.gradients if again.is_right(n)]
+            if not self._holds(changed, mended):
+                continue
+            moved = again.locate(n for n in location.gradients if n not in mended)
+            step = Fix(at, text, (), True, count, word), changed, again
+            if not moved:
+                return step
+            if found is None and all(witness.order(location) < again.order(m) for m in moved):
+                found = step  # right here, and wrong further on
+        return found
+
+    def _proposed(
+        self, witness: Witness, candidate: Candidate, location: Location
+    ) -> Iterator[tuple[Location, str, str]]:
+        """Lines to write and where: the candidate's own with a small change, or that of the exact backward pass."""
+        entry = witness.entry_at(location)
+        if entry is None:
+            return
+        places = [(location, entry), *self._others(witness, location, entry)]
+        for at, e in places:
+            if e is entry or e in witness.lines.finals.values():
+                for text, word in self._own_line_changed(witness, at, e):
+                    yield at, text, word
+        texts = self._texts(witness, location)
+        yield from ((location, t, "") for t in texts if t.count("\n") < _FEW_LINES)
+        end = time.process_time() + _SECONDS
+        for at, e in places:
+            for text, word in self._by_running(witness, candidate, at, e, end):
+                yield at, text, word
+        yield from ((location, t, "") for t in texts if t.count("\n") >= _FEW_LINES)
+
+    def _others(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[Location, Entry]]:
+        """Other lines that it may be: where the gradient is there in the end, and what is not known to be right."""
+        found: list[tuple[Location, Entry]] = []
+        for name in location.gradients[:1]:
+            final = witness.lines.finals.get(name)
+            chain = [] if final is None else witness.lines.ancestors(final)
+            number = witness.number_of(name)
+            for e in reversed(chain):
+                unknown = e.right is None and e.match is None and not e.parameter and witness.has_gradient(e)
+                lines = {entry.line, *(at.line for at, _ in found)}
+                if e.frame == entry.frame and (e is final or unknown) and e.line not in lines:
+                    known = number if e is final else -1
+                    at = replace(location, line=e.line, text=e.text, name=e.name, number=known)
+                    found.append((at, e))
+        return found[:_MOST_LINES]
+
+    def _own_line_changed(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[str, str]]:
+        """The candidate's own line with one thing changed, where that gives the right value."""
+        known = witness.references.gradients.get(location.number)
+        if known is None or entry.expression is None:
+            return []
+        statement = witness.lines.statements.get(entry.line)
+        kinds = self._said_of(location)
+        found = []
+        changes = changes_of_value(entry.expression, self._scene(witness, entry), known.values)
+        for change in sorted(changes, key=lambda c: (c.word not in kinds, c.cost)):
+            text = f"_ = {ast.unparse(change.node)}"
+            if isinstance(statement, ast.AugAssign):
+                text = _augmented(statement, entry.expression, change.node)
+            else:
+                written = _in_statement([text], statement, entry, witness.lines.spelled(entry.name, entry.line))
+                if written is None:
+                    continue
+                text = written
+            found.append((text, change.word))
+        return found
+
+    def _said_of(self, location: Location) -> set[str]:
+        """The kinds of mistakes that are suspected in what comes through a line, and those near them."""
+        said = {k for n in location.gradients for k in self.kinds.get(n, ())}
+        return said | {n for k in said for n in kind_named(k).near}
+
+    def _scene(self, witness: Witness, entry: Entry) -> Scene:
+        order = {name: entry.text.find(name) for name in entry.reads}  # its own names come first
+        before = sorted(witness.lines.before(entry), key=lambda name: order.get(name, 1000))
+        names = {name: witness.lines.spelled(name, entry.line) for name in before}
+        if self.candidate.style == "script":
+            names.update((n, n) for n in witness.references.numbers if n.isidentifier())
+        values = [witness.values(entry, k) for k in range(len(entry.values))]
+        known = {n: text for n, text in names.items() if n in values[0] and not re.search(r"\[\d+\]", n)}
+        return Scene(known, values, frozenset(n for n in known if witness.carries_gradient(n)))
+
+    def _by_running(
+        self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float
+    ) -> Iterator[tuple[str, str]]:
+        """Changes of a line whose value cannot be known alone, as one in a loop, judged by what the candidate gives."""
+        statement = witness.lines.statements.get(entry.line)
+        if statement is None or not self._can_run(candidate):
+            return
+        kinds = self._said_of(location)
+        changes = list(itertools.islice(changes_of_statement(statement, self._scene(witness, entry)), _MOST_CHANGES))
+        for change in sorted(changes, key=lambda c: (c.word not in kinds, c.cost)):
+            if time.process_time() > end:
+                return
+            text = ast.unparse(ast.fix_missing_locations(change.node))
+            changed = self._replaced(candidate, witness, location, text)
+            if changed is not None and self._right_on(changed, self.exacts[0], location.gradients):
+                yield text, change.word
+
+    def _holds(self, candidate: Candidate, names: Sequence[str]) -> bool:
+        """Whether gradients are right on draws of other sizes, too."""
+        return not names or all(self._right_on(candidate, exact, names) for exact in self.others)
+
+    @staticmethod
+    def _right_on(candidate: Candidate, exact: Exact, names: Sequence[str]) -> bool:
+        with seeded(exact.draw.seed):
+            answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
+        if answer.error is not None:
+            return False
+        trial = compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
+        return not set(names) & set(trial.wrong)
 
     def _can_run(self, candidate: Candidate) -> bool:
         return callable(getattr(candidate, "replaced", None))
@@ -241,6 +360,15 @@ class Mender:
         return given
 
 
+def _augmented(statement: ast.AugAssign, old: ast.expr, new: ast.expr) -> str:
+    """A changed value as a statement: with the same operator where what was there before is still the left operand."""
+    target = ast.unparse(statement.target)
+    kept = isinstance(old, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(new.op, type(old.op))
+    if kept and ast.unparse(new.left) == ast.unparse(old.left):  # type: ignore[attr-defined]
+        return ast.unparse(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
+    return f"{target} = {ast.unparse(new)}"
+
+
 def _likeness(text: str, other: str) -> float:
     """How much two single lines have in common, roughly: people want the one that is like their own."""
     return 0.0 if "\n" in text else round(difflib.SequenceMatcher(None, text, other).ratio(), 1)
@@ -277,108 +405,5 @@ def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry
         wanted = ast.parse(text, mode="eval").body
     except SyntaxError:
         return None
-    changed = _Swap(entry.expression, wanted).visit(statement)
+    changed = replaced(statement, entry.expression, wanted)
     return "\n".join([*before, ast.unparse(ast.fix_missing_locations(changed))])
-
-
-class _Swap(ast.NodeTransformer):
-    """Puts one expression in the place of another, in a copy of the statement around it."""
-
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self.old = old
-        self.new = new
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        if node is self.old:
-            return self.new
-        fields: dict[str, Any] = {}
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                fields[name] = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
-            else:
-                fields[name] = self.visit(value) if isinstance(value, ast.AST) else value
-        return ast.copy_location(type(node)(**fields), node)
-
-
-# ---- suspects
-def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequence[Location]) -> list[Suspect]:
-    """Suspects with the line of the candidate where they sit, and the line to write instead.
-
-    Args:
-        suspects: the suspects, likeliest first.
-        fixes: what was found to mend the candidate.
-        locations: where the candidate goes wrong.
-    """
-    return [_mended(s, fixes, locations) for s in suspects]
-
-
-def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> Suspect:
-    f = next((f for f in fixes if _concerns(f.location, s)), None)
-    at = f.location if f is not None else next((x for x in locations if _concerns(x, s)), None)
-    own = [x for x in locations if set(x.gradients) & set(s.gradients)]
-    if at is None and len(own) == 1:  # there is no other line that it can be about
-        at = own[0]
-        f = next(
-            (f for f in fixes if f.location.line == at.line and set(f.location.gradients) & set(s.gradients)), None
-        )
-    if at is not None and at.line and s.candidate_line is None:
-        s = replace(s, candidate_line=at.line, candidate_source=at.text)
-    if f is None or s.fix is not None:
-        return s
-    explained = set(s.gradients) or set(f.location.gradients)
-    return replace(s, fix=f.text, fix_holds=explained <= set(f.mends) if f.tried else None)
-
-
-def with_written(suspects: Sequence[Suspect], written: Mapping[tuple[int, str], str]) -> list[Suspect]:
-    """Suspects with the lines that ``write`` gives where there is nothing else to say.
-
-    Args:
-        suspects: the suspects.
-        written: the lines, by the line of the forward statement that they belong to and what they assign.
-    """
-    found = []
-    for s in suspects:
-        asked = [at for at in written if at[0] == s.line and at[1] in _wanted(s)]
-        whole = _with_needed(asked, written)
-        # More lines than these are no longer a line to write instead.
-        rows = whole if len(whole) <= _MOST_LINES else [at for at in written if at in asked]
-        found.append(replace(s, fix="\n".join(written[at] for at in rows) or None) if s.fix is None else s)
-    return found
-
-
-def _with_needed(asked: Iterable[tuple[int, str]], written: Mapping[tuple[int, str], str]) -> list[tuple[int, str]]:
-    """Lines with those that assign what they read, which the candidate has no name for, in their order."""
-    assigns = {at[1]: at for at in written}
-    needed, open_ = set[tuple[int, str]](), list(asked)
-    while open_:
-        at = open_.pop()
-        if at not in needed:
-            needed.add(at)
-            read = {n.id for n in ast.walk(ast.parse(written[at])) if isinstance(n, ast.Name)} - {at[1]}
-            open_ += [assigns[name] for name in read if name in assigns]
-    return [at for at in written if at in needed]
-
-
-def _concerns(location: Location, s: Suspect) -> bool:
-    """Whether a place in the candidate is that of a suspect."""
-    if s.gradients and not set(location.gradients) & set(s.gradients):
-        return False
-    return s.line is None or location.covers(s.line)
-
-
-def _wanted(s: Suspect) -> set[str]:
-    return {f"d{name}" for name in s.gradients}
-
-
-def lines_written(text: str) -> dict[tuple[int, str], str]:
-    """The lines of a backward pass by the line of the forward statement that they stand under and what they assign."""
-    found: dict[tuple[int, str], str] = {}
-    line = 0
-    for row in text.splitlines():
-        header = re.match(r"# .*\bline (\d+)", row)
-        assigned = re.match(r"([A-Za-z_]\w*) = ", row)
-        if header:
-            line = int(header[1])
-        elif assigned and line:
-            found[line, assigned[1]] = row
-    return found

@@ -107,6 +107,10 @@ class Witness:
         }
         # Variables whose gradients are passed on further back.
         self.passed_on = self.producer.keys() | set(self.backward.likes.values())
+        self._operands: dict[tuple[int, int], list[tuple[int, Entry | None]]] = {}
+        self._known: dict[tuple[int, int], dict[str, Any]] = {}
+        self._matches: dict[tuple[int, int], Match | None] = {}
+        self._carrying: dict[str, bool] = {}
 
     def locate(self, wrong: Iterable[str]) -> list[Location]:
         """Where each of these gradients goes wrong first; one record for those that go wrong at the same place."""
@@ -175,7 +179,7 @@ class Witness:
         """The variable that an entry reads with which it would be right if that were some gradient, and of what."""
         if entry.expression is None or depth > _DEEPEST:
             return None
-        values = [self._values(entry, k) for k in range(len(entry.values))]
+        values = [self.values(entry, k) for k in range(len(entry.values))]
         for e in entry.sources:
             if e.parameter or e.right or (e.match is not None and e.match.exact) or e.frame != entry.frame:
                 continue
@@ -190,7 +194,7 @@ class Witness:
         known = self.references.gradients.get(-1 if number is None else number)
         if entry.expression is None or not held or known is None or entry.meant is None:
             return False
-        values = [self._values(entry, k) for k in range(len(entry.values))]
+        values = [self.values(entry, k) for k in range(len(entry.values))]
         own = Known("value", -1, "", entry.values)
         if not self._would_be(entry, held[-1], Known("value", -1, "", held[-1].values), own, values):
             return False  # its expression cannot be evaluated
@@ -235,11 +239,13 @@ class Witness:
         fitting = [e for e in self.lines.entries if (e.line, e.name) == (location.line, location.name)]
         return fitting[-1] if fitting else None
 
-    def _gradient_of(self, name: str) -> Known | None:
+    def number_of(self, name: str) -> int:
+        """The number of an argument; -1 where there is none of this name."""
         leaves = [leaf.name for leaf in self.exacts[0].leaves]
-        if name not in leaves:
-            return None
-        return self.references.gradients.get(self.backward.wrt[leaves.index(name)].number)
+        return self.backward.wrt[leaves.index(name)].number if name in leaves else -1
+
+    def _gradient_of(self, name: str) -> Known | None:
+        return self.references.gradients.get(self.number_of(name))
 
     def _deviates(self, e: Entry, end: Match | None) -> bool:
         """Whether an entry is off in the way in which the gradient in the end is.
@@ -262,37 +268,50 @@ class Witness:
         pending = list(entry.sources)
         while pending:
             e = pending.pop()
-            if e.match is None and e.right is None and e.index not in found and self._has_gradient(e):
+            if e.match is None and e.right is None and e.index not in found and self.has_gradient(e):
                 found[e.index] = e
                 pending += e.sources
         return [found[k] for k in sorted(found)]
 
-    def _has_gradient(self, e: Entry) -> bool:
+    def carries_gradient(self, name: str) -> bool:
+        """Whether a variable holds a gradient at any time."""
+        if name not in self._carrying:
+            own = [e for e in self.lines.entries if e.name == name]
+            self._carrying[name] = any(self.has_gradient(e) for e in own[:1] + own[-1:])
+        return self._carrying[name]
+
+    def has_gradient(self, e: Entry) -> bool:
+        """Whether a gradient goes into an entry."""
         return any(a.match is not None and a.match.known.role != "value" for a in self.lines.ancestors(e))
 
     def _right_operands(self, entry: Entry) -> list[tuple[int, Entry | None]]:
         """The gradients that an entry is computed from, as they come: of which variables, and in which entry."""
-        found: list[tuple[int, Entry | None]] = []
-        self._collect(entry, found, 0)
+        found = self._collected(entry, 0)
         order = {number: self.producer.get(number, -1) for number, _ in found}
         return sorted(dict(found).items(), key=lambda pair: -order[pair[0]])
 
-    def _collect(self, entry: Entry, found: list[tuple[int, Entry | None]], depth: int) -> None:
+    def _collected(self, entry: Entry, depth: int) -> list[tuple[int, Entry | None]]:
         if depth > _DEEPEST:
-            return
-        values = [self._values(entry, k) for k in range(len(entry.values))]
+            return []
+        key = (entry.index, depth)
+        if key not in self._operands:
+            self._operands[key] = self._collect(entry, depth)
+        return self._operands[key]
+
+    def _collect(self, entry: Entry, depth: int) -> list[tuple[int, Entry | None]]:
+        found: list[tuple[int, Entry | None]] = []
 
         def visit(node: ast.expr) -> None:
             path = path_of(node)
             held = next((e for e in entry.sources if e.name == path), None)
             whole = node is entry.expression and held is None
-            match = held.match if held is not None else None if whole else self._matched(node, values)
+            match = held.match if held is not None else None if whole else self._matched(node, entry)
             if match is not None and match.known.role == "gradient" and match.known.number in self.passed_on:
                 found.append((match.known.number, held))
                 return
             if held is not None:
                 if held.match is None and not held.parameter:
-                    self._collect(held, found, depth + 1)
+                    found.extend(self._collected(held, depth + 1))
                 return
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):
@@ -300,29 +319,43 @@ class Witness:
 
         if entry.expression is not None:
             visit(entry.expression)
-            return
+            return found
         for e in entry.sources:
             if e.match is not None and e.match.known.role == "gradient" and e.match.known.number in self.passed_on:
                 found.append((e.match.known.number, e))
             elif e.match is None and not e.parameter:
-                self._collect(e, found, depth + 1)
+                found.extend(self._collected(e, depth + 1))
+        return found
 
-    def _matched(self, node: ast.expr, values: Sequence[dict[str, Any]]) -> Match | None:
+    def _matched(self, node: ast.expr, entry: Entry) -> Match | None:
+        """What a part of an entry's expression is."""
         if isinstance(node, ast.Constant):
             return None
+        key = (entry.index, id(node))
+        if key not in self._matches:
+            self._matches[key] = self._match(node, entry)
+        return self._matches[key]
+
+    def _match(self, node: ast.expr, entry: Entry) -> Match | None:
         try:
-            results = [np.asarray(evaluated(node, v)) for v in values]
+            results = [np.asarray(evaluated(node, self.values(entry, k))) for k in range(len(entry.values))]
         except NoValueError:
             return None
         if any(r.dtype.kind not in "fc" or not r.shape for r in results):
             return None
         return self.references.match(results)
 
-    def _values(self, entry: Entry, draw: int) -> dict[str, Any]:
-        known: dict[str, Any] = {k.name: k.values[draw] for k in self.references.known if k.role == "value" and k.name}
-        known.update(self.exacts[draw].draw.arguments)
-        known.update({name: e.values[draw] for name, e in self.lines.before(entry).items()})
-        return known
+    def values(self, entry: Entry, draw: int) -> dict[str, Any]:
+        """What the names in an entry's expression stand for."""
+        key = (entry.index, draw)
+        if key not in self._known:
+            known: dict[str, Any] = {
+                k.name: k.values[draw] for k in self.references.known if k.role == "value" and k.name
+            }
+            known.update(self.exacts[draw].draw.arguments)
+            known.update({name: e.values[draw] for name, e in self.lines.before(entry).items()})
+            self._known[key] = known
+        return self._known[key]
 
     # ---- the forward pass
     def place(self, number: int) -> Place:

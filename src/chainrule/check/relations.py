@@ -180,32 +180,34 @@ def _reductions(name: str, given: Arrays, exact: Arrays, note: Callable[..., Non
     """Gradients that were not summed over the axes that were broadcast."""
     if all(a.size == b.size for a, b in zip(given, exact, strict=True)):
         return
-    for how in ("sum", "mean"):
-        reduced = []
-        axes: set[tuple[int, ...]] = set()
-        for a, b in zip(given, exact, strict=True):
-            if a.ndim < b.ndim:
-                return
-            lead = a.ndim - b.ndim
-            over = tuple(range(lead)) + tuple(
-                k + lead for k, n in enumerate(b.shape) if n == 1 and a.shape[k + lead] != 1
-            )
-            if not over:
-                return
-            axes.add(over)
-            reduced.append(getattr(a, how)(axis=over).reshape(b.shape) if a.size // max(b.size, 1) else a)
-        try:
-            error = _all(reduced, exact)
-        except ValueError:
-            return
-        over = next(iter(axes))
+    bias = len(exact[0].shape) <= 1 or all(n == 1 for n in exact[0].shape[:-1])
+    kind = "bias_not_summed" if bias else "broadcast_not_reduced"
+    for over in _axes_over(given, exact):
         axis = over[0] if len(over) == 1 else over
-        bias = len(exact[0].shape) <= 1 or all(n == 1 for n in exact[0].shape[:-1])
-        kind = "bias_not_summed" if bias else "broadcast_not_reduced"
-        if how == "sum":
+        summed = [a.sum(axis=over).reshape(b.shape) for a, b in zip(given, exact, strict=True)]
+        error = _all(summed, exact)
+        if error is not None:
             note(kind, error, f"candidate.sum(axis={axis}) == exact", axis=axis, operand=name)
-            if error is not None:
-                return
+            return
+
+
+def _axes_over(given: Arrays, exact: Arrays) -> list[tuple[int, ...]]:
+    """The axes without which gradients have the shapes of the exact ones, the first axes first."""
+    more = given[0].ndim - exact[0].ndim
+    if more < 0 or any(a.ndim - b.ndim != more for a, b in zip(given, exact, strict=True)):
+        return []
+    found: list[tuple[int, ...]] = []
+    for gone in itertools.combinations(range(given[0].ndim), more):
+        kept = [k for k in range(given[0].ndim) if k not in gone]
+        ones = [k for n, k in enumerate(kept) if all(b.shape[n] == 1 for b in exact)]
+        over = tuple(sorted({*gone, *(k for k in ones if any(a.shape[k] != 1 for a in given))}))
+        left = [[n for k, n in enumerate(a.shape) if k not in over] for a in given]
+        if over and all(
+            n == [m for k, m in zip(kept, b.shape, strict=True) if k not in over]
+            for n, b in zip(left, exact, strict=True)
+        ):
+            found.append(over)
+    return found
 
 
 def factor_finding(

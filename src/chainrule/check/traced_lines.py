@@ -180,7 +180,8 @@ def _add(lines: Lines, seen: Seen, values: tuple[Any, ...]) -> Entry:
 def _connect(lines: Lines, entry: Entry) -> None:
     """What an entry reads; an argument of a function that is called may be anything that was there before."""
     known = (lines.last.get((entry.frame, n)) for n in sorted(entry.reads))
-    entry.sources = tuple(dict.fromkeys(e for e in known if e is not None))
+    if not any(isinstance(v, int) for v in entry.values):  # a length or a counter holds nothing of an array
+        entry.sources = tuple(dict.fromkeys(e for e in known if e is not None))
     lines.entries.append(entry)
 
 
@@ -232,6 +233,9 @@ def _judge_all(lines: Lines) -> None:
 def _judge(lines: Lines, e: Entry, once: bool) -> None:
     """What an entry is by value, and whether its name says that it should be something else."""
     references = lines.references
+    if any(isinstance(v, int) for v in e.values):
+        e.right = True  # a length or a counter
+        return
     if any(np.asarray(v).dtype.kind not in "fciub" for v in e.values):
         return
     e.match = references.match(e.values)

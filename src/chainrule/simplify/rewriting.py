@@ -9,6 +9,8 @@ steps as they were are among the ways, and the result is never more expensive th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -34,12 +36,13 @@ from chainrule.simplify.select import Selection, StuckError
 from chainrule.simplify.values import Ref
 from chainrule.verify import verify
 
-__all__ = ["Rewrite", "Simplified", "simplify"]
+__all__ = ["Rewrite", "Simplified", "quickly", "simplify"]
 
 _MOST_STEPS = 150  # of a backward pass that is read in several ways
 _MANY_STEPS = 400  # for which one way to start must do
 _MOST_FORMS = 5  # of which each avoids what spoilt those before
 _MOST_ATTEMPTS = 6  # at a selection, where values turn out to need each other
+_quick: ContextVar[bool] = ContextVar("chainrule_quick", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,16 @@ class Simplified(Backward):
     """
 
     rewrites: tuple[Rewrite, ...] = ()
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Within this, the first good form will do, and a better one is not looked for: that takes most of the time."""
+    token = _quick.set(True)
+    try:
+        yield
+    finally:
+        _quick.reset(token)
 
 
 def simplify(backward: Backward) -> Simplified:
@@ -111,7 +124,7 @@ def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
             continue  # something in it has no form here
         finally:
             differing = rewriting.table.differing
-            if opening == ALL and not _is_long(plain):
+            if opening == ALL and not _is_long(plain) and not _quick.get():
                 openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
 
 
@@ -123,7 +136,7 @@ def _selections(rewriting: _Rewriting, plain: Simplified) -> Iterator[tuple[Simp
         found = rewriting.run(attempt == _MOST_FORMS - 1, spoiling, banned)
         if cost_of(found)[0] > cost_of(plain)[0] + 1:
             return
-        comparison = compare(found, plain)
+        comparison = compare(found, plain, _quick.get())
         if comparison.as_good:
             yield found, comparison.safer
             return
@@ -132,7 +145,7 @@ def _selections(rewriting: _Rewriting, plain: Simplified) -> Iterator[tuple[Simp
             if attempt == _MOST_FORMS - 1:
                 return
             found = rewriting.run(True, spoiling, banned)
-            comparison = compare(found, plain)
+            comparison = compare(found, plain, _quick.get())
             if comparison.as_good:
                 yield found, comparison.safer
             return
@@ -150,7 +163,7 @@ class _Rewriting:
         self.reader = Reader(backward, ALGEBRA)
         self.table = self.reader.table
         self.table.opening = opening
-        self._starts = (False,) if self.table.steps > _MANY_STEPS else (False, True)
+        self._starts = (False,) if _quick.get() or self.table.steps > _MANY_STEPS else (False, True)
 
     def prepare(self) -> None:
         """Read the steps, and find further ways of computing what they compute."""
@@ -187,7 +200,7 @@ class _Rewriting:
                     selection.improve()
                 # With signs moved about, a first choice is poor more often than good.
                 estimates.choices.sign()
-                for selection in selections:
+                for selection in selections if not _quick.get() else ():
                     perturb(selection)
             except StuckError as stuck:
                 estimates.untie(stuck.number if attempt + 2 < _MOST_ATTEMPTS else None)

@@ -176,6 +176,8 @@ def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
     for name, value in list(frame.f_locals.items()):
         if module and name.startswith("__"):
             continue
+        if type(value) is int:
+            yield name, value
         yield from _parts(name, value, 2)
 
 

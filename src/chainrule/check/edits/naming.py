@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.check.edits.base import Base, Edit, axes_of
 from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
+from chainrule.check.edits.turns import Turns
 from chainrule.check.edits.wrong_operands import other_operand
 from chainrule.check.findings import Place, part_of, place_of
 from chainrule.ir import Const, Step, Var
@@ -218,7 +219,16 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
             return "treats_stat_as_constant"
         if word == "detach" and np.ndim(c.base.values[through.outputs[0].number]) < 2 and _from_statistic(c, through):
             return "missing_var_path" if _squares(c, through) else "treats_stat_as_constant"
-    return "missing_path"
+    return "truncated_recurrence" if word == "drop term" and _is_whole_carry(c, n) else "missing_path"
+
+
+def _is_whole_carry(c: Context, n: int) -> bool:
+    """Whether a share that is left out in every turn of a loop is all that comes from the turn behind."""
+    if len(c.edit.changes) < 2 or not 0 <= n < len(c.step.inputs):
+        return False
+    through = _owner_of_share(c, c.operand(n).number)
+    whose = next((c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose), None)
+    return through >= 0 and whose is not None and Turns(c.wiring).carries_alone(through, whose)
 
 
 def _is_repeated(c: Context) -> bool:

@@ -116,6 +116,14 @@ class Turns:
         """How many turns there are where a backward step belongs, and which one is its own."""
         return self.place.get(self.origin.get(k, -1))
 
+    def carries_alone(self, through: int, number: int) -> bool:
+        """Whether a forward step is the only one in the turn behind that reads what a turn has made."""
+        own, later = self.place.get(self.wiring.made_by.get(number, -1)), self.place.get(through)
+        if own is None or later is None or own[0] != later[0] or later[1] != own[1] + 1:
+            return False
+        owners = {owner for owner, _ in self.wiring.backward.contributions.get(number, ())}
+        return not any(self.place.get(owner) == later for owner in owners - {through})
+
     @cached_property
     def families(self) -> dict[int, list[Family]]:
         """By the number of turns what the steps of the loop read and make, each of them once."""

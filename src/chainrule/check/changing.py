@@ -1,0 +1,148 @@
+"""What can be written where a line of a candidate stands, and what the line may lack."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Change", "Scene", "Values", "called", "factors", "is_float", "replaced", "scene_name", "with_all"]
+
+Values = Mapping[str, Any]
+_SAME_LENGTH = 2  # axes of one length that are tried
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an expression or statement.
+
+    Attributes:
+        make: makes what stands there then, which takes longer than to think of it.
+        word: what was changed, as a word of the vocabulary of mistakes.
+        cost: how far-fetched it is.
+    """
+
+    make: Callable[[], Any]
+    word: str
+    cost: float
+
+    @property
+    def node(self) -> Any:
+        """What stands there then."""
+        return self.make()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What can be written where a line stands.
+
+    Attributes:
+        names: the variables that there are, as they are written, by what :func:`path_of` gives.
+        values: of all names, on each draw.
+        gradients: the variables that hold gradients.
+    """
+
+    names: Mapping[str, str]
+    values: Sequence[Values]
+    gradients: frozenset[str] = frozenset()
+
+    def value(self, name: str) -> Any:
+        """What a variable is on the first draw."""
+        return self.values[0].get(name)
+
+
+def scene_name(scene: Scene, name: str) -> ast.expr:
+    """A variable as it is written."""
+    return ast.parse(scene.names[name], mode="eval").body
+
+
+# ---- what a line may lack as a factor
+def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
+    """What an expression may lack as a factor or, where the second part is true, below a fraction."""
+    for name in scene.names:
+        value = scene.value(name)
+        if np.ndim(value) == 0 and _is_number(value):
+            node = scene_name(scene, name)
+            yield node, True, 0.1, "missing_scale"
+            yield node, False, 0.1, "missing_scale"
+            yield called("sqrt", node), True, 0.3, "missing_scale"
+            yield ast.BinOp(ast.Constant(1), ast.Sub(), node), False, 0.4, "missing_scale"
+    counts: dict[int, int] = {}
+    for name in scene.names:
+        value = scene.value(name)
+        if not isinstance(value, np.ndarray) or not value.ndim:
+            continue
+        node = scene_name(scene, name)
+        lengths: list[ast.expr] = [
+            ast.Subscript(ast.Attribute(node, "shape", ast.Load()), ast.Constant(k), ast.Load())
+            for k in range(value.ndim)
+        ]
+        if value.ndim > 1:
+            lengths.append(ast.Attribute(node, "size", ast.Load()))
+        for length, size in zip(lengths, [*value.shape, value.size], strict=False):
+            counts[size] = counts.get(size, 0) + 1
+            if counts[size] > _SAME_LENGTH:
+                continue
+            yield length, True, 0.3, "missing_mean"
+            yield length, False, 0.4, "extra_batch_mean"
+            yield called("sqrt", length), True, 0.5, "missing_scale"
+    yield ast.Constant(2), False, 0.25, "factor_2_missing"
+    yield ast.Constant(2), True, 0.35, "extra_factor"
+    for name in scene.names:
+        value = scene.value(name)
+        if not isinstance(value, np.ndarray) or not value.ndim:
+            continue
+        node = scene_name(scene, name)
+        if is_float(value) or value.dtype.kind == "b":
+            yield node, False, 0.2, "missing_scale"
+            yield node, True, 0.3, "missing_scale"
+        if not is_float(value):
+            continue
+        one, zero, two = ast.Constant(1), ast.Constant(0), ast.Constant(2)
+        yield ast.Compare(node, [ast.Gt()], [zero]), False, 0.2, "missing_relu_mask"
+        yield ast.BinOp(one, ast.Sub(), ast.BinOp(node, ast.Pow(), two)), False, 0.2, "missing_activation_grad"
+        logistic = ast.BinOp(node, ast.Mult(), ast.BinOp(one, ast.Sub(), node))
+        yield logistic, False, 0.2, "missing_activation_grad"
+        yield ast.BinOp(one, ast.Sub(), node), False, 0.3, "missing_local_derivative"
+        yield called("sign", node), False, 0.4, "missing_local_derivative"
+        yield called("cos", node), False, 0.5, "missing_local_derivative"
+        yield called("exp", node), False, 0.5, "missing_local_derivative"
+        yield ast.BinOp(node, ast.Pow(), two), True, 0.5, "wrong_power"
+        if value.ndim == 1:
+            rows = ast.Tuple([ast.Slice(), ast.Constant(None)], ast.Load())
+            column = ast.Subscript(node, rows, ast.Load())
+            yield column, False, 0.4, "missing_weight"
+            yield column, True, 0.5, "missing_weight"
+
+
+def called(name: str, node: ast.expr) -> ast.expr:
+    """A call of a function of NumPy."""
+    return ast.Call(ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()), [node], [])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def is_float(value: Any) -> bool:
+    """Whether a value is of real numbers."""
+    return np.asarray(value).dtype.kind == "f"
+
+
+# ---- copies with something else in them
+def replaced(whole: Any, old: ast.AST, new: ast.AST) -> Any:
+    """A copy of a node with one inside of it replaced."""
+    return with_all(whole, {id(old): new})
+
+
+def with_all(node: Any, new: Mapping[int, ast.AST]) -> Any:
+    """A copy of a node with those inside of it replaced that are given by what they are."""
+    if id(node) in new:
+        return new[id(node)]
+    if not isinstance(node, ast.AST):
+        return [with_all(x, new) for x in node] if isinstance(node, list) else node
+    copied = type(node)(**{name: with_all(value, new) for name, value in ast.iter_fields(node)})
+    return ast.copy_location(copied, node)

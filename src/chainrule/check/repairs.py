@@ -1,0 +1,412 @@
+"""Small changes of one line of a candidate, and which of them gives what the line should compute.
+
+People want to see their own line again with the one thing changed that is wrong with it.  The line is known, what it
+should compute is known, and so is what everything that it reads was; so each small change is evaluated, and those that
+give the right value are proposed, the smallest first.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.changing import Change, Scene, Values, factors, is_float, replaced, scene_name, with_all
+from chainrule.check.evaluating import NoValueError, evaluated, path_of
+from chainrule.check.matching import is_close
+
+__all__ = ["changes_of_statement", "changes_of_value"]
+
+_MOST = 2500  # changes of one expression that are evaluated
+_SECONDS = 0.35  # of one processor, for one expression
+_FEW = 6  # that are handed on
+_MOST_GROUPS = 20  # of counters in an index that are multiplied by a stride
+_REDUCTIONS = frozenset(("sum", "mean"))
+
+
+def changes_of_value(expression: ast.expr, scene: Scene, right: Sequence[Any]) -> list[Change]:
+    """The small changes of an expression that give the right value on every draw, the smallest first.
+
+    Args:
+        expression: what is assigned.
+        scene: what can be read.
+        right: what it should be, on each draw.
+    """
+    found: list[Change] = []
+    end = time.process_time() + _SECONDS
+    for number, change in enumerate(_changes(expression, scene)):
+        if number > _MOST or (number % 50 == 0 and time.process_time() > end):
+            break
+        node = change.node
+        if _gives(node, scene.values, right):
+            found.append(Change(partial(_same, node), change.word, change.cost))
+            if len(found) >= 4 * _FEW:
+                break
+    if not found:
+        found = list(_multiples_of_terms(expression, scene, right))
+    return sorted(found, key=lambda c: c.cost)[:_FEW]
+
+
+def _gives(node: ast.expr, values: Sequence[Values], right: Sequence[Any]) -> bool:
+    try:
+        return all(is_close(evaluated(node, v), r) for v, r in zip(values, right, strict=True))
+    except NoValueError:
+        return False
+
+
+# ---- changes of expressions
+def _changes(whole: ast.expr, scene: Scene) -> Iterator[Change]:
+    """Small changes, the likeliest ones first."""
+    nodes = list(_parts(whole))
+    for make in (_operators, _calls, _left_out, _signs):
+        for node in nodes:
+            for new, word, cost in make(node, scene):
+                yield Change(partial(replaced, whole, node, new), word, cost)
+    lacking = list(factors(scene))
+    places = [whole, *(n for n in nodes if n is not whole and isinstance(n, ast.BinOp | ast.Call | ast.Subscript))]
+    names = [n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and path_of(n) in scene.names]
+    for node in [*places, *names]:
+        inner = 0.0 if node is whole else 0.1
+        for factor, below, cost, word in lacking:
+            operator = ast.Div() if below else ast.Mult()
+            new = ast.BinOp(node, operator, factor)
+            yield Change(partial(replaced, whole, node, new), word, cost + inner)
+    arrays = [n for n in scene.names if np.ndim(scene.value(n)) and is_float(scene.value(n))]
+    for node in names:
+        own = scene.value(path_of(node) or "")
+        for name in arrays:
+            if name != path_of(node) and np.shape(scene.value(name)) == np.shape(own):
+                yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", 0.5)
+    carrying = [n for n in nodes if n is not whole and _holds_gradient(n, scene)]
+    for node in [whole, *carrying]:
+        for name in arrays:
+            cost = 0.4 + 0.1 * (node is not whole) - 0.2 * (name in scene.gradients)
+            added = scene_name(scene, name)
+            yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Add(), added)), "missing_path", cost)
+            yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Sub(), added)), "missing_path", cost + 0.1)
+    scalars = [n for n in scene.names if np.ndim(scene.value(n)) == 0 and is_float(scene.value(n))]
+    for name in arrays:
+        for scalar in scalars:
+            for two in (False, True):
+                product: ast.expr = ast.BinOp(scene_name(scene, scalar), ast.Mult(), scene_name(scene, name))
+                product = ast.BinOp(ast.Constant(2), ast.Mult(), product) if two else product
+                total = ast.BinOp(whole, ast.Add(), product)
+                yield Change(partial(_same, total), "missing_reg_grad", 0.7 + 0.1 * two)
+
+
+def _same(node: Any) -> Any:
+    return node
+
+
+def _holds_gradient(node: ast.expr, scene: Scene) -> bool:
+    return any(path_of(n) in scene.gradients for n in ast.walk(node))
+
+
+def _parts(whole: ast.expr) -> Iterator[ast.expr]:
+    """The expressions inside of one that are computed with, itself first; not indices and axes."""
+    yield whole
+    for name, field in ast.iter_fields(whole):
+        if (isinstance(whole, ast.Subscript) and name == "slice") or getattr(whole, "attr", "") == "shape":
+            continue
+        for child in field if isinstance(field, list) else [field]:
+            if isinstance(child, ast.expr):
+                yield from _parts(child)
+
+
+def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """Other operators, and operands turned about."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        left, right = node.left, node.right
+        for a in _turned(left):
+            yield ast.BinOp(a, ast.MatMult(), right), "missing_transpose", 0.0
+        for b in _turned(right):
+            yield ast.BinOp(left, ast.MatMult(), b), "missing_transpose", 0.0
+        yield ast.BinOp(right, ast.MatMult(), left), "wrong_operand_order", 0.1
+        for a in _turned(left):
+            yield ast.BinOp(right, ast.MatMult(), a), "wrong_operand_order", 0.2
+            for b in _turned(right):
+                yield ast.BinOp(a, ast.MatMult(), b), "missing_transpose", 0.2
+                yield ast.BinOp(b, ast.MatMult(), a), "wrong_operand_order", 0.3
+        for b in _turned(right):
+            yield ast.BinOp(b, ast.MatMult(), left), "wrong_operand_order", 0.2
+        yield ast.BinOp(left, ast.Mult(), right), "matmul_instead_of_elementwise", 0.3
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield ast.BinOp(node.left, ast.Div(), node.right), "wrong_local_derivative", 0.3
+        for a in (node.left, *_turned(node.left)):
+            for b in (node.right, *_turned(node.right)):
+                yield ast.BinOp(a, ast.MatMult(), b), "elementwise_instead_of_matmul", 0.2
+                yield ast.BinOp(b, ast.MatMult(), a), "elementwise_instead_of_matmul", 0.3
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+        for power in (1, 2, 3, -1, -2, 0.5, -0.5, 1.5, -1.5):
+            if power != node.right.value:
+                yield ast.BinOp(node.left, ast.Pow(), ast.Constant(power)), "wrong_power", 0.2
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for operator in (ast.Gt(), ast.Lt(), ast.GtE(), ast.LtE(), ast.Eq(), ast.NotEq()):
+            if type(operator) is not type(node.ops[0]):
+                yield ast.Compare(node.left, [operator], node.comparators), "inverted_mask", 0.1
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        for value in dict.fromkeys((1, 2, 0.5, 3, 4, -node.value, 2 * node.value, node.value / 2)):
+            if value != node.value:
+                yield ast.Constant(value), "wrong_constant_value", 0.3
+
+
+def _turned(node: ast.expr) -> Iterator[ast.expr]:
+    """An operand of a matrix product with its last two axes exchanged."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "swapaxes":
+        yield node.func.value
+    else:
+        yield ast.Attribute(node, "T", ast.Load())
+        axes: list[ast.expr] = [ast.Constant(-1), ast.Constant(-2)]
+        yield ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), axes, [])
+
+
+def _calls(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """Reductions along other axes, and products that are written as calls."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if isinstance(node, ast.BinOp | ast.Name | ast.Attribute):
+            for axis in (0, 1, -1):
+                for keep in (False, True):
+                    yield _reduced(node, axis, keep), "broadcast_not_reduced", 0.3
+            for axes in ((0, 1), (0, 2), (0, 2, 3)):
+                yield _reduced(node, axes, False), "broadcast_not_reduced", 0.4
+        return
+    if node.func.attr == "dot":
+        yield from _dots(node, node.func, scene)
+    if node.func.attr in _REDUCTIONS:
+        yield from _reductions(node, node.func)
+
+
+def _dots(node: ast.Call, function: ast.Attribute, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    module = _is_module(function.value)
+    operands = node.args if module else [function.value, *node.args]
+    if len(operands) != 2:
+        return
+    for new, word, cost in _operators(ast.BinOp(operands[0], ast.MatMult(), operands[1]), scene):
+        if isinstance(new, ast.BinOp) and isinstance(new.op, ast.MatMult):
+            yield _as_dot(new, node, module), word, cost
+
+
+def _reductions(node: ast.Call, function: ast.Attribute) -> Iterator[tuple[ast.expr, str, float]]:
+    keep = next((k.value for k in node.keywords if k.arg == "keepdims"), None)
+    kept_axis = isinstance(keep, ast.Constant) and bool(keep.value)
+    arguments = node.args[:1] if _is_module(function.value) else []
+    others = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
+    axes: tuple[Any, ...] = (0, 1, 2, -1, -2, None, (0, 1), (0, 2), (0, 2, 3), (1, 2))
+    for axis, keeps in itertools.product(axes, (True, False)):
+        keywords = [*others]
+        if axis is not None:
+            keywords.append(ast.keyword("axis", _constant(axis)))
+        if keeps:
+            keywords.append(ast.keyword("keepdims", ast.Constant(True)))
+        yield ast.Call(function, arguments, keywords), "wrong_axis", 0.1 + 0.1 * (keeps != kept_axis)
+    summed = function.attr == "sum"
+    changed = ast.Attribute(function.value, "mean" if summed else "sum", ast.Load())
+    yield ast.Call(changed, node.args, node.keywords), "missing_mean" if summed else "extra_batch_mean", 0.1
+    yield arguments[0] if arguments else function.value, "summed_all_axes", 0.3
+
+
+def _is_module(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("np", "numpy")
+
+
+def _as_dot(product: ast.BinOp, call: ast.Call, module: bool) -> ast.expr:
+    if module:
+        return ast.Call(call.func, [product.left, product.right], [])
+    return ast.Call(ast.Attribute(product.left, "dot", ast.Load()), [product.right], [])
+
+
+def _constant(value: Any) -> ast.expr:
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _reduced(node: ast.expr, axis: Any, keep: bool) -> ast.expr:
+    keywords = [ast.keyword("axis", _constant(axis))]
+    if keep:
+        keywords.append(ast.keyword("keepdims", ast.Constant(True)))
+    return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
+
+
+def _left_out(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """A factor, a term or a function that should not be there."""
+    if isinstance(node, ast.BinOp):
+        times = isinstance(node.op, ast.Mult | ast.Div | ast.Pow)
+        word = "extra_factor" if times else "extra_term"
+        yield node.left, word, 0.2
+        if not isinstance(node.op, ast.Div | ast.Pow):
+            yield node.right, word, 0.2
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield node.value, "missing_transpose", 0.1
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        left, right = next(_turned(node.left)), next(_turned(node.right))
+        yield ast.BinOp(right, ast.MatMult(), left), "transposed", 0.05
+    turned = isinstance(node, ast.Attribute) and node.attr == "T"
+    known = scene.value(path_of(node) or "")
+    if isinstance(node, ast.Name | ast.Attribute | ast.BinOp | ast.Call) and not turned and np.ndim(known) != 1:
+        yield ast.Attribute(node, "T", ast.Load()), "transposed", 0.1
+        backwards = ast.Slice(None, None, ast.Constant(-1))
+        yield ast.Subscript(node, backwards, ast.Load()), "not_reversed", 0.4
+
+
+def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield node.operand, "sign_flipped", 0.0
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+        yield ast.BinOp(node.left, other, node.right), "sign_flipped_term", 0.0
+        if isinstance(node.op, ast.Sub):
+            yield ast.BinOp(node.right, ast.Sub(), node.left), "sign_flipped", 0.0
+    elif isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Attribute):
+        yield ast.UnaryOp(ast.USub(), node), "sign_flipped", 0.1
+
+
+# ---- sums
+def _multiples_of_terms(whole: ast.expr, scene: Scene, right: Sequence[Any]) -> Iterator[Change]:
+    """A sum whose terms lack a factor each: what they are multiplied by is solved for, and found among the factors."""
+    terms = _terms(whole)
+    if not 2 <= len(terms) <= 4:
+        return
+    solved = []
+    for values, wanted in zip(scene.values, right, strict=True):
+        try:
+            parts = [np.broadcast_to(np.asarray(evaluated(t, values), float), np.shape(wanted)) for t, _ in terms]
+        except (NoValueError, ValueError, TypeError):
+            return
+        rows = np.stack([p.ravel() for p in parts], axis=1)
+        if rows.shape[0] <= len(terms):
+            return
+        solution, *_ = np.linalg.lstsq(rows, np.ravel(wanted), rcond=None)
+        if not is_close(rows @ solution, np.ravel(wanted)):
+            return
+        solved.append(solution)
+    new: list[tuple[ast.expr, bool]] = []
+    word = ""
+    for k, (term, plus) in enumerate(terms):
+        own = [float(s[k]) * (1 if plus else -1) for s in solved]
+        if all(abs(c - 1) < 1e-7 for c in own):
+            new.append((term, plus))
+            continue
+        negative = all(c < 0 for c in own)
+        sizes = [abs(c) for c in own]
+        factor = None if all(abs(c - 1) < 1e-7 for c in sizes) else _factor_of(sizes, scene)
+        if factor is None and not all(abs(c - 1) < 1e-7 for c in sizes):
+            return
+        word = word or (factor[2] if factor is not None else "sign_flipped_term")
+        if factor is not None:
+            term = ast.BinOp(term, ast.Div() if factor[1] else ast.Mult(), factor[0])
+        new.append((term, plus != negative))
+    total: ast.expr = new[0][0] if new[0][1] else ast.UnaryOp(ast.USub(), new[0][0])
+    for term, plus in new[1:]:
+        total = ast.BinOp(total, ast.Add() if plus else ast.Sub(), term)
+    if word and _gives(total, scene.values, right):
+        yield Change(partial(_same, total), word, 0.6)
+
+
+def _factor_of(sizes: Sequence[float], scene: Scene) -> tuple[ast.expr, bool, str] | None:
+    for node, below, _, word in factors(scene):
+        try:
+            values = [evaluated(node, v) for v in scene.values]
+        except NoValueError:
+            continue
+        if all(np.ndim(v) == 0 for v in values) and all(
+            v and abs((1 / v if below else v) - c) < 1e-7 * c for v, c in zip(values, sizes, strict=True)
+        ):
+            return node, below, word
+    return None
+
+
+def _terms(node: ast.expr, plus: bool = True) -> list[tuple[ast.expr, bool]]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        right = plus if isinstance(node.op, ast.Add) else not plus
+        return [*_terms(node.left, plus), *_terms(node.right, right)]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _terms(node.operand, not plus)
+    return [(node, plus)]
+
+
+# ---- changes of statements, which are judged by running the candidate
+Make = Callable[[Any, ast.expr], ast.stmt]
+
+
+def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
+    """Small changes of a statement in a loop, or of one that writes into a part of an array; the likeliest first."""
+    found = _target(statement)
+    if found is None:
+        return
+    target, value, make = found
+    if isinstance(statement, ast.Assign):
+        yield Change(partial(ast.AugAssign, target, ast.Add(), value), "overwrites_instead_of_accumulates", 0.0)
+    if isinstance(statement, ast.AugAssign):
+        if isinstance(target, ast.Subscript) and not _has_slice(target.slice):
+            scatter = ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load())
+            call = ast.Call(scatter, [target.value, target.slice, value], [])
+            yield Change(partial(ast.Expr, call), "duplicate_index_overwrite", 0.0)
+        yield Change(partial(ast.Assign, [target], value), "accumulates_instead_of_overwrites", 0.1)
+        yield from _of_a_part(target, value, make, scene)
+    numbers = [n for n in scene.names if type(scene.value(n)) is int and n.isidentifier() and n != "_"]
+    if isinstance(target, ast.Subscript):
+        for index, word, cost in _indices(target.slice, numbers):
+            part = ast.Subscript(target.value, index, ast.Store())
+            yield Change(partial(make, part, value), word, cost)
+    for change in _changes(value, scene):
+        yield Change(partial(_made, make, target, change), change.word, change.cost)
+
+
+def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
+    """What a statement writes to, what it writes, and the same statement for others."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
+        return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
+    if isinstance(statement, ast.AugAssign):
+        return statement.target, statement.value, lambda t, v: ast.AugAssign(t, statement.op, v)
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if ast.unparse(call.func) in ("np.add.at", "numpy.add.at") and len(call.args) == 3:
+            first, index, value = call.args
+            return first, value, lambda t, v: ast.Expr(ast.Call(call.func, [t, index, v], []))
+    return None
+
+
+def _has_slice(index: ast.expr) -> bool:
+    return any(isinstance(n, ast.Slice) for n in (index.elts if isinstance(index, ast.Tuple) else [index]))
+
+
+def _of_a_part(target: ast.expr, value: ast.expr, make: Make, scene: Scene) -> Iterator[Change]:
+    """What is added to a whole array, and belongs to a part of it: all but the row or column of a bias."""
+    own = scene.value(path_of(target) or "")
+    if not np.ndim(own):
+        return
+    one = ast.Constant(1)
+    parts: list[ast.expr] = [ast.Slice(one, None), ast.Slice(None, ast.Constant(-1))]
+    if np.ndim(own) == 2:
+        parts += [ast.Tuple([ast.Slice(), p], ast.Load()) for p in parts]
+    same = [n for n in _parts(value) if np.shape(scene.value(path_of(n) or "")) == np.shape(own)]
+    for part in parts:
+        changed = with_all(value, {id(n): ast.Subscript(n, part, ast.Load()) for n in same})
+        yield Change(partial(make, ast.Subscript(target, part, ast.Store()), changed), "extra_term", 0.1)
+
+
+def _made(make: Make, target: ast.expr, change: Change) -> ast.stmt:
+    return make(target, change.node)
+
+
+def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr, str, float]]:
+    """Indices with each counter multiplied by a number, as a stride, or one further or less far."""
+    counters = [n for n in ast.walk(index) if isinstance(n, ast.Name)]
+    names = list(dict.fromkeys(n.id for n in counters))
+    for stride in numbers:
+        if stride in names:
+            continue
+        groups = [g for k in (2, 1, 3) for g in itertools.combinations(names, k)]
+        for group in groups[:_MOST_GROUPS]:
+            step = ast.Name(stride, ast.Load())
+            new = {id(n): ast.BinOp(n, ast.Mult(), step) for n in counters if n.id in group}
+            yield with_all(index, new), "stride_ignored", 0.1
+    for node in counters:
+        for by in (ast.Add(), ast.Sub()):
+            yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1))), "off_by_one_index", 0.2
