@@ -189,6 +189,8 @@ class Choices:
         if scale != UNIT:
             if value.kind != "leaf":
                 found.append(Choice("scale", priced(one, size), ((number, UNIT),), (scale, None)))
+                if self.signed and scale != _MINUS:
+                    found.append(Choice("scale", priced(one, size), ((number, _MINUS),), (times(_MINUS, scale), None)))
             if scale.number < 0:
                 found.append(Choice("scale", priced(one, size), ((number, times(_MINUS, scale)),), (_MINUS, None)))
         self._scales[number] = self._scales.get(number, 0) + 1
@@ -373,6 +375,14 @@ class Choices:
             found.append(Choice(kind, priced(operations, arithmetic), self._instances(moved), (details, moved), recipe))
         if kind == "reduce":
             found += self._means(operands[0], scale, recipe, arithmetic)
+        elif kind == "matmul" and self.signed and scale.number < 0 and scale != _MINUS:
+            # One matrix with the other sign, which may be needed so, and the other one with the rest of the scale.
+            (a, u), (b, v) = operands
+            size = times(_MINUS, scale)
+            for first, second in ((_MINUS, size), (size, _MINUS)):
+                moved = [(times(a, first), u), (times(b, second), v)]
+                cost = priced(operations, arithmetic)
+                found.append(Choice(kind, cost, self._instances(moved), (details, moved), recipe))
         return found
 
     def _jointly(self, value: Value, scale: Coefficient, recipe: Recipe) -> list[Choice]:

@@ -144,6 +144,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: (x - y).sum(0),
     ),
     Identity(
+        "sums along two axes merged", "B", "a matrix and the transpose of another are added before they are summed",
+        lambda x, y, s, m: x.sum(0) - y.T.sum(1),
+        lambda x, y, s, m: (x - y).sum(0),
+    ),
+    Identity(
         "sums of what is the same", "B", "with axes exchanged it is the same or its opposite, and so is its sum",
         lambda x, y, s, m: (x[:, None] - x[None]).sum(0),
         lambda x, y, s, m: -(x[:, None] - x[None]).sum(1),

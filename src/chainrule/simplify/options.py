@@ -43,6 +43,7 @@ class _Options(Making):
         ways: dict[str, tuple[Callable[[Value], None], ...]] = {
             "sum": (
                 partial(saturated_sum, self),
+                self._view_of_sum,
                 self._factored,
                 self._matmul_sides,
                 self._part_sums,
@@ -52,7 +53,6 @@ class _Options(Making):
                 partial(tied_with_clipped, self),
                 partial(logistic_by_cases, self),
                 partial(scalar_options, self),
-                self._view_of_sum,
                 self._opened,
             ),
             "prod": (
@@ -98,6 +98,11 @@ class _Options(Making):
         if 1 < len(shared) <= 4:
             subsets += [(f,) for f in shared.items()]
             subsets += [tuple(f for f in shared.items() if f is not g and f != g) for g in shared.items()]
+        elif len(shared) == 1:
+            ((f, p),) = shared.items()
+            if abs(p) > 1:  # the rest may be there already: x**2 * a + x**2 * b is x * (x * a + x * b)
+                unit = 1 if p > 0 else -1
+                subsets += [((f, unit),), ((f, p - unit),)]
         for factors in subsets:
             key = (group, tuple((f.number, p) for f, p in factors))
             if key in seen or not factors:

@@ -206,8 +206,22 @@ def _turn(selection: Selection, x: Instance) -> None:
     if x in selection.roots or selection.chosen[x].cost < OPERATION:
         return
     least = min((o.cost for o in selection.choices.of(_times(x, _MINUS)) if x not in o.children), default=None)
-    if least is not None and least <= selection.chosen[x].cost - OPERATION:
+    own = selection.chosen[x]
+    spared = OPERATION if any(_is_turned(selection, c) for c in own.children) else 0
+    if least is not None and least <= own.cost + spared - OPERATION:
         _move(selection, x, _MINUS)
+
+
+def _is_turned(selection: Selection, x: Instance) -> bool:
+    """Whether an operation is spent on the sign of an instance, or of what it is made of, for one use."""
+    for _ in range(_DEEPEST):
+        if x[1].number > 0 or selection.uses.get(x, 0) != 1:
+            return False
+        option = selection.chosen[x]
+        if option.kind in ("scale", "prod") and option.payload[0] == _MINUS:
+            return option.cost >= OPERATION
+        x = next((c for c in option.children if c[1].number < 0), x)
+    return False
 
 
 def _hand_on(selection: Selection) -> None:
@@ -217,17 +231,18 @@ def _hand_on(selection: Selection) -> None:
         factor = _factor(selection, top) if selection.uses.get(top, 0) else None
         if factor is None:
             continue
-        factor = factor if factor == _MINUS else Coefficient(abs(factor.number), factor.atoms)
+        size = factor if factor == _MINUS else Coefficient(abs(factor.number), factor.atoms)
         level = list(selection.chosen[top].children)
         for _ in range(_DEEPEST):
             level = list(dict.fromkeys(level))
             for x in level:
-                needed = selection.uses.get(x, 0) and x not in selection.roots
-                if not needed or (x, factor) in tried or len(tried) > _MOST_MOVED:
-                    continue
-                tried.add((x, factor))
-                if selection.chosen[x].cost >= OPERATION:
-                    _move(selection, x, factor)
+                for moved in (size,) if factor == size else (size, factor):
+                    needed = selection.uses.get(x, 0) and x not in selection.roots
+                    if not needed or (x, moved) in tried or len(tried) > _MOST_MOVED:
+                        continue
+                    tried.add((x, moved))
+                    if selection.chosen[x].cost >= OPERATION:
+                        _move(selection, x, moved)
             level = [c for x in level if selection.uses.get(x, 0) for c in selection.chosen[x].children]
 
 
@@ -248,7 +263,17 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     moves: dict[Instance, Choice] = {}
     if not _redirected(selection, x, factor, moves, _users(selection), set()):
         return False
+    moved = _times(x, factor)
+    if moved not in moves and not selection.uses.get(moved, 0):
+        # While some still need the value as it is, its multiple would be made of it.
+        direct = [o for o in selection.choices.of(moved) if x not in o.children]
+        if direct:
+            moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))))
     return _attempt(selection, [*reversed(moves.items())], True)
+
+
+def _new(selection: Selection, option: Choice) -> list[Instance]:
+    return [c for c in option.children if not selection.uses.get(c, 0)]
 
 
 def _users(selection: Selection) -> dict[Instance, list[Instance]]:
@@ -279,7 +304,7 @@ def _redirected(
             continue
         without.add(u)
         # A difference may be needed with the other sign: where it is c * (a - b), it is made of c * b and c * a.
-        for scale in (factor,) if factor == _MINUS else (factor, times(_MINUS, factor)):
+        for scale in (factor,) if factor == _MINUS else (factor, times(_MINUS, factor), _MINUS):
             other = _times(u, scale)
             option = _turned(selection, other, y, factor)
             more, left = dict(moves), set(without)

@@ -30,6 +30,7 @@ def merge_reductions(options: Making, value: Value) -> None:
                 ):
                     if j > axes[0] and ((j,), shape) in groups:
                         groups[(j,), shape].setdefault(k, (times(c, Coefficient(Fraction(sign))), other))
+    _turned_sums(options, value, groups)
     for (axes, _), group in groups.items():
         dims = next(iter(group.values()))[1].dims
         if len(group) < 2:
@@ -47,6 +48,36 @@ def merge_reductions(options: Making, value: Value) -> None:
                 options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, "sums along an axis merged")
             else:
                 options.same(value, (c, merged), "sums along an axis merged")
+
+
+def _turned_sums(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) -> None:
+    """``a.sum(0) - b.sum(1)`` is ``(a - b.T).sum(0)``, for matrices of which the axes have the same lengths."""
+    table = options.table
+    for (axes, _), down in groups.items():
+        for (others, _), across in groups.items() if axes == (0,) else ():
+            used = {*down, *across}
+            columns = [v for _, v in across.values()]
+            dims = next(iter(down.values()))[1].dims
+            if others != (1,) or len(used) != len(down) + len(across) or any(len(v.dims) != 2 for v in columns):
+                continue
+            if len(dims) != 2 or any(v.dims[::-1] != dims for v in columns):
+                continue
+
+            def make(a: Any = down, b: Any = across) -> Ref:
+                turned = [(times(c, k), w) for c, v in b.values() for k, w in (table.turned(v),)]
+                return table.add((*a.values(), *turned))
+
+            c, inner = options.making(value, make)
+            if inner is table.one or inner.dims != dims or not c.number or not inner.floating:
+                continue
+            rest = [t for k, t in enumerate(value.parts) if k not in used]
+            total = options.making(
+                value, lambda i=inner, d=dims: table.make("reduce", (i.number, (0,)), (0,), ((UNIT, i),), d[1:])
+            )
+            if rest:
+                options.recipe(value, "sum", UNIT, (*rest, (c, total)), None, "sums along two axes merged")
+            else:
+                options.same(value, (c, total), "sums along two axes merged")
 
 
 def _factored(options: Making, value: Value, total: Ref) -> Ref:
