@@ -13,8 +13,9 @@ from chainrule.indexing import Index, add_item, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.cholesky import half_of_symmetric, is_half_triangle, through_factor
+from chainrule.simplify.linear_algebra import operation
 from chainrule.simplify.read import Reader
-from chainrule.simplify.scalars import ZERO, Coefficient, power_of, times
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.scatters import on_diagonal, scattered, starts_from_zero
 from chainrule.simplify.values import Ref
 from chainrule.sizes import is_size
@@ -24,7 +25,7 @@ __all__ = ["ALGEBRA"]
 
 
 def _read_multiply(reader: Reader, step: Step) -> Ref | None:
-    halved = half_of_symmetric(reader, step) if reader.symmetric_totals else None
+    halved = None if reader.table.forward else half_of_symmetric(reader, step)
     if halved is not None:
         return halved
     a, b = (reader.operand(x) for x in step.inputs)
@@ -263,6 +264,39 @@ def _read_outer(reader: Reader, step: Step) -> Ref | None:
     return reader.table.multiply(reader.table.view(a, [0, None], 1), b)
 
 
+def _known_inverse(reader: Reader, matrix: Ref) -> Ref | None:
+    """The inverse of a matrix, or of its transpose, that the forward pass finds by solving for the identity matrix."""
+    c, v = matrix
+    d, flipped = reader.table.turned(v)
+    for number, scale, turned in ((v.number, c, False), (flipped.number, times(c, d), True)):
+        found = reader.inverses.get(number)
+        if found is not None and number not in reader.solved and found.leaves and found.parts[0][0] == scale:
+            return reader.table.turned(found) if turned else (UNIT, found)
+    return None
+
+
+def _read_solve(reader: Reader, step: Step) -> Ref | None:
+    """``np.linalg.solve(A, np.eye(n))`` is ``np.linalg.inv(A)``, and so is what its gradient solves."""
+    a, b = (reader.fitted(x) for x in step.inputs)
+    unit = reader.operand(step.inputs[1])
+    if a is None or b is None or len(a[1].dims) != 2 or not a[1].floating or not b[1].floating:
+        return None
+    table = reader.table
+    if unit is not None and unit[0] == UNIT and reader.is_unit_matrix(unit[1]):
+        made = operation(table, np.linalg.inv, (a,), reader.lengths.dims(step.outputs[0].number), (), reader.dtype)
+        if table.forward:
+            reader.inverses.setdefault(a[1].number, made)
+        return UNIT, made
+    if table.forward:
+        # What is solved for other right sides as well is not multiplied with the inverse, which is less accurate.
+        reader.solved.add(a[1].number)
+        return None
+    known = _known_inverse(reader, a)
+    if known is None:
+        return None
+    return table.matmul(known, b, reader.lengths.dims(step.outputs[0].number))
+
+
 ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.multiply: _read_multiply, np.divide: _read_divide, np.add: _read_add, np.subtract: _read_subtract,
     np.negative: _read_negative, np.positive: _read_same, identity: _read_same, cast: _read_cast,
@@ -271,5 +305,5 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
     np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
     np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, add_item: _read_added,
-    np.diag: _read_diagonal, np.einsum: _read_einsum,
+    np.diag: _read_diagonal, np.einsum: _read_einsum, np.linalg.solve: _read_solve,
 }  # fmt: skip

@@ -189,8 +189,6 @@ class Choices:
         if scale != UNIT:
             if value.kind != "leaf":
                 found.append(Choice("scale", priced(one, size), ((number, UNIT),), (scale, None)))
-                if self.signed and scale != _MINUS:
-                    found.append(Choice("scale", priced(one, size), ((number, _MINUS),), (times(_MINUS, scale), None)))
             if scale.number < 0:
                 found.append(Choice("scale", priced(one, size), ((number, times(_MINUS, scale)),), (_MINUS, None)))
         self._scales[number] = self._scales.get(number, 0) + 1
@@ -337,6 +335,8 @@ class Choices:
                 0 if is_free(recipe.details[1]) or not (value.dims or any(self._has_axes(r) for r in operands)) else 1
             )
             arithmetic = float(size_of(value.shape))
+            if recipe.details[0].function is np.einsum:
+                operations = max(operations, len(operands) - 1)
             if recipe.details[0].function is np.vdot:
                 arithmetic = 2.0 * size_of(operands[0][1].shape)
             if recipe.details[0].function in _CUBIC:

@@ -134,10 +134,20 @@ def half_of_symmetric(reader: Reader, step: Step) -> Ref | None:
     NumPy reads one triangle, so the gradient has all in that one; together with a symmetric matrix both are the same.
     """
     for x, weights in (step.inputs, step.inputs[::-1]):
-        if x.number in reader.symmetric_totals and is_half_triangle(reader, weights):
+        if is_half_triangle(reader, weights) and (x.number in reader.symmetric_totals or _is_total(reader, step, x)):
             c, v = reader.refs[x.number]
             return times(c, Coefficient(Fraction(1, 2))), v
     return None
+
+
+def _is_total(reader: Reader, step: Step, x: Var | Const) -> bool:
+    """Whether a step weighs ``X + X.T``, for the gradient of a matrix that is symmetric by how it is made."""
+    primal = reader.primals.get(step.outputs[0].number)
+    total = _made(reader, x, np.add)
+    if primal is None or total is None or not is_symmetric(reader.table, reader.refs[primal.number][1]):
+        return False
+    (a, odd), (b, other) = (_unturned(reader, operand) for operand in total.inputs)
+    return a is b and odd is not other
 
 
 class _Pullback:

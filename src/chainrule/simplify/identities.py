@@ -209,6 +209,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.linalg.solve(m.T, x.T).T,
     ),
     Identity(
+        "solved for an identity matrix", "B", "the solution of a system for an identity matrix is the inverse",
+        lambda x, y, s, m: np.linalg.solve(m, np.eye(len(m))),
+        lambda x, y, s, m: np.linalg.inv(m),
+    ),
+    Identity(
         "outer product", "A", "an outer product is a product with a column",
         lambda x, y, s, m: np.outer(s[:, 0], x[0]),
         lambda x, y, s, m: s * x[0],
@@ -349,6 +354,11 @@ IDENTITIES: tuple[Identity, ...] = (
         "sum of a product", "B", "a sum of a product is a product of vectors or matrices",
         lambda x, y, s, m: ((x * y).sum(), (x * s).sum(0), (x * m[0]).sum(1)),
         lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0]),
+    ),
+    Identity(
+        "sum of a product in parts", "B", "of a sum of a product of several arrays, two are summed first",
+        lambda x, y, s, m: np.einsum("ij,kj,jl->il", x, y, m),
+        lambda x, y, s, m: np.einsum("ij,j,jl->il", x, np.einsum("kj->j", y), m),
     ),
     Identity(
         "sum of a product with a matrix product", "B", "a product that is known takes the place of another in a sum",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 _MOST_FACTORS = 4
+_LONGEST_CHAIN = 6
+_MOST_CHAINS = 12
+REORDERED = "products in another order"
 
 Making = Callable[[Value, Callable[[], Any]], Any]
 
@@ -214,16 +218,58 @@ def product_options(table: Table, value: Value, dtype: Any, making: Making) -> N
     if len(left.dims) > 2 or len(right.dims) > 2:
         return
     _by_solving(table, value, left, right, dtype, making)
-    if left.kind == "matmul":
-        _, inner = left.parts[1]
-        found = known_product(table, inner, right) if _fits(inner, right) else None
-        if found is not None:
-            _offer(value, Recipe("matmul", UNIT, (left.parts[0], found), None, "products in another order"))
-    if right.kind == "matmul":
-        _, inner = right.parts[0]
-        found = known_product(table, left, inner) if _fits(left, inner) else None
-        if found is not None:
-            _offer(value, Recipe("matmul", UNIT, (found, right.parts[1]), None, "products in another order"))
+    factors = making(value, lambda: _flattened(table, left) + _flattened(table, right))
+    if 3 <= len(factors) <= _LONGEST_CHAIN:
+        for c, chain in making(value, lambda: _shortened(table, factors)):
+            _offer_chain(table, value, c, chain, making)
+
+
+def _flattened(table: Table, value: Value) -> list[Value]:
+    """The matrices whose product a value is, in order; a vector at an end."""
+    plain = _untransposed(table, value)
+    if plain.kind != "matmul" or len(plain.dims) != 2 or any(len(v.dims) != 2 for _, v in plain.parts):
+        return [value]
+    return [f for _, v in plain.parts for f in _flattened(table, v)]
+
+
+def _shortened(table: Table, factors: Sequence[Value]) -> list[tuple[Coefficient, list[Value]]]:
+    """A chain of matrices with neighbours replaced by their products, where those are there: all ways to do so."""
+    found: dict[tuple[int, ...], tuple[Coefficient, list[Value]]] = {}
+    pending = [(UNIT, [*factors])]
+    while pending and len(found) < _MOST_CHAINS:
+        c, chain = pending.pop()
+        for k in range(len(chain) - 1 if len(chain) > 2 else 0):
+            known = known_product(table, chain[k], chain[k + 1]) if _fits(chain[k], chain[k + 1]) else None
+            if known is not None and known[1].dims:
+                shorter = [*chain[:k], known[1], *chain[k + 2 :]]
+                key = tuple(v.number for v in shorter)
+                if key not in found:
+                    found[key] = (times(c, known[0]), shorter)
+                    pending.append(found[key])
+    return [*found.values()]
+
+
+def _offer_chain(table: Table, value: Value, c: Coefficient, chain: Sequence[Value], making: Making) -> None:
+    """A product as that of a chain of matrices: the last or the first product is the last one to be made."""
+    for split in (len(chain) - 1, 1):
+        (a, u), (b, v) = (making(value, partial(_multiplied, table, part)) for part in (chain[:split], chain[split:]))
+        if value not in (u, v):
+            _offer(value, Recipe("matmul", times(c, times(a, b)), ((UNIT, u), (UNIT, v)), None, REORDERED))
+        if len(chain) == 2:
+            return
+
+
+def _multiplied(table: Table, chain: Sequence[Value]) -> Ref:
+    total: Ref = (UNIT, chain[0])
+    for v in chain[1:]:
+        total = table.matmul(total, (UNIT, v), (*total[1].dims[:-1], *v.dims[1:]))
+    return total
+
+
+def _untransposed(table: Table, value: Value) -> Value:
+    """The transpose of a product as a product."""
+    coefficient, found = as_product(table, (UNIT, value))
+    return found if coefficient == UNIT else value
 
 
 def inner_product(

@@ -24,6 +24,7 @@ from chainrule.simplify.saturation import saturated, saturated_sum
 from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.slices import slice_options
+from chainrule.simplify.tensors import summed_in_parts
 from chainrule.simplify.values import Power, Ref, Value, smaller, spans
 
 __all__ = ["add_options"]
@@ -65,7 +66,7 @@ class _Options(Making):
                 self._opened,
             ),
             "reduce": (partial(contract, self),),
-            "op": (partial(masked_already, self),),
+            "op": (partial(masked_already, self), partial(summed_in_parts, self)),
             "matmul": (lambda value: product_options(self.table, value, self.reader.dtype, self.making),),
         }
         for value in self.queue:  # which grows
@@ -100,8 +101,8 @@ class _Options(Making):
             subsets += [tuple(f for f in shared.items() if f is not g and f != g) for g in shared.items()]
         elif len(shared) == 1:
             ((f, p),) = shared.items()
-            if abs(p) > 1:  # the rest may be there already: x**2 * a + x**2 * b is x * (x * a + x * b)
-                unit = 1 if p > 0 else -1
+            if p > 1 or p < -1:  # the rest may be there already: x**2 * a + x**2 * b is x * (x * a + x * b)
+                unit: Power = 1 if p > 0 else -1
                 subsets += [((f, unit),), ((f, p - unit),)]
         for factors in subsets:
             key = (group, tuple((f.number, p) for f, p in factors))

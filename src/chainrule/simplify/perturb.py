@@ -22,6 +22,8 @@ _MOST_KICKS = 1_500
 _MOST_TRIALS = 4_000  # changes of choices that are tried meanwhile
 _MOST_CHANGES = 24  # of one attempt to move a sign
 _DEEPEST = 6  # steps that a factor is handed on
+_MOST_SHARED = 60  # attempts to let several be made of one new value
+_MOST_REACHED = 60  # new values that one instance could be made of
 _MOST_MOVED = 200  # attempts to hand a factor on
 _FARTHEST = 3 * OPERATION  # how much a choice may cost more before what it needs is improved
 _MINUS = Coefficient(Fraction(-1))
@@ -36,6 +38,7 @@ def perturb(selection: Selection) -> None:
     kicks = _MOST_KICKS
     for _ in range(3):
         before = selection.total
+        _share(selection)
         _negate(selection)
         _hand_on(selection)
         kicks = _kick(selection, kicks)
@@ -175,6 +178,50 @@ def _force(selection: Selection, x: Instance, option: Choice, planned: dict[Inst
     selection.chosen[x] = option
     selection.total += option.cost - old.cost
     selection.acquire(option.children)
+
+
+# ---- values that several would be made of, though none of them directly
+
+
+def _share(selection: Selection) -> None:
+    """Let all that could be made of one new value, in a few steps, be made of it together."""
+    found: dict[Instance, dict[Instance, list[tuple[Instance, Choice]]]] = {}
+    for x in selection.active():
+        if selection.chosen[x].cost >= OPERATION:
+            for shared, moves in _reached(selection, x):
+                known = found.setdefault(shared, {})
+                if x not in known or len(moves) < len(known[x]):
+                    known[x] = moves
+    attempts = 0
+    for shared, by_user in found.items():
+        if len(by_user) < 2 or selection.uses.get(shared, 0):
+            continue
+        if sum(_given_back(selection, x) for x in by_user if selection.uses.get(x, 0)) < 2 * OPERATION:
+            continue
+        attempts += 1
+        if attempts > _MOST_SHARED:
+            return
+        selection.change([m for x, moves in by_user.items() if selection.uses.get(x, 0) for m in moves])
+
+
+def _reached(selection: Selection, x: Instance) -> list[tuple[Instance, list[tuple[Instance, Choice]]]]:
+    """What an instance could be made of that nothing needs yet, behind one array operation, and by which choices."""
+    found: list[tuple[Instance, list[tuple[Instance, Choice]]]] = []
+    pending: list[tuple[Instance, list[tuple[Instance, Choice]], int]] = [(x, [], 0)]
+    while pending and len(found) < _MOST_REACHED:
+        y, moves, spent = pending.pop()
+        for option in selection.choices.of(y)[:_MOST_CHANGES]:
+            cost = spent + (option.cost >= OPERATION)
+            if option is selection.chosen.get(y) or cost > 1 or option.cost >= 2 * OPERATION:
+                continue
+            path = [*moves, (y, option)]
+            for c in option.children:
+                if not selection.uses.get(c, 0):
+                    if len(path) > 1 and selection.estimates.least(c) >= OPERATION:
+                        found.append((c, path))
+                    if len(path) < _DEEPEST:
+                        pending.append((c, path, cost))
+    return found
 
 
 # ---- factors moved from one value to all that is made of it

@@ -68,6 +68,8 @@ class Reader:
                 if type(g) is int and isinstance(primal, Var):
                     self.primals.setdefault(g, primal)
         self.symmetric_totals: set[int] = set()
+        self.inverses: dict[int, Value] = {}  # by matrix, its inverse as the solution for an identity matrix
+        self.solved: set[int] = set()  # matrices of systems that the forward pass solves
         self.diagonals: dict[int, Ref] = {}  # matrices of which the diagonal is taken, times the identity matrix
         self.zero_positions: dict[int, Any] = {}
         self.wholes = {g for g in backward.links.values() if type(g) is int}

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.ops import Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient
-from chainrule.simplify.values import Power, Value
+from chainrule.simplify.values import Power, Value, spans
 
 __all__ = ["exchanged_sums", "is_symmetric", "matrix_factors", "parity", "same_sum"]
 
@@ -184,6 +184,9 @@ def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
     if factors is None or mapping != (1, 0) or len(factors) > 8:
         return 0
     sign = 1
+    if len(factors) % 2 == 0:
+        middle = len(factors) // 2
+        factors[middle - 1 : middle + 1] = _unscaled(table, *factors[middle - 1 : middle + 1])
     for k, (own, other) in enumerate(zip(factors, factors[::-1], strict=True)):
         if 2 * k + 1 > len(factors):
             break
@@ -199,6 +202,16 @@ def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
         elif found < 0:
             return 0
     return sign
+
+
+def _unscaled(table: Table, left: Value, right: Value) -> list[Value]:
+    """Two matrices without what scales the axis that they are multiplied along: a diagonal matrix between them."""
+    found: list[Value] = []
+    for v, along, across in ((left, -1, -2), (right, -2, -1)):
+        kept = [e for e in v.factors if spans(e[0], across, v.dims[across]) or not spans(e[0], along, v.dims[along])]
+        c, inner = table.product(UNIT, kept)
+        found.append(inner if c == UNIT and inner.dims == v.dims else v)
+    return found
 
 
 def _of_operation(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
