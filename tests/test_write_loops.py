@@ -336,7 +336,8 @@ def test_loops_stay_loops_and_give_the_gradients(name):
     f, arguments = CASES[name]
     source = cr.write(f, *arguments(5))
     text = str(source)
-    assert text.count("    for ") >= 2
+    # Where no turn needs what another one makes, the backward pass is written for all turns at once.
+    assert text.count("    for ") >= (1 if name == "enum" else 2)
     assert "written out" not in text
     for count in (5, 8, 3):
         agree(source.function, f, arguments(count))

@@ -17,6 +17,7 @@ from chainrule.differentiate import differentiate
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var
 from chainrule.loop_activity import active_in
+from chainrule.loop_factors import free_factors_first
 from chainrule.loop_kept import kept_of
 from chainrule.loop_series import Series
 from chainrule.loop_sums import added_once, sums_begun
@@ -192,6 +193,8 @@ class _Reversed(Series):
     def _written(self) -> list[Any]:
         loop, tape = self.loop, self.tape
         simplified = sums_begun(simplify(replace(self.body, program=added_once(self.body.program))))
+        flowing = {own.variable for own in (*self.carried.values(), *self.sums.values())}
+        simplified = free_factors_first(simplified, flowing)
         gradients = dict(zip(self.found, simplified.gradients, strict=True))
         simplified, filled = self.settled(simplified, gradients)
         starts, ends = self._starts(), dict(self._ends())

@@ -24,6 +24,9 @@ from chainrule.simplify.cost import operations_of
 __all__ = ["Batch", "batches_of", "cone"]
 
 _MOST_WAYS = 12  # for one sum
+_DEEPEST = 3  # steps that are done behind the loop, one after the other
+_MOST_NEEDED = 3  # arrays of which they are done
+_NUMBERS = ("multiply", "divide", "negative", "add", "subtract", "power")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,30 +183,64 @@ class _Ways:
 
     def of(self, v: int) -> list[Batch]:
         """The ways for a variable."""
-        if not self.variables[v].shape:
-            return []
         step = self.made.get(v)
+        if not self.variables[v].shape:
+            return [] if step is None else list(self._numbers(step))
         found = [] if step is None else list(self._by_factors(step))
+        found += [_summed(b) for b in self._lifted(v)]
         whole = frozenset((v,))
         return [*found, Batch(whole, 1, lambda stacks: np.sum(stacks(v), axis=0), parts=whole)]
 
+    def _numbers(self, step: Step) -> Iterator[Batch]:
+        """The ways to sum a number, such as the product of two vectors."""
+        name = step.operation.name
+        vs = [x.number for x in step.inputs if isinstance(x, Var)]
+        shapes = [self.variables[v].shape for v in vs]
+        if name == "negative":
+            yield from map(negated, self.of(vs[0]))
+        elif name in ("matmul", "dot", "vdot") and len(vs) == 2 and shapes[0] == shapes[1] != ():
+            yield Batch(frozenset(vs), 1, lambda stacks: np.vdot(stacks(vs[0]), stacks(vs[1])))
+        elif name == "sum" and not step.params.get("axis") and len(vs) == 1 and shapes[0]:
+            yield Batch(frozenset(vs), 1, lambda stacks: np.sum(stacks(vs[0])))
+        elif name == "multiply" and len(step.inputs) == 2:
+            for x, other in (step.inputs, step.inputs[::-1]):
+                scale = self._scalar(x) if isinstance(other, Var) else None
+                if scale is not None:
+                    yield from (_scaled(way, scale) for way in self.of(other.number))
+                    return
+
     def rows(self, v: int) -> list[Batch]:
         """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
-        found = [Batch(frozenset((v,)), 0, lambda stacks: stacks(v))]
-        step = self.made.get(v)
-        lift = None if step is None else Lifts(self.variables, self.made, self.fixed, self._is_operand(step)).step(step)
-        needed = frozenset(n for n in lift.needed if n not in self.fixed) if lift is not None else frozenset()
-        if lift is not None and lift.varies and len(needed) == 1:
-            found.append(Batch(needed, lift.operations(), lift.build))
-        return found
+        return [Batch(frozenset((v,)), 0, lambda stacks: stacks(v)), *self._lifted(v)]
 
-    def _is_operand(self, step: Step) -> Callable[[int], bool]:
-        """Whether a variable is what a step works on, and not what is the same in all turns or a view."""
-        inputs = {x.number for x in step.inputs}
+    def _lifted(self, v: int) -> Iterator[Batch]:
+        """A variable of all turns, computed of what its last steps work on: of the last one's, of the last two's, …"""
+        inside: set[int] = set()
+        edge, before = {v}, frozenset[int]()
+        for _ in range(_DEEPEST):
+            edge = {n for n in edge if n in self.made and not self._is_fixed(n)}
+            if not edge:
+                return
+            inside |= edge
+            lift = Lifts(self.variables, self.made, self.fixed, self._is_outside(frozenset(inside))).of(v)
+            needed = frozenset(n for n in lift.needed if n not in self.fixed) if lift is not None else before
+            if lift is not None and lift.varies and needed != before and len(needed) <= _MOST_NEEDED:
+                yield Batch(needed, lift.operations(), lift.build)
+                before = needed
+            edge = {x.number for n in edge for x in self.made[n].inputs if isinstance(x, Var)}
+
+    def _is_outside(self, inside: frozenset[int]) -> Callable[[int], bool]:
+        """Whether a variable is what some steps work on, and not what is the same in all turns or a view."""
+        inputs = {x.number for n in inside for x in self.made[n].inputs} - inside
         return lambda n: n in inputs and not self._is_fixed(n)
 
     def _is_fixed(self, n: int) -> bool:
-        return n in self.fixed or _transposed(self.made, n)[0] in self.fixed
+        return n in self.fixed or _transposed(self.made, n)[0] in self.fixed or self._is_number(n)
+
+    def _is_number(self, n: int) -> bool:
+        """Whether a variable is a number that is computed of what is the same in all turns."""
+        x = self.variables[n]
+        return n in self.made and isinstance(x, Var) and self._scalar(x) is not None
 
     def _by_factors(self, step: Step) -> Iterator[Batch]:
         name = step.operation.name
@@ -254,7 +291,7 @@ class _Ways:
         number, step = x.number, self.made.get(x.number)
         if number in self.fixed:
             return lambda stacks: stacks(number)
-        if step is None or step.operation.name not in ("multiply", "divide", "negative"):
+        if step is None or step.operation.name not in _NUMBERS:
             return None
         function: Any = step.operation.function
         parts = [p for y in step.inputs if (p := self._scalar(y)) is not None]
@@ -286,6 +323,10 @@ def _outer(a: int, b: int) -> Batch:
 
 def _contracted(a: int, b: int, left: list[int], right: list[int]) -> Batch:
     return Batch(frozenset((a, b)), 1, lambda stacks: np.tensordot(stacks(a), stacks(b), axes=(left, right)))
+
+
+def _summed(way: Batch) -> Batch:
+    return Batch(way.needed, way.operations + 1, lambda stacks: np.sum(way.build(stacks), axis=0))
 
 
 def _scaled(way: Batch, scale: Build) -> Batch:
