@@ -134,9 +134,13 @@ def _given_back(selection: Selection, x: Instance) -> int:
 
 
 def _attempt(
-    selection: Selection, moves: list[tuple[Instance, Choice]], repair: bool, wanted: Wanted | None = None
+    selection: Selection,
+    moves: list[tuple[Instance, Choice]],
+    repair: bool,
+    wanted: Wanted | None = None,
+    gain: int = 0,
 ) -> bool:
-    """Make changes, with what they need chosen afresh; undone where the total does not become less.
+    """Make changes, with what they need chosen afresh; undone where the total does not become less by ``gain``.
 
     ``wanted`` says by what could be needed which choices would need it: those that share it are changed together.
     """
@@ -158,7 +162,7 @@ def _attempt(
                 selection.improve_choice(x)
             if wanted is not None:
                 _join(selection, new, wanted)
-        if selection.total < before:
+        if selection.total < before - gain:
             selection.order()
             selection.note(touched)
             return True
@@ -310,13 +314,15 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     moves: dict[Instance, Choice] = {}
     if not _redirected(selection, x, factor, moves, _users(selection), set()):
         return False
+    if _attempt(selection, [*reversed(moves.items())], True):
+        return True
     moved = _times(x, factor)
-    if moved not in moves and not selection.uses.get(moved, 0):
-        # While some still need the value as it is, its multiple would be made of it.
-        direct = [o for o in selection.choices.of(moved) if x not in o.children]
-        if direct:
-            moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))))
-    return _attempt(selection, [*reversed(moves.items())], True)
+    direct = [o for o in selection.choices.of(moved) if x not in o.children]
+    if not direct or moved in moves or selection.uses.get(moved, 0):
+        return False
+    # While some still need the value as it is, its multiple would be made of it: how it is made is planned.
+    moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))))
+    return _attempt(selection, [*reversed(moves.items())], True, gain=OPERATION // 2)
 
 
 def _new(selection: Selection, option: Choice) -> list[Instance]:
