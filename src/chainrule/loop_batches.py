@@ -198,6 +198,8 @@ class _Ways:
         shapes = [self.variables[v].shape for v in vs]
         if name == "negative":
             yield from map(negated, self.of(vs[0]))
+        elif step.outputs[0].dtype.kind != "f":
+            return
         elif name in ("matmul", "dot", "vdot") and len(vs) == 2 and shapes[0] == shapes[1] != ():
             yield Batch(frozenset(vs), 1, lambda stacks: np.vdot(stacks(vs[0]), stacks(vs[1])))
         elif name == "sum" and not step.params.get("axis") and len(vs) == 1 and shapes[0]:
