@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -266,7 +267,7 @@ class _Scene:
                 f"# valid for the last turn of the loop: `{position.segment}` on line {position.line} has other "
                 "numbers in other turns"
             )
-        assigned = {word for word in words if re.search(rf"(?m)^{re.escape(word)} = ", text)}
+        assigned = words.intersection(re.findall(r"(?m)^(\w+) = ", text))
         last = extent(self.tree, followed.line)[1]
         replaced = sorted(
             {(line, name) for name in assigned for line in self.bound.get(name, ()) if line > last and followed.line}
@@ -286,10 +287,14 @@ class _Scene:
             for node in ast.walk(self.tree)
         )
 
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """The script's names for modules, with the names of these."""
+        return {name: x.__name__ for name, x in self.followed.held.items() if isinstance(x, ModuleType)}
+
     def imported(self, text: str) -> tuple[str, list[str]]:
         """The lines with NumPy under the script's name for it, and imports of what it has not imported."""
-        held = self.followed.held
-        modules = {name: x.__name__ for name, x in held.items() if isinstance(x, ModuleType)}
+        modules = self.modules
         imports = []
         if modules.get("np") != "numpy" and re.search(r"(?<![\w.])np\.", text):
             alias = next((name for name, module in modules.items() if module == "numpy"), "numpy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from chainrule.names import Namespace
 from chainrule.run import values_of
 from chainrule.simplify.rewriting import Simplified
 from chainrule.sizes import plain_number
-from chainrule.user_source import place_of
+from chainrule.user_source import Place, place_of
 
 __all__ = ["Deriving"]
 
@@ -249,19 +250,20 @@ class Deriving(Scene):
         return found
 
     def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
-        if not isinstance(self.backward, Simplified):
-            return ()
         first = self.consumers[number][0]
         if first.step.position is None or first.reads[0] != number:
             return ()
-        place = place_of(first.step.position)
-        found: dict[str, tuple[Message, Message]] = {}
-        for rewrite in self.backward.rewrites:
-            if rewrite.position is not None and place_of(rewrite.position) == place:
-                said = sound(rewrite.identity)
-                if said is not None:
-                    found[rewrite.identity] = said
-        return tuple(found.values())
+        return tuple(self._rewritten.get(place_of(first.step.position), {}).values())
+
+    @cached_property
+    def _rewritten(self) -> dict[Place, dict[str, tuple[Message, Message]]]:
+        """The identities that were used for each statement, by their names."""
+        found: dict[Place, dict[str, tuple[Message, Message]]] = {}
+        for rewrite in self.backward.rewrites if isinstance(self.backward, Simplified) else ():
+            said = sound(rewrite.identity)
+            if rewrite.position is not None and said is not None:
+                found.setdefault(place_of(rewrite.position), {})[rewrite.identity] = said
+        return found
 
     # ---- the whole
 

@@ -270,15 +270,19 @@ class _Options(Making):
         """Products that exist already, taken for several factors at once."""
         powers = dict(value.factors)
         candidates: list[tuple[int, int, Value]] = []
+        seen = {value.number}
         for f in powers:
             for w in self.products(f, value):
-                if w is value or not self.is_known(w):
+                if w.number in seen:
+                    continue
+                seen.add(w.number)
+                if len(w.factors) > len(powers) or not self.is_known(w):
                     continue
                 for sign in (1, -1):
                     if self._divides(w, powers, sign):
                         weight = sum(abs(Fraction(q)) for _, q in w.factors)
                         candidates.append((-int(2 * weight) - bool(w.leaves), sign, w))
-        chosen = sorted(dict.fromkeys(candidates), key=lambda e: (e[0], e[2].number))[: self.candidates]
+        chosen = sorted(candidates, key=lambda e: (e[0], e[2].number))[: self.candidates]
         for _, sign, w in chosen:
             taken = [(f, q * sign) for f, q in w.factors]
             c, rest = self.making(value, lambda t=taken: self.table.product(UNIT, without(value, t)))

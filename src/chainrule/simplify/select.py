@@ -254,7 +254,11 @@ class Selection:
         if last is None or self._changed.get(x, 0) > last:
             return True
         changed = self._changed
-        return any(changed.get(c, 0) > last for option in self.choices.of(x) for c in option.children)
+        for option in self.choices.of(x):
+            for c in option.children:
+                if c in changed and changed[c] > last:
+                    return True
+        return False
 
     def _single(self) -> None:
         for x in self.active():
