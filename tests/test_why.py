@@ -77,6 +77,12 @@ def likelihood(p, y):
     return -(y * np.log(p)).mean()
 
 
+def logistic(x, w):
+    z = x * w
+    p = 1 / (1 + np.exp(-z))
+    return ((p - 1) ** 2).sum()
+
+
 def guarded_once(x):
     y = np.where(x > 0, np.sqrt(x), 0.0)
     return y.sum()
@@ -248,7 +254,7 @@ CASES = {
         "dx[1]",
         "infinite",
         ["is inf at x[1] = 0"],
-        ["np.sqrt(x + 1e-12)"],
+        ["np.sqrt(x + 1e-12)", "np.where(x > 0, np.sqrt(np.where(x > 0, x, 1)), 0)"],
     ),
     "0 over 0": (
         ratio,
@@ -266,6 +272,30 @@ CASES = {
         ["y[1] is 0"],
         ["likelihood is nan itself", "np.log(p) (line"],
     ),
+    "a factor of 0 meets an infinity": (
+        likelihood,
+        (np.array([0.5, 0.0]), np.array([1.0, 0.0])),
+        "dp[0]",
+        "ordinary",
+        ["-1"],
+        ["np.log(p)", "makes -inf from p[1] = 0", "makes nan from y[1] = 0, np.log(p)[1] = -inf"],
+    ),
+    "a logistic function that is written out, far from 0": (
+        logistic,
+        (np.array([1.0, -900.0]), np.ones(2)),
+        "dw[1]",
+        "zero",
+        ["1 / (1 + np.exp(-z))", "is saturated: at z[1] = -900"],
+        ["Keep its argument near 0"],
+    ),
+    "a row of a recurrence that forgets": (
+        recurrent,
+        (np.zeros(4), _random.standard_normal((30, 3)), U, W),
+        "dX[0,1]",
+        "tiny",
+        ["is tiny"],
+        ["The gradient vanishes on the way", "What helps"],
+    ),
     "the logarithm of 0": (
         likelihood,
         (np.array([0.5, 0.0]), np.ones(2)),
@@ -279,7 +309,7 @@ CASES = {
         (np.array([4.0, 0.0]),),
         "dx[1]",
         "zero",
-        ["takes its other branch"],
+        ["takes its other branch, 0, and not np.sqrt(x)[1]"],
         ["other libraries give NaN"],
     ),
     "a product over 50 layers": (

@@ -207,8 +207,7 @@ class _Answer:
         else:
             self.answer.append(message("{gradient} is {value}: a value on the way is not finite.", **gaps))
         self.answer.append(self.origin.reason)
-        if self.origin.behind is not None:
-            self.answer.append(self.origin.behind)
+        self.answer += [said for said in (self.origin.behind, self.origin.then) if said is not None]
         if self.origin.backward and self.kind == "nan" and np.isinf(self.origin.local or 0):
             self.evidence.append(
                 message("The infinity then meets a factor that is 0, and 0 times infinity is NaN: not a number.")
@@ -315,8 +314,10 @@ class _Answer:
         rows = [n for n in norms if np.isfinite(n.norm) and n.norm > 0]
         if len(rows) < 6:
             return
+        if len(rows) > 6 and abs(_steady(rows[:-1])) > abs(_steady(rows)):
+            rows = rows[:-1]  # what all turns of a loop share has a gradient from each of them
         first, last = rows[1], rows[-1]
-        ratio = (last.norm / first.norm) ** (1 / (len(rows) - 2))
+        ratio = float(np.exp(_steady(rows)))
         gaps = {
             "first": first.name,
             "last": last.name,
@@ -333,12 +334,25 @@ class _Answer:
                     **gaps,
                 )
             )
+            self.evidence.append(
+                message(
+                    "What helps: weights that keep the size of what passes through them (a variance of 1 over the "
+                    "number of inputs), ReLU in place of saturating curves, and sums that pass a layer by (x + f(x), "
+                    "or the gates of an LSTM)."
+                )
+            )
         elif ratio > 1 / _VANISHES:
             self.evidence.append(
                 message(
                     "The gradient explodes on the way: from d{first} back to d{last} its norm goes from {before} to "
                     "{after}, × {ratio} per statement, in {count} statements.",
                     **gaps,
+                )
+            )
+            self.evidence.append(
+                message(
+                    "What helps: smaller weights, normalisation between the layers, and a gradient that is clipped: "
+                    "g * min(1, limit / np.linalg.norm(g))."
                 )
             )
 
@@ -368,7 +382,7 @@ class _Answer:
             self.evidence.append(
                 message("The result {result} is {value} itself: {reason}", reason=origin.reason, **gaps)
             )
-            self.evidence += [] if origin.rewrite is None else [origin.rewrite]
+            self.evidence += [said for said in (origin.then, origin.rewrite) if said is not None]
 
     # ---- what all paths say
     def _look(self, element: tuple[int, ...]) -> None:
@@ -404,3 +418,8 @@ def answer(scene: Scene, text: str) -> Why:
         text: what is asked about: ``dW3[2,1]``.
     """
     return _Answer(scene, question_of(scene, text)).why()
+
+
+def _steady(rows: Sequence[Norm]) -> float:
+    """The logarithm of what the norm is multiplied by from row to row, on average."""
+    return float(np.log(rows[-1].norm / rows[1].norm) / (len(rows) - 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def forward_origin(scene: Scene, upto: int) -> Origin | None:
     """
     needed = _ancestors(scene, upto)
     first: tuple[Step, int, Mask] | None = None
+    found: Origin | None = None
     for step in scene.program.steps:
         for out in step.outputs:
             if out.number not in needed:
@@ -43,9 +45,17 @@ def forward_origin(scene: Scene, upto: int) -> Origin | None:
             fresh = bad & ~_spread_bad(
                 step, [np.asarray(scene.operand(x)) for x in step.inputs], scene.values[out.number]
             )
-            if fresh.any():
-                return _forward_record(scene, step, out.number, _place(fresh))
+            undefined = fresh & np.isnan(scene.values[out.number])
+            if found is not None and undefined.any():
+                later = _forward_record(scene, step, out.number, _place(undefined))
+                return replace(found, then=later.reason)
+            if found is None and fresh.any():
+                found = _forward_record(scene, step, out.number, _place(fresh))
+                if not np.isnan(scene.values[upto]).any() or np.isnan(found.value):
+                    return found
             first = first or (step, out.number, bad)
+    if found is not None:
+        return found
     return None if first is None else _forward_record(scene, first[0], first[1], _place(first[2]))
 
 
@@ -111,6 +121,12 @@ def _operands(scene: Scene, step: Step, index: Sequence[int], pointwise: bool) -
     return tuple(found)
 
 
+def _names(scene: Scene, step: Step) -> list[str]:
+    """What the user calls the operands of a step; empty for one that is no name."""
+    found = [scene.labels.get(x.number, "") if x.number >= 0 else "" for x in step.inputs]
+    return [name if name.isidentifier() else "" for name in found]
+
+
 def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) -> Origin:
     value = np.asarray(scene.values[out])[index]
     operands = _operands(scene, step, index, is_pointwise(step))
@@ -156,7 +172,7 @@ def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) 
         step.operation.spelling,
         operands,
         reason,
-        rewrite_for(step, forward=True),
+        rewrite_for(step, _names(scene, step), forward=True),
         behind=behind,
     )
 
@@ -226,7 +242,7 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
         step.operation.spelling,
         operands,
         reason,
-        rewrite_for(step, forward=False),
+        rewrite_for(step, _names(scene, step), forward=False),
         local,
     )
 

@@ -96,7 +96,7 @@ def blocker_of(scene: Scene, found: Block) -> Blocker:
             statement=statement,
         )
     elif stage.pointwise:
-        reason, remedy = _pointwise(scene, block, step, statement)
+        reason, remedy = _saturated(scene, found, block, statement) or _pointwise(scene, block, step, statement)
         if step.operation.name in ("where", "multiply") and _hides_infinity(found):
             remedy = message(
                 "Behind it a slope is infinite or not a number. Here 0 times that counts as 0; other libraries give "
@@ -127,6 +127,26 @@ def _hides_infinity(block: Block) -> bool:
     return False
 
 
+_KEEP_NEAR = message("Keep its argument near 0: smaller weights, or inputs that are scaled to variance 1.")
+
+
+def _saturated(scene: Scene, whole: Block, inner: Block, statement: Any) -> tuple[Message, Message | None] | None:
+    """That a curve of several operations is flat, as 1 / (1 + np.exp(-z)) far from 0: it divides by infinity."""
+    step = inner.stage.last
+    divided = step.operation.name in ("divide", "reciprocal") and step.inputs[-1].number == inner.variable
+    curved = any(s.operation.name.startswith(("exp", "cosh", "sinh", "logaddexp")) for s in whole.stage.steps[:-1])
+    if not divided or not curved or whole.stopped is None:
+        return None
+    mask = np.asarray(whole.stage.gathered(whole.variable, whole.stopped.astype(float)) != 0) & whole.asked
+    if not mask.any():
+        return None
+    element, value = first_of(scene, whole.variable, mask)
+    return message(
+        "{statement} is saturated: at {element} = {value} its slope is 0 to all digits.",
+        statement=statement, element=element, value=number_text(value),
+    ), _KEEP_NEAR  # fmt: skip
+
+
 def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[Message, Message | None]:
     stage, v = block.stage, block.variable
     assert block.stopped is not None
@@ -143,6 +163,10 @@ def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[
         return _extremum(scene, block, step, mask, gaps, values)
     if name in ("multiply", "divide"):
         (other,) = _others(step, v) or (step.inputs[0],)
+        if name == "divide" and step.inputs[-1].number == v:
+            return message(
+                "{statement} divides by {element} = {value}, and its slope there is 0 to all digits.", **gaps
+            ), None
         if isinstance(other, Const) and other.number < 0:
             return message("{statement} multiplies {elements} by 0.", **gaps), None
         zero = np.broadcast_to(np.asarray(scene.operand(other)) == 0, block.stopped.shape) & block.stopped
@@ -150,10 +174,13 @@ def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[
             named = elements_text(scene.labels[other.number], _folded(zero, scene.shape(other.number)))
             return message("{other} is 0, and {statement} multiplies {elements} by it.", other=named, **gaps), None
     if name == "where":
+        taken = next((x for x in step.inputs[1:] if x.number != v), step.inputs[-1])
+        label = scene.labels.get(taken.number) if taken.number >= 0 else number_text(scene.operand(taken))
         return plural(
-            "{statement} takes its other branch at {elements}.",
-            "{statement} takes its other branch at {count} elements: {elements}.",
+            "{statement} takes its other branch, {other}, and not {elements}.",
+            "{statement} takes its other branch, {other}, and not {count} elements of this one: {elements}.",
             count,
+            other=label or "0",
             **gaps,
         ), None
     if name == "clip":
@@ -171,7 +198,7 @@ def _pointwise(scene: Scene, block: Block, step: Step, statement: Any) -> tuple[
     if name in SATURATING:
         return message(
             "{statement} is saturated: at {element} = {value} its slope is 0 to all digits.", **gaps
-        ), message("Keep its argument near 0: smaller weights, or inputs that are scaled to variance 1.")
+        ), _KEEP_NEAR
     if (values == 0).all():
         return message("{elements} is exactly 0, where the slope of {statement} is 0.", **gaps), None
     return message("The slope of {statement} is 0 at {element} = {value}.", **gaps), None

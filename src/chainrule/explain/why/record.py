@@ -89,6 +89,7 @@ class Origin:
         rewrite: what to write instead.
         local: in the backward pass of an elementwise operation, its local derivative there.
         behind: why an operand is 0, where that can be said.
+        then: where a NaN is made of an infinity.
     """
 
     backward: bool
@@ -102,6 +103,7 @@ class Origin:
     rewrite: Message | None = None
     local: Any = None
     behind: Message | None = None
+    then: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
