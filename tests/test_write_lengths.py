@@ -248,3 +248,84 @@ def test_a_dtype_is_read_from_what_has_a_name() -> None:
     Ws = [rng.normal(size=(4, 4)) for _ in range(2)]
     gradients = cr.write(deep, x, Ws).function(x, Ws)[1]
     np.testing.assert_allclose(gradients["x"], cr.grad(deep)(x, Ws))
+
+
+def test_inner_loops_do_not_read_the_numbers_of_arguments_as_theirs() -> None:
+    """Variables of a body have numbers of their own, which are those of arguments of the function too."""
+
+    def filled(x, w, others):
+        out = np.zeros_like(x)
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                out[i, j] = np.sin(x[i, j]) * w[j]
+        return (out**2).sum() + sum(other.sum() for other in others)
+
+    args = (x, w, [rng.normal(size=2) for _ in range(40)])
+    gradients = cr.write(filled, *args, wrt=["x", "w"]).function(*args)[1]
+    exact = cr.grad(filled, argnums=(0, 1))(*args)
+    np.testing.assert_allclose(gradients["x"], exact[0])
+    np.testing.assert_allclose(gradients["w"], exact[1])
+
+
+def test_what_turns_read_is_not_written_into() -> None:
+    """The gradient that a backward loop begins with is copied where its turns read it too."""
+
+    def added_and_read(x, w):
+        total = x
+        for i in reversed(range(len(x))):
+            total = total + (x[i] * w).sum() / (i + 1)
+        return (total / len(x)).sum() + 0.1 * (total * total).sum()
+
+    gradients = cr.write(added_and_read, x, w).function(x, w)[1]
+    np.testing.assert_allclose(gradients["x"], cr.grad(added_and_read)(x, w))
+
+
+def test_an_axis_of_one_that_a_broadcast_may_stretch_is_counted() -> None:
+    """``t`` of one column in the example may have more."""
+
+    def mixed(h, t):
+        return ((h[:, :, None] * t[:, None]).mean(axis=2) ** 2).sum()
+
+    written = cr.write(mixed, x, x[:, :1]).function
+    for columns in (1, 2, 4):
+        gradients = written(x, x[:, :columns])[1]
+        exact = cr.grad(mixed, argnums=(0, 1))(x, x[:, :columns])
+        np.testing.assert_allclose(gradients["h"], exact[0])
+        np.testing.assert_allclose(gradients["t"], exact[1])
+
+
+def test_defaults_keep_their_names_where_other_values_may_be_given() -> None:
+    """A step size does; an exponent that was taken for a square does not."""
+
+    def steps(x, w, dt=0.05):
+        for t in range(len(x)):
+            w = w + dt * np.sin(x[t] * w)
+        return w.sum()
+
+    written = cr.write(steps, x, w).function
+    exact = cr.grad(lambda x, w: steps(x, w, 0.3))(x, w)
+    np.testing.assert_allclose(written(x, w, dt=0.3)[1]["x"], exact)
+
+    def powers(x, p=2.0):
+        return (np.abs(x) ** p).sum()
+
+    assert "def powers_and_grad(x):" in str(cr.write(powers, x))
+
+
+@pytest.mark.parametrize("style", ["function", "pullback", "layer"])
+def test_settings_and_decisions_are_checked(style: Any) -> None:
+    """What was only said would be silently wrong for others."""
+
+    def clipped(w, x, mode="sum", *, k=2):
+        y = x @ w
+        if (y**2).sum() > 1:
+            y = y * k
+        return y.sum() if mode == "sum" else y.mean()
+
+    big = 3 * np.ones(4)
+    written = cr.write(clipped, big, x, "sum", k=2, style=style).function
+    run = written().forward if style == "layer" else written
+    run(big, x, "sum", k=2)
+    for args, k in (((big, x, "mean"), 2), ((big, x, "sum"), 3), ((0 * big, x, "sum"), 2)):
+        with pytest.raises(ValueError, match="written for"):
+            run(*args, k=k)

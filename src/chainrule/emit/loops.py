@@ -179,7 +179,9 @@ class _Lines(Heads):
             for slot, _ in self.slots
             if (loop.backward and self._is_lone_sum(slot)) or self._is_handed_on(slot)
         )
-        inner = replace(context, taken=context.taken | set(statements.names.values()), own=own)
+        # What is there is so around the loop: in its body the numbers are those of other variables.
+        taken = context.taken | set(statements.names.values())
+        inner = replace(context, taken=taken, own=own, there=frozenset())
         override: dict[int, str] = {}
         for st in statements.statements:
             override.update(split_names(st, inner))
