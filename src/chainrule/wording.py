@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.ir import Const, Step, Var, is_zero
+from chainrule.loops import loop_in, plural
 from chainrule.sizes import is_size
 
 __all__ = ["invented_name", "several_names", "specific_name"]
@@ -39,6 +40,8 @@ _DIGITS = {1: "one", 2: "two", -1: "minus_one"}
 
 def several_names(step: Step) -> tuple[str, ...]:
     """Names for the outputs of an operation that has several."""
+    if loop_in(step) is not None:
+        return tuple(_of_loop(step, k) for k in range(len(step.outputs)))
     own = _SEVERAL.get(step.operation.name, ())
     word = step.operation.name.rpartition(".")[2]
     count = len(step.outputs)
@@ -53,6 +56,8 @@ def invented_name(step: Step, phrase_of: Callable[[Any], str], divides: bool = F
         phrase_of: a name or a short description of an operand; empty where there is none.
         divides: whether the value is used as a denominator.
     """
+    if loop_in(step) is not None:
+        return _of_loop(step, 0)
     name = step.operation.name
     specific = specific_name(step, phrase_of)
     if specific:
@@ -62,6 +67,19 @@ def invented_name(step: Step, phrase_of: Callable[[Any], str], divides: bool = F
     behind = _BEHIND.get(name)
     word = _PLAIN.get(name) or behind or _BEFORE.get(name) or name.rpartition(".")[2].strip("_")
     return word
+
+
+def _of_loop(step: Step, output: int) -> str:
+    """A name for what a loop leaves: that of what makes it in a turn, for all turns where it is of all."""
+    loop = loop_in(step)
+    assert loop is not None
+    out = [own for own in loop.outs for _ in range(len(loop.values) if own.kind == "split" else 1)][output]
+    held = out.variable if type(out.variable) is int else out.variable.following
+    made = next((s for s in loop.program.steps if any(o.number == held for o in s.outputs)), None)
+    if made is None or loop.backward:
+        return f"loop_{output}" if len(step.outputs) > 1 else "loop"
+    name = invented_name(made, lambda x: x.name or "")
+    return name if out.kind in ("final", "next") else plural(name)
 
 
 def specific_name(step: Step, phrase_of: Callable[[Any], str]) -> str:
