@@ -244,6 +244,8 @@ def material_of(
             leaves.append(Leaf(variable, own, name + _quoted(path), position, leaf))
     keywords = tuple(parameters[len(args) :])
     defaults = _defaults(function, parameters)
+    # A setting has the value by default that it must have.
+    defaults.update((n, _literal(x)) for n, x in settings.items() if n in defaults and isinstance(x, bool | int | str))
     counts = {number: f"len({_quoted(path)})" for number, path, _ in lists_in(parameters[: len(args)], args)}
     return Material(
         program.name,
