@@ -57,6 +57,11 @@ class Signs(Values):
         left, right = step.inputs
         if not step.outputs[0].shape:
             return None
+        first_step = self.folded.get(left.number) if isinstance(left, Var) else None
+        if first_step is not None and id(first_step) not in self.forward and not self.signed(right)[0]:
+            inner = self.below(first_step) if first_step.operation.name in ("multiply", "divide") else None
+            if inner is not None:
+                return join(inner, BINARY[step.operation.name], self.signed(right)[1])
         pairs = ((left, right), (right, left)) if step.operation.name == "multiply" else ((left, right),)
         for x, scalar in pairs:
             if not isinstance(scalar, Const) or scalar.number >= 0 or not is_size(scalar.value):
@@ -65,8 +70,12 @@ class Signs(Values):
             if head != ("truediv" if step.operation.name == "multiply" else "mul") or has_lengths(first):
                 continue
             minus, text = self.signed(x)
-            if plain_number(first) == -1 and not minus:
+            number = plain_number(first)
+            if number == -1 and not minus:
                 return join(text, "/", (f"-{tight(self.static(rest[0]))}", SIGN))
+            if head == "mul" and number < 0 and not minus and not self._begins_with_scalar(x):
+                whole = int(number) if number == int(number) else number
+                return join(text, "/", join((f"{whole}", SIGN), "*", self.static(rest[0])))
         return None
 
     def absorbed(self, step: Step) -> Text | None:
@@ -93,6 +102,14 @@ class Signs(Values):
                 return False
             x = step.inputs[0]
         return True
+
+    def _begins_with_array(self, x: Var | Const) -> bool:
+        """Whether a number is written as a product of arrays, which a minus sign in front would negate."""
+        while isinstance(x, Var) and (step := self.folded.get(x.number)) is not None:
+            if step.operation.name not in ("multiply", "divide", "matmul", "dot"):
+                return False
+            x = step.inputs[0]
+        return isinstance(x, Var) and bool(x.shape)
 
     def signed(self, x: Var | Const) -> tuple[bool, Text]:
         """An operand without the minus signs in front of it, which products, quotients and sums hand on exactly."""
@@ -154,7 +171,7 @@ class Signs(Values):
                 if self._is_difference(step.inputs[k]) and not turned[k][0]:
                     return False, join(turned[0][1], "@", turned[1][1])
         minus, text = self.signed(x)
-        if step is not None and not step.outputs[0].shape and step.operation.name in ("matmul", "dot") and not minus:
+        if step is not None and not step.outputs[0].shape and not minus and self._begins_with_array(x):
             return True, (f"({text[0]})", ATOM)  # -a @ b negates all of a
         return not minus, text
 

@@ -156,6 +156,16 @@ _SOUND: dict[str, tuple[Message, Message]] = {
         message("choices merged"),
         message("Two choices by one condition are one choice."),
     ),
+    "number by cases": (
+        message("number by cases"),
+        message("A number that is added where a condition holds gives a choice of two numbers."),
+    ),
+    "related exponentials": (
+        message("related exponentials"),
+        message(
+            "The exponents differ by a logarithm, so one exponential is the other times what it is the logarithm of."
+        ),
+    ),
     "shares of a tie": (
         message("shares of a tie"),
         message("Where two operands tie each has half, and both halves add up to one."),

@@ -50,7 +50,7 @@ elementwise(np.remainder, lambda out, x, y: 1, lambda out, x, y: -np.floor_divid
 
 
 def _power_base(out: Any, x: Any, y: Any) -> Any:
-    if not is_literal(y):
+    if not (is_literal(y) or issubclass(type(y), np.number)):
         # At x = y = 0 the derivative is 0; 0 * 0.0**-1 would be NaN.
         return y * x ** np.where((x == 0) & (y == 0), 1, y - 1)
     if y in (0, 1):

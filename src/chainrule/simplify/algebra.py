@@ -90,7 +90,16 @@ def _read_power(reader: Reader, step: Step) -> Ref | None:
 
 def _read_exponential(reader: Reader, step: Step) -> Ref | None:
     a = reader.operand(step.inputs[0])
-    return None if a is None else reader.powers.exponential(reader.table, a)
+    if a is None:
+        return None
+    found = reader.powers.exponential(reader.table, a)
+    if found is not None:
+        return found
+    whole = reader.opaque(step, 0)
+    related = None if reader.table.forward else reader.exponents.related(reader.table, a, whole)
+    if related is None:
+        reader.exponents.note(reader.table, a, whole)
+    return related or whole
 
 
 def _read_fixed_power(p: int) -> Callable[[Reader, Step], Ref | None]:

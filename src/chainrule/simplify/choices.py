@@ -19,6 +19,7 @@ from chainrule.simplify.free_steps import is_free
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
+from chainrule.simplify.scaled_numbers import scaled_recipes
 from chainrule.simplify.values import Recipe, Value
 
 __all__ = [
@@ -90,6 +91,8 @@ def _coefficients(choice: Choice) -> list[Coefficient]:
     """The coefficients that are written down for a choice."""
     if choice.kind in ("scale", "prod"):
         return [choice.payload[0]]
+    if choice.kind == "rescaled":
+        return [*_coefficients(choice.payload[0]), choice.payload[1]]
     if choice.kind == "sum":
         return list(choice.payload[1])
     if choice.kind in ("op", "where", "scatter", "subtracted", "joined", "cut"):
@@ -195,6 +198,16 @@ class Choices:
         push = scale == UNIT or self._scales[number] <= _MOST_SCALES
         for recipe in (*plain_recipes(value), *value.recipes):
             found += self._carry_out(value, scale, recipe, push)
+        if not one and scale == UNIT and self.signed:
+            found += self._of_scaled(value)
+        return found
+
+    def _of_scaled(self, value: Value) -> list[Choice]:
+        """A number made of an array that is there times a scalar: what is divided then is the number."""
+        found: list[Choice] = []
+        for recipe, scale in scaled_recipes((*plain_recipes(value), *value.recipes), value, self._asked):
+            for inner in self._linear(value, UNIT, recipe)[:1]:
+                found.append(Choice("rescaled", inner.cost + _ROUNDABOUT, inner.children, (inner, scale), recipe))
         return found
 
     def _carry_out(self, value: Value, scale: Coefficient, recipe: Recipe, push: bool) -> list[Choice]:
@@ -266,7 +279,7 @@ class Choices:
         powers = tuple(p for _, p in parts)
         for k, (v, p) in enumerate(parts):
             for held, _ in v.leaves[:3]:
-                taken = power_of(held, p) if p in (1, -1) else None
+                taken = power_of(held, p) if type(p) is int else None
                 below = None if taken is None or held == UNIT else power_of(taken, -1)
                 if below is None or times(scale, below) == UNIT:
                     continue

@@ -11,10 +11,10 @@ import numpy as np
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.making import Making
-from chainrule.simplify.scalars import UNIT, Coefficient, inverse_of, power_of, times
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, inverse_of, power_of, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, function_of, smaller
 
-__all__ = ["logistic_by_cases", "masked_already", "merge_choices", "tied_with_clipped"]
+__all__ = ["logistic_by_cases", "masked_already", "merge_choices", "number_by_cases", "tied_with_clipped"]
 
 _MINUS = Coefficient(Fraction(-1))
 
@@ -62,6 +62,41 @@ def merge_choices(options: Making, value: Value) -> None:
             options.recipe(value, "sum", UNIT, (*rest, merged), None, "choices merged")
         else:
             options.same(value, merged, "choices merged")
+
+
+def number_by_cases(options: Making, value: Value) -> None:
+    """``k + c * (x > 0)`` with numbers k and c is ``where(x > 0, k + c, k)``; so is what chooses between numbers."""
+    numbers = [t for t in value.parts if t[1] is options.table.one]
+    others = [t for t in value.parts if t[1] is not options.table.one]
+    if not numbers or not value.dims or len({v for _, v in others}) != 1:
+        return
+    branches = _branches(options, others[0][1])
+    if branches is None:
+        return
+
+    def make() -> Ref | None:
+        totals = [options.table.add((*numbers, *((times(c, k), v) for c, _ in others))) for k, v in branches[1]]
+        return _where(options, branches[0], [options.table.ref(*t) for t in totals])
+
+    made = options.making(value, make)
+    if made is not None:
+        options.same(value, made, "number by cases")
+
+
+def _branches(options: Making, value: Value) -> tuple[Value, list[Ref]] | None:
+    """The condition of a choice between numbers or further such choices, and what it is in both cases."""
+    one = options.table.one
+    if value.mask and value.dims:
+        return value, [(UNIT, one), (ZERO, one)]
+    if function_of(value) is not np.where or len(value.parts) != 3 or type(value.parts[0]) is not tuple:
+        return None
+    refs: list[Ref] = []
+    for part in value.parts[1:]:
+        number = options.reader.operand(part) if isinstance(part, Const) and part.number < 0 else part
+        if type(number) is not tuple or (number[1] is not one and _branches(options, number[1]) is None):
+            return None
+        refs.append(number)
+    return value.parts[0][1], refs
 
 
 def choice(options: Making, value: Value, condition: Value, first: Ref, second: Ref) -> Ref | None:

@@ -32,6 +32,8 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
         function = function_of(value)
         if powers.get(value, 0) > 1 and _is_zero_or_one(value):
             powers[value] = 1
+        if value in powers and (cancelled := _root_cancelled(table, value, powers)) is not None:
+            return cancelled
         if value.kind == "sum":
             _guard_added(value, powers)
             _guarded_norm(value, powers)
@@ -51,6 +53,37 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
             if found is not None:
                 return found
     return None
+
+
+def _root_cancelled(table: Table, value: Value, powers: dict[Value, Power]) -> Ref | None:
+    """``x / sqrt(x)`` is ``sqrt(x)``, and ``x / sqrt(x)**2`` is 1, in place; what is returned is a further factor."""
+    root = value.parts[0][1] if value.kind == "view" else value
+    order = _order(root)
+    argument = _argument(root) if order else None
+    if argument is None or not argument[1].dims or argument[1].kind == "sum":
+        return None
+    c, x = table.view(argument, value.details, len(root.dims)) if value.kind == "view" else argument
+    p = Fraction(powers[value])
+    sign = -1 if p * order > 0 else 1  # of the power of x that goes
+    if abs(p + sign * order) > abs(p) or not all(powers.get(f, 0) / (sign * q) >= 1 for f, q in x.factors):
+        return None
+    scale = power_of(c, -sign)
+    if scale is None or not x.factors:
+        return None
+    for f, change in ((value, sign * order), *((f, -sign * q) for f, q in x.factors)):
+        powers[f] = powers.get(f, 0) + change
+        if not powers[f]:
+            del powers[f]
+    return scale, table.one
+
+
+def _order(value: Value) -> int:
+    """The power by which a root is what it was taken of; 0 for what is no root."""
+    function = function_of(value)
+    if function is np.power and isinstance(exponent := value.parts[1], Const) and exponent.number < 0:
+        raised: Any = exponent.value
+        return 2 if raised == 0.5 else -2 if raised == -0.5 else 0
+    return 2 if function is np.sqrt else 3 if function is np.cbrt else 0
 
 
 def _is_zero_or_one(value: Value) -> bool:

@@ -246,6 +246,16 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.where(x > 0, y, s),
     ),
     Identity(
+        "number by cases", "C", "a number that is added where a condition holds gives a choice of two numbers",
+        lambda x, y, s, m: (0.25 - 1.5 * (x > 0), 3.0 - 2.0 * np.where(x == y, 0.5, x > y)),
+        lambda x, y, s, m: (np.where(x > 0, -1.25, 0.25), np.where(x == y, 2.0, np.where(x > y, 1.0, 3.0))),
+    ),
+    Identity(
+        "number from a multiple", "B", "a sum of a multiple of an array, divided by the scalar, is the sum",
+        lambda x, y, s, m: np.vdot(x, y),
+        lambda x, y, s, m: np.vdot(x / 7.0, y) * 7.0,
+    ),
+    Identity(
         "shares of a tie", "C", "the shares of two operands add up to one",
         lambda x, y, s, m: np.where(np.isnan(x + y), np.nan, np.where(x == y, 0.5, y > x)),
         lambda x, y, s, m: np.where(np.isnan(x + y), np.nan, 1 - np.where(x == y, 0.5, x > y)),
@@ -274,6 +284,21 @@ IDENTITIES: tuple[Identity, ...] = (
         "guard of a power", "C", "p * x**(p - 1) is zero where p is, so that its guard need not look at x",
         lambda x, y, s, m: [p * x ** np.where((x == 0) & (p == 0), 1, p - 1) for p in (0.0, 1.0, 3.0)],
         lambda x, y, s, m: [p * x ** np.where(p == 0, 0, p - 1) for p in (0.0, 1.0, 3.0)],
+    ),
+    Identity(
+        "root of a factor", "C", "x / sqrt(x) is sqrt(x), and x / sqrt(x)**2 is 1",
+        lambda x, y, s, m: (y * s / np.sqrt(s), y * s / np.sqrt(s) ** 2),
+        lambda x, y, s, m: (y * np.sqrt(s), y * 1),
+    ),
+    Identity(
+        "sum of a difference", "C", "a difference in which all but one term cancel is that term",
+        lambda x, y, s, m: (y + x * s) - y,
+        lambda x, y, s, m: x * s,
+    ),
+    Identity(
+        "related exponentials", "C", "an exponential is another one times what its exponent has a logarithm of",
+        lambda x, y, s, m: (d := (np.log(s) + 0.245) / 0.7, x * np.exp(-0.5 * (d - 0.7) ** 2))[-1],
+        lambda x, y, s, m: (d := (np.log(s) + 0.245) / 0.7, x * (s * np.exp(-0.5 * d**2)))[-1],
     ),
     Identity(
         "power taken up", "C", "x * x**(p - 1) is x**p",

@@ -17,16 +17,16 @@ from typing import Any
 from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
-from chainrule.simplify.structure import base_terms, pulled, rows_vanish, sum_of_sum
+from chainrule.simplify.structure import base_terms, opened_to_one, over_denominator, pulled, rows_vanish, sum_of_sum
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
 __all__ = ["MOST_ATOMS", "Table", "is_long"]
 
 _MOST_TERMS = 8  # of a sum that is multiplied out
 _LARGEST_SUM = 24  # terms of a sum into which further sums are merged
-_LARGEST = 24  # factors in all terms of what further arithmetic looks into
-_LARGEST_WHOLE = 16  # the same for a whole cotangent, where looking into it ends more naturally
-_MANY_STEPS = 400  # in programs of more, half as many
+_LARGEST = 32  # factors in all terms of what further arithmetic looks into
+_LARGEST_WHOLE = 24  # the same for a whole cotangent, where looking into it ends more naturally
+_SOME_STEPS, _MANY_STEPS = 100, 400  # in programs of more, two thirds and a third of that
 MOST_ATOMS = 8  # of a scalar factor
 
 
@@ -200,7 +200,7 @@ class Table:
 
     def _new_sum(self, key: Any, terms: tuple[Ref, ...]) -> Ref:
         if not self.forward:
-            merged = self._over_denominator(terms)
+            merged = over_denominator(self, terms)
             if merged is not None:
                 return merged
         dims = broadcast(v.dims for _, v in terms)
@@ -214,9 +214,14 @@ class Table:
             return ref
         key = tuple((v.number, c) for c, v in value.parts)
         inverse = inverse_of(coefficient)
-        opened = self._over_denominator(value.parts)
+        opened = over_denominator(self, value.parts)
         if opened is not None:
             # 1 - 1 / (1 + e) is e / (1 + e): a product, in which factors can cancel.
+            self._sums[key] = opened
+            return times(coefficient, opened[0]), opened[1]
+        opened = opened_to_one(value.parts)
+        if opened is not None:
+            # (m + s * e) - m is s * e.
             self._sums[key] = opened
             return times(coefficient, opened[0]), opened[1]
         if leaf.definition is None:
@@ -224,29 +229,6 @@ class Table:
         found = self.ref(inverse, leaf)
         self._sums[key] = found
         return times(coefficient, found[0]), found[1]
-
-    def _over_denominator(self, terms: Sequence[Ref]) -> Ref | None:
-        """The terms over a common denominator that is a sum of the forward pass, where that leaves a single term."""
-        if len(terms) > 4:
-            return None
-        bases = {v: p for _, value in terms for v, p in value.factors if v.definition is not None and p == -1}
-        for base in bases:
-            definition = base.definition
-            assert definition is not None
-            opened: list[Ref] = []
-            for c, value in terms:
-                if any(v is base for v, _ in value.factors):
-                    opened.append(self.product(c, (*value.factors, (base, 1))))
-                else:
-                    opened += [self.product(times(c, k), (*value.factors, *v.factors)) for k, v in definition]
-            totals: dict[Any, Fraction] = {}
-            for c, v in opened:
-                totals[v, c.atoms] = totals.get((v, c.atoms), Fraction(0)) + c.number
-            left = [(Coefficient(n, atoms), v) for (v, atoms), n in totals.items() if n]
-            if len(left) == 1:
-                ((c, v),) = left
-                return self.product(c, (*v.factors, (base, -1)))
-        return None
 
     # ---- views: axes permuted, inserted and dropped
 
@@ -276,8 +258,14 @@ class Table:
         shape = tuple(1 if a is None else value.dims[a].length for a in own)
         if moved is value or moved.kind not in ("prod", "sum") or below is None or shape != moved.shape:
             return
-        if not any(r.kind == "view" and r.parts[0][1] is value for r in moved.recipes):
-            moved.recipes.append(Recipe("view", below, ((UNIT, value),), tuple(own), "view of a product"))
+        if any(r.kind == "view" and r.parts[0][1] is value for r in moved.recipes):
+            return
+        moved.recipes.append(Recipe("view", below, ((UNIT, value),), tuple(own), "view of a product"))
+        if all(k in own or d.one for k, d in enumerate(value.dims)):
+            back = [own.index(k) if k in own else None for k in range(len(value.dims))]
+            while back and back[0] is None:
+                back.pop(0)
+            value.recipes.append(Recipe("view", c, ((UNIT, moved),), tuple(back), "view of a product"))
 
     def _moved(self, value: Value, mapping: Sequence[int | None], rank: int) -> Value:
         missing = rank - len(value.dims)
@@ -444,4 +432,5 @@ def is_long(table: Table, ref: Ref, whole: bool) -> bool:
     if value.kind not in ("prod", "sum"):
         return False
     limit = _LARGEST_WHOLE if whole else _LARGEST
-    return sum(len(v.factors) for _, v in value.terms) > (limit // 2 if table.steps > _MANY_STEPS else limit)
+    limit = limit * (3 - (table.steps > _SOME_STEPS) - (table.steps > _MANY_STEPS)) // 3
+    return sum(len(v.factors) for _, v in value.terms) > limit

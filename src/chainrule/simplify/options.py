@@ -13,7 +13,13 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.simplify.choices import ROWS
-from chainrule.simplify.conditions import logistic_by_cases, masked_already, merge_choices, tied_with_clipped
+from chainrule.simplify.conditions import (
+    logistic_by_cases,
+    masked_already,
+    merge_choices,
+    number_by_cases,
+    tied_with_clipped,
+)
 from chainrule.simplify.contractions import contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
 from chainrule.simplify.making import Making, SpentError, without
@@ -41,6 +47,9 @@ def add_options(reader: Reader) -> None:
 class _Options(Making):
     def run(self) -> None:
         self.table.forward = False
+        for value, multiple in self.reader.exponents.equal:
+            with suppress(SpentError):
+                self.same(value, multiple, "related exponentials")
         ways: dict[str, tuple[Callable[[Value], None], ...]] = {
             "sum": (
                 partial(saturated_sum, self),
@@ -51,6 +60,7 @@ class _Options(Making):
                 partial(slice_options, self),
                 partial(merge_reductions, self),
                 partial(merge_choices, self),
+                partial(number_by_cases, self),
                 partial(tied_with_clipped, self),
                 partial(logistic_by_cases, self),
                 partial(scalar_options, self),
@@ -287,6 +297,8 @@ class _Options(Making):
             taken = [(f, q * sign) for f, q in w.factors]
             c, rest = self.making(value, lambda t=taken: self.table.product(UNIT, without(value, t)))
             parts = [(w, sign)] if rest is self.table.one else [(w, sign), (rest, 1)]
+            if rest is w and sign == 1:
+                parts = [(w, 2)]
             name = "product of the forward pass" if w.leaves else "shared product"
             self.recipe(value, "prod", c, parts, None, name)
             if len(rest.factors) > 1 or (rest.kind == "prod"):

@@ -38,6 +38,7 @@ def perturb(selection: Selection) -> None:
     kicks = _MOST_KICKS
     for _ in range(3):
         before = selection.total
+        _scale_together(selection)
         _share(selection)
         _negate(selection)
         _hand_on(selection)
@@ -106,6 +107,13 @@ def _join(selection: Selection, new: list[Instance], wanted: Wanted) -> None:
                     _change_all(selection, [(x, option)], wanted[c])
 
 
+def _scale_together(selection: Selection) -> None:
+    """Let all that could be made of one scaled value be made of it."""
+    for moves in _wanted(selection).values():
+        if len(dict(moves)) > 1 and len(moves) <= _MOST_CHANGES:
+            _change_all(selection, [], moves)
+
+
 def _change_all(
     selection: Selection, moves: list[tuple[Instance, Choice]], others: Sequence[tuple[Instance, Choice]]
 ) -> None:
@@ -139,8 +147,11 @@ def _attempt(
     repair: bool,
     wanted: Wanted | None = None,
     gain: int = 0,
+    further: Sequence[Instance] = (),
 ) -> bool:
     """Make changes, with what they need chosen afresh; undone where the total does not become less by ``gain``.
+
+    What is ``further`` is improved as well.
 
     ``wanted`` says by what could be needed which choices would need it: those that share it are changed together.
     """
@@ -158,8 +169,9 @@ def _attempt(
         touched = [x for x, n in selection.uses.items() if n != uses.get(x, 0)]
         if repair:
             new = [x for x, n in selection.uses.items() if n and not uses.get(x, 0)]
-            for x in new:
-                selection.improve_choice(x)
+            for x in (*new, *further):
+                if selection.uses.get(x, 0):
+                    selection.improve_choice(x)
             if wanted is not None:
                 _join(selection, new, wanted)
         if selection.total < before - gain:
@@ -314,9 +326,9 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     moves: dict[Instance, Choice] = {}
     if not _redirected(selection, x, factor, moves, _users(selection), set()):
         return False
-    if _attempt(selection, [*reversed(moves.items())], True):
-        return True
     moved = _times(x, factor)
+    if _attempt(selection, [*reversed(moves.items())], True, further=(moved,)):
+        return True
     direct = [o for o in selection.choices.of(moved) if x not in o.children]
     if not direct or moved in moves or selection.uses.get(moved, 0):
         return False

@@ -12,6 +12,7 @@ from chainrule.backward import Backward
 from chainrule.indexing import get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
+from chainrule.simplify.exponents import Exponents
 from chainrule.simplify.free_steps import LINEAR
 from chainrule.simplify.functions import merge_factors, note_share, special_sum, tied_share
 from chainrule.simplify.lengths import join_lengths
@@ -60,6 +61,7 @@ class Reader:
         self.unit_matrices: set[int] = set()
         self.producers: dict[int, Step] = {out.number: s for s in self.program.steps for out in s.outputs}
         self.powers = Powers(producers=self.producers)
+        self.exponents = Exponents()
         self.primals: dict[int, Var] = {}  # by cotangent
         variables = self.program.by_number()
         for v, shares in (*backward.contributions.items(), *((v, ((0, g),)) for v, g in backward.links.items())):
@@ -127,7 +129,7 @@ class Reader:
         found = self._algebra(step)
         for k, out in enumerate(step.outputs):
             self.variables[out.number] = out
-            ref = found if found is not None else self._opaque(step, k)
+            ref = found if found is not None else self.opaque(step, k)
             value = ref[1]
             if value.kind != "sum" and is_long(self.table, ref, True):
                 self._bind_leaf(out)  # a product of many factors is an atom, as sums are
@@ -189,7 +191,7 @@ class Reader:
         found = self._algebra(step)
         for k, out in enumerate(step.outputs):
             self.variables[out.number] = out
-            ref = found if found is not None else self._opaque(step, k)
+            ref = found if found is not None else self.opaque(step, k)
             self.refs[out.number] = self.table.cut(ref) if is_long(self.table, ref, out.number in self.wholes) else ref
             if not ref[0].number and step.inputs:
                 self.zeros.add(out.number)
@@ -266,7 +268,7 @@ class Reader:
 
     # ---- everything else
 
-    def _opaque(self, step: Step, k: int) -> Ref:
+    def opaque(self, step: Step, k: int) -> Ref:
         """A step without structure: known again where operation and operands are the same."""
         out = step.outputs[k]
         function = step.operation.function

@@ -14,6 +14,7 @@ from chainrule.simplify.choices import Choice, Instance, size_of
 from chainrule.simplify.read import Reader
 from chainrule.simplify.repeats import frozen
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, power_of, times
+from chainrule.simplify.shapes import shape_of_call
 from chainrule.simplify.values import Value
 from chainrule.sizes import is_size, plain_number
 from chainrule.writing import cast
@@ -35,6 +36,8 @@ class Emitter:
         self._names = names
         self._next = first_number
         self._scalars: dict[Coefficient, Operand] = {}
+        self._rescaled: dict[int, tuple[Var, Coefficient]] = {}  # by scalar, what it is a multiple of
+        self._spare: set[int] = set()
         self._known: dict[Any, Var] = {}
         self._last: Any = None  # the key of the last step, if it can be known again
         self._position: Any = None
@@ -68,6 +71,25 @@ class Emitter:
     def _emit_scale(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         scale, var = choice.payload
         return self.scaled(scale, var if var is not None else children[0])
+
+    def _emit_rescaled(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
+        inner, scale = choice.payload
+        made: Var = getattr(self, f"_emit_{inner.kind}")(value, inner, children[: len(inner.children)])
+        start = len(self.steps)
+        result = self.scaled(scale, made)
+        self._rescaled[value.number] = made, scale
+        self._spare |= {out.number for step in self.steps[start:] for out in step.outputs}
+        return result
+
+    def without_spare(self, results: Sequence[Operand]) -> list[Step]:
+        """The steps, but for scalars that were combined with others and are not needed by themselves."""
+        needed = {x.number for x in results}
+        kept: list[Step] = []
+        for step in reversed(self.steps):
+            if any(out.number in needed or out.number not in self._spare for out in step.outputs):
+                needed.update(x.number for x in step.inputs)
+                kept.append(step)
+        return kept[::-1]
 
     def _emit_prod(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         scale, powers = choice.payload
@@ -120,8 +142,8 @@ class Emitter:
         if terms and all(x.dtype.kind in "bi" for x, _ in terms if isinstance(x, Var)):
             terms[0] = (self._step(cast, (terms[0][0],), {"dtype": self.reader.dtype}), terms[0][1])
         if constants:
-            # All scalars together are one term; in front where it is the only positive one: 1 - p.
-            lead = -1 if constants[0].number < 0 else 1
+            # All scalars together are one term; in front where it is the only positive one, 1 - p, or all are negative.
+            lead = -1 if constants[0].number < 0 and any(sign > 0 for _, sign in terms) else 1
             total = self.scalar(constants[0] if lead > 0 else times(_MINUS, constants[0]))
             for c in constants[1:]:
                 sign = -lead if c.number < 0 else lead
@@ -343,6 +365,12 @@ class Emitter:
         held = self.reader.scalars.get(coefficient)
         if held is not None:
             return held
+        for key, p in coefficient.atoms:
+            if key[0] == "v" and key[1] in self._rescaled and type(p) is int:
+                scale = power_of(self._rescaled[key[1]][1], p)
+                other = times(coefficient, Coefficient(Fraction(1), ((key, -p),)))
+                if scale is not None:
+                    return self._with_power(times(other, scale), self._rescaled[key[1]][0], p)
         runtime = [(k[1], p) for k, p in coefficient.atoms if k[0] == "v"]
         fixed = Coefficient(coefficient.number, tuple((k, p) for k, p in coefficient.atoms if k[0] != "v"))
         number = self.reader.lengths.number(fixed, self.reader.dtype is not None and self.reader.dtype.char == "d")
@@ -357,6 +385,15 @@ class Emitter:
         for x in below:
             result = self._step(np.divide, (result, x))
         return self._step(np.negative, (result,)) if fixed == _MINUS and above else result
+
+    def _with_power(self, coefficient: Coefficient, x: Var, p: int) -> Operand:
+        """A scalar times a power of another."""
+        if coefficient == UNIT and p == 1:
+            return x
+        raised = x if abs(p) == 1 else self._raised(x, abs(p))
+        if coefficient == _MINUS and p > 0:
+            return self._step(np.negative, (raised,))
+        return self._step(np.multiply if p > 0 else np.divide, (self.scalar(coefficient), raised))
 
     def _repeated(self, x: Var, p: Any) -> list[Var]:
         """The factors of a power: small ones one after another, as a square overflows where its root does not."""
@@ -378,7 +415,7 @@ class Emitter:
         """A step, with the shape and dtype that NumPy gives."""
         params = params or {}
         if shape is None:
-            shape = _shape_of(function, inputs, params)
+            shape = shape_of_call(function, inputs, params)
         operands = tuple(x.number if isinstance(x, Var) or x.number >= 0 else frozen(x.value) for x in inputs)
         key = (function, operands, frozen(tuple(params.items())))
         if key in self._known:
@@ -400,36 +437,3 @@ def _plainer(c: Coefficient) -> bool:
     """Whether a scalar is written without a division or a long fraction."""
     exact = Fraction(float(c.number)) == c.number
     return exact and all(p > 0 for _, p in c.atoms)
-
-
-def _shape_of(function: Any, inputs: tuple[Operand, ...], params: Mapping[str, Any]) -> tuple[int, ...]:
-    shapes = [x.shape if isinstance(x, Var) else np.shape(x.value) if not is_size(x.value) else () for x in inputs]
-    if function is np.matmul:
-        a, b = shapes
-        if len(a) == 1 and len(b) == 1:
-            return ()
-        if len(a) == 1:
-            return (*b[:-2], b[-1])
-        if len(b) == 1:
-            return a[:-1]
-        return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
-    (shape, *_) = shapes
-    if function in (np.sum, np.mean):
-        axis = params.get("axis")
-        axes: Sequence[int] = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        if params.get("keepdims"):
-            return tuple(1 if k in axes else n for k, n in enumerate(shape))
-        return tuple(n for k, n in enumerate(shape) if k not in axes)
-    if function is np.transpose:
-        order = params.get("axes")
-        return shape[::-1] if order is None else tuple(shape[a] for a in order)
-    if function is np.squeeze:
-        axis = params["axis"]
-        axes = axis if isinstance(axis, tuple) else (axis,)
-        return tuple(n for k, n in enumerate(shape) if k not in axes)
-    if function is np.expand_dims:
-        axis = params["axis"]
-        axes = axis if isinstance(axis, tuple) else (axis,)
-        rest = iter(shape)
-        return tuple(1 if k in axes else next(rest) for k in range(len(shape) + len(axes)))
-    return tuple(np.broadcast_shapes(*shapes))

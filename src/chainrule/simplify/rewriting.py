@@ -260,7 +260,7 @@ class _Rewriting:
         old = self.backward
         program = old.program
         outputs = program.outputs[: len(program.outputs) - len(old.gradients)]
-        steps = (*program.steps[: old.forward_steps], *emitter.steps)
+        steps = (*program.steps[: old.forward_steps], *emitter.without_spare(results))
         whole = replace(program, steps=steps, outputs=(*outputs, *results))
         verify(whole)
         links = {v: new for v, g in old.links.items() if (new := self._linked(g, emitter)) is not None}

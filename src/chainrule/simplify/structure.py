@@ -1,4 +1,4 @@
-"""Factors that a matrix product hands out, and the terms of a sum seen through a view.
+"""Factors that a matrix product hands out, terms of a sum seen through a view, and sums that are a single term.
 
 A table of values is asked here; it is :class:`chainrule.simplify.normal_form.Table`.
 """
@@ -6,12 +6,13 @@ A table of values is asked here; it is :class:`chainrule.simplify.normal_form.Ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
-from chainrule.simplify.scalars import UNIT, ZERO
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
 from chainrule.simplify.values import Power, Ref, Value, spans
 
-__all__ = ["base_terms", "pulled", "rows_vanish", "sum_of_sum"]
+__all__ = ["base_terms", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_of_sum"]
 
 
 def pulled(table: Any, left: Value, right: Value) -> Ref | None:
@@ -93,3 +94,44 @@ def sum_of_sum(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
     found = table.reduce((c, v), rest, base.dims)
     result: Ref = table.view(found, [None if k in [kept[len(kept) + a] for a in axes] else k for k in kept], rank)
     return result
+
+
+def opened_to_one(terms: Sequence[Ref]) -> Ref | None:
+    """A sum in which a sum of the forward pass is written out, where that leaves a single term."""
+    for k, (c, value) in enumerate(terms):
+        definition = value.definition
+        if definition is None or len(terms) + len(definition) > 6 or len(definition) < len(terms):
+            continue
+        others = [t for n, t in enumerate(terms) if n != k]
+        totals: dict[Any, Fraction] = {}
+        for d, v in (*others, *((times(c, d), v) for d, v in definition)):
+            totals[v, d.atoms] = totals.get((v, d.atoms), Fraction(0)) + d.number
+        left = [(Coefficient(n, atoms), v) for (v, atoms), n in totals.items() if n]
+        if len(left) == 1:
+            return left[0]
+    return None
+
+
+def over_denominator(table: Any, terms: Sequence[Ref]) -> Ref | None:
+    """The terms over a common denominator that is a sum of the forward pass, where that leaves a single term."""
+    if len(terms) > 4:
+        return None
+    bases = {v: p for _, value in terms for v, p in value.factors if v.definition is not None and p == -1}
+    for base in bases:
+        definition = base.definition
+        assert definition is not None
+        opened: list[Ref] = []
+        for c, value in terms:
+            if any(v is base for v, _ in value.factors):
+                opened.append(table.product(c, (*value.factors, (base, 1))))
+            else:
+                opened += [table.product(times(c, k), (*value.factors, *v.factors)) for k, v in definition]
+        totals: dict[Any, Fraction] = {}
+        for c, v in opened:
+            totals[v, c.atoms] = totals.get((v, c.atoms), Fraction(0)) + c.number
+        left = [(Coefficient(n, atoms), v) for (v, atoms), n in totals.items() if n]
+        if len(left) == 1:
+            ((c, v),) = left
+            found: Ref = table.product(c, (*v.factors, (base, -1)))
+            return found
+    return None

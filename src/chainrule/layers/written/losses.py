@@ -245,7 +245,7 @@ def hinge_binary_forward(scores, labels, margin):
 def hinge_binary_grad_scores(scores, labels, margin):
     """The gradient of hinge_binary with respect to scores."""
     # return np.maximum(0, margin - labels * scores).mean()    line 201
-    dscores = -labels / len(scores) * (margin - labels * scores > 0)
+    dscores = labels / -len(scores) * (margin - labels * scores > 0)
 
     return dscores
 
@@ -268,5 +268,5 @@ class HingeBinary:
         scores = self.scores
         difference = self.difference
         # return np.maximum(0, margin - labels * scores).mean()    line 201
-        dscores = -labels / len(scores) * (difference > 0)
+        dscores = labels / -len(scores) * (difference > 0)
         return {"scores": dscores}
