@@ -56,6 +56,7 @@ def test_a_loop_that_is_run_again_says_why_and_shows_what_it_keeps():
     assert np.allclose(line.numbers()[0][1], kept)
     definitions = [str(note) for note in found.derivation.definitions]
     assert any("h_given" in note for note in definitions)
+    assert [str(said).partition(" in the code")[0] for said in line.names] == ["h in the formulas is h_given"]
 
 
 def _difference_first(rows, target):

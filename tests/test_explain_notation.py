@@ -189,3 +189,15 @@ def test_a_wide_equation_can_be_broken_at_its_signs():
 def test_markup_in_a_name_is_text_in_mathml():
     tree = ElementTree.fromstring(mathml(Element('d["<b>"]', (n,))))
     assert 'd["<b>"]' in "".join(tree.itertext())
+
+
+def test_a_long_sum_is_broken_before_its_signs_where_it_is_set_large():
+    n = Index("n", 3, "N")
+    terms = tuple(Multiply((Element(f"array{k}", (n,)), Element(f"other{k}", (n,)))) for k in range(6))
+    wide = Equation(Element("result", (n,)), (Add(terms),))
+    rows = mathml(wide, block=True).split("<mtr>")[1:]
+    assert len(rows) == 2
+    assert ["<mo>=</mo>" in row for row in rows] == [True, False]
+    assert sum(row.count("<mo>+</mo>") for row in rows) == 5
+    assert "<mtr>" not in mathml(wide)
+    assert "<mtr>" not in mathml(Equation(wide.left, (Add(terms[:2]),)), block=True)

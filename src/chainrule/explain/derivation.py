@@ -40,6 +40,7 @@ class Line:
         place: where it stands among the lines of the whole.
         values: where it is code that computes several arrays, each with its name.
         note: what is to be said of it.
+        names: which arrays of the formulas it is about, where it has other names for them and none before it has.
     """
 
     target: str
@@ -50,6 +51,7 @@ class Line:
     place: int = 0
     values: tuple[tuple[str, Any], ...] = ()
     note: Message | None = None
+    names: tuple[Message, ...] = ()
 
     def numbers(self) -> tuple[tuple[str, Any], ...]:
         """The arrays that it computes, each with its name."""

@@ -224,8 +224,8 @@ def _line_entries(line: Line) -> Iterator[Entry]:
         yield Entry("shapes", message("Shapes"), line.shapes, "shapes")
     for code, why in line.reasons:
         yield Entry("text", message("Why {code}", code=code), why, "why")
-    if line.note is not None:
-        yield Entry("text", message("Note"), line.note, "note")
+    for said in (*line.names, *(() if line.note is None else (line.note,))):
+        yield Entry("text", message("Note"), said, "note")
     numbers = line.numbers()
     for name, value in numbers:
         label = message("Numbers") if len(numbers) == 1 else message("Value of {name}", name=name)

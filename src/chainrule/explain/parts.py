@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -188,6 +189,7 @@ class Deriving(Scene):
     def derivation(self) -> Derivation:
         """The record."""
         self.lines = code_lines(self)
+        self._say_names()
         parts = shortened(self, self.told(self.forward.readings))
         nodes, edges = picture_of(self)
         wanted = {
@@ -287,6 +289,10 @@ class Deriving(Scene):
 
     def _renamed(self) -> list[Message]:
         """Which names of formulas and of code are the same array, where one name has several values."""
+        return [_same_array(name, own) for name, own in self._renamed_pairs().items()]
+
+    def _renamed_pairs(self) -> dict[str, str]:
+        """For names of formulas what the code calls the same array."""
         code = set(re.findall(r"\w+", "\n".join(line.code for lines in self.lines.values() for line in lines)))
         given, names = self.pasted.writing.request.given, self.forward.names
         known = {n for n in names if names[n] in self.forward.renamed}
@@ -298,10 +304,20 @@ class Deriving(Scene):
             wanted, called = self.prefix + names[n], self.prefix + own
             if n in self.lines and called != wanted and called in code and wanted not in code:
                 pairs[wanted] = called
-        return [
-            message("{name} in the formulas is {own} in the code, because a name is used again.", name=name, own=own)
-            for name, own in pairs.items()
-        ]
+        return pairs
+
+    def _say_names(self) -> None:
+        """Say with the first line that uses a name which array of the formulas it is."""
+        pending = self._renamed_pairs()
+        for number, k in sorted(
+            ((n, k) for n, lines in self.lines.items() for k in range(len(lines))),
+            key=lambda at: self.lines[at[0]][at[1]].place,
+        ):
+            line = self.lines[number][k]
+            said = [name for name, own in pending.items() if own in re.findall(r"\w+", line.code)]
+            if said:
+                names = tuple(_same_array(name, pending.pop(name)) for name in said)
+                self.lines[number][k] = replace(line, names=names)
 
     def _notes(self) -> tuple[Message, ...]:
         notes = []
@@ -316,6 +332,10 @@ class Deriving(Scene):
                     )
                 )
         return tuple(notes)
+
+
+def _same_array(name: str, own: str) -> Message:
+    return message("{name} in the formulas is {own} in the code, because a name is used again.", name=name, own=own)
 
 
 def _as_written(x: float, literals: Mapping[float, str]) -> str:

@@ -24,6 +24,8 @@ from chainrule.explain.notation.text import one_line
 
 __all__ = ["mathml"]
 
+_LONGEST = 60  # letters that a side of an equation is wide, on one line
+
 
 def mathml(x: Formula | Equation, block: bool = False) -> str:
     """A formula as a ``<math>`` element, with its plain text for readers that cannot set it.
@@ -31,15 +33,63 @@ def mathml(x: Formula | Equation, block: bool = False) -> str:
     With ``block`` it is set large, and the sides of an equation that has several stand one below the other.
     """
     whole = arranged(x)
-    if block and isinstance(x, Equation) and len(x.right) > 1:
-        first, *others = (_element(arranged(side)) for side in x.right)
-        rows = [(_element(arranged(x.left)), first), *(("", other) for other in others)]
-        cells = "".join(f"<mtr><mtd>{a}</mtd><mtd><mo>=</mo></mtd><mtd>{b}</mtd></mtr>" for a, b in rows)
+    lines = [_lines(arranged(side)) for side in x.right] if block and isinstance(x, Equation) else []
+    if isinstance(x, Equation) and sum(map(len, lines)) > 1:
+        rows = [("" if k else "<mo>=</mo>", line) for side in lines for k, line in enumerate(side)]
+        left = [_element(arranged(x.left)), *("" for _ in rows[1:])]
+        cells = "".join(
+            f"<mtr><mtd>{a}</mtd><mtd>{sign}</mtd><mtd>{b}</mtd></mtr>" for a, (sign, b) in zip(left, rows, strict=True)
+        )
         inside = f'<mtable class="sides" displaystyle="true">{cells}</mtable>'
     else:
         inside = _element(whole)
     display = ' display="block"' if block else ""
     return f'<math{display} alttext="{html.escape(one_line(whole))}">{inside}</math>'
+
+
+def _lines(x: Set) -> list[str]:
+    """A side of an equation on as many lines as it needs: broken before the signs of a long sum."""
+    if not isinstance(x, Line) or _width(x) <= _LONGEST:
+        return [_element(x)]
+    terms: list[list[Set]] = [[]]
+    for part in x.parts:
+        if terms[-1] and isinstance(part, Word) and part.kind == "relation":
+            terms.append([])
+        terms[-1].append(part)
+    found: list[list[Set]] = []
+    for term in terms:
+        if found and _width(Line((*found[-1], *term))) <= _LONGEST:
+            found[-1] += term
+        else:
+            found.append(term)
+    return ["".join(map(_element, line)) if k == 0 else _continued(line) for k, line in enumerate(found)]
+
+
+def _width(x: Set) -> float:
+    """About how wide something is set, in letters."""
+    match x:
+        case Word():
+            return len(x.text) + 2 * (x.kind == "relation")
+        case Line():
+            return sum(map(_width, x.parts))
+        case Product():
+            return sum(map(_width, x.factors)) + 0.5 * len(x.factors)
+        case Subscripted():
+            return _width(x.base) + 0.8 * sum(map(_width, x.indices))
+        case Raised():
+            return _width(x.base) + 0.7 * _width(x.exponent)
+        case Fraction():
+            return max(_width(x.above), _width(x.below))
+        case Root() | Fenced():
+            return _width(x.body) + 2
+        case Big():
+            return _width(x.body) + 3
+    return len(one_line(x))
+
+
+def _continued(line: list[Set]) -> str:
+    """A line that begins with a sign between two terms."""
+    return f'<mrow><mspace width="1em"/>{"".join(map(_element, line))}</mrow>'
 
 
 def _element(x: Set) -> str:
