@@ -172,7 +172,9 @@ class _Lines(Heads):
         )
         statements = statements_of(request)
         forward = self.program.steps[: loop.forward_steps]
-        printer = StatementPrinter(statements, forward, context.literals, self.variables, {})
+        held = [x for n in self.given if isinstance(x := self.variables.get(n), Var)]
+        held.sort(key=lambda x: self.given[x.number].isidentifier())
+        printer = StatementPrinter(statements, forward, context.literals, self.variables, {}, held)
         printer.lone = lone(statements.statements, request)
         own = frozenset(
             slot.variable
