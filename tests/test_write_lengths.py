@@ -329,3 +329,18 @@ def test_settings_and_decisions_are_checked(style: Any) -> None:
     for args, k in (((big, x, "mean"), 2), ((big, x, "sum"), 3), ((0 * big, x, "sum"), 2)):
         with pytest.raises(ValueError, match="written for"):
             run(*args, k=k)
+
+
+def test_float32_stays_so_in_loops() -> None:
+    """A dtype that a turn asks for is that of an array in it, and not that of the example."""
+
+    def shifted(x, Ws):
+        for W in Ws:
+            h = np.tanh(x @ W)
+            x = h - h.max(axis=1, keepdims=True)
+        return (x**2).sum()
+
+    Ws = [rng.normal(size=(4, 4)) for _ in range(2)]
+    written = cr.write(shifted, x, Ws).function
+    gradients = written(x.astype(np.float32), [W.astype(np.float32) for W in Ws])[1]
+    assert gradients["x"].dtype == np.float32
