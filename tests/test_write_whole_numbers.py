@@ -181,3 +181,24 @@ def test_what_a_whole_number_decides_is_said():
     assert f"# valid while `k > 2` on line {line}" in str(source)
     x, g = normal(2, 3), normal(2, 3)
     np.testing.assert_allclose(source.function(x, 5, g)[1]["x"], 50 * x * g)
+
+
+def test_numbers_computed_from_lengths_keep_the_names_of_the_user():
+    x, w = normal(2, 2, 5, 5), normal(3, 2, 3, 3)
+    text = str(cr.write(convolution, x, w, 1, 1))
+    assert text.count("height = (H + 2 * pad - kh) // stride + 1\n") == 1
+    assert "for j in range(width):" in text
+    assert "for i in reversed(range(height)):" in text
+    assert "i * stride : i * stride + kh" in text
+    assert "xp.shape" not in text
+
+
+def test_the_name_of_a_number_that_is_given_twice_is_not_used():
+    assert "k = " not in str(cr.write(given_twice, normal(6, 2), 2))
+
+
+def given_twice(x, n):
+    k = len(x) // n
+    y = x.reshape(k, n, 2).sum(axis=1)
+    k = k * 2
+    return np.zeros((k, 2))[: len(y)] + y

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.backward import Backward, backward_of_call
 from chainrule.emit.material import Leaf, Material
+from chainrule.emit.named_lengths import NamedLengths
 from chainrule.emit.writing import words_of
 from chainrule.errors import ChainruleError
 from chainrule.history import Updates
@@ -112,6 +113,9 @@ class _ScriptMaterial(Material):
 
     def lengths(self) -> dict[str, tuple[str, int | None, int]]:
         return dict(self.named_lengths)
+
+    def names_of_lengths(self) -> NamedLengths:
+        return NamedLengths(self.named_lengths)
 
     def user_names(self) -> tuple[str, ...]:
         return self.words

@@ -19,6 +19,7 @@ __all__ = [
     "Place",
     "bound_in_loop",
     "counter_of",
+    "counts_named",
     "definition_of",
     "imported_names",
     "item_of",
@@ -249,10 +250,8 @@ def lengths_named(code: CodeType) -> dict[str, tuple[str, int | None, int]]:
 
     Only names with one meaning throughout the function; an axis of ``None`` stands for the size.
     """
-    file = _file(code.co_filename)
-    heads = [] if file is None else [s for s in file.statements if isinstance(s, ast.FunctionDef)]
-    own = [s for s in heads if s.name == code.co_name and _first_line(s) == code.co_firstlineno]
-    return lengths_in(list(ast.walk(own[0]))) if own else {}
+    definition = definition_of(code)
+    return {} if definition is None else lengths_in(list(ast.walk(definition)))
 
 
 def lengths_in(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, int | None, int]]:
@@ -275,6 +274,44 @@ def lengths_in(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, int | None, int
                 if len(found[name.id]) == 1 and length is not None:
                     found[name.id] = [(*length, node.lineno)]
     return {name: lengths[0] for name, lengths in found.items() if len(lengths) == 1 and lengths[0] is not None}
+
+
+def counts_named(code: CodeType) -> dict[str, tuple[str, int]]:
+    """The names that a function gives to numbers computed from lengths, as written, with the line: ``n = H // 2 + 1``.
+
+    Only names with one meaning throughout the function, in the order of their lines.
+    """
+    definition = definition_of(code)
+    if definition is None:
+        return {}
+    nodes = list(ast.walk(definition))
+    stored = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    stored += [node.arg for node in nodes if isinstance(node, ast.arg)]
+    found = [
+        (node.lineno, target.id, node.value)
+        for node in nodes
+        if isinstance(node, ast.Assign) and len(node.targets) == 1
+        for target in node.targets
+        if isinstance(target, ast.Name) and stored.count(target.id) == 1 and _is_count(node.value)
+    ]
+    return {name: (ast.unparse(value), line) for line, name, value in sorted(found, key=lambda f: f[0])}
+
+
+def _is_count(node: ast.expr) -> bool:
+    """Whether an expression computes with whole numbers and lengths, by how it is written."""
+    inner = (ast.BinOp, ast.UnaryOp, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Name, ast.Load,
+             ast.Constant, ast.Subscript, ast.Attribute, ast.Call)  # fmt: skip
+    return isinstance(node, ast.BinOp) and all(isinstance(x, inner) and _is_whole(x) for x in ast.walk(node))
+
+
+def _is_whole(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return type(node.value) is int
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("shape", "size")
+    return not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id == "len")
 
 
 def definition_of(code: CodeType) -> ast.FunctionDef | None:

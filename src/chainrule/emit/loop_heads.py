@@ -36,6 +36,7 @@ class Context:
         leaves: names of arrays in lists of the arguments that only loops read, which stand for all of them.
         own: arrays that the loop around adds up, and nobody else refers to.
         there: variables that need not be computed, as the user's own lines have done that.
+        numbers: gives the user's names for numbers that are computed from the lengths of arrays with these names.
     """
 
     prefix: str
@@ -47,6 +48,7 @@ class Context:
     leaves: frozenset[str] = frozenset()
     own: frozenset[int] = frozenset()
     there: frozenset[int] = frozenset()
+    numbers: Callable[[Mapping[str, Var]], Mapping[Any, str]] = field(default=lambda arrays: {})
 
 
 class Heads:

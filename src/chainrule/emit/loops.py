@@ -176,6 +176,8 @@ class _Lines(Heads):
         held.sort(key=lambda x: self.given[x.number].isidentifier())
         printer = StatementPrinter(statements, forward, context.literals, self.variables, {}, held)
         printer.lone = lone(statements.statements, request)
+        arrays = {name: self.variables.get(v) for v, name in given.items()}
+        printer.numbers = context.numbers({name: x for name, x in arrays.items() if isinstance(x, Var)})
         own = frozenset(
             slot.variable
             for slot, _ in self.slots

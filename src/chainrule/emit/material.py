@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.calls import argument_names
+from chainrule.emit.named_lengths import NamedLengths
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
@@ -20,7 +21,7 @@ from chainrule.names import Namespace
 from chainrule.positions import Position
 from chainrule.sizes import Size, is_size
 from chainrule.trees import flatten, lists_in, paths, unflatten
-from chainrule.user_source import bound_in_loop, lengths_named, literals_of, loop_of, node_of
+from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of, loop_of, node_of
 
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
 
@@ -97,6 +98,7 @@ class Material:
         remark: what is to be said above the code besides what the steps say.
         fixed: the lengths that it holds for alone.
         optional: the parameters that the call left out.
+        whole: whole numbers among the arguments for all values of which the code holds, by name.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Material:
     remark: str = field(default="", kw_only=True)
     fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
     optional: frozenset[str] = field(default=frozenset(), kw_only=True)
+    whole: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""
@@ -152,6 +155,11 @@ class Material:
         """The names that the user gave to lengths of arrays."""
         code = getattr(inspect.unwrap(self.function), "__code__", None)
         return {} if code is None else lengths_named(code)
+
+    def names_of_lengths(self) -> NamedLengths:
+        """The names that the user gave to lengths of arrays, and to numbers computed from them."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        return NamedLengths(self.lengths(), {} if code is None else counts_named(code), self.whole)
 
     def user_names(self) -> tuple[str, ...]:
         """The names that the user's function uses."""
@@ -228,6 +236,7 @@ def material_of(
     inputs = iter(program.inputs)
     leaves: list[Leaf] = []
     settings: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
     for position, (name, argument) in enumerate(zip(parameters, (*args, *named.values()), strict=True)):
         if type(argument) is list and argument and all(isinstance(x, int | np.integer) for x in argument):
             settings[name] = [int(x) for x in argument]  # said and checked as one
@@ -235,7 +244,8 @@ def material_of(
         for leaf, path in zip(flatten(argument)[0], paths(argument), strict=True):
             array = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub"
             if is_size(leaf):
-                continue  # what is written is for all values of it
+                whole[name + path] = leaf  # what is written is for all values of it
+                continue
             if not (array or isinstance(leaf, float | complex | np.inexact)):
                 settings[_quoted(name + path)] = leaf
                 continue
@@ -263,6 +273,7 @@ def material_of(
             for name, x in zip(parameters, (*args, *named.values()), strict=True)
             if is_size(x) and name in defaults and type(x) is not Size
         ),
+        whole=whole,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.emit.text import ATOM, SIGN, Text, join, tight
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var, shape_of
-from chainrule.sizes import Size, is_size, plain_number
+from chainrule.sizes import Size, is_size, plain_number, where_from
 from chainrule.statements.statement import Statements
 
 __all__ = ["Values", "has_lengths", "is_plain_number"]
@@ -61,6 +61,7 @@ class Values:
         self.literals = literals
         self.variables = variables
         self.lengths = lengths
+        self.numbers: Mapping[Any, str] = {}  # the user's names for numbers, by where they come from
         self.lone: set[int] = set()  # arrays that nobody else reads, which a loop may write into
 
     def static(self, x: Any) -> Text:
@@ -122,6 +123,9 @@ class Values:
         head, *operands = x.expression
         if not has_lengths(x):
             return self.number(plain_number(x))
+        own = self.numbers.get(where_from(x)) if self.numbers else None
+        if own is not None:
+            return own, ATOM
         if head == "name":
             return str(operands[0]), ATOM
         if head == "value":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.loop_heads import Context
@@ -15,7 +16,7 @@ from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE, Symbol
 from chainrule.loops import loop_in
-from chainrule.sizes import is_size
+from chainrule.sizes import is_size, where_from
 from chainrule.statements.request import Request, is_view
 from chainrule.statements.statement import Statement, Statements, statements_of
 from chainrule.user_source import Place
@@ -38,7 +39,7 @@ class Writing:
         self.variables = program.by_number()
         self.literals = material.literals()
         self._by_place: dict[Place | None, str] | None = None
-        self.named_lengths = material.lengths()
+        self.named_lengths = material.names_of_lengths()
         distinct = {s.outputs[0].number for s in program.steps if s.operation.name == "arange"}
         for _ in range(_MOST_ROUNDS):
             self.request = request
@@ -52,6 +53,7 @@ class Writing:
                 program.inputs,
             )
             self.printer.distinct = distinct
+            self.printer.numbers = self.named_numbers
             self.texts = self._texts()
             wide = self._parts_of_wide_lines()
             if not wide:
@@ -74,7 +76,13 @@ class Writing:
         split = {n for s in statements.statements for n in split_outputs(s.step)}
         taken = {*request.taken, *(name for n, name in statements.names.items() if n not in split)} - leaves
         self.loops = Context(
-            request.prefix, self.literals, taken, self._titled, leaves=frozenset(leaves), there=frozenset(request.given)
+            request.prefix,
+            self.literals,
+            taken,
+            self._titled,
+            leaves=frozenset(leaves),
+            there=frozenset(request.given),
+            numbers=self._numbers_of,
         )
         names: dict[int, str] = {}
         for s in statements.statements:
@@ -88,19 +96,22 @@ class Writing:
 
     def _lengths(self) -> dict[tuple[int, int | None], str]:
         """The user's names for lengths, by what they are the lengths of; notes where each is read."""
-        names = self.statements.names
+        names, given = self.statements.names, set(self.request.given.values())
         users = [x for x in self.variables.values() if isinstance(x, Var) and x.name is not None]
+        versions: dict[str, list[Var]] = {}
+        for x in users:
+            versions.setdefault(x.name or "", []).append(x)
+        arrays = {n: xs[0] for n, xs in versions.items() if len(xs) == 1 and names.get(xs[0].number) == n}
+        length_of, numbers = self.named_lengths.found(arrays)
+        self.length_of = {name: own for name, own in length_of.items() if name not in given}
+        self.named_arrays = frozenset(arrays)
+        self.named_numbers = {key: name for key, name in numbers.items() if name not in given}
         found: dict[tuple[int, int | None], str] = {}
-        self.length_of: dict[str, tuple[int, str, int]] = {}
-        for name, (array, axis, line) in self.named_lengths.items():
-            versions = [x for x in users if x.name == array]
-            if len(versions) != 1 or names.get(versions[0].number) != array or name in self.request.given.values():
-                continue
-            (x,) = versions
-            k = None if axis is None else axis % len(x.shape) if x.shape else 0
-            text = f"{array}.size" if k is None else f"{array}.shape[{k}]" if len(x.shape) > 1 else f"len({array})"
-            found[x.number, k] = name
-            self.length_of[name] = (x.number, text, line)
+        for name in self.length_of:
+            array, axis, _ = self.named_lengths.lengths.get(name, ("", None, 0))
+            if array in arrays:
+                x = arrays[array]
+                found[x.number, None if axis is None else axis % len(x.shape)] = name
         alike = {self._symbol(*key): name for key, name in found.items()}
         for key, stand_ins in self.statements.stand_ins.items():
             symbol = self._symbol(*key)
@@ -108,9 +119,18 @@ class Writing:
                 found[key] = found[stand_ins[0]]
             elif symbol in alike:
                 found[key] = alike[symbol]
-            elif symbol[:1] == ("expression",) and symbol[1][0] == "name":
-                found[key] = symbol[1][1]
+            elif symbol[:1] == ("expression",):
+                head, *operands = symbol[1]
+                name = self.named_numbers.get(("Size", head, *map(where_from, operands)), "")
+                name = operands[0] if head == "name" else name
+                if name:
+                    found[key] = name
         return found
+
+    def _numbers_of(self, given: Mapping[str, Var]) -> dict[Any, str]:
+        """The names of numbers within a loop, which knows arrays from around it as other variables."""
+        _, numbers = self.named_lengths.found({name: x for name, x in given.items() if name in self.named_arrays})
+        return {key: name for key, name in numbers.items() if name in self.length_of}
 
     def _symbol(self, number: int, axis: int | None) -> Symbol:
         """The symbol of an axis of a variable; of its own where there is none that others could have."""
@@ -118,8 +138,11 @@ class Writing:
         return ("size", number) if axis is None or axis >= len(own) or own[axis] == ONE else own[axis]
 
     def lengths_used(self, texts: Sequence[str]) -> list[str]:
-        """The user's names for lengths that occur in ``texts``."""
-        words = words_of(texts)
+        """The user's names for lengths that occur in ``texts``, and those that they are computed from."""
+        words = set(words_of(texts))
+        for name in reversed(self.length_of):  # each is computed from those before it
+            if name in words:
+                words.update(words_of([self.length_of[name].text]))
         return [name for name in self.length_of if name in words]
 
     def _parts_of_wide_lines(self) -> list[int]:
@@ -152,15 +175,16 @@ class Writing:
         made = {out.number for statement, _ in forward for out in statement.step.outputs}
         result: list[str] = []
         for statement, lines in forward:
+            wanted = self.lengths_used(lines)
             for name in list(waiting):
-                number, text, line = self.length_of[name]
-                later = statement.place is not None and statement.place.line > line
-                if number not in made and (later or name in words_of(lines)):
-                    result.append(f"{name} = {text}")
+                own = self.length_of[name]
+                later = statement.place is not None and statement.place.line > own.line
+                if own.variable not in made and (later or name in wanted):
+                    result.append(f"{name} = {own.text}")
                     waiting.remove(name)
             result += lines
             made.difference_update(out.number for out in statement.step.outputs)
-        return result + [f"{name} = {self.length_of[name][1]}" for name in waiting]
+        return result + [f"{name} = {self.length_of[name].text}" for name in waiting]
 
     def backward_lines(self) -> list[str]:
         """The statements of the backward pass, under the statements of the user's that they belong to."""
