@@ -135,7 +135,10 @@ class _Reading:
         if called is None:
             return name == "reshape" and isinstance(call.func, ast.Attribute) and self._kind(call.func.value) == "array"
         # Other modes of np.pad repeat elements, as many as there are in the example.
-        padded = name == "pad" and len(call.args) == 2 and not call.keywords
+        modes = [k.value.value for k in call.keywords if k.arg == "mode" and isinstance(k.value, ast.Constant)]
+        padded = (
+            name == "pad" and len(call.args) == 2 and len(modes) == len(call.keywords) and modes in ([], ["constant"])
+        )
         return self._is_use(call) if called is np.sqrt else name in _SHAPED or padded
 
     def _is_looped(self, call: ast.Call) -> bool:

@@ -50,11 +50,12 @@ def wrapped(line: str, width: int) -> list[str]:
     if head and len(line) > width:
         parts = re.split(r", (?=reversed\()", head[2]) if len(head[2]) + 4 > width else [head[2]]
         return [head[1], *(f"    {part}," for part in parts[:-1]), f"    {parts[-1]}{',' * (len(parts) > 1)}", head[3]]
-    found = re.match(r"(\S+(?:, \S+)*) ([+-]?=) ", line)
+    found = _assignment(line)
     if len(line) <= width or not found or "#" in line:
         return [line]
-    target, equals, value = found[1], found[2], line[found.end() :]
-    depth, start, commas, operators = 0, -1, [], []
+    target, equals, value = found
+    depth, start, commas = 0, -1, []
+    sums, products, comparisons = list[int](), list[int](), list[int]()
     opening = {}
     quoted = False
     for k, character in enumerate(value):
@@ -66,15 +67,21 @@ def wrapped(line: str, width: int) -> list[str]:
             depth += 1
         elif character in ")]}":
             depth -= 1
-        elif depth == 0 and value[k - 1 : k + 2] in (" + ", " - ") and k:
-            operators.append(k)
+        elif depth == 0 and k and value[k - 1] == " ":
+            word = value[k : value.find(" ", k)]
+            for own, symbols in ((sums, "+ -"), (products, "* / @ //"), (comparisons, "== != < <= > >=")):
+                if word in symbols.split():
+                    own.append(k)
+    operators = comparisons or sums or products
+    if sums and not comparisons and equals == "+=":
+        # x += a + b is x += a, and then x += b.
+        pieces = [value[a:b].strip() for a, b in pairwise([0, *sums, len(value)])]
+        signs = [(piece[0], piece[2:]) if piece[:2] in ("+ ", "- ") else ("+", piece) for piece in pieces]
+        return [part for sign, piece in signs for part in wrapped(f"{target} {sign}= {piece}", width)]
+    if operators and len(value) + 4 <= width:
+        return [f"{target} {equals} (", f"    {value}", ")"]
     if operators:
-        ends = [0, *operators, len(value)]
-        pieces = [value[a:b].strip() for a, b in pairwise(ends)]
-        if equals == "+=":
-            # x += a + b is x += a, and then x += b.
-            signs = [(piece[0], piece[2:]) if piece[:2] in ("+ ", "- ") else ("+", piece) for piece in pieces]
-            return [f"{target} {sign}= {piece}" for sign, piece in signs]
+        pieces = [value[a:b].strip() for a, b in pairwise([0, *operators, len(value)])]
         return [f"{target} {equals} (", *(f"    {piece}" for piece in pieces), ")"]
     start = opening.get(0, -1)
     if start <= 0 or value[-1] not in ")]}" or value[start] != "(":
@@ -92,6 +99,19 @@ def wrapped(line: str, width: int) -> list[str]:
     else:
         pieces = [f"    {inner}"]
     return [f"{target} {equals} {value[: start + 1]}", *pieces, value[-1]]
+
+
+def _assignment(line: str) -> tuple[str, str, str] | None:
+    """The target, the sign and the value of an assignment."""
+    depth = 0
+    for k, character in enumerate(line):
+        depth += (character in "([{") - (character in ")]}")
+        found = re.match(r" ([+-]?=) ", line[k : k + 4]) if depth == 0 and character == " " else None
+        if found:
+            return line[:k], found[1], line[k + found.end() :]
+        if character == '"':
+            return None
+    return None
 
 
 def tight(x: Text) -> str:

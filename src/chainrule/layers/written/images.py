@@ -23,8 +23,7 @@ def conv2d_forward(x_input, W, b, stride, padding):
     padded = np.pad(x_input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     rows = np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None] + np.arange(W.shape[2])
     columns = (
-        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None]
-        + np.arange(W.shape[3])
+        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None] + np.arange(W.shape[3])
     )
     windows = padded[:, :, rows[:, :, None, None], columns]
     output = np.tensordot(windows, W, axes=((1, 3, 5), (1, 2, 3))) + b
@@ -36,8 +35,7 @@ def conv2d_grad_input(x_input, grad_output, W, b, stride, padding):
     padded = np.pad(x_input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     rows = np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None] + np.arange(W.shape[2])
     columns = (
-        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None]
-        + np.arange(W.shape[3])
+        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None] + np.arange(W.shape[3])
     )
 
     # return output.transpose(0, 3, 1, 2)                                                   line 66
@@ -58,8 +56,7 @@ def conv2d_grad_W(x_input, grad_output, W, b, stride, padding):
     padded = np.pad(x_input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     rows = np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None] + np.arange(W.shape[2])
     columns = (
-        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None]
-        + np.arange(W.shape[3])
+        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None] + np.arange(W.shape[3])
     )
     windows = padded[:, :, rows[:, :, None, None], columns]
 
@@ -86,8 +83,7 @@ def conv2d_backward(x_input, grad_output, W, b, stride, padding):
     padded = np.pad(x_input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     rows = np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None] + np.arange(W.shape[2])
     columns = (
-        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None]
-        + np.arange(W.shape[3])
+        np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None] + np.arange(W.shape[3])
     )
     windows = padded[:, :, rows[:, :, None, None], columns]
 
@@ -113,12 +109,10 @@ class Conv2D:
         """The output of conv2d."""
         padded = np.pad(x_input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
         rows = (
-            np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None]
-            + np.arange(W.shape[2])
+            np.arange(0, padded.shape[2] - W.shape[2] + 1, stride)[:, None] + np.arange(W.shape[2])
         )
         columns = (
-            np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None]
-            + np.arange(W.shape[3])
+            np.arange(0, padded.shape[3] - W.shape[3] + 1, stride)[:, None] + np.arange(W.shape[3])
         )
         windows = padded[:, :, rows[:, :, None, None], columns]
         output = np.tensordot(windows, W, axes=((1, 3, 5), (1, 2, 3))) + b
