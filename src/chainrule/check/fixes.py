@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
-import itertools
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix
-from chainrule.check.repairs import changes_of_statement, changes_of_value
+from chainrule.check.repairs import changes_of_statement, changes_of_value, likeliest_first
 from chainrule.check.seeding import seeded
 from chainrule.check.traced_lines import Entry
 from chainrule.check.vocabulary import kind_named
@@ -42,8 +41,8 @@ _LONGEST = 60  # backward steps that are simplified: those of many turns of a lo
 _MOST_ROUNDS = 4  # faults of one candidate
 _WIDTH = 92
 _FEW_LINES = 3  # that a person wants to read in the place of one
-_SECONDS = 0.5  # of one processor for changes that are tried by running the candidate
-_MOST_CHANGES = 3000  # of those
+_SECONDS = 0.4  # of one processor for small changes of one line
+_TOTAL = 1.5  # for those of all lines
 _MOST_LINES = 3  # other lines of the candidate that are changed
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
 
@@ -87,6 +86,7 @@ class Mender:
         self.kinds = kinds or {}
         self.forward = forward
         self.partial: dict[str, list[Backward]] = {}
+        self.end = time.process_time() + _TOTAL
 
     @cached_property
     def material(self) -> Material:
@@ -112,9 +112,10 @@ class Mender:
         candidate, remaining, moved = self.candidate, list(wrong), list[tuple[int, int]]()
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
-            if not self._can_run(candidate):
-                texts = [(at, self._texts(witness, at)) for at in locations]
-                return [Fix(at, own[0]) for at, own in texts if own]
+            if not any(self._can_run_with(candidate, witness, at) for at in locations):
+                if not found:
+                    return [f for f in (self._untried(witness, at) for at in locations) if f is not None]
+                break
             step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
             if step is None:
                 break
@@ -127,11 +128,23 @@ class Mender:
                 break
         return [replace(f, mends=tuple(n for n in f.location.gradients if n not in remaining)) for f in found]
 
+    def _untried(self, witness: Witness, location: Location) -> Fix | None:
+        """The line to write at a place of a candidate that cannot be run with it."""
+        entry = witness.entry_at(location)
+        for text, word in [] if entry is None else self._own_line_changed(witness, location, entry):
+            return Fix(location, text, word=word)
+        first = self.exacts[0].backward
+        if len(first.program.steps) - first.forward_steps > _LONGEST:
+            return None  # takes long, and there are no such lines in a loop
+        return next((Fix(location, text) for text in self._texts(witness, location)), None)
+
     def _fixed(
         self, witness: Witness, candidate: Candidate, location: Location
     ) -> tuple[Fix, Candidate, Witness] | None:
         """The line to write at a place: the first one with which the candidate is right in the end, or right there."""
         found: tuple[Fix, Candidate, Witness] | None = None
+        if not self._can_run_with(candidate, witness, location):
+            return None
         for at, text, word in self._proposed(witness, candidate, location):
             last = witness.lines.statements.get(at.line)
             count = 1 if last is None else (last.end_lineno or at.line) - at.line + 1
@@ -164,12 +177,14 @@ class Mender:
             if e is entry or e in witness.lines.finals.values():
                 for text, word in self._own_line_changed(witness, at, e):
                     yield at, text, word
-        texts = self._texts(witness, location)
-        yield from ((location, t, "") for t in texts if t.count("\n") < _FEW_LINES)
-        end = time.process_time() + _SECONDS
-        for at, e in places:
-            for text, word in self._by_running(witness, candidate, at, e, end):
-                yield at, text, word
+        for suspected in (True, False):
+            end = min(self.end, time.process_time() + _SECONDS)
+            for at, e in places:
+                for text, word in self._by_running(witness, candidate, at, e, end, suspected):
+                    yield at, text, word
+            if suspected:
+                texts = self._texts(witness, location)
+                yield from ((location, t, "") for t in texts if t.count("\n") < _FEW_LINES)
         yield from ((location, t, "") for t in texts if t.count("\n") >= _FEW_LINES)
 
     def _others(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[Location, Entry]]:
@@ -196,8 +211,8 @@ class Mender:
         statement = witness.lines.statements.get(entry.line)
         kinds = self._said_of(location)
         found = []
-        changes = changes_of_value(entry.expression, self._scene(witness, entry), known.values)
-        for change in sorted(changes, key=lambda c: (c.word not in kinds, c.cost)):
+        end = min(self.end, time.process_time() + _SECONDS)
+        for change in changes_of_value(entry.expression, self._scene(witness, entry), known.values, end, kinds):
             text = f"_ = {ast.unparse(change.node)}"
             if isinstance(statement, ast.AugAssign):
                 text = _augmented(statement, entry.expression, change.node)
@@ -225,15 +240,16 @@ class Mender:
         return Scene(known, values, frozenset(n for n in known if witness.carries_gradient(n)))
 
     def _by_running(
-        self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float
+        self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float, suspected: bool
     ) -> Iterator[tuple[str, str]]:
         """Changes of a line whose value cannot be known alone, as one in a loop, judged by what the candidate gives."""
         statement = witness.lines.statements.get(entry.line)
-        if statement is None or not self._can_run(candidate):
+        if statement is None or not self._can_run_with(candidate, witness, location):
             return
         kinds = self._said_of(location)
-        changes = list(itertools.islice(changes_of_statement(statement, self._scene(witness, entry)), _MOST_CHANGES))
-        for change in sorted(changes, key=lambda c: (c.word not in kinds, c.cost)):
+        for change in likeliest_first(changes_of_statement(statement, self._scene(witness, entry)), kinds):
+            if (change.word in kinds) != suspected:
+                continue
             if time.process_time() > end:
                 return
             text = ast.unparse(ast.fix_missing_locations(change.node))
@@ -254,8 +270,12 @@ class Mender:
         trial = compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
         return not set(names) & set(trial.wrong)
 
-    def _can_run(self, candidate: Candidate) -> bool:
-        return callable(getattr(candidate, "replaced", None))
+    def _can_run_with(self, candidate: Candidate, witness: Witness, location: Location) -> bool:
+        """Whether the candidate can be run with another line at a place: not where that is in a function it calls."""
+        statement = witness.lines.statements.get(location.line)
+        return (
+            statement is not None and self._replaced(candidate, witness, location, ast.unparse(statement)) is not None
+        )
 
     def _replaced(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> Candidate | None:
         make = getattr(candidate, "replaced", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,36 +20,43 @@ from chainrule.check.changing import Change, Scene, Values, factors, is_float, r
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import is_close
 
-__all__ = ["changes_of_statement", "changes_of_value"]
+__all__ = ["changes_of_statement", "changes_of_value", "likeliest_first"]
 
 _MOST = 2500  # changes of one expression that are evaluated
-_SECONDS = 0.35  # of one processor, for one expression
 _FEW = 6  # that are handed on
 _MOST_GROUPS = 20  # of counters in an index that are multiplied by a stride
 _REDUCTIONS = frozenset(("sum", "mean"))
 
 
-def changes_of_value(expression: ast.expr, scene: Scene, right: Sequence[Any]) -> list[Change]:
-    """The small changes of an expression that give the right value on every draw, the smallest first.
+def changes_of_value(
+    expression: ast.expr, scene: Scene, right: Sequence[Any], until: float, kinds: Collection[str] = ()
+) -> list[Change]:
+    """The small changes of an expression that give the right value on every draw, the likeliest first.
 
     Args:
         expression: what is assigned.
         scene: what can be read.
         right: what it should be, on each draw.
+        until: when to stop, in seconds of the processor.
+        kinds: the mistakes that are suspected.
     """
     found: list[Change] = []
-    end = time.process_time() + _SECONDS
-    for number, change in enumerate(_changes(expression, scene)):
-        if number > _MOST or (number % 50 == 0 and time.process_time() > end):
+    for number, change in enumerate(likeliest_first(_changes(expression, scene), kinds)):
+        if number % 50 == 0 and time.process_time() > until:
             break
+        if len(found) >= (_FEW if change.word in kinds else 1) and found[0].word in kinds:
+            break  # what is suspected is what it is
         node = change.node
         if _gives(node, scene.values, right):
             found.append(Change(partial(_same, node), change.word, change.cost))
-            if len(found) >= 4 * _FEW:
+            if len(found) >= _FEW:
                 break
-    if not found:
-        found = list(_multiples_of_terms(expression, scene, right))
-    return sorted(found, key=lambda c: c.cost)[:_FEW]
+    return found or list(_multiples_of_terms(expression, scene, right))
+
+
+def likeliest_first(changes: Iterable[Change], kinds: Collection[str]) -> list[Change]:
+    """Changes in the order in which they are tried: those that are suspected, and of these the small ones, first."""
+    return sorted(itertools.islice(changes, _MOST), key=lambda c: (c.word not in kinds, c.cost))
 
 
 def _gives(node: ast.expr, values: Sequence[Values], right: Sequence[Any]) -> bool:
@@ -198,7 +205,7 @@ def _reductions(node: ast.Call, function: ast.Attribute) -> Iterator[tuple[ast.e
     kept_axis = isinstance(keep, ast.Constant) and bool(keep.value)
     arguments = node.args[:1] if _is_module(function.value) else []
     others = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
-    axes: tuple[Any, ...] = (0, 1, 2, -1, -2, None, (0, 1), (0, 2), (0, 2, 3), (1, 2))
+    axes: tuple[Any, ...] = (0, 1, -1, 2, -2, None, (0, 1), (0, 2), (0, 2, 3), (1, 2))
     for axis, keeps in itertools.product(axes, (True, False)):
         keywords = [*others]
         if axis is not None:

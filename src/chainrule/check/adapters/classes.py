@@ -15,7 +15,7 @@ from chainrule.check.adapters.attributes import Holder, gradients_held, holders,
 from chainrule.check.adapters.constructing import Construction, method_of, nature_of
 from chainrule.check.adapters.forwards import ForwardValues, function_node, returned_names
 from chainrule.check.adapters.functions import COTANGENT, Role, arranged, roles_of, value_of_role
-from chainrule.check.adapters.naming import is_rate_name
+from chainrule.check.adapters.naming import gradient_target, is_rate_name
 from chainrule.check.adapters.observing import Observed, observe
 from chainrule.check.adapters.reading import Reader, is_array, kept
 from chainrule.check.candidate import Answer, CandidateError
@@ -209,8 +209,9 @@ class ClassAdapter:
             return found
         if isinstance(result, tuple | list):
             size = len(result)
-            if names is None or len(names) != size or all(n is None for n in names):
-                names = None
+            targets = [None if n is None else gradient_target(n, self.task.facts.floats) for n in names or ()]
+            if names is None or len(names) != size or all(t is None for t in targets):
+                names = None  # names of nothing that is differentiated say nothing: `return dx, carry`
             free = tuple(n for n in self.task.facts.arrays if n not in held)
             for order in (inputs, self.task.facts.arrays, self.task.facts.floats, free):
                 if size == len(order) and (names is None or order != inputs or size == len(self.task.facts.arrays)):

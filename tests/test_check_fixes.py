@@ -1,0 +1,65 @@
+"""The line to write instead, put into the file as it is printed: the candidate must be right with it.
+
+``CHAINRULE_ALL_SEEDS=1`` does that for every exhibit of the museum whose report says that its lines hold.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import linecache
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+
+from chainrule.check.verdicts import chief
+from tests.museum.rooms import WRONG
+from tests.museum.scoring import judged
+
+ALL = bool(os.environ.get("CHAINRULE_ALL_SEEDS"))
+
+# What people want to read: their own line with one thing changed.
+SHOWN = {
+    "assignments/batchnorm_staged": ("dxmu2 = 2 * xmu * dsq / xmu.shape[0]",),
+    "assignments/dropout_not_scaled": ("dh = dout * mask / keep",),
+    "assignments/rnn_no_carry": ("dz = (dh[:, t] + dprev_h) * (1 - hs[t + 1] ** 2)",),
+    "models/softmax_two_faults": ("dW = dW / num + reg * W * 2",),
+    "models/logistic_bias_penalised": ("grad[1:] += lam / m * theta[1:]",),
+    "models/tied_not_transposed": ("dW = X.T @ dH + dR.T @ H",),
+}
+CHOSEN = [n for n in WRONG if not isinstance(WRONG[n].candidate, dict)] if ALL else list(SHOWN)
+
+
+def with_lines(candidate, lines):
+    """A candidate from its file with statements replaced, as a reader would do it."""
+    source = "".join(linecache.getlines(sys.modules[candidate.__module__].__file__))
+    for number, text in sorted(lines.items(), reverse=True):
+        rows = source.splitlines()
+        simple = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.stmt) and not hasattr(n, "body")]
+        old = next(n for n in simple if n.lineno <= number <= n.end_lineno)
+        indent = rows[old.lineno - 1][: old.col_offset]
+        new = [indent + row for row in text.splitlines()]
+        source = "\n".join([*rows[: old.lineno - 1], *new, *rows[old.end_lineno :]]) + "\n"
+    name = f"mended_{candidate.__name__}"
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader=None))
+    module.__file__ = f"<{name}>"
+    linecache.cache[module.__file__] = (len(source), None, source.splitlines(keepends=True), module.__file__)
+    sys.modules[name] = module
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    return getattr(module, candidate.__name__)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_candidate_is_right_with_the_lines_that_are_said_to_hold(name):
+    exhibit = WRONG[name]
+    found = [s for s, _ in chief(judged(exhibit).suspects) if s.fix]
+    lines = {s.candidate_line: s.fix for s in found if s.candidate_line}
+    for text in SHOWN.get(name, ()):
+        assert text in lines.values()
+    if not lines or not all(s.fix_holds for s in found):
+        pytest.skip("no line is said to hold")
+    report = judged(replace(exhibit, candidate=with_lines(exhibit.candidate, lines)))
+    mended = {n for s in found for n in s.gradients}
+    assert all(report.gradients[n].ok for n in mended), (lines, str(report))
