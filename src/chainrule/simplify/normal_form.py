@@ -17,7 +17,9 @@ from typing import Any
 from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
-from chainrule.simplify.structure import base_terms, opened_to_one, over_denominator, pulled, rows_vanish, sum_of_sum
+from chainrule.simplify.structure import (
+    base_terms, opened_to_one, over_denominator, pulled, rows_vanish, sum_in_one, sum_of_sum,
+)  # fmt: skip
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
 __all__ = ["MOST_ATOMS", "Table", "is_long"]
@@ -340,6 +342,9 @@ class Table:
             # x.T.sum(1) is x.sum(0).
             total = self._sum_over(inner.parts[0][1], tuple(sorted(inner.details[k] for k in positions)))
             return self.view(total, inner.details, rank)
+        merged = None if self.forward else sum_in_one(self, inner, positions)
+        if merged is not None:
+            return merged
         sign, inner, summed = (1, inner, positions) if self.forward else self.same_sum(self, inner, positions)
         dims = tuple(d for k, d in enumerate(inner.dims) if k not in summed)
         atom = self.make("reduce", (inner.number, summed), summed, ((UNIT, inner),), dims)

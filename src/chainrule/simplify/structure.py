@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
-from chainrule.simplify.values import Power, Ref, Value, spans
+from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
-__all__ = ["base_terms", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_of_sum"]
+__all__ = ["base_terms", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_in_one", "sum_of_sum"]
 
 
 def pulled(table: Any, left: Value, right: Value) -> Ref | None:
@@ -135,3 +135,25 @@ def over_denominator(table: Any, terms: Sequence[Ref]) -> Ref | None:
             found: Ref = table.product(c, (*v.factors, (base, -1)))
             return found
     return None
+
+
+def sum_in_one(table: Any, inner: Value, positions: Sequence[int]) -> Ref | None:
+    """The sum of what was summed along other axes before, of which the axes may have been kept: along all at once."""
+    reduced = inner.parts[0][1] if inner.kind == "view" else inner
+    if reduced.kind != "reduce":
+        return None
+    seen = inner.details if inner.kind == "view" else tuple(range(len(inner.dims)))
+    base: Value = reduced.parts[0][1]
+    kept = [k for k in range(len(base.dims)) if k not in reduced.details]
+    summed = [seen[k] for k in positions]
+    if None in summed or len(set(seen) - {None}) != len(kept):
+        return None
+    axes = tuple(sorted({*reduced.details, *(kept[a] for a in summed)}))
+    left = [k for k in kept if k not in axes]
+    made = table.make("reduce", (base.number, axes), axes, ((UNIT, base),), tuple(base.dims[k] for k in left))
+    own = tuple(sorted(summed))
+    if not any(r.kind == "reduce" and r.parts[0][1] is reduced for r in made.recipes):
+        made.recipes.append(Recipe("reduce", UNIT, ((UNIT, reduced),), (own, None), "sum of a sum"))
+    mapping = [None if k in positions else None if a is None else left.index(kept[a]) for k, a in enumerate(seen)]
+    result: Ref = table.view(table.ref(UNIT, made), mapping, len(left))
+    return result
