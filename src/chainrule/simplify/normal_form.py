@@ -18,7 +18,13 @@ from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
 from chainrule.simplify.structure import (
-    base_terms, opened_to_one, over_denominator, pulled, rows_vanish, sum_in_one, sum_of_sum,
+    base_terms,
+    opened_to_one,
+    over_denominator,
+    pulled,
+    rows_vanish,
+    sum_in_one,
+    sum_of_sum,
 )  # fmt: skip
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
