@@ -88,6 +88,10 @@ FUNCTIONS = {
         (_tied(6), _mask(6)),
     ),
     "integer labels": (lambda z, y: np.sum(y / (1 + np.exp(-z)) - (1 - y) * z) ** 2, (_normal(6), _counts(6))),
+    "zeros and others": (
+        lambda e, y: np.sum(np.where(y == 0, np.log(1 + np.exp(-np.exp(e))), y * e - np.exp(e))),
+        (_normal(6), _counts(6)),
+    ),
     "integer power": (lambda x: np.sum(x ** np.int64(2) + x ** np.int64(3)), (_tied(6),)),
     "negative scalar": (lambda x, e, s: -(x @ e) / s**2 - np.sum(x * e) / s, (_normal(6), _normal(6), _number(0.4))),
 }

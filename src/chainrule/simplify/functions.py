@@ -46,6 +46,8 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
             _masked_anyway(value, powers)
         elif function is np.where and powers.get(value, 0) < 0:
             _guard_chosen(value, powers)
+        elif function in (np.where, np.not_equal) and powers.get(value, 0) > 0:
+            _zero_anyway(value, powers)
         elif function is np.sinh and powers.get(value) == 1 and not table.forward:
             _hyperbolic(table, value, powers)
         elif function is add_item and powers.get(value) == 1 and value in table.scatters:
@@ -343,6 +345,23 @@ def _masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
             zero = mask.parts[1]
             if isinstance(zero, Const) and zero.value == 0:
                 del powers[mask]
+
+
+def _zero_anyway(mask: Value, powers: dict[Value, Power]) -> None:
+    """``x * (x != 0)``, and ``x * where(x == 0, 0, 1)``, is ``x``."""
+    test = mask
+    if function_of(mask) is np.where:
+        one = len(mask.parts) == 3 and type(mask.parts[2]) is tuple and mask.parts[2][0] == UNIT
+        if not one or mask.parts[2][1].kind != "one" or not is_zero(mask.parts[1]) or type(mask.parts[0]) is not tuple:
+            return
+        test = mask.parts[0][1]
+        if function_of(test) is not np.equal:
+            return
+    compared = _argument(test)
+    if compared is None or any(key[0] == "v" for key, _ in compared[0].atoms):
+        return  # times a number that may be zero itself
+    if is_zero(test.parts[1]) and powers.get(compared[1], 0) > 0:
+        del powers[mask]
 
 
 def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:

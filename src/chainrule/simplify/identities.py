@@ -346,6 +346,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: x[2, 2] * 1,
     ),
     Identity(
+        "zero anyway", "C", "x is zero already where it is masked for being zero",
+        lambda x, y, s, m: (x * (x != 0), y * np.where(y == 0, 0.0, 1.0)),
+        lambda x, y, s, m: (x * 1, y * 1),
+    ),
+    Identity(
         "mask of a maximum", "C", "maximum(x, 0) is zero already where x is not positive",
         lambda x, y, s, m: np.maximum(x, 0) * (x > 0),
         lambda x, y, s, m: np.maximum(x, 0),
