@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.explain.algebra import position
+from chainrule.explain.formula import Index, IndexExpression
 from tests.golden.derivations.examples import EXAMPLES
 
 
@@ -83,3 +85,22 @@ def test_a_gradient_that_is_kept_without_repeating_it_says_so():
 def test_kinks_are_told_through_sums_and_constant_factors(function, kinked):
     text = cr.explain(function, np.array([0.5, -1.5, 2.0])).in_language("en").text()
     assert ("there is a kink" in text) == kinked
+
+
+def _masked_twice(x, w):
+    z = x * w
+    a = np.maximum(0, z)
+    return (a**2).sum()
+
+
+def test_a_gradient_in_whose_place_the_code_uses_another_says_so():
+    text = cr.explain(_masked_twice, np.array([1.0, -2.0]), np.array([0.5, 1.5])).in_language("en").text(200)
+    assert "dz has the same numbers as da, which the code uses in its place." in text
+
+
+def test_digits_of_a_flat_position_are_folded():
+    i, r = Index("i", 3, "I"), Index("r", 2, "R")
+    flat = position("+", position("*", i, 2), r)
+    assert (position("//", flat, 2), position("%", flat, 2)) == (i, r)
+    wide = position("+", position("*", i, 2), Index("k", 3, "K"))
+    assert position("//", wide, 2) == IndexExpression("//", (wide, 2))

@@ -27,34 +27,10 @@ from chainrule.explain.formula import (
 )
 
 __all__ = [
-    "ONE",
-    "ZERO",
-    "add",
-    "cases",
-    "children",
-    "compare",
-    "delta",
-    "divide",
-    "free_letters",
-    "has_delta",
-    "is_number",
-    "letters_in",
-    "mapped",
-    "multiply",
-    "negate",
-    "number",
-    "opposite",
-    "position",
-    "position_with",
-    "power",
-    "scaled_terms",
-    "size_factor",
-    "size_of",
-    "substituted",
-    "substituted_elements",
-    "summed",
-    "terms_of",
-]
+    "ONE", "ZERO", "add", "cases", "children", "compare", "delta", "divide", "free_letters", "has_delta",
+    "is_number", "letters_in", "mapped", "multiply", "negate", "number", "opposite", "position", "position_with",
+    "power", "scaled_terms", "size_factor", "size_of", "substituted", "substituted_elements", "summed", "terms_of",
+]  # fmt: skip
 
 _HALVES = (0.5, 0.25, 0.125)
 ZERO = Number(0)
@@ -112,11 +88,23 @@ def position(operator: str, *parts: Any) -> Any:
         return 0 if operator == "//" else a
     if operator == "-" and a == b:
         return 0
+    digits = _digits(a, b) if operator in ("//", "%") else None
+    if digits is not None:
+        return digits[0 if operator == "//" else 1]
     repeated = operator in ("//", "*") and isinstance(a, IndexExpression) and a.operator == operator
     if repeated and isinstance(b, int) and isinstance(a.parts[1], int):
         return position(operator, a.parts[0], a.parts[1] * b)
     folded = _with_constant(operator, a, b)
     return IndexExpression(operator, (a, b)) if folded is None else folded
+
+
+def _digits(x: Any, base: Any) -> tuple[Any, Any] | None:
+    """Of ``m·2 + r`` with r below 2, what it is in front of the base 2 and behind it: m and r."""
+    if not (isinstance(x, IndexExpression) and x.operator == "+"):
+        return None
+    high, low = x.parts
+    whole = isinstance(high, IndexExpression) and high.operator == "*" and high.parts[1] == base
+    return (high.parts[0], low) if whole and isinstance(low, Index) and low.length <= base else None
 
 
 def _with_constant(operator: str, a: Any, b: Any) -> Any:

@@ -251,6 +251,18 @@ class Deriving(Scene):
                 found[names[output.number]] = given[cotangent.number]
         return found
 
+    def without_lines(self, number: int) -> Message | None:
+        links, names = self.backward.links, self.forward.names
+        g = links.get(number)
+        same = [v for v, h in links.items() if type(h) is int and h == g and v in self.lines and v in names]
+        if not same:
+            return super().without_lines(number)
+        return message(
+            "{gradient} has the same numbers as {other}, which the code uses in its place.",
+            gradient=self.prefix + names[number],
+            other=self.prefix + names[same[-1]],
+        )
+
     def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
         first = self.consumers[number][0]
         if first.step.position is None or first.reads[0] != number:
