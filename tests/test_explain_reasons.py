@@ -77,7 +77,7 @@ CASES = [
 SHAPES = [
     (difference, (GRID, SIGNED), "dE = ", ""),  # a difference of equal shapes says nothing
     (relu, (SIGNED, GRID), "dz = ", "(3,2) = (3,2) ∘ (3,2)"),
-    (residual, (SIGNED,), "dz = ", "(3,2) = (3,2) + (3,2) ∘ (3,2)"),
+    (residual, (SIGNED,), "dz = ", "(3,2) = (3,2) ∘ (3,2)"),
     (kept, (SIGNED,), "dz = ", ""),  # a choice is no product
     (spread, (GRID, GRID[:, 1], 0.4), "dscale = ", "(3,) = Σ₁ [(3,2) ∘ (3,2)]"),
 ]
