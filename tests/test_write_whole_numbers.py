@@ -202,3 +202,16 @@ def given_twice(x, n):
     y = x.reshape(k, n, 2).sum(axis=1)
     k = k * 2
     return np.zeros((k, 2))[: len(y)] + y
+
+
+def with_defaults(x, stride=1, pad=0):
+    return np.pad(x, ((pad, pad), (0, 0)))[::stride] ** 2
+
+
+def test_defaults_that_are_lengths_keep_their_names():
+    source = cr.write(with_defaults, normal(4, 2))
+    assert "(x, grad_output, *, stride=1, pad=0):" in str(source)
+    x, g = normal(5, 3), normal(4, 3)
+    expected = np.zeros_like(x)
+    expected[[1, 3]] = 2 * x[[1, 3]] * g[[1, 2]]  # the outer rows are of the padding
+    np.testing.assert_allclose(source.function(x, g, stride=2, pad=1)[1]["x"], expected)

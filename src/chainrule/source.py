@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -157,11 +157,15 @@ class Draft:
     ) -> None:
         self.what = what
         args, kwargs = _by_position(f, args, kwargs)
-        args = _with_lengths(f, args)
+        whole = _whole_numbers(f, args, kwargs)
+        args = tuple(
+            named_number(x, n) if n in whole else x for n, x in zip(argument_names(f, args, {}), args, strict=True)
+        )
         named: Mapping[str, float] = {}
         if defaults and of is None and what in ("backward", "forward"):
-            named = _defaults_of(f, args, kwargs, wrt)
+            named = _defaults_of(f, args, kwargs, wrt, whole)
         while True:
+            self.left_out = frozenset(named)
             self._draw_up(f, *_with_defaults(f, args, kwargs, named), wrt, of, shorten)
             lost = self._lost(args, kwargs, named)
             if not lost:
@@ -184,7 +188,7 @@ class Draft:
                 if of is not None:
                     select_output(call, of)
                 rolled(call)
-            self.material = material_of(f, args, program_of(call), kwargs, call.structure)
+            self.material = material_of(f, args, program_of(call), kwargs, call.structure, self.left_out)
             self._note_lengths(args, kwargs, of)
             return
         if of is not None and what != "backward":
@@ -201,7 +205,7 @@ class Draft:
             record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
         self.record = record
         self.backward = sums_begun(simplify(record) if shorten else record)
-        self.material = material_of(f, args, self.backward.program, kwargs, self.backward.structure)
+        self.material = material_of(f, args, self.backward.program, kwargs, self.backward.structure, self.left_out)
         self.chosen = list(self.backward.wrt)
         if what == "backward":
             self.chosen = _chosen(self.material, self.backward, wanted, len(args))
@@ -213,7 +217,8 @@ class Draft:
     def _lost(self, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, float]) -> set[str]:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""
         lost: set[str] = set()
-        for name, value in named.items() if self.what == "backward" else ():
+        floats = {name: value for name, value in named.items() if type(value) is float}
+        for name, value in floats.items() if self.what == "backward" else ():
             for other in (1.25 * value + 0.125, -value, 0.0):
                 plain = {n: other if n == name else v for n, v in named.items()}
                 if agrees(self.material, self.source().function, args, {**kwargs, **plain}) is False:
@@ -265,29 +270,37 @@ def styled(material: Material, backward: Backward, chosen: Sequence[Var], style:
     return Source(*_STYLES[style](material, backward, chosen, prefix))
 
 
-def _with_lengths(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, ...]:
-    """The arguments, with whole numbers that only say how long something is known by their names.
+def _whole_numbers(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> frozenset[str]:
+    """The whole numbers that only say how long something is: what is written has their names, and holds for all values.
 
-    What is written holds for all values of these; of other numbers it says for which it holds.
+    Of other numbers it says for which it holds.
     """
-    names = argument_names(f, args, {})
-    whole = {name for name, x in zip(names, args, strict=True) if type(x) is int}
-    lengths = lengths_given(f, whole)
-    return tuple(named_number(x, name) if name in lengths else x for name, x in zip(names, args, strict=True))
+    given = {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs}
+    given = {**{p.name: p.default for p in _parameters(f)}, **given}
+    return lengths_given(f, [name for name, x in given.items() if type(x) is int])
 
 
-def _defaults_of(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any) -> dict[str, float]:
-    """The floats that a function has by default: ``dt`` is written by its name, and not as 0.05."""
+def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
-        parameters = list(inspect.signature(f).parameters.values())[len(args) :]
+        return list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
-        return {}
+        return []
+
+
+def _defaults_of(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any, whole: Collection[str]
+) -> dict[str, float]:
+    """The numbers that a function has by default: ``dt`` is written by its name, and not as 0.05.
+
+    They are floats, and those of its whole numbers that stay names.
+    """
     wanted = {wrt} if isinstance(wrt, int | str) else set(wrt or ())
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {
         p.name: p.default
-        for p in parameters
-        if p.name not in kwargs and p.kind in kinds and type(p.default) is float and p.name not in wanted
+        for p in _parameters(f)[len(args) :]
+        if p.name not in (*kwargs, *wanted) and p.kind in kinds
+        if type(p.default) is float or (type(p.default) is int and p.name in whole)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -19,7 +19,7 @@ from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
 from chainrule.names import Namespace
 from chainrule.positions import Position
-from chainrule.sizes import Size, is_size
+from chainrule.sizes import is_size
 from chainrule.trees import flatten, lists_in, paths, unflatten
 from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of, loop_of, node_of
 
@@ -228,8 +228,9 @@ def material_of(
     program: Program,
     kwargs: Mapping[str, Any] | None = None,
     structure: Any = None,
+    left_out: Collection[str] = (),
 ) -> Material:
-    """What is known about a traced call."""
+    """What is known about a traced call; the call left out what has its default."""
     space = Namespace()
     named = kwargs or {}
     parameters = [space.claim(name) for name in (*argument_names(function, args, {}), *named)]
@@ -271,7 +272,7 @@ def material_of(
         optional=frozenset(
             name
             for name, x in zip(parameters, (*args, *named.values()), strict=True)
-            if is_size(x) and name in defaults and type(x) is not Size
+            if is_size(x) and name in left_out and name in defaults
         ),
         whole=whole,
     )
