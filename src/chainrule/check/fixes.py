@@ -136,7 +136,8 @@ class Mender:
         first = self.exacts[0].backward
         if len(first.program.steps) - first.forward_steps > _LONGEST:
             return None  # takes long, and there are no such lines in a loop
-        return next((Fix(location, text) for text in self._texts(witness, location)), None)
+        texts = [t for t in self._texts(witness, location) if not re.search(r"\w\[\d+\]", t)]  # the item of one turn
+        return Fix(location, texts[0]) if texts else None
 
     def _fixed(
         self, witness: Witness, candidate: Candidate, location: Location

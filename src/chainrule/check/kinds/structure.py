@@ -108,7 +108,7 @@ KINDS = (
         message("The gradient is not carried to the step before."),
         TIME,
         "cand == the sum of one-step gradients",
-        COMMON,
+        VERY_COMMON,
         (
             message("The gradient is not carried from one turn of the loop at {statement} to the turn before."),
             message("The gradient is not carried from {statement} to the step before."),
