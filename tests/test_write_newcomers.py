@@ -138,7 +138,7 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
         (
             oscillator,
             CASES["an oscillator"][1],
-            ["x_slopes = np.cos(xs2[:-1])", " * x_slopes[k2]", "    xs = xs2[1:]"],
+            ["x_slopes = products * np.cos(xs2[:-1])", " * x_slopes[k2]", "    xs = xs2[1:]"],
         ),
         (pagerank, CASES["pagerank"][1], [".T @ rs"]),
         (horner, CASES["a polynomial"][1], ["dcoefficients = dys.sum(axis=1)"]),
