@@ -100,7 +100,9 @@ def write(
 
     Args:
         f: a function of arrays, numbers and trees of them.
-        args: its arguments, with concrete values; what is written runs for other sizes, of the same ranks.
+        args: its arguments, with concrete values; what is written runs for other sizes, of the same ranks, and for
+            other whole numbers where they are lengths, counts or steps; it raises ``ValueError`` for what it does not
+            hold for.
         wrt: what to differentiate: names or positions of arguments, or names that arrays in a tree are unpacked to;
             all floating arrays if not given.
         of: what is differentiated: an index or key of the result of ``f``, or the name of one of its variables; the
