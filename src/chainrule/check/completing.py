@@ -111,9 +111,9 @@ def _quietly(call: Callable[[], Any]) -> Any:
 
 
 def _names_in(trials: Trials) -> set[str]:
-    """The names that the reader knows: those of the candidate, and of the arguments of the forward function."""
+    """The names that the reader knows: those of the candidate and of the arguments, and what is handed in."""
     own = words_of(trials.candidate.source.splitlines())
-    return {*own, *trials.forward.arguments, "np", "len", "axis", "keepdims", "True", "None"}
+    return {*own, *trials.forward.arguments, "grad_output", "np", "len", "axis", "keepdims", "True", "None"}
 
 
 def _written(trials: Trials) -> dict[tuple[int, str], str]:
