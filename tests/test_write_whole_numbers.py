@@ -215,3 +215,28 @@ def test_defaults_that_are_lengths_keep_their_names():
     expected = np.zeros_like(x)
     expected[[1, 3]] = 2 * x[[1, 3]] * g[[1, 2]]  # the outer rows are of the padding
     np.testing.assert_allclose(source.function(x, g, stride=2, pad=1)[1]["x"], expected)
+
+
+def named_in_a_branch(x, flag=False):
+    if flag:
+        half = len(x) // 2
+        n = len(x)
+        return x[:half].sum() / n
+    return (x[: len(x) // 2] ** 2).sum() / len(x)
+
+
+def named_in_a_function(x):
+    def cut(z):
+        half = len(x) // 2
+        n = len(x)
+        return z[: half * n]
+
+    return (x[: len(x) // 2] ** 2).sum() / len(x) + 0 * cut(x).sum()
+
+
+@pytest.mark.parametrize("function", [named_in_a_branch, named_in_a_function])
+def test_names_that_are_not_there_where_lines_are_pasted_are_not_used(function):
+    lines = str(cr.write(function, normal(6), style="lines"))
+    space = {"np": np, "x": normal(6)}
+    exec(lines, space)
+    np.testing.assert_allclose(space["dx"], cr.grad(function)(space["x"]))

@@ -314,11 +314,10 @@ def _with_defaults(
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     """The arguments with these defaults behind them, by position as far as they follow them."""
     found, rest = list(args), dict(named)
-    parameters = list(inspect.signature(f).parameters.items())[len(args) :] if named and not kwargs else []
-    for name, p in parameters:
-        if name not in rest or p.kind is inspect.Parameter.KEYWORD_ONLY:
+    for p in _parameters(f)[len(args) :] if named and not kwargs else []:
+        if p.name not in rest or p.kind is inspect.Parameter.KEYWORD_ONLY:
             break
-        found.append(named_number(rest.pop(name), name))
+        found.append(named_number(rest.pop(p.name), p.name))
     return tuple(found), {**kwargs, **{n: named_number(v, n) for n, v in rest.items()}}
 
 

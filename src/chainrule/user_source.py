@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 _LONGEST = 88
+# What is in these may not run, or runs in a scope of its own.
+_NOT_ALWAYS = (ast.If, ast.While, ast.Try, ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda,
+               ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +254,23 @@ def lengths_named(code: CodeType) -> dict[str, tuple[str, int | None, int]]:
     Only names with one meaning throughout the function; an axis of ``None`` stands for the size.
     """
     definition = definition_of(code)
-    return {} if definition is None else lengths_in(list(ast.walk(definition)))
+    if definition is None:
+        return {}
+    given = _always_given(definition)
+    return {name: own for name, own in lengths_in(list(ast.walk(definition))).items() if name in given}
+
+
+def _always_given(definition: ast.FunctionDef) -> frozenset[str]:
+    """The names that a function gives to something whenever it runs: in no branch, and in no function of its own."""
+    found: set[str] = set()
+    pending: list[ast.AST] = [*definition.body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if not isinstance(node, _NOT_ALWAYS):
+            pending += ast.iter_child_nodes(node)
+    return frozenset(found)
 
 
 def lengths_in(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, int | None, int]]:
@@ -284,7 +303,7 @@ def counts_named(code: CodeType) -> dict[str, tuple[str, int]]:
     definition = definition_of(code)
     if definition is None:
         return {}
-    nodes = list(ast.walk(definition))
+    nodes, given = list(ast.walk(definition)), _always_given(definition)
     stored = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     stored += [node.arg for node in nodes if isinstance(node, ast.arg)]
     found = [
@@ -292,7 +311,10 @@ def counts_named(code: CodeType) -> dict[str, tuple[str, int]]:
         for node in nodes
         if isinstance(node, ast.Assign) and len(node.targets) == 1
         for target in node.targets
-        if isinstance(target, ast.Name) and stored.count(target.id) == 1 and _is_count(node.value)
+        if isinstance(target, ast.Name)
+        and target.id in given
+        and stored.count(target.id) == 1
+        and _is_count(node.value)
     ]
     return {name: (ast.unparse(value), line) for line, name, value in sorted(found, key=lambda f: f[0])}
 

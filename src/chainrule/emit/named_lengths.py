@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -48,7 +49,7 @@ class NamedLengths:
         known: dict[str, Any] = {
             name: SimpleNamespace(
                 shape=tuple(Size(n, ("length", x.number, k)) for k, n in enumerate(x.shape)),
-                size=Size(_product(x.shape), ("size", x.number)),
+                size=Size(math.prod(x.shape), ("size", x.number)),
             )
             for name, x in arrays.items()
         }
@@ -77,10 +78,3 @@ class NamedLengths:
             lengths[name] = Length(max(variables, default=-1), text, line)
             names.setdefault(where_from(value), name)
         return lengths, names
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    found = 1
-    for n in shape:
-        found *= n
-    return found
