@@ -101,8 +101,8 @@ def write(
     Args:
         f: a function of arrays, numbers and trees of them.
         args: its arguments, with concrete values; what is written runs for other sizes, of the same ranks, and for
-            other whole numbers where they are lengths, counts or steps; it raises ``ValueError`` for what it does not
-            hold for.
+            other whole numbers where they are lengths, counts or steps; it raises ``ValueError`` for most of what it
+            does not hold for, and what it holds for is said above it.
         wrt: what to differentiate: names or positions of arguments, or names that arrays in a tree are unpacked to;
             all floating arrays if not given.
         of: what is differentiated: an index or key of the result of ``f``, or the name of one of its variables; the
@@ -138,7 +138,7 @@ class Draft:
         of: which output, as for :func:`write`.
         what: what is to be written, as for :func:`write`.
         shorten: whether the backward pass is simplified.
-        defaults: whether floats that the function has by default are written by their names.
+        defaults: whether numbers that the function has by default are written by their names.
 
     Attributes:
         record: the backward pass as the rules wrote it.
@@ -220,10 +220,13 @@ class Draft:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""
         lost: set[str] = set()
         floats = {name: value for name, value in named.items() if type(value) is float}
-        for name, value in floats.items() if self.what == "backward" else ():
+        if not floats or self.what != "backward":
+            return lost
+        written = self.source().function
+        for name, value in floats.items():
             for other in (1.25 * value + 0.125, -value, 0.0):
                 plain = {n: other if n == name else v for n, v in named.items()}
-                if agrees(self.material, self.source().function, args, {**kwargs, **plain}) is False:
+                if agrees(self.material, written, args, {**kwargs, **plain}) is False:
                     lost.add(name)
                     break
         return lost
