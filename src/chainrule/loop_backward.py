@@ -25,7 +25,7 @@ from chainrule.loops import Loop, Out, Slot, loop_in, values_in, written_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
-from chainrule.sizes import is_size, plain_number
+from chainrule.sizes import is_fixed, is_size, plain_number
 from chainrule.statements.request import is_write
 from chainrule.tape import Tape, record
 from chainrule.trace import Recorded, program_of
@@ -184,7 +184,7 @@ class _Reversed(Series):
             # What a turn hands on is the cotangent of what it was given; that is the same variable's, a turn earlier.
             if g is None:
                 same[key] = None
-            elif type(g) is not Traced and not (is_size(g) and _lengths(g)):
+            elif type(g) is not Traced and is_fixed(g):
                 same[key] = g
         return same
 
@@ -411,7 +411,7 @@ class _Reversed(Series):
 def _filled(like: Any, g: Any) -> Any:
     """An array of the shape of another, filled with a number."""
     ones = apply(np.ones_like, like)
-    if is_size(g) and not _lengths(g):
+    if is_size(g) and is_fixed(g):
         g = plain_number(g)
     return ones if not is_size(g) and g == 1 else ones * g
 
@@ -420,8 +420,3 @@ def _refuse(*_: Any, **__: Any) -> Any:
     raise NotDifferentiableError(
         "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
     )
-
-
-def _lengths(size: Any) -> bool:
-    head, *operands = size.expression
-    return head in ("length", "size", "turn", "value", "name") or any(is_size(e) and _lengths(e) for e in operands)

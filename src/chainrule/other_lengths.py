@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.calls import TracedCall
 from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
+from chainrule.emit.text import formatted_path
 from chainrule.ir import Const, Program, Var
 from chainrule.loops import loop_in
 from chainrule.simplify.lengths import join_lengths
@@ -92,7 +93,7 @@ class _Trial:
         for path, count, lists in self._lists():
             found = self._said(f"len({path})", count, partial(self._relisted, lists))
             if found is None:
-                counting = any(_quoted(x) == path for own in program.counts for x in own if type(x) is str)
+                counting = any(formatted_path(x) == path for own in program.counts for x in own if type(x) is str)
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
             yield from found
 
@@ -214,7 +215,7 @@ class _Trial:
         found: dict[int, tuple[str, int, list[Any]]] = {}
         for _, path, x in lists_in(self.material.parameters, (*self.args, *self.kwargs.values())):
             if isinstance(x, list) and x:
-                found.setdefault(len(x), (_quoted(path), len(x), []))[2].append(x)
+                found.setdefault(len(x), (formatted_path(path), len(x), []))[2].append(x)
         return list(found.values())
 
     def _relisted(self, lists: Sequence[Any], n: int) -> Iterator[Arguments]:
@@ -229,10 +230,6 @@ class _Trial:
             known = {id(x): [x[p] for p in places] for x in lists}
             trees = [_replaced(tree, known) for tree in (*self.args, *self.kwargs.values())]
             yield trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
-
-
-def _quoted(path: str) -> str:
-    return path.replace("'", '"')
 
 
 def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:

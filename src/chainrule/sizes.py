@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 __all__ = [
-    "Size", "SizeFloat", "counter_in", "is_size", "leaves_of",
+    "Size", "SizeFloat", "counter_in", "is_fixed", "is_size", "leaves_of",
     "named_number", "on_decision", "plain_number", "rebuilt", "truncated",
     "where_from", "written_number",
 ]  # fmt: skip
@@ -249,6 +249,11 @@ def leaves_of(x: Any) -> list[Expression]:
     if x.expression[0] in ("length", "size", "turn", "value", "number", "name"):
         return [x.expression]
     return [leaf for e in x.expression[1:] for leaf in leaves_of(e)]
+
+
+def is_fixed(x: Any) -> bool:
+    """Whether a number is the same for all lengths, names and turns."""
+    return all(head == "number" for head, *_ in leaves_of(x))
 
 
 def counter_in(x: Any) -> tuple[int | None, int]:

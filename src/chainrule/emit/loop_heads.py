@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.emit.assignments import StatementPrinter
-from chainrule.emit.text import tight
+from chainrule.emit.text import formatted_path, tight
 from chainrule.ir import Const, Var
 from chainrule.loops import Loop, Out, Slot, singular
 from chainrule.names import Namespace
@@ -187,7 +187,7 @@ class Heads:
                 i = slot.items
                 if ranged:
                     place = self._index(i.first, i.step, i.count - 1)
-                    self.given[slot.variable] = f"{i.path}[{place}]{_quoted(i.suffix)}"
+                    self.given[slot.variable] = f"{i.path}[{place}]{formatted_path(i.suffix)}"
                 else:
                     groups.setdefault((i.path, i.first, i.step), []).append(slot)
             elif slot.kind == "row":
@@ -237,7 +237,7 @@ class Heads:
             name = self.space.claim(singular(i.path))
             for s in slots:
                 assert s.items is not None
-                self.given[s.variable] = name + _quoted(s.items.suffix)
+                self.given[s.variable] = name + formatted_path(s.items.suffix)
             self.heads.append((name, text))
 
     def _part(self, low: int, high: int, count: int) -> str:
@@ -311,7 +311,3 @@ def _plus(x: Any, n: int) -> Any:
     if is_size(x) and x.expression[0] == "sub" and x.expression[2] == n:
         return x.expression[1]
     return x + n
-
-
-def _quoted(path: str) -> str:
-    return path.replace("'", '"')

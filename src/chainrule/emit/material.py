@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.calls import argument_names
 from chainrule.emit.named_lengths import NamedLengths
+from chainrule.emit.text import formatted_path
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
@@ -248,16 +249,16 @@ def material_of(
                 whole[name + path] = leaf  # what is written is for all values of it
                 continue
             if not (array or isinstance(leaf, float | complex | np.inexact)):
-                settings[_quoted(name + path)] = leaf
+                settings[formatted_path(name + path)] = leaf
                 continue
             variable = next(inputs)
             own = name if not path else space.claim(variable.name or name + path)
-            leaves.append(Leaf(variable, own, name + _quoted(path), position, leaf))
+            leaves.append(Leaf(variable, own, name + formatted_path(path), position, leaf))
     keywords = tuple(parameters[len(args) :])
     defaults = _defaults(function, parameters)
     # A setting has the value by default that it must have.
     defaults.update((n, _literal(x)) for n, x in settings.items() if n in defaults and isinstance(x, bool | int | str))
-    counts = {number: f"len({_quoted(path)})" for number, path, _ in lists_in(parameters[: len(args)], args)}
+    counts = {number: f"len({formatted_path(path)})" for number, path, _ in lists_in(parameters[: len(args)], args)}
     return Material(
         program.name,
         tuple(parameters),
@@ -291,11 +292,6 @@ def _defaults(function: Callable[..., Any], names: Sequence[str]) -> dict[str, s
 
 def _literal(value: Any) -> str:
     return '"' + repr(value)[1:-1].replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
-
-
-def _quoted(path: str) -> str:
-    """A path as formatters write it: ``["W1"]``."""
-    return path if '"' in path else path.replace("'", '"')
 
 
 def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-__all__ = ["ATOM", "POWER", "PRODUCT", "SIGN", "Mask", "Text", "join", "tight", "unbracketed", "with_sign", "wrapped"]
+__all__ = [
+    "ATOM",
+    "POWER",
+    "PRODUCT",
+    "SIGN",
+    "Mask",
+    "Text",
+    "formatted_path",
+    "join",
+    "tight",
+    "unbracketed",
+    "with_sign",
+    "wrapped",
+]
 
 # How tightly an expression binds, as in Python's grammar.
 COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, SIGN, POWER, ATOM = range(10)
@@ -54,7 +67,7 @@ def wrapped(line: str, width: int) -> list[str]:
     if len(line) <= width or not found or "#" in line:
         return [line]
     target, equals, value = found
-    depth, start, commas = 0, -1, []
+    depth, commas = 0, []
     sums, products, comparisons = list[int](), list[int](), list[int]()
     opening = {}
     quoted = False
@@ -112,6 +125,11 @@ def _assignment(line: str) -> tuple[str, str, str] | None:
         if character == '"':
             return None
     return None
+
+
+def formatted_path(path: str) -> str:
+    """A path as formatters write it: ``["W1"]``."""
+    return path if '"' in path else path.replace("'", '"')
 
 
 def tight(x: Text) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
+from chainrule.simplify.powers import logarithm_of
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.structure import base_terms
 from chainrule.simplify.values import Power, Recipe, Ref, Value, function_of
@@ -78,7 +79,7 @@ class Exponents:
         factors: list[Ref] = []
         left: list[Ref] = []
         for (v, atoms), number in sorted(rest.items(), key=lambda e: (e[0][0].number, e[0][1])):
-            argument = _logarithm_of(table, v)
+            argument = logarithm_of(table, v)
             if argument is not None and not atoms and Fraction(number).denominator == 1:
                 scale = power_of(argument[0], int(number))
                 if scale is None:
@@ -165,12 +166,3 @@ def _opened_scalar(table: Table, c: Coefficient, v: Value) -> list[Ref] | None:
 
 def _power(key: Any, p: Power) -> Coefficient:
     return Coefficient(Fraction(1), ((key, p),)) if p else UNIT
-
-
-def _logarithm_of(table: Table, value: Value) -> Ref | None:
-    """What a value is the logarithm of, seen as the value is."""
-    inner = value.parts[0][1] if value.kind == "view" else value
-    if function_of(inner) is not np.log or type(inner.parts[0]) is not tuple:
-        return None
-    argument: Ref = inner.parts[0]
-    return table.view(argument, value.details, len(inner.dims)) if value.kind == "view" else argument

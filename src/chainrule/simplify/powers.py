@@ -18,7 +18,7 @@ from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
 
-__all__ = ["Powers"]
+__all__ = ["Powers", "logarithm_of"]
 
 _DEPTH = 3  # of sums of sums
 _MOST_TERMS = 6
@@ -54,7 +54,7 @@ class Powers:
     def exponential(self, table: Table, exponent: Ref) -> Ref | None:
         """``exp(x - log(s))`` as ``exp(x) / s``: a softmax by its logarithm."""
         terms = _flat(table, exponent, _DEPTH)
-        arguments = {v: _logarithm_of(table, v) for c, v in terms if c in (UNIT, _MINUS)}
+        arguments = {v: logarithm_of(table, v) for c, v in terms if c in (UNIT, _MINUS)}
         logs = [(c, v) for c, v in terms if arguments.get(v) is not None]
         if not logs or len(terms) == len(logs) or len(terms) > _MOST_TERMS:
             return None
@@ -209,7 +209,7 @@ def _has_logarithm(value: Value, depth: int) -> bool:
     return depth > 0 and any(_has_logarithm(v, depth - 1) for _, v in terms)
 
 
-def _logarithm_of(table: Table, value: Value) -> Ref | None:
+def logarithm_of(table: Table, value: Value) -> Ref | None:
     """What a value is the logarithm of, seen as the value is."""
     inner = value.parts[0][1] if value.kind == "view" else value
     if function_of(inner) is not np.log or type(inner.parts[0]) is not tuple:

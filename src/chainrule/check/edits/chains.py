@@ -155,8 +155,7 @@ def _turned_reads(base: Base) -> Iterator[Edit]:
 
 def _turned(index: Index, ends: Mapping[int, int]) -> Change:
     parts = tuple(ends[n] - int(p) if n in ends else p for n, p in enumerate(index.parts))
-    other = Index(parts, index.single)
-    return lambda x, v: get_item(*x, index=other)
+    return with_index(get_item, Index(parts, index.single))
 
 
 def _scans(base: Base) -> Iterator[Edit]:

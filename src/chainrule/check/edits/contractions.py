@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def _einsum(step: Step, params: Any) -> Iterator[Variant]:
         yield "mean", -1, letter, 0.4, _averaged(subscripts, words, letter)
     for n, word in enumerate(words):
         for axes in turned_axes(len(word)):
-            yield "flipped", n, axes, 0.3, _turned(subscripts, n, axes)
+            yield "flipped", n, axes, 0.3, _flipped(partial(np.einsum, subscripts), {}, n, axes)
         if 1 < len(word) < 5:
             for order in itertools.permutations(range(len(word))):
                 if order != tuple(range(len(word))):
@@ -61,10 +62,6 @@ def _einsum(step: Step, params: Any) -> Iterator[Variant]:
 
 def _contracted(subscripts: str) -> Change:
     return lambda x, v: np.einsum(subscripts, *x)
-
-
-def _turned(subscripts: str, n: int, axes: tuple[int, ...]) -> Change:
-    return lambda x, v: np.einsum(subscripts, *_with(n, x, np.flip(x[n], axes)))
 
 
 def _one_of(subscripts: str, words: Sequence[str], letter: str, which: slice) -> Change:
