@@ -183,7 +183,8 @@ def _sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | 
     if at is not None and axes in ((0,), (1,)) and at.is_diagonal():
         along: Ref = inner.parts[1]
         return table.view(along, [0, None], 1) if axes == (1,) and along[1].dims else along
-    if at is not None and len(axes) == len(inner.dims) and at.is_element():
+    whole = all(d.one for k, d in enumerate(inner.dims) if k not in axes)
+    if at is not None and whole and at.is_element():
         amount: Ref = inner.parts[1]
         return amount if not amount[1].dims else None
     if at is None or len(inner.dims) != 2 or axes != (1,) or len(at.arrays) != 2:
