@@ -23,7 +23,8 @@ from chainrule.emit.numpy_source import (
     pullback_source,
 )
 from chainrule.errors import ChainruleError, TreeError
-from chainrule.ir import Var
+from chainrule.index_lists import as_arrays
+from chainrule.ir import Program, Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
 from chainrule.one_row import agrees, unsettled
@@ -159,6 +160,10 @@ class Draft:
     ) -> None:
         self.what = what
         args, kwargs = _by_position(f, args, kwargs)
+        listed = as_arrays(f, {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs})
+        self.listed = tuple(listed)
+        args = tuple(listed.get(n, x) for n, x in zip(argument_names(f, args, {}), args, strict=True))
+        kwargs = {n: listed.get(n, x) for n, x in kwargs.items()}
         whole = _whole_numbers(f, args, kwargs)
         args = tuple(
             named_number(x, n) if n in whole else x for n, x in zip(argument_names(f, args, {}), args, strict=True)
@@ -190,7 +195,7 @@ class Draft:
                 if of is not None:
                     select_output(call, of)
                 rolled(call)
-            self.material = material_of(f, args, program_of(call), kwargs, call.structure, self.left_out)
+            self.material = self._material(f, args, kwargs, program_of(call), call.structure)
             self._note_lengths(args, kwargs, of)
             return
         if of is not None and what != "backward":
@@ -207,7 +212,7 @@ class Draft:
             record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
         self.record = record
         self.backward = sums_begun(simplify(record) if shorten else record)
-        self.material = material_of(f, args, self.backward.program, kwargs, self.backward.structure, self.left_out)
+        self.material = self._material(f, args, kwargs, self.backward.program, self.backward.structure)
         self.chosen = list(self.backward.wrt)
         if what == "backward":
             self.chosen = _chosen(self.material, self.backward, wanted, len(args))
@@ -215,6 +220,11 @@ class Draft:
                 said, rows = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
                 self.material = replace(self.material, remark=said, fixed=tuple(rows))
         self._note_lengths(args, kwargs, of)
+
+    def _material(
+        self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], program: Program, structure: Any
+    ) -> Material:
+        return replace(material_of(f, args, program, kwargs, structure, self.left_out), listed=self.listed)
 
     def _lost(self, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, float]) -> set[str]:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""

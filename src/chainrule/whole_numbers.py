@@ -9,16 +9,15 @@ every value.  That is read off the syntax, of the function and of its own helper
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
 from collections.abc import Callable, Collection
 from functools import lru_cache
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.user_source import definition_of
+from chainrule.name_uses import NameUses
 
 __all__ = ["lengths_given"]
 
@@ -50,32 +49,27 @@ def lengths_given(function: Callable[..., Any], numbers: Collection[str]) -> fro
 
 @lru_cache(maxsize=256)
 def _given(function: FunctionType, numbers: frozenset[str], depth: int) -> frozenset[str]:
-    definition = definition_of(function.__code__)
-    if definition is None:
+    try:
+        reading = _Reading(function, numbers, depth)
+    except LookupError:
         return frozenset()
-    reading = _Reading(function, definition, numbers, depth)
     return frozenset(name for name in numbers if reading.is_length(name))
 
 
-class _Reading:
-    """How the code of a function uses its names.
+class _Reading(NameUses):
+    """How the code of a function uses its whole numbers.
 
     Args:
         function: the function.
-        definition: its syntax.
         numbers: its parameters that are whole numbers.
         depth: how many calls of other functions may be looked into.
     """
 
-    def __init__(self, function: FunctionType, definition: ast.FunctionDef, numbers: frozenset[str], depth: int):
-        self.function, self.numbers, self.depth = function, numbers, depth
+    def __init__(self, function: FunctionType, numbers: frozenset[str], depth: int) -> None:
+        super().__init__(function)
+        self.numbers, self.depth = numbers, depth
         code = function.__code__
         self.parameters = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        self.parents = {child: node for node in ast.walk(definition) for child in ast.iter_child_nodes(node)}
-        self.nodes: dict[str, list[ast.Name]] = {}
-        for node in (n for statement in definition.body for n in ast.walk(statement)):
-            if isinstance(node, ast.Name):
-                self.nodes.setdefault(node.id, []).append(node)
         self.asked: dict[str, bool] = {}
         self.kinds: dict[str, Kind] = {}
 
@@ -85,10 +79,11 @@ class _Reading:
         if name not in self.asked:
             self.asked[name] = True  # n = n // 2 is as good as the rest of its uses
             nodes = self.nodes.get(name, [])
-            own = name in self.function.__code__.co_varnames  # what inner functions read is a cell
             # A parameter that is given something else is not what it was below the user's lines.
             kept = name not in self.parameters or all(isinstance(n.ctx, ast.Load) for n in nodes)
-            self.asked[name] = own and kept and all(self._is_use(n) for n in nodes if isinstance(n.ctx, ast.Load))
+            self.asked[name] = (
+                self.is_local(name) and kept and all(self._is_use(n) for n in nodes if isinstance(n.ctx, ast.Load))
+            )
         return self.asked[name]
 
     def _is_use(self, node: ast.expr) -> bool:
@@ -106,7 +101,7 @@ class _Reading:
         if isinstance(above, ast.Slice):
             return True
         if isinstance(above, ast.FormattedValue):
-            return self._is_in_message(above)
+            return self.is_in_message(above)
         if isinstance(above, ast.Compare):  # what it decides is said above the code
             return all(self._kind(x) == "number" for x in (above.left, *above.comparators))
         if isinstance(above, ast.Assign):
@@ -115,23 +110,17 @@ class _Reading:
             )
         return isinstance(above, ast.Call) and self._is_handed(node, above)
 
-    def _is_in_message(self, node: ast.AST) -> bool:
-        """Whether an expression is part of an error's message."""
-        while not isinstance(node, ast.stmt):
-            node = self.parents[node]
-        return isinstance(node, ast.Assert | ast.Raise)
-
     def _is_handed(self, node: ast.expr, call: ast.Call) -> bool:
         """Whether an argument of a call is used as a length."""
         if node not in call.args or any(isinstance(a, ast.Starred) for a in call.args):
             return False
         place, name = call.args.index(node), _called(call)
         if isinstance(call.func, ast.Name):
-            called = self._global(call.func)
+            called = self.of_globals(call.func.id)
             if called is range:
                 return self._is_looped(call)
             return self._is_use(call) if called is float else self._is_length_of(called, call, place)
-        called = self._of_numpy(call.func)
+        called = self.of_numpy(call.func)
         if called is None:
             return name == "reshape" and isinstance(call.func, ast.Attribute) and self._kind(call.func.value) == "array"
         # Other modes of np.pad repeat elements, as many as there are in the example.
@@ -158,22 +147,6 @@ class _Reading:
             return False
         numbers = frozenset(name for name, kind in kinds if kind == "number")
         return names[place] in _given(inner, numbers, self.depth - 1)
-
-    def _global(self, node: ast.Name) -> Any:
-        """What a name stands for that the function does not bind itself."""
-        if node.id in self.function.__code__.co_varnames or node.id in self.function.__code__.co_freevars:
-            return None
-        return self.function.__globals__.get(node.id, getattr(builtins, node.id, None))
-
-    def _of_numpy(self, node: ast.expr) -> Any:
-        """The function of NumPy that ``np.sqrt`` stands for."""
-        path = ast.unparse(node).split(".")
-        module = self._global(ast.Name(path[0]))
-        if not isinstance(module, ModuleType) or module.__name__.split(".")[0] != "numpy":
-            return None
-        for name in path[1:]:
-            module = getattr(module, name, None)
-        return module
 
     # ---- kinds
     def _kind(self, node: ast.expr) -> Kind:
@@ -202,11 +175,11 @@ class _Reading:
 
     def _kind_of_call(self, call: ast.Call) -> Kind:
         if isinstance(call.func, ast.Name):
-            called = self._global(call.func)
+            called = self.of_globals(call.func.id)
             return (
                 "number" if called is len else self._kind(call.args[0]) if called is float and call.args else "unknown"
             )
-        called = self._of_numpy(call.func)
+        called = self.of_numpy(call.func)
         name = _called(call)
         if called is not None:
             kinds = {self._kind(a) for a in call.args}
@@ -226,7 +199,7 @@ class _Reading:
             if name in self.parameters:
                 kinds.add("number" if name in self.numbers else "array")
             elif not stores:
-                kinds.add("number" if type(self._global(node)) in (int, float) else "unknown")
+                kinds.add("number" if type(self.of_globals(node.id)) in (int, float) else "unknown")
             for store in stores:
                 self.kinds[name] = _only(kinds)  # for h = h / n
                 kinds.add(self._kind_stored(store))

@@ -100,6 +100,7 @@ class Material:
         fixed: the lengths that it holds for alone.
         optional: the parameters that the call left out.
         whole: whole numbers among the arguments for all values of which the code holds, by name.
+        listed: the parameters that are arrays here and lists of whole numbers in the call.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Material:
     fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
     optional: frozenset[str] = field(default=frozenset(), kw_only=True)
     whole: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    listed: tuple[str, ...] = field(default=(), kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Text",
     "formatted_path",
     "join",
+    "needs_array",
     "tight",
     "unbracketed",
     "with_sign",
@@ -147,3 +149,10 @@ def unbracketed(text: str) -> str:
         if depth == 0 and k < len(text) - 1:
             return text
     return text if "," in text else text[1:-1]
+
+
+def needs_array(name: str, lines: Sequence[str]) -> bool:
+    """Whether lines do something else with a list than look up its items, measure it and go through it."""
+    harmless = rf"\b{name}\[[\w +\-]+\]|\b(len|reversed)\({name}\)|\bin {name}:|#.*"
+    words = re.compile(rf"(?<![\w.]){name}\b")
+    return any(words.search(re.sub(harmless, "", line)) for line in lines)

@@ -11,7 +11,7 @@ from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.loop_heads import Context
 from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
 from chainrule.emit.material import Leaf, Material, constant_lines, remarks, setting_check
-from chainrule.emit.text import wrapped
+from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE, Symbol
@@ -340,7 +340,8 @@ class Writing:
         if self.loops is not None:
             words -= self.loops.leaves
         leaves = [x for x in self.material.leaves if x.name != x.source and x.name in words]
-        return [f"{x.name} = {self._source(x)}" for x in leaves]
+        lines = [f"{x.name} = {self._source(x)}" for x in leaves]
+        return lines + [f"{n} = np.asarray({n})" for n in self.material.listed if needs_array(n, texts)]
 
     def _source(self, leaf: Leaf) -> str:
         """How an array is read from the arguments: as the last one where a loop takes all but that."""
