@@ -299,11 +299,11 @@ def test_the_output_is_the_code_and_nothing_else(script):
     assert piped.stdout == result.stdout
 
 
-@pytest.mark.parametrize("name", ["a loop over time", "lists"])
-def test_a_loop_of_a_script_stays_one(script, name):
+@pytest.mark.parametrize(("name", "loops"), [("a loop over time", 2), ("lists", 1)])
+def test_a_loop_of_a_script_stays_one(script, name, loops):
     source, gradients, _ = SCRIPTS[name]
     result = invoke("write", script(source), "--of", "err", "--wrt", ",".join(gradients))
-    assert result.stdout.count("\nfor ") == 2
+    assert result.stdout.count("\nfor ") == loops  # the script's own list has what the loop would keep
     assert "valid for the last turn" not in result.stdout
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.containers import name_contents
 from chainrule.differentiate import full, is_differentiable
 from chainrule.dispatch import known
 from chainrule.errors import NotDifferentiableError, TreeError
@@ -120,6 +121,8 @@ class TracedCall:
         for x in self.outputs:
             if type(x) is Traced:
                 sync(x)
+        if tape.containers:
+            name_contents(tape)
         if tape.refusals:
             raise tape.refusals[0]  # the user's code has caught it, and gone on as it would not have without
         tape.check_watched()

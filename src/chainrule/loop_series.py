@@ -15,7 +15,8 @@ from chainrule.loop_batches import Batch, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
 from chainrule.loop_lifts import Lift, Lifts, hoisted
 from chainrule.loop_rows import ends_of, picked, rows_of, takes_all, write_rows
-from chainrule.loops import Loop, Out, Slot, plural
+from chainrule.loops import Loop, Out, Slot
+from chainrule.names import plural
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.cost import operations_of

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.dispatch import evaluator
 from chainrule.indexing import add_item, set_item
 from chainrule.ir import Const, Program, Step
+from chainrule.names import singular
 from chainrule.run import resolved
 from chainrule.sizes import is_size, plain_number
 
@@ -25,9 +26,7 @@ __all__ = [
     "items_of",
     "loop_in",
     "mentions_sizes",
-    "plural",
     "series",
-    "singular",
     "values_in",
     "with_outputs",
     "written_in",
@@ -146,6 +145,8 @@ class Loop:
         plain: for a backward loop, the backward pass of one turn as the rules wrote it.
         handed: for a backward loop, per variable of the body what later turns and what is behind the loop hand back
             for it: variables of the body that hold that, or numbers.
+        series: lists of the user's that hold what all turns made, with the variable of the body and the place of the
+            first turn's.
     """
 
     program: Program
@@ -163,6 +164,7 @@ class Loop:
     decided: Sequence[str] = ()
     plain: Any = None
     handed: dict[int, list[Any]] = field(default_factory=dict)
+    series: list[tuple[Any, int, int]] = field(default_factory=list)
     __name__ = "loop"
 
     def given(self) -> set[int]:
@@ -302,28 +304,6 @@ def series(values: Sequence[Any]) -> Any:
     for k, value in enumerate(values):
         held[k] = value
     return held
-
-
-def plural(name: str) -> str:
-    """A name for a list of what has this name."""
-    if re.search(r"[^suia]s$|es$", name) and len(name) > 2:
-        return name + "_list"  # they are several already
-    if name.endswith(("s", "x", "ch")) and len(name) > 2:
-        return name + "es"
-    return name + ("s" if name[-1:].isalpha() else "_list")
-
-
-def singular(name: str) -> str:
-    """A name for one of what a list has this name for."""
-    base = re.sub(r"\W+", "_", name).strip("_")
-    if base.endswith("_list") and len(base) > 5:
-        return base.removesuffix("_list")
-    numbered = re.fullmatch(r"(\w*[^\Ws_\d]s)(\d+)", base)
-    if numbered:
-        return singular(numbered[1]) + numbered[2]
-    if re.search(r"(ia|s|x|ch|sh|minu)ses$|(x|ch|sh)es$", base):
-        return base[:-2]
-    return base[:-1] if base.endswith("s") and len(base) > 1 else f"{base}_item"
 
 
 def with_outputs(loop: Loop) -> Any:

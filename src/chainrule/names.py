@@ -1,4 +1,4 @@
-"""Unique, legal identifiers for the variables of a program."""
+"""Unique, legal identifiers for the variables of a program; names for lists and for what is in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Iterable
 
-__all__ = ["Namespace"]
+__all__ = ["Namespace", "plural", "singular"]
 
 _RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"np", "numpy", "scipy"}
 
@@ -39,3 +39,25 @@ class Namespace:
         self._next[base] = count
         self._taken.add(name)
         return name
+
+
+def plural(name: str) -> str:
+    """A name for a list of what has this name."""
+    if re.search(r"[^suia]s$|es$", name) and len(name) > 2:
+        return name + "_list"  # they are several already
+    if name.endswith(("s", "x", "ch")) and len(name) > 2:
+        return name + "es"
+    return name + ("s" if name[-1:].isalpha() else "_list")
+
+
+def singular(name: str) -> str:
+    """A name for one of what a list has this name for."""
+    base = re.sub(r"\W+", "_", name).strip("_")
+    if base.endswith("_list") and len(base) > 5:
+        return base.removesuffix("_list")
+    numbered = re.fullmatch(r"(\w*[^\Ws_\d]s)(\d+)", base)
+    if numbered:
+        return singular(numbered[1]) + numbered[2]
+    if re.search(r"(ia|s|x|ch|sh|minu)ses$|(x|ch|sh)es$", base):
+        return base[:-2]
+    return base[:-1] if base.endswith("s") and len(base) > 1 else f"{base}_item"

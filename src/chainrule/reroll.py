@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.calls import TracedCall
+from chainrule.containers import Kept, kept_series
 from chainrule.decided import decided
 from chainrule.indexing import Index, get_item
 from chainrule.loop_activity import activate
 from chainrule.loop_backward import loop_rule
-from chainrule.loops import Loop, plural
+from chainrule.loops import Loop
+from chainrule.names import plural
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.same_turns import DifferentError, Found, Matching, bounds_of, outputs_of
 from chainrule.sizes import is_size, plain_number, rebuilt
@@ -36,6 +38,7 @@ def reroll(
     paths: dict[int, str],
     function: Any,
     rule: Callable[[Loop, Operation], Any],
+    series: Sequence[Kept] = (),
 ) -> None:
     """Replace the turns of loops by loops, on the tape.
 
@@ -45,6 +48,7 @@ def reroll(
         paths: how the inputs are reached from the arguments.
         function: the traced function.
         rule: makes the derivative rule of a loop.
+        series: the lists that the function's variables held in the end.
     """
     excluded: set[int] = set()
     while True:
@@ -54,6 +58,7 @@ def reroll(
             break
         excluded |= failed
     pass_.note_decisions()
+    pass_.note_series(series)
     pass_.replace()
 
 
@@ -170,6 +175,17 @@ class _Pass:
                 loop = owners[around.number].loop
                 loop.decided = tuple(dict.fromkeys((*loop.decided, *decided(record))))
 
+    def note_series(self, series: Sequence[Kept]) -> None:
+        """Give the loops the user's lists that hold what all their turns made."""
+        for f in self.found:
+            turns = [{place: v for v, place in made.items()} for made in f.made]
+            for kept in series:
+                for place, variable in f.body.items():
+                    run = tuple(turn.get(place) for turn in turns)
+                    first = len(kept.variables) - len(run)
+                    if first >= 0 and kept.variables[first:] == run:
+                        f.loop.series.append((kept, variable, first))
+
     def inner(self, tape: Tape, outputs: Sequence[int]) -> None:
         """Roll the loops of a body."""
         reroll(tape, outputs, {}, self.function, self.rule)
@@ -280,5 +296,5 @@ def rolled(call: TracedCall, paths: Mapping[int, str] | None = None) -> None:
     outputs = [x.variable for x in call.outputs if type(x) is Traced]
     if paths is None:
         paths = dict(zip(tape.inputs, input_names(call), strict=False))
-    reroll(tape, outputs, dict(paths), call.function, loop_rule)
+    reroll(tape, outputs, dict(paths), call.function, loop_rule, list(kept_series(tape)))
     activate(tape, call.wrt)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import get_item
-from chainrule.loops import Header, Loop, Out, Slot, items_of, plural, with_outputs, written_in
+from chainrule.loops import Header, Loop, Out, Slot, items_of, with_outputs, written_in
+from chainrule.names import plural
 from chainrule.positions import locate
 from chainrule.sizes import is_size
 from chainrule.statics import canonical, changed, instruction

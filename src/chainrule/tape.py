@@ -70,8 +70,8 @@ class Tape:
     """
 
     __slots__ = (
-        "always_one", "closed", "constants", "counts", "depth", "guards", "inputs", "items", "leaves", "loops",
-        "measured", "names", "open", "origin", "outer", "ranges", "refusals", "removed", "shared", "steps",
+        "always_one", "closed", "constants", "containers", "counts", "depth", "guards", "inputs", "items", "leaves",
+        "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals", "removed", "shared", "steps",
         "texts", "thread", "unsure", "values", "watched",
     )  # fmt: skip
 
@@ -99,6 +99,8 @@ class Tape:
         self.loops: list[Any] | None = [] if loops else None
         # The lists among the arguments: what their lengths are called, by the list, with its length in the example.
         self.items: dict[int, tuple[int, str, Any, int]] = {}
+        # The lists and dictionaries that variables of the user's hold, by the object, with the code and the name.
+        self.containers: dict[int, tuple[CodeType, str, Any]] = {}
         self.removed: set[int] = set()  # variables whose steps became part of a loop
         self.open: list[Any] = []  # the loops that are running, outermost first
         self.depth = 0
@@ -435,9 +437,13 @@ def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any],
 
 
 def observe(tape: Tape, frame: Any) -> None:
-    """Note the names under which the frame's variables hold stand-ins."""
+    """Note the names under which the frame's variables hold stand-ins, and lists and dictionaries that may."""
     names = tape.names
     assert names is not None
     for name, held in list(frame.f_locals.items()):
-        if type(held) is Traced and held.tape is tape:
-            names.setdefault(held.variable, name)
+        kind = type(held)
+        if kind is Traced:
+            if held.tape is tape:
+                names.setdefault(held.variable, name)
+        elif kind is list or kind is dict:
+            tape.containers.setdefault(id(held), (frame.f_code, name, held))

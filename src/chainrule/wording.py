@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.ir import Const, Step, Var, is_zero
-from chainrule.loops import loop_in, plural
+from chainrule.loops import loop_in
+from chainrule.names import plural
 from chainrule.sizes import is_size
 
 __all__ = ["invented_name", "several_names", "specific_name"]

@@ -10,8 +10,8 @@ from typing import Any
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.text import formatted_path, tight
 from chainrule.ir import Const, Var
-from chainrule.loops import Loop, Out, Slot, singular
-from chainrule.names import Namespace
+from chainrule.loops import Loop, Out, Slot
+from chainrule.names import Namespace, singular
 from chainrule.sizes import is_size
 from chainrule.statements.request import is_view
 from chainrule.statements.statement import Statement

@@ -12,8 +12,8 @@ from chainrule.emit.text import tight
 from chainrule.ir import Step, Var
 from chainrule.lengths import whole_symbols
 from chainrule.loop_buffers import counted_from
-from chainrule.loops import Slot, loop_in, plural, singular
-from chainrule.names import Namespace
+from chainrule.loops import Slot, loop_in
+from chainrule.names import Namespace, plural, singular
 from chainrule.statements.request import Request, is_element, is_view, is_write
 from chainrule.statements.statement import Statement, statements_of
 

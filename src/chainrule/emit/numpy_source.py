@@ -10,6 +10,7 @@ from chainrule.backward import Backward
 from chainrule.emit.deciding import decision_checks, decisive
 from chainrule.emit.gathered import gathered
 from chainrule.emit.material import Material, constant_lines
+from chainrule.emit.series import series_at_hand
 from chainrule.emit.writing import INDENT, WIDTH, Writing, words_of
 from chainrule.ir import Const, Var
 from chainrule.lengths import whole_symbols
@@ -277,6 +278,8 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
     forward = backward.program.steps[: backward.forward_steps]
     given.update(material.still_there(forward))
     lost = material.lost(forward)
+    series = series_at_hand(material, forward, {*material.user_names(), *given.values()})
+    given.update((number, held.name) for number, held in series.items() if number not in given)
     given.update((number, f"{name}_given") for number, name in lost.items())
     request = _request(
         material,
@@ -284,7 +287,7 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
         chosen,
         prefix,
         given=given,
-        taken=material.user_names(),
+        taken=(*material.user_names(), *(held.name for held in series.values())),
         fixed=True,
         late=True,
     )
@@ -311,6 +314,7 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
         opening.append(f"# {names_of}: the gradient{'s' * plural} of the loss with respect to the result{'s' * plural}")
     opening += constant_lines([(name, c) for name, c in writing.constants() if c.name is None])
     opening += writing.unpacking(lines)
+    opening += dict.fromkeys(held.line for held in series.values() if held.line and held.name in words)
     return Pasted(writing, tuple(opening), tuple(settling), tuple(named))
 
 
