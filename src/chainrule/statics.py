@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.indexing import Index
 from chainrule.sizes import is_size, rebuilt
 
-__all__ = ["canonical", "changed", "instruction", "mentioned_in", "moved"]
+__all__ = ["canonical", "changed", "instruction", "mentioned_in", "moved", "renumbered"]
 
 _CACHE = dis.opmap["CACHE"]
 
@@ -67,6 +67,14 @@ def changed(x: Any, mentioned: Iterator[int], loops: Mapping[int, Any]) -> Any:
 
         return rebuilt(x, change)
     return moved(x, lambda e: changed(e, mentioned, loops))
+
+
+def renumbered(x: Any, numbers: Mapping[int, int]) -> Any:
+    """A static argument whose sizes refer to other variables, where ``numbers`` has others for them."""
+    mentioned = mentioned_in(x)
+    if numbers.keys().isdisjoint(mentioned):
+        return x
+    return changed(x, iter([numbers.get(n, n) for n in mentioned]), {})
 
 
 def moved(x: Any, change: Callable[[Any], Any]) -> Any:

@@ -18,10 +18,38 @@ __all__: list[str] = []
 
 def _cut(g: Any, arrays: tuple[Any, ...], axis: int) -> list[Any]:
     """The part of ``g`` that belongs to each array, where they were joined along ``axis``."""
+    return _cut_at(g, [np.shape(x)[axis] for x in arrays], axis)
+
+
+def _cut_at(g: Any, lengths: list[int], axis: int) -> list[Any]:
+    """The parts of ``g`` of these lengths along ``axis``."""
     parts, start = [], 0
-    for x in arrays:
-        stop = start + np.shape(x)[axis]
+    for length in lengths:
+        stop = start + length
         parts.append(g[at_axis(axis, slice(start, stop))])
+        start = stop
+    return parts
+
+
+def _taken(g: Any, arrays: tuple[Any, ...], axis: int, placed: dict[int, tuple[int, ...]]) -> list[Any]:
+    """The part of ``g`` that belongs to each array, where some were given further axes before they were joined.
+
+    Args:
+        g: the cotangent of what they were joined to.
+        arrays: the arrays.
+        axis: along which they were joined.
+        placed: by their number of axes, the axes of ``g`` that arrays with fewer axes have.
+    """
+    parts: list[Any] = []
+    start: Any = 0
+    for x in arrays:
+        own = placed.get(np.ndim(x), tuple(range(np.ndim(g))))
+        stop = start + (np.shape(x)[own.index(axis)] if axis in own else 1)
+        index = [slice(None) if k in own else 0 for k in range(np.ndim(g))]
+        index[axis] = slice(start, stop) if axis in own else start
+        while index and index[-1] == slice(None):
+            index.pop()
+        parts.append(g[tuple(index) if len(index) > 1 else index[0]])
         start = stop
     return parts
 
@@ -33,7 +61,7 @@ def _concatenate(
     g: Any, out: Any, *arrays: Any, axis: Any = 0, dtype: Any = None, casting: str = "same_kind"
 ) -> list[Any]:
     if axis is None:
-        flat = _cut(g, tuple(np.ravel(x) for x in arrays), 0)
+        flat = _cut_at(g, [np.size(x) for x in arrays], 0)
         return [np.reshape(part, np.shape(x)) for part, x in zip(flat, arrays, strict=True)]
     return _cut(g, arrays, normalise_axes(axis, np.ndim(out))[0])
 
@@ -43,28 +71,20 @@ def _stack(g: Any, out: Any, *arrays: Any, axis: int = 0, dtype: Any = None, cas
     return [g[at_axis(place, k)] for k in range(len(arrays))]
 
 
-def _reshaped(parts: list[Any], arrays: tuple[Any, ...]) -> list[Any]:
-    return [
-        part if np.ndim(part) == np.ndim(x) else np.reshape(part, np.shape(x))
-        for part, x in zip(parts, arrays, strict=True)
-    ]
-
-
 def _vstack(g: Any, out: Any, *arrays: Any, dtype: Any = None, casting: str = "same_kind") -> list[Any]:
-    return _reshaped(_cut(g, tuple(np.atleast_2d(x) for x in arrays), 0), arrays)
+    return _taken(g, arrays, 0, {0: (), 1: (1,)})
 
 
 def _hstack(g: Any, out: Any, *arrays: Any, dtype: Any = None, casting: str = "same_kind") -> list[Any]:
-    return _reshaped(_cut(g, tuple(np.atleast_1d(x) for x in arrays), 0 if np.ndim(out) == 1 else 1), arrays)
+    return _taken(g, arrays, 0 if np.ndim(out) == 1 else 1, {0: ()})
 
 
 def _dstack(g: Any, out: Any, *arrays: Any) -> list[Any]:
-    return _reshaped(_cut(g, tuple(np.atleast_3d(x) for x in arrays), 2), arrays)
+    return _taken(g, arrays, 2, {0: (), 1: (1,), 2: (0, 1)})
 
 
 def _column_stack(g: Any, out: Any, *arrays: Any) -> list[Any]:
-    columns = tuple(x if np.ndim(x) > 1 else np.reshape(x, (-1, 1)) for x in arrays)
-    return _reshaped(_cut(g, columns, 1), arrays)
+    return _taken(g, arrays, 1, {0: (), 1: (0,)})
 
 
 variadic(np.concatenate, _concatenate)

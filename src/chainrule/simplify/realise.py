@@ -217,7 +217,7 @@ class Emitter:
         base, *others = self._operands(operands, children)
         base = self._start(value, operands, base)
         out = self._new(value.shape, self.reader.dtype)
-        self.steps.append(Step(step.operation, (base, *others), step.params, (out,), self._position))
+        self.steps.append(Step(step.operation, (base, *others), self._statics(step), (out,), self._position))
         self._last = None
         return out
 
@@ -245,7 +245,8 @@ class Emitter:
         else:
             amount = Const(-amount.value)
         out = self._new(value.shape, self.reader.dtype)
-        self.steps.append(Step(step.operation, (base, amount, *arrays), step.params, (out,), self._position))
+        inputs = (base, amount, *arrays)
+        self.steps.append(Step(step.operation, inputs, self._statics(step), (out,), self._position))
         self._last = None
         return out
 
@@ -257,6 +258,10 @@ class Emitter:
         self.steps.append(Step(OPERATIONS[np.concatenate], parts, {"axis": axis}, (out,), self._position))
         self._last = None
         return out
+
+    def _statics(self, step: Step) -> dict[str, Any]:
+        """The static arguments of a step, with sizes that refer to what is there still."""
+        return {name: self.reader.lengths.rewritten(p) for name, p in step.params.items()}
 
     def _emit_op(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         details, operands = choice.payload
@@ -272,8 +277,7 @@ class Emitter:
         outputs: list[Var] = [self._new(out.shape, out.dtype) for out in step.outputs]
         if len(outputs) > 1:
             self._several[key] = outputs
-        params = {name: self.reader.lengths.rewritten(p) for name, p in step.params.items()}
-        self.steps.append(Step(operation, inputs, params, tuple(outputs), self._position))
+        self.steps.append(Step(operation, inputs, self._statics(step), tuple(outputs), self._position))
         self._last = None
         made: Var = outputs[k]
         return made

@@ -12,8 +12,8 @@ from chainrule.calls import identity
 from chainrule.indexing import add_item, get_item, set_item
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import Operation
-from chainrule.simplify.scalars import renumbered, variables_in
 from chainrule.sizes import is_size
+from chainrule.statics import mentioned_in, renumbered
 
 __all__ = ["frozen", "without_repeats"]
 
@@ -88,7 +88,7 @@ def without_repeats(backward: Backward) -> Backward:
         if k < backward.forward_steps or any(out.number in needed for out in step.outputs):
             needed.update(x.number for x in step.inputs)
             for p in (*step.params.values(), *(x.value for x in step.inputs if isinstance(x, Const) and x.number < 0)):
-                needed.update(variables_in(p))
+                needed.update(mentioned_in(p))
             kept.append(step)
     kept.reverse()
     made = {out.number for step in kept for out in step.outputs} | {x.number for x in program.inputs}

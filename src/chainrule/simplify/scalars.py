@@ -7,7 +7,7 @@ same length is known from the operations that join them, never from the lengths 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,12 +16,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from chainrule.sizes import Size, is_size, plain_number, written_number
+from chainrule.sizes import Size, is_size, written_number
+from chainrule.statics import moved
 
-__all__ = [
-    "UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "power_of", "renumbered", "times", "variables_in",
-    "variables_of",
-]  # fmt: skip
+__all__ = ["UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "power_of", "times", "variables_of"]
 
 _MOST_BITS = 4096  # of the exact fraction, before it is rounded to a float
 
@@ -268,9 +266,7 @@ class Lengths:
             if coefficient is None:
                 raise NoFormError("a size is known from the backward pass only")
             return self.number(coefficient, True)
-        if isinstance(x, tuple | list):
-            return type(x)(self.rewritten(e) for e in x)
-        return x
+        return moved(x, self.rewritten)
 
     def _whole_size(self, x: Any, key: Any) -> Coefficient:
         if not variables_of(x) <= self.available:
@@ -323,27 +319,6 @@ def variables_of(x: Any) -> set[int]:
     if head in ("length", "size"):
         return {operands[0]}
     return set().union(*(variables_of(e) for e in operands))
-
-
-def variables_in(x: Any) -> set[int]:
-    """The variables that the sizes in a static argument refer to."""
-    if isinstance(x, tuple | list):
-        return set().union(*map(variables_in, x))
-    return variables_of(x)
-
-
-def renumbered(x: Any, numbers: Mapping[int, int]) -> Any:
-    """A static argument with sizes that refer to other variables."""
-    if isinstance(x, tuple | list):
-        return type(x)(renumbered(e, numbers) for e in x)
-    if not variables_of(x) & numbers.keys():
-        return x
-    head, *operands = x.expression
-    if head in ("length", "size"):
-        expression = (head, numbers.get(operands[0], operands[0]), *operands[1:])
-    else:
-        expression = (head, *(renumbered(e, numbers) for e in operands))
-    return type(x)(plain_number(x), expression)
 
 
 def _simple(number: Fraction) -> Any:
