@@ -84,6 +84,18 @@ def odd_or_even(x, y):
     return x.sum() * (len(x) % 2) + y.sum() * (len(x) // 2)
 
 
+def rows_of_two(x, y):
+    return np.tanh(np.vstack([x * y, x - y])).sum(axis=1).prod()
+
+
+def columns_of_two(x, Y):
+    return np.tanh(np.c_[1 - x, Y]).sum(axis=0).prod()
+
+
+def numbers_beside(x, y):
+    return np.tanh(np.hstack([x.sum(), y, 1.0, x.mean()])).prod()
+
+
 # Arguments to trace, and others to run with.
 CASES: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (column_sums_in_a_loop, (normal((4, 3)), normal(3)), (normal((2, 5)), normal(5))),
@@ -100,6 +112,9 @@ CASES: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (diagonal_above, (normal((3, 3)),), (normal((5, 5)),)),
     (traces, (normal((3, 3)),), (normal((5, 5)),)),
     (mean_of_copies, (normal((4, 3)), normal(4), normal(3)), (normal((2, 5)), normal(2), normal(5))),
+    (rows_of_two, (normal(4), normal(4)), (normal(5), normal(5))),
+    (columns_of_two, (normal(4), normal((4, 2))), (normal(5), normal((5, 3)))),
+    (numbers_beside, (normal(4), normal(3)), (normal(2), normal(5))),
     (odd_or_even, (normal(4), normal(4)), (normal(5), normal(5))),
 ]
 

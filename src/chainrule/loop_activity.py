@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from chainrule.differentiate import is_differentiable
-from chainrule.loops import Loop
+from chainrule.loops import Loop, Out, Slot
 from chainrule.tape import Tape
 
 __all__ = ["activate", "active_in"]
@@ -21,7 +21,7 @@ def activate(tape: Tape, wrt: Sequence[int]) -> None:
             loop.wanted = own
             active = active_in(loop)
             for out, v in zip(loop.outs, outputs, strict=True):
-                if out.variable in active and is_differentiable(tape.values[v]):
+                if _depends(out, active) and is_differentiable(tape.values[v]):
                     depends.add(v)
         elif operation.kind != "constant" and any(own):
             for v in outputs if type(outputs) is tuple else (outputs,):
@@ -48,6 +48,13 @@ def active_in(loop: Loop) -> set[int]:
         wanted |= more
 
 
+def _depends(out: Out, active: Collection[int]) -> bool:
+    """Whether what a loop leaves depends on what is wanted: a variable in all turns, or all that was handed on."""
+    if isinstance(out.variable, Slot):
+        return out.variable.variable in active or out.variable.following in active
+    return out.variable in active
+
+
 def _spread(tape: Tape, depends: set[int]) -> None:
     """Add the variables of a tape that depend on these."""
     for operation, inputs, _, outputs, _, _ in tape.steps:
@@ -59,5 +66,5 @@ def _spread(tape: Tape, depends: set[int]) -> None:
         if isinstance(operation.function, Loop):
             operation.function.wanted = own
             active = active_in(operation.function)
-            numbers = tuple(v for o, v in zip(operation.function.outs, numbers, strict=True) if o.variable in active)
+            numbers = tuple(v for o, v in zip(operation.function.outs, numbers, strict=True) if _depends(o, active))
         depends.update(v for v in numbers if is_differentiable(tape.values[v]))

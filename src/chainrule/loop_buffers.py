@@ -57,7 +57,7 @@ def counter_place(index: Index, turn: int) -> tuple[int, int] | None:
 def counted_from(loop: Loop) -> int | None:
     """Where a counter starts that goes up by one each turn, if that is a plain number that is not negative."""
     header, values = loop.header, list(loop.values)
-    start, _, step = header.counted if header.counted is not None else (0, None, 1)
+    start, _, step = header.counted if header.counted is not None else (int(values[0]), None, 1)
     if header.turned or is_size(start) or is_size(step) or step != 1 or start < 0:
         return None
     return int(start) if values == list(range(values[0], values[0] + len(values))) else None

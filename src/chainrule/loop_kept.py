@@ -82,7 +82,8 @@ class _Kept:
             if not fresh:
                 break
             kept |= fresh
-        needed = {x.number for s in used for x in s.inputs}
+        # What a turn leaves may be what it is given: the gradient of a in (a * b).sum() is b.
+        needed = {x.number for s in used for x in s.inputs} | {x.number for x in roots if isinstance(x, Var)}
         for step in used:
             literals = [x.value for x in step.inputs if isinstance(x, Const)]
             needed |= values_in((*step.params.values(), *literals))

@@ -11,9 +11,10 @@ from chainrule.indexing import get_item
 from chainrule.lengths import TapeLengths
 from chainrule.loop_buffers import buffers_of, counted_from, counter_place
 from chainrule.loops import Loop, Slot
+from chainrule.protocol import apply
 from chainrule.sizes import is_size
 
-__all__ = ["ends_of", "picked", "rows_of", "takes_all", "write_rows"]
+__all__ = ["ends_of", "picked", "rows_of", "spread_rows", "takes_all", "write_rows"]
 
 
 def rows_of(
@@ -46,15 +47,19 @@ def rows_of(
 
 
 def _rows_of_slot(loop: Loop, x: Any, slot: Slot) -> Callable[[], Any] | None:
-    """The rows that the loop itself takes: all, all but the first ones, or all but the last."""
+    """The rows that the loop itself takes, which are all but some at the ends."""
     if np.asarray(getattr(x, "value", x)).dtype.kind not in "fiu":
         return None
-    rows, turns = np.shape(getattr(x, "value", x))[0], len(loop.values)
-    taken = (slot.first, slot.first + turns)
-    if taken == (0, rows):
-        return lambda: x
-    part = {(slot.first, rows): slice(slot.first, None), (0, rows - 1): slice(None, -1)}.get(taken)
-    return None if part is None else lambda: x[part]
+    start, stop = _taken(loop, x, slot.first)
+    return lambda: picked(x, 0, start, stop)
+
+
+def _taken(loop: Loop, x: Any, first: int) -> tuple[Any, Any]:
+    """Where the rows of an array that the turns take begin and end, for all numbers of turns."""
+    left = np.shape(getattr(x, "value", x))[0] - first - len(loop.values)
+    start = counted_from(loop) if loop.header.counted is not None else None
+    ends = None if start is None or not left else ends_of(loop, first - start)
+    return ends if ends is not None else (first, -left if left else None)
 
 
 def ends_of(loop: Loop, shift: int) -> tuple[Any, Any] | None:
@@ -62,13 +67,16 @@ def ends_of(loop: Loop, shift: int) -> tuple[Any, Any] | None:
     header = loop.header
     if counted_from(loop) is None:
         return None
-    start, stop, _ = header.counted if header.counted is not None else (0, header.count, 1)
+    first = int(loop.values[0])
+    start, stop, _ = header.counted if header.counted is not None else (first, _plus(header.count, first), 1)
     if int(start) + shift < 0:
         return None
     return _plus(start, shift), _plus(stop, shift)
 
 
 def _plus(x: Any, shift: int) -> Any:
+    if is_size(x) and x.expression[0] == "sub" and x.expression[2] == shift:
+        return x.expression[1]
     return x + shift if shift > 0 else x - -shift if shift else x
 
 
@@ -84,6 +92,13 @@ def write_rows(x: Any, axis: int, start: Any, stop: Any, value: Any) -> None:
     """Write into the rows of an array from one place to another."""
     part = _part(x, axis, start, stop)
     x[(slice(None),) * axis + (part,) if axis else part] = value
+
+
+def spread_rows(loop: Loop, operand: Any, first: int, rows: Any) -> Any:
+    """An array like ``operand`` with these rows where a loop reads its own, from ``first`` on, and zeros elsewhere."""
+    whole = apply(np.zeros_like, operand)
+    write_rows(whole, 0, *_taken(loop, operand, first), rows)
+    return whole
 
 
 def takes_all(x: Any, axis: int, start: Any, stop: Any) -> bool:

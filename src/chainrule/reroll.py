@@ -78,7 +78,8 @@ class _Pass:
             self.children.setdefault(None if record.parent is None else record.parent[0], []).append(record)
         self.found: list[Found] = []
         self.stacks: dict[int, list[Any]] = {}  # steps that are written in place of others
-        self.needs: dict[int, set[int]] = {}  # loops that must be found because others leave a series to them
+        # By loop, the loops that leave a series to it with the steps that read it: its turns must have these.
+        self.needs: dict[int, set[tuple[int, int]]] = {}
         self.users: dict[int, list[int]] = {}
         steps: list[Any] = tape.steps
         for k, (_, inputs, params, _, _, _) in enumerate(steps):
@@ -102,8 +103,13 @@ class _Pass:
     def run(self) -> set[int]:
         """Look at all loops; those that must not be rolled, so that one has to begin again."""
         self._look(self.children.get(None, []))
-        rolled = {f.record.number for f in self.found}
-        return {giver for taker, givers in self.needs.items() if taker not in rolled for giver in givers & rolled}
+        rolled = {f.record.number: (bounds_of(f.record, f.turns[0])[0], bounds_of(f.record, f.turns[-1])[1])
+                  for f in self.found}  # fmt: skip
+        lost: set[int] = set()
+        for taker, givers in self.needs.items():
+            start, stop = rolled.get(taker, (0, 0))
+            lost.update(giver for giver, k in givers if giver in rolled and not start <= k < stop)
+        return lost
 
     def _look(self, records: Sequence[Turns]) -> None:
         for record in records:

@@ -367,7 +367,8 @@ class Matching:
             start, stop, step = counted
             counted = (start + first * step if first else start, stop - dropped * step if dropped else stop, step)
         turned = self.record.part.kind == "reversed"
-        return Header(counted, turned, counter_of(position), position, self.record.count())
+        count, left_out = self.record.count(), first + dropped
+        return Header(counted, turned, counter_of(position), position, count - left_out if left_out else count)
 
     def _outs(self, places: dict[Place, int]) -> tuple[list[Out], list[int]]:
         """What is used behind the loop; refused where that is what an earlier turn made."""
@@ -432,7 +433,7 @@ class Matching:
         for r in self.whole.records:
             beside = r is not self.record and r.parent == self.record.parent and r.number not in self.whole.excluded
             if beside and r.starts and r.stop is not None and r.starts[0] <= k < r.stop:
-                self.whole.needs.setdefault(r.number, set()).add(self.record.number)
+                self.whole.needs.setdefault(r.number, set()).add((self.record.number, k))
                 return True
         return False
 

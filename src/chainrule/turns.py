@@ -86,11 +86,11 @@ class Turns:
         return range(int(start), int(start) + count * int(step), int(step))
 
     def count(self) -> Any:
-        """How many turns a loop has that does not count: a length, where it runs over an array."""
+        """How many turns a loop has that does not count: a length, where it runs over an array to its end."""
         pending = [self.part]
         while pending:
             part = pending.pop(0)
-            if part.kind == "array":
+            if part.kind == "array" and int(part.args[0].shape[0]) == len(self.starts):
                 return part.args[0].shape[0]
             pending += [a for a in part.args if type(a) is Part]
         return len(self.starts)

@@ -211,8 +211,8 @@ class Heads:
             x = self.variables[slot.variable]
             own = self._local(x, "" if x.name else singular(name))
             self.given[slot.variable] = own
-            listed = self._rows_of(slot)
-            text = name if listed == turns else f"{name}[{slot.first}:]" if slot.first else f"{name}[:-1]"
+            left = self._rows_of(slot) - slot.first - turns
+            text = f"{name}[{slot.first or ''}:{-left or ''}]" if slot.first or left else name
             self.heads.append((own, f"reversed({text})" if self.loop.backward else text))
             return
         i = slot.items
@@ -280,7 +280,7 @@ class Heads:
         heads = [(target, text) for target, text in self.heads if words & set(re.findall(r"[A-Za-z_]\w*", target))]
         heads = heads or self.heads[:1]
         if not heads:
-            text = f"range({self.printer.static(header.count)[0]})"
+            text = self._uncounted(counted)
             if self.loop.backward and counted:
                 text = f"reversed({text})"
             return f"for {self.counter if counted else '_'} in {text}:"
@@ -290,16 +290,21 @@ class Heads:
             target, text = ", ".join(t for t, _ in heads), f"zip({', '.join(x for _, x in heads)})"
         if counted:
             if self.loop.backward:
-                texts = [
-                    f"range({self.printer.static(header.count)[0]})"
-                    if is_size(header.count)
-                    else f"range(len({self._first_list()}))"
-                ]
-                texts = [f"reversed({texts[0]})", *(x for _, x in heads)]
+                texts = [f"reversed({self._uncounted(counted)})", *(x for _, x in heads)]
                 return f"for {self.counter}, {', '.join(t for t, _ in heads)} in zip({', '.join(texts)}):"
             inner = f"({target})" if len(heads) > 1 else target
-            return f"for {self.counter}, {inner} in enumerate({text}):"
+            first = f", {first}" if (first := int(self.loop.values[0])) else ""
+            return f"for {self.counter}, {inner} in enumerate({text}{first}):"
         return f"for {target.removeprefix('(').removesuffix(')') if len(heads) == 1 else target} in {text}:"
+
+    def _uncounted(self, counted: bool) -> str:
+        """The numbers of the turns of a loop that takes one item after the other; the first ones may be written out."""
+        count, first = self.loop.header.count, int(self.loop.values[0]) if counted else 0
+        if is_size(count) or not self.heads:
+            start = f"{first}, " if first else ""
+            return f"range({start}{self.printer.static(_plus(count, first))[0]})"
+        length = f"len({self._first_list()})"
+        return f"range({first}, {first} + {length})" if first else f"range({length})"
 
     def _first_list(self) -> str:
         text = self.heads[0][1]
@@ -310,4 +315,4 @@ def _plus(x: Any, n: int) -> Any:
     """``x + n``, where x may be a size less that already."""
     if is_size(x) and x.expression[0] == "sub" and x.expression[2] == n:
         return x.expression[1]
-    return x + n
+    return x + n if n else x
