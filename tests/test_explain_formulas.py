@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.explain.bodies import Body, Turn
+from chainrule.explain.bodies import Body
 from chainrule.explain.deriving import Deriving, deriving
 from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Apply, Element, Formula, Index
 from chainrule.explain.index_forms import elementwise
 from chainrule.explain.outline import listing
 from chainrule.explain.scalar_derivatives import arity, partial_of, tabulated
+from chainrule.explain.turn_numbers import Turn
 from tests.zoo import FUNCTIONS
 from tests.zoo_wild import WILD
 

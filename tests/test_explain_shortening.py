@@ -12,13 +12,14 @@ import pytest
 
 from chainrule.explain import shortening
 from chainrule.explain.algebra import add, children, multiply, number
+from chainrule.explain.coded import Coded
 from chainrule.explain.derivation import Shortening
 from chainrule.explain.deriving import Deriving, deriving
 from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Element, Equation, Index
 from chainrule.explain.notation import text
-from chainrule.explain.shortening import Shortenings
 from chainrule.explain.terminal import derivation_lines, plain
+from chainrule.explain.turn_code import TurnCoded
 from tests.zoo import FUNCTIONS
 
 
@@ -84,7 +85,7 @@ def test_every_equation_on_the_way_holds(name):
     found, shortenings = made(name)
     assert shortenings, name
     assert not found.dropped
-    coded = Shortenings(found, {})
+    coded = Coded(found, found.backward.program)
     for steps in shortenings.values():
         for step in steps:
             element = step.equation.left.by  # type: ignore[attr-defined]
@@ -99,7 +100,7 @@ def test_every_equation_on_the_way_holds(name):
 @pytest.mark.parametrize("name", CASES)
 def test_an_equation_that_does_not_hold_is_not_shown(name):
     found, shortenings = made(name)
-    coded = Shortenings(found, {})
+    coded = Coded(found, found.backward.program)
     for array, steps in shortenings.items():
         n = next(n for n, called in found.forward.names.items() if called == array and n in found.active)
         free = found.chains[array].free
@@ -150,6 +151,70 @@ def test_names_that_only_the_code_has_are_defined_where_they_are_first_used():
     assert used <= given | set(found.forward.names.values())
     said = plain(derivation_lines(found.derivation()))
     assert said.index("product[n,i] =") < said.index("product = ")
+
+
+def normalised_recurrence(x, h, W, U):
+    for t in range(len(x)):
+        a = x[t] @ W + h @ U
+        m = a.mean(axis=1, keepdims=True)
+        s = np.sqrt(((a - m) ** 2).mean(axis=1, keepdims=True) + 1e-5)
+        h = np.tanh((a - m) / s)
+    loss = (h**2).sum()
+    return loss
+
+
+def gates(x, h, c, W, U):
+    H = len(h)
+    for t in range(len(x)):
+        z = x[t] @ W + h @ U
+        i = 1 / (1 + np.exp(-z[:H]))
+        f = 1 / (1 + np.exp(-z[H : 2 * H]))
+        g = np.tanh(z[2 * H :])
+        c = f * c + i * g
+        h = np.tanh(c)
+    loss = (h**2).sum()
+    return loss
+
+
+def softmax_recurrence(x, h, W, U):
+    for t in range(len(x)):
+        z = x[t] @ W + h @ U
+        e = np.exp(z - z.max())
+        h = e / e.sum()
+    loss = (h**2).sum()
+    return loss
+
+
+def arrays(*shapes: tuple[int, ...]) -> tuple[Any, ...]:
+    random = np.random.default_rng(3)
+    return tuple(random.standard_normal(shape).round(2) for shape in shapes)
+
+
+IN_LOOPS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
+    "normalised": (normalised_recurrence, arrays((3, 2, 3), (2, 4), (3, 4), (4, 4)), "a"),
+    "gates": (gates, arrays((4, 3), (2,), (2,), (3, 6), (2, 6)), "z"),
+    "softmax": (softmax_recurrence, arrays((3, 4), (3,), (4, 3), (3, 3)), "z"),
+}
+
+
+@pytest.mark.parametrize("name", IN_LOOPS)
+def test_in_a_turn_of_a_loop_the_way_leads_to_the_line_of_the_turn(name):
+    f, args, array = IN_LOOPS[name]
+    found = deriving(f, args)
+    record = found.derivation()
+    assert not found.dropped
+    (body,) = found.bodies
+    coded = TurnCoded(body, body.text, Coded(found, found.backward.program))
+    assert len(coded.draws) == 4  # the first turn and the last, of the example and of other numbers
+    routes = {r.name: r for part in record.parts for r in part.routes if any(line.inner for line in r.lines)}
+    assert any(line.target == f"d{array}" for line in routes[array].lines)
+    (last, *_) = reversed(routes[array].shortening)
+    assert str(last.label) == "As in the code"
+    n = next(n for n, called in body.forward.names.items() if called == array and n in body.active)
+    for step in routes[array].shortening:
+        assert coded.holds(step, body.chains[array].free, n)
+        wrong = replace(step, equation=Equation(step.equation.left, (multiply(number(2), *step.equation.right),)))
+        assert not coded.holds(wrong, body.chains[array].free, n)
 
 
 def _elements(x: Any) -> list[Element]:

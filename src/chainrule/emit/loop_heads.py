@@ -14,12 +14,29 @@ from chainrule.loops import Loop, Out, Slot
 from chainrule.names import Namespace, singular
 from chainrule.sizes import is_size
 from chainrule.statements.request import is_view
-from chainrule.statements.statement import Statement
+from chainrule.statements.statement import Statement, Statements
 from chainrule.user_source import iterated
 
-__all__ = ["Context", "Heads", "Titles"]
+__all__ = ["BodyText", "Context", "Heads", "Titles"]
 
 Titles = Callable[[Sequence[tuple[Statement, list[str]]], bool], list[str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyText:
+    """What was written for the body of a loop.
+
+    Attributes:
+        statements: its statements.
+        texts: the lines of each.
+        given: the names of what a turn is given, by the variables of the body.
+        printer: what wrote them.
+    """
+
+    statements: Statements
+    texts: Sequence[Sequence[str]]
+    given: Mapping[int, str]
+    printer: StatementPrinter
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +54,7 @@ class Context:
         own: arrays that the loop around adds up, and nobody else refers to.
         there: variables that need not be computed, as the user's own lines have done that.
         numbers: gives the user's names for numbers that are computed from the lengths of arrays with these names.
+        bodies: takes what was written for each loop, by the loop's identity.
     """
 
     prefix: str
@@ -49,6 +67,7 @@ class Context:
     own: frozenset[int] = frozenset()
     there: frozenset[int] = frozenset()
     numbers: Callable[[Mapping[str, Var]], Mapping[Any, str]] = field(default=lambda arrays: {})
+    bodies: dict[int, BodyText] = field(default_factory=dict)
 
 
 class Heads:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.emit.assignments import StatementPrinter
-from chainrule.emit.loop_heads import Context, Heads
+from chainrule.emit.loop_heads import BodyText, Context, Heads
 from chainrule.emit.text import tight
 from chainrule.ir import Step, Var
 from chainrule.lengths import whole_symbols
@@ -196,6 +196,7 @@ class _Lines(Heads):
                 (s, loop_lines(s, printer, inner) if loop_in(s.step) else self._summed(printer.statement(s), s))
             )
         self.printer.modules |= printer.modules
+        context.bodies[id(loop)] = BodyText(statements, [own for _, own in pairs], given, printer)
         used = {x.number for s in statements.statements for t in s.steps for x in t.inputs}
         context.constants += [(names[c.number], c) for c in self.program.constants if c.number in used]
         lines = context.titled(pairs, True) if loop.backward else [line for _, own in pairs for line in own]

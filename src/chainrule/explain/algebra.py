@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from chainrule.emit.material import OPPOSITE
 from chainrule.explain.formula import (
     Add,
     Apply,
@@ -35,7 +36,6 @@ __all__ = [
 _HALVES = (0.5, 0.25, 0.125)
 ZERO = Number(0)
 ONE = Number(1)
-_OPPOSITES = {">": "<=", "<=": ">", "<": ">=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 def number(value: Any, text: str = "") -> Number:
@@ -262,7 +262,7 @@ def compare(operator: str, left: Formula, right: Formula) -> Formula:
 def opposite(condition: Formula) -> Formula:
     """1 where a condition does not hold."""
     if isinstance(condition, Compare):
-        return Compare(_OPPOSITES[condition.operator], condition.left, condition.right)
+        return Compare(OPPOSITE[condition.operator], condition.left, condition.right)
     if isinstance(condition, Apply) and condition.function == "not":
         return condition.arguments[0]
     if isinstance(condition, Number):

@@ -4,149 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from chainrule.explain.agreeing import agrees
 from chainrule.explain.algebra import add, terms_of
-from chainrule.explain.derivation import Part
+from chainrule.explain.derivation import Part, Route
 from chainrule.explain.formula import Element, Formula, Index, Sum
 from chainrule.explain.forward import Forward, Reading
 from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
+from chainrule.explain.turn_lines import TurnText
+from chainrule.explain.turn_numbers import Turn, backward_of, turns_of
 from chainrule.indexing import Index as ItemIndex
 from chainrule.indexing import get_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Program, Step, Var
 from chainrule.language import Message, message
 from chainrule.lengths import Symbol, whole_symbols
-from chainrule.loops import Loop, Slot, loop_in
+from chainrule.loops import Slot, loop_in
 from chainrule.names import Namespace
-from chainrule.run import resolved, values_of
-from chainrule.sizes import is_size, leaves_of, plain_number
+from chainrule.sizes import is_size, leaves_of
 from chainrule.user_source import place_of
 
-__all__ = ["Body", "Turn", "backward_of", "turns_of"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Turn:
-    """The numbers of one turn.
-
-    Attributes:
-        values: of the body's variables.
-        gradients: of the same, where there are any: the whole of what flows back to them in this turn.
-        handed: what later turns and what is behind the loop hand back for some of them.
-    """
-
-    values: Mapping[int, Any]
-    gradients: Mapping[int, Any]
-    handed: Mapping[int, Any]
-
-
-def backward_of(forward: Step, steps: Sequence[Step]) -> Step | None:
-    """The backward pass of a loop among these steps, if there is one."""
-    loop = loop_in(forward)
-    for step in steps:
-        other = loop_in(step)
-        if loop is not None and other is not None and other.backward and other.header is loop.header:
-            return step
-    return None
-
-
-def turns_of(
-    forward: Step, backward: Step | None, values: Mapping[int, Any], gradients: Mapping[int, Any]
-) -> list[Turn]:
-    """The numbers of all turns of a loop, in the order in which it runs.
-
-    The backward pass of one turn, as the rules wrote it, is run turn by turn: what a turn hands back is what the turn
-    before it starts from.
-
-    Args:
-        forward: the loop.
-        backward: its backward pass; nothing where no gradient flows through it.
-        values: the values of the program that both are in.
-        gradients: the gradients of these.
-
-    A loop in the body of another one has turns for each turn of that: these are those of the turn that ``values`` and
-    ``gradients`` are of.
-    """
-    loop = loop_in(forward)
-    assert loop is not None
-    arrays = [
-        values[x.number] if isinstance(x, Var) or x.number >= 0 else resolved(x.value, values) for x in forward.inputs
-    ]
-    spaces: dict[int, Mapping[int, Any]] = {}
-    loop.watched(arrays, lambda k, space: spaces.__setitem__(k, dict(space)))
-    reversed_ = None if backward is None else loop_in(backward)
-    if reversed_ is None or reversed_.plain is None:
-        return [Turn(spaces[k], {}, {}) for k in sorted(spaces)]
-    finals, rows = _arriving(forward, loop, gradients)
-    following = {slot.following: slot.variable for slot in loop.slots if slot.kind == "carried"}
-    found: list[Turn] = []
-    for k in sorted(spaces, reverse=True):
-        behind = found[-1].gradients if found else {}
-        arriving: dict[int, Any] = {}
-        for cotangent, v in reversed_.alike.items():
-            if v not in reversed_.handed:
-                arriving[cotangent] = np.zeros_like(spaces[k].get(v, 0.0))  # a sum over turns, of which this is a share
-            elif found and v in following and following[v] in behind:
-                arriving[cotangent] = behind[following[v]]
-            else:
-                arriving[cotangent] = np.zeros_like(spaces[k][v]) if found or v not in finals else finals[v]
-        for v, (array, first) in rows.items():
-            arriving.update((r, array[first + k]) for r in reversed_.handed.get(v, []) if r not in reversed_.alike)
-        found.append(_turn(spaces[k], reversed_, arriving))
-    return found[::-1]
-
-
-def _arriving(
-    forward: Step, loop: Loop, gradients: Mapping[int, Any]
-) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
-    """The gradients of what a loop leaves, by the body's variable: at the end, and row by row from a first row on."""
-    finals: dict[int, Any] = {}
-    rows: dict[int, tuple[Any, int]] = {}
-    outputs = list(forward.outputs)
-    for out in loop.outs:
-        own = [outputs.pop(0) for _ in range(len(loop.values) if out.kind == "split" else 1)]
-        g = gradients.get(own[0].number) if own else None
-        if g is None:
-            continue
-        if out.kind == "final":
-            finals[out.variable] = g
-        elif out.kind == "stack":
-            rows[out.variable] = (g, 0)
-        elif out.kind == "whole":
-            rows[out.variable.following] = (g, 1)
-    return finals, rows
-
-
-def _turn(space: Mapping[int, Any], backward: Loop, arriving: Mapping[int, Any]) -> Turn:
-    plain = backward.plain
-    program = plain.program
-    held = {**space, **arriving}
-    inputs = [held.get(x.number) for x in program.inputs]
-    if any(x is None for x in inputs):
-        return Turn(space, {}, {})
-    found = values_of(program, inputs)
-    shapes = {x.number: np.shape(space[x.number]) for x in _variables(program) if x.number in space}
-    gradients = {}
-    for v, g in plain.links.items():
-        if v in shapes:
-            value = found.get(g) if type(g) is int else plain_number(g)
-            if value is not None and len(np.shape(value)) <= len(shapes[v]):
-                gradients[v] = np.broadcast_to(value, shapes[v])
-    handed = {v: sum(_held(g, found) for g in parts) for v, parts in backward.handed.items()}
-    return Turn(space, gradients, handed)
-
-
-def _held(g: Any, found: Mapping[int, Any]) -> Any:
-    return found[g] if type(g) is int else plain_number(g)
-
-
-def _variables(program: Any) -> list[Var]:
-    return [*program.inputs, *(out for step in program.steps for out in step.outputs)]
+__all__ = ["Body"]
 
 
 class Body(Scene):
@@ -157,6 +38,7 @@ class Body(Scene):
         step: the loop.
         backward: its backward pass, if there is one.
         turns: the numbers of its turns; of a loop in the body of another one, those in the last turn of that.
+        text: its backward pass as it is written, if there is one.
         more: further turns, that formulas must be right in, too.
 
     Attributes:
@@ -167,14 +49,22 @@ class Body(Scene):
     fewest = 3
 
     def __init__(
-        self, outer: Scene, step: Step, backward: Step | None, turns: Sequence[Turn], more: Sequence[Turn] = ()
+        self,
+        outer: Scene,
+        step: Step,
+        backward: Step | None,
+        turns: Sequence[Turn],
+        text: TurnText | None = None,
+        more: Sequence[Turn] = (),
     ) -> None:
         loop = loop_in(step)
         assert loop is not None
         self.outer = outer
         self.loop = loop
         self.step = step
+        self.backward_step = backward
         self._backward = None if backward is None else loop_in(backward)
+        self.text = text
         self.turns = turns
         self.repeats = len(turns) * outer.repeats
         self.checked = [turns[0], turns[-1], *more]
@@ -188,7 +78,7 @@ class Body(Scene):
         variables = loop.program.by_number()
         carried = [(variables.get(s.following), variables.get(s.variable)) for s in loop.slots if s.kind == "carried"]
         pairs = [(x, y) for x, y in carried if isinstance(x, Var) and isinstance(y, Var)]
-        symbols = united(self._symbols(), steps, pairs)
+        symbols = united(self._symbols(loop.program, {}), steps, pairs)
         letters = outer.forward.letters
         given = self.given = self._given(steps)
         preferred = self._written(steps)
@@ -218,6 +108,10 @@ class Body(Scene):
         self.start()
         self.used_letters = outer.used_letters
         self.used_letters.add(self.turn.name)
+        if text is not None:
+            others = united(self._symbols(text.loop.program, text.loop.alike), text.loop.program.steps, pairs)
+            text.read(self, {**others, **symbols})
+            self.lines = text.lines(self)
 
     def _letter(self, wanted: str) -> str:
         letters = self.outer.forward.letters
@@ -265,10 +159,10 @@ class Body(Scene):
 
     # ---- names and lengths
 
-    def _symbols(self) -> dict[int, tuple[Symbol, ...]]:
-        """The symbols of the body's variables; of what comes from outside and is the same there, those of outside."""
+    def _symbols(self, program: Program, alike: Mapping[int, int]) -> dict[int, tuple[Symbol, ...]]:
+        """The symbols of a body's variables; of what comes from outside and is the same there, those of outside."""
         loop = self.loop
-        own = whole_symbols(loop.program).of
+        own = whole_symbols(program, alike).of
         outside = self.outer.forward.letters.symbols
         exchanged: dict[Symbol, Symbol] = {}
         for slot in loop.slots:
@@ -299,7 +193,8 @@ class Body(Scene):
             if np.ndim(c.value):
                 found[c.number] = space.claim(c.name or "constant")
         for step in steps:
-            if step.operation.function is get_item and self._moves(step):
+            named = step.outputs[0].name is not None  # a statement of its own
+            if step.operation.function is get_item and not named and self._moves(step):
                 (base, *others) = step.inputs
                 if not others and base.number in found:
                     found[step.outputs[0].number] = self._text(step, found[base.number])
@@ -392,9 +287,26 @@ class Body(Scene):
         plain = None if self._backward is None else self._backward.plain
         backward = None if plain is None else backward_of(step, plain.program.steps)
         first, last = (turns_of(step, backward, t.values, t.gradients) for t in (self.turns[0], self.turns[-1]))
-        return Body(self, step, backward, last, (first[0], first[-1]))
+        text = None if self.text is None else self.text.within(step)
+        return Body(self, step, backward, last, text, (first[0], first[-1]))
+
+    def formed(self) -> dict[str, str]:
+        names = self.forward.names
+        return {} if self.text is None else {names[v]: g for v, (g, _) in self.text.arriving.items() if v in names}
+
+    def route(self, number: int) -> Route:
+        """How the gradient of an array is found; what becomes of it in other turns is said beside its lines, too."""
+        found = super().route(number)
+        return replace(found, note=found.note or self._in_other_turns(number))
 
     def without_lines(self, number: int) -> Message | None:
+        made = number not in self.slots and self.forward.names[number] not in self.given.values()
+        if made and self.text is not None and number not in self.text.loop.links:
+            return super().without_lines(number)
+        return self._in_other_turns(number)
+
+    def _in_other_turns(self, number: int) -> Message | None:
+        """What other turns have to do with a gradient."""
         slot = self.slots.get(number)
         gradient = self.prefix + self.forward.names[number]
         if slot is not None and slot.kind == "carried":

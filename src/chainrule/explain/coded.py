@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,34 +18,46 @@ from chainrule.explain.evaluating import evaluated
 from chainrule.explain.formula import Add, Apply, Element, Equation, Formula, Index, Multiply, Sum
 from chainrule.explain.index_forms.reading import Forms
 from chainrule.explain.same_lengths import united
-from chainrule.ir import Var
+from chainrule.ir import Program, Var
 from chainrule.run import values_of
 
-__all__ = ["Coded"]
+__all__ = ["Coded", "Draw"]
 
 _MOST_WORK = 3_000_000  # numbers that one formula goes through
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Draw:
-    """Numbers that formulas are tried on."""
+class Draw:
+    """Numbers that formulas are tried on.
+
+    Attributes:
+        named: the arrays that formulas name.
+        gradients: the gradients of the forward values, by number.
+        values: these values.
+        code: what the code computes, by the number of its variable.
+        counters: in a loop, the turn that the numbers are of.
+    """
 
     named: Mapping[str, Any]
     gradients: Mapping[int, Any]
+    values: Mapping[int, Any]
+    code: Mapping[int, Any]
+    counters: Mapping[str, int] = field(default_factory=dict)
 
 
 class Coded:
     """The code of a derivation in index notation, with the numbers of all that it names.
 
     Args:
-        made: the derivation.
+        made: the derivation, or the body of a loop.
+        program: the simplified steps that the code is written from.
     """
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Any, program: Program) -> None:
         self.made = made
         self.letters = made.forward.letters
-        self.variables: dict[int, Var] = {o.number: o for step in made.backward.program.steps for o in step.outputs}
+        self.variables = {o.number: o for step in program.steps for o in step.outputs}
 
     @cached_property
     def arriving(self) -> dict[int, tuple[str, int]]:
@@ -64,7 +77,7 @@ class Coded:
             for out, target in zip(statement.step.outputs, statement.targets, strict=False):
                 if target != "_" and (not statement.forward or out.number not in made.forward.names):
                     own[out.number] = target
-        double = {name for name in own.values() if list(own.values()).count(name) > 1}
+        double = {name for name, count in Counter(own.values()).items() if count > 1}
         own = {n: name for n, name in own.items() if name not in double}
         names = {**made.forward.names, **own}
         given = writing.request.given
@@ -84,10 +97,19 @@ class Coded:
         scope = frozenset(i.name for i in indices if isinstance(i, Index))
         return forms.read(step, forms.stretched(variable, shape, tuple(indices)), scope)
 
+    def gradient(self, number: int) -> Var | None:
+        """What the code computes as the gradient of an array."""
+        made = self.made
+        for x, g in zip(made.backward.wrt, made.backward.gradients, strict=True):
+            if x.number == number and isinstance(g, Var):
+                return g
+        g = made.backward.links.get(number)
+        return self.variables.get(g) if type(g) is int else None
+
     # ---- numbers
 
     @cached_property
-    def draws(self) -> list[_Draw]:
+    def draws(self) -> list[Draw]:
         """The example, and numbers near it that are nowhere equal by accident."""
         found = [self._draw(self.made.inputs, self.made.values, self.made.backward_values)]
         random = np.random.default_rng(1)
@@ -101,7 +123,7 @@ class Coded:
             pass  # what decides shapes or places was moved: the example is all there is
         return found
 
-    def _draw(self, inputs: Sequence[Any], values: Mapping[int, Any], code: Mapping[int, Any]) -> _Draw:
+    def _draw(self, inputs: Sequence[Any], values: Mapping[int, Any], code: Mapping[int, Any]) -> Draw:
         made = self.made
         names = made.forward.names
         gradients = made.gradients if inputs is made.inputs else made.gradients_of(values)
@@ -111,13 +133,14 @@ class Coded:
         named.update((name, code[n]) for n, name in own.items() if n in code)
         given = made.pasted.writing.request.given
         named.update((given[x.number], values[x.number]) for x in made.record.cotangents)
-        return _Draw(named, gradients)
+        return Draw(named, gradients, values, code)
 
     def holds(self, found: Shortening, free: Sequence[Index], number: int) -> bool:
         """Whether all that is said is so, on every draw."""
         for draw in self.draws:
             for side in found.equation.right:
-                if not agrees(side, free, draw.named, draw.gradients[number], draw.gradients, most=_MOST_WORK):
+                wanted = draw.gradients[number]
+                if not agrees(side, free, draw.named, wanted, draw.gradients, draw.counters, _MOST_WORK):
                     return False
             for _, fact in found.facts:
                 own = _letters(fact)
@@ -131,18 +154,18 @@ class Coded:
                         return False
         return True
 
-    def value(self, x: Formula, free: Sequence[Index], draw: _Draw) -> Any:
+    def value(self, x: Formula, free: Sequence[Index], draw: Draw) -> Any:
         """What a formula is in numbers; nothing where it cannot be said."""
 
         def partial(of: Element, by: Element) -> Any:
             return draw.gradients[by.variable]
 
         try:
-            return evaluated(x, free, draw.named, partial)
+            return evaluated(x, free, draw.named, partial, draw.counters)
         except (ChainruleError, KeyError, IndexError, ValueError):
             return None
 
-    def _scale(self, x: Formula, free: Sequence[Index], draw: _Draw) -> float:
+    def _scale(self, x: Formula, free: Sequence[Index], draw: Draw) -> float:
         """How large what is added up in a formula is, whatever its sign."""
         found = self.value(_sized(x), free, draw)
         return 1.0 if found is None else float(np.max(np.abs(found[np.isfinite(found)]), initial=0.0)) or 1.0

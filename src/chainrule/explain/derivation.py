@@ -41,6 +41,7 @@ class Line:
         values: where it is code that computes several arrays, each with its name.
         note: what is to be said of it.
         names: which arrays of the formulas it is about, where it has other names for them and none before it has.
+        inner: whether it is a line of the body of a loop, which stands in the code of that loop.
     """
 
     target: str
@@ -52,6 +53,7 @@ class Line:
     values: tuple[tuple[str, Any], ...] = ()
     note: Message | None = None
     names: tuple[Message, ...] = ()
+    inner: bool = False
 
     def numbers(self) -> tuple[tuple[str, Any], ...]:
         """The arrays that it computes, each with its name."""

@@ -13,7 +13,7 @@ from chainrule.explain.differentiation import relettered
 from chainrule.explain.formula import Add, Compare, Formula, Index, Multiply, Number, Partial, Power, Sum
 from chainrule.explain.letters import Letters
 
-__all__ = ["Expansion", "TooLongError", "sums_in"]
+__all__ = ["Expansion", "TooLongError", "side_by_side", "sums_in"]
 
 _MOST_TERMS = 24
 _ROUNDS = 4
@@ -91,7 +91,7 @@ def _multiplied(x: Formula, whole: bool) -> list[Formula]:
     elif isinstance(x, Multiply):
         found = _products(x, whole)
     elif isinstance(x, Power):
-        found = [_powered(_single(_multiplied(x.base, whole)), x.exponent)]
+        found = [_powered(side_by_side(_multiplied(x.base, whole)), x.exponent)]
     elif isinstance(x, Sum) and x.kind == "sum":
         found = [t for term in _multiplied(x.body, whole) for t in terms_of(_apart(x.over, term))]
     else:
@@ -129,7 +129,8 @@ def _names_one(x: Any) -> bool:
     return isinstance(x, Partial) or any(map(_names_one, children(x)))
 
 
-def _single(terms: Sequence[Formula]) -> Formula:
+def side_by_side(terms: Sequence[Formula]) -> Formula:
+    """Terms as one sum, those that cancel too."""
     if not terms:
         return number(0)
     return terms[0] if len(terms) == 1 else Add(tuple(terms))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from chainrule.language import Message, listed, message
 from chainrule.loops import loop_in
 from chainrule.statements.statement import Statement
 
-__all__ = ["code_lines"]
+__all__ = ["code_lines", "owners_of"]
 
 
 def code_lines(made: Any) -> dict[int, list[Line]]:
@@ -34,7 +34,14 @@ def code_lines(made: Any) -> dict[int, list[Line]]:
         symbols,
         made.record.program.steps[: made.record.forward_steps],
     )
-    owners = _owners(made, [s for s, _ in chosen])
+    cotangents = [(v, g) for v, g in made.backward.links.items() if type(g) is int]
+    cotangents += [
+        (x.number, g.number)
+        for x, g in zip(made.backward.wrt, made.backward.gradients, strict=True)
+        if isinstance(g, Var)
+    ]
+    routed = [x.number for x in made.chosen if x.number in made.active and x.number in made.consumers]
+    owners = owners_of(made, [s for s, _ in chosen], cotangents, routed[-1] if routed else -1)
     found: dict[int, list[Line]] = {}
     for place, ((statement, texts), owner) in enumerate(zip(chosen, owners, strict=True)):
         element = made.element(owner) if owner in made.active else None
@@ -139,34 +146,39 @@ def _shape(shape: tuple[int, ...]) -> str:
     return str(shape).replace(" ", "")
 
 
-def _owners(made: Any, statements: Sequence[Statement]) -> list[int]:
-    """For each line the array whose gradient it computes, or helps to compute."""
+def owners_of(
+    scene: Any, statements: Sequence[Statement], cotangents: Iterable[tuple[int, int]], otherwise: int = -1
+) -> list[int]:
+    """For each line the array whose gradient it computes, or helps to compute.
+
+    Args:
+        scene: the statements whose gradients they are.
+        statements: the lines.
+        cotangents: pairs of an array and what the code has as its gradient.
+        otherwise: the array of those that lead to no gradient.
+    """
     primals: dict[int, list[int]] = {}
-    for primal, g in made.backward.links.items():
-        if type(g) is int and primal in made.active:
+    for primal, g in cotangents:
+        if primal in scene.active:
             primals.setdefault(g, []).append(primal)
-    for x, g in zip(made.backward.wrt, made.backward.gradients, strict=True):
-        if isinstance(g, Var) and x.number in made.active:
-            primals.setdefault(g.number, []).append(x.number)
-    routed = {n for n in made.active if n in made.consumers}
+    routed = {n for n in scene.active if n in scene.consumers}
     owners: list[int | None] = []
     for s in statements:
         own: int | None = None
         for out, target in zip(s.step.outputs, s.targets, strict=False):
             candidates = [p for p in primals.get(out.number, []) if p in routed]
-            named = [p for p in candidates if made.prefix + made.forward.names[p] == target]
+            named = [p for p in candidates if scene.prefix + scene.forward.names[p] == target]
             own = own if own is not None else next(iter(named or candidates), None)
         owners.append(own)
     # What has no name of its own belongs to the line that is shown first of those that read it: steps go backward.
-    places = {reading.out.number: k for k, reading in enumerate(made.forward.readings)}
+    places = {reading.out.number: k for k, reading in enumerate(scene.forward.readings)}
     readers: dict[int, list[int]] = {}
     for k in range(len(statements) - 1, -1, -1):
         if owners[k] is None:
             later = sorted({n for out in statements[k].step.outputs for n in readers.get(out.number, ())})
             owned = [owner for n in later if (owner := owners[n]) is not None]
             if owned:
-                owners[k] = max(owned, key=lambda n: places[made.consumers[n][0].out.number])
+                owners[k] = max(owned, key=lambda n: places[scene.consumers[n][0].out.number])
         for number in {x.number for step in statements[k].steps for x in step.inputs}:
             readers.setdefault(number, []).append(k)
-    fallback = [n for x in made.chosen if (n := x.number) in routed]
-    return [o if o is not None else (fallback[-1] if fallback else -1) for o in owners]
+    return [o if o is not None else otherwise for o in owners]

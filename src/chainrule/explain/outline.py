@@ -240,7 +240,11 @@ def code_of(part: Part) -> list[str]:
 def listing(derivation: Derivation) -> list[tuple[int, list[tuple[Route, Line]]]]:
     """All lines of code in their order, so that names are given before they are used, each group with its part."""
     lines = [
-        (k, route, line) for k, part in enumerate(derivation.parts) for route in part.routes for line in route.lines
+        (k, route, line)
+        for k, part in enumerate(derivation.parts)
+        for route in part.routes
+        for line in route.lines
+        if not line.inner
     ]
     found: list[tuple[int, list[tuple[Route, Line]]]] = []
     for k, route, line in sorted(lines, key=lambda entry: entry[2].place):

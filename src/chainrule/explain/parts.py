@@ -14,7 +14,8 @@ from chainrule.backward import Backward
 from chainrule.emit.material import Material
 from chainrule.emit.numpy_source import outputs_of, pasted
 from chainrule.explain.algebra import add
-from chainrule.explain.bodies import Body, backward_of, turns_of
+from chainrule.explain.bodies import Body
+from chainrule.explain.coded import Coded
 from chainrule.explain.derivation import Derivation
 from chainrule.explain.formula import Element, Formula
 from chainrule.explain.forward import Forward
@@ -25,9 +26,13 @@ from chainrule.explain.same_lengths import united
 from chainrule.explain.scene import Scene
 from chainrule.explain.shortening import shortened
 from chainrule.explain.sound import sound
+from chainrule.explain.turn_code import TurnCoded
+from chainrule.explain.turn_lines import TurnText
+from chainrule.explain.turn_numbers import backward_of, turns_of
 from chainrule.ir import Step, Var
 from chainrule.language import Message, listed, message
 from chainrule.lengths import Symbol, whole_symbols
+from chainrule.loops import loop_in
 from chainrule.names import Namespace
 from chainrule.run import values_of
 from chainrule.simplify.rewriting import Simplified
@@ -173,7 +178,7 @@ class Deriving(Scene):
         found: dict[Symbol, str] = {}
         for name, (array, axis, _) in self.material.lengths().items():
             own = symbols.get(arrays[array].number, ()) if array in arrays else ()
-            if axis is not None and -len(own) <= axis < len(own):
+            if name != "_" and axis is not None and -len(own) <= axis < len(own):
                 found.setdefault(own[axis], name)
         return found
 
@@ -190,7 +195,12 @@ class Deriving(Scene):
         """The record."""
         self.lines = code_lines(self)
         self._say_names()
-        parts = shortened(self, self.told(self.forward.readings))
+        parts = shortened(coded := Coded(self, self.backward.program), self.told(self.forward.readings))
+        of_scenes: dict[int, Coded] = {id(self): coded}
+        for body in self.bodies:  # each behind the one that it is in
+            if body.text is not None and (outer := of_scenes.get(id(body.outer))) is not None:
+                of_scenes[id(body)] = TurnCoded(body, body.text, outer)
+                parts = shortened(of_scenes[id(body)], parts)
         nodes, edges = picture_of(self)
         wanted = {
             leaf.name: self.gradients.get(leaf.variable.number) for leaf in map(self.material.leaf_of, self.chosen)
@@ -224,7 +234,10 @@ class Deriving(Scene):
 
     def body(self, step: Step) -> Body:
         backward = backward_of(step, self.record.program.steps[self.record.forward_steps :])
-        return Body(self, step, backward, turns_of(step, backward, self.values, self.gradients))
+        loops = self.pasted.writing.loops
+        bodies = {} if loops is None else loops.bodies
+        text = TurnText.of(step, self.backward.program.steps, bodies, self.spelled)
+        return Body(self, step, backward, turns_of(step, backward, self.values, self.gradients), text)
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         """The gradient that is handed in for an output that statements read, too."""
@@ -255,6 +268,11 @@ class Deriving(Scene):
         links, names = self.backward.links, self.forward.names
         g = links.get(number)
         same = [v for v, h in links.items() if type(h) is int and h == g and v in self.lines and v in names]
+        if not same and self._begins_loop(g):
+            return message(
+                "The loop of the code that runs backwards begins with {gradient}.",
+                gradient=self.prefix + names[number],
+            )
         if not same:
             return super().without_lines(number)
         return message(
@@ -262,6 +280,15 @@ class Deriving(Scene):
             gradient=self.prefix + names[number],
             other=self.prefix + names[same[-1]],
         )
+
+    def _begins_loop(self, g: Any) -> bool:
+        """Whether a loop on the way back begins with a gradient."""
+        for step in self.backward.program.steps if type(g) is int else ():
+            loop = loop_in(step)
+            for slot in loop.slots if loop is not None and loop.backward else ():
+                if slot.kind == "carried" and step.inputs[slot.place].number == g:
+                    return True
+        return False
 
     def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
         first = self.consumers[number][0]

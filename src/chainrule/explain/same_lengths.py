@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape_of
 from chainrule.ir import Const, Step, Var
@@ -95,9 +96,27 @@ def _read(sets: _Sets, step: Step) -> None:
     elif name == "linalg.solve":
         a, b = operands
         sets.unite(a, rank_of(a) - 2, b, max(rank_of(b) - 2, 0))
-    elif name == "setitem" and not operands[2:] and rank_of(operands[1]) == rank_of(operands[0]):
-        for k in range(rank_of(operands[0])):
-            sets.unite(operands[0], k, operands[1], k)
+    elif name in ("setitem", "getitem") and step.params["index"].basic:
+        whole, part = (operands[0], operands[1]) if name == "setitem" else (operands[0], step.outputs[0])
+        for k, j in _whole_axes(step.params["index"].parts, rank_of(whole), rank_of(part)):
+            sets.unite(whole, k, part, j)
+
+
+def _whole_axes(index: Sequence[Any], rank: int, kept: int) -> Iterator[tuple[int, int]]:
+    """The axes of which an index takes all: in the array, and in the part of this rank that is taken."""
+    given = sum(1 for p in index if p is not None and p is not Ellipsis)
+    parts: list[Any] = []
+    for p in index:
+        parts += [slice(None)] * (rank - given) if p is Ellipsis else [p]
+    parts += [slice(None)] * (rank - sum(1 for p in parts if p is not None))
+    if sum(1 for p in parts if p is None or type(p) is slice) != kept:
+        return  # a part that is stretched
+    k = j = 0
+    for p in parts:
+        if type(p) is slice and p == slice(None):
+            yield k, j
+        k += p is not None
+        j += p is None or type(p) is slice
 
 
 def _loop(sets: _Sets, step: Step) -> None:

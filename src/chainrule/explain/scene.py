@@ -48,6 +48,7 @@ class Scene:
         used_letters: the letters of all formulas.
         bodies: the bodies of loops among the statements, and of the loops in them.
         part_of: for each statement the place of the part that says it, by the number of its result.
+        own_routes: the routes of these statements, by their identity; not those of the bodies of loops among them.
     """
 
     forward: Forward
@@ -75,6 +76,7 @@ class Scene:
         self.used_letters: set[str] = set()
         self.bodies: list[Any] = []
         self.part_of: dict[int, int] = {}
+        self.own_routes: set[int] = set()
 
     def _executed(self, reading: Reading) -> Reading:
         """A statement without its formula where that does not give what the program computed."""
@@ -135,7 +137,9 @@ class Scene:
                 self.part_of[number] = self.part_of[readings[others[k]].out.number]
                 continue
             self.part_of[number] = len(parts)
-            found = [self.part(readings[k]), *self._within(readings, readings[k])]
+            part = self.part(readings[k])
+            self.own_routes.update(map(id, part.routes))
+            found = [part, *self._within(readings, readings[k])]
             if k in blocks:
                 names = [self.forward.names[readings[n].out.number] for n in reversed(blocks[k])]
                 listed = ", ".join(names if len(names) < 5 else [*names[:2], "…", names[-1]])

@@ -27,10 +27,9 @@ from chainrule.explain.algebra import (
 )
 from chainrule.explain.coded import Coded
 from chainrule.explain.derivation import Part, Route, Shortening
-from chainrule.explain.expansion import Expansion, TooLongError, sums_in
-from chainrule.explain.formula import Add, Element, Equation, Formula, Index, Partial
+from chainrule.explain.expansion import Expansion, TooLongError, side_by_side, sums_in
+from chainrule.explain.formula import Element, Equation, Formula, Index, Partial
 from chainrule.explain.index_forms.reading import NoIndexFormError
-from chainrule.ir import Var
 from chainrule.language import Message, listed, message
 
 __all__ = ["Shortenings", "shortened"]
@@ -43,20 +42,22 @@ _MOST_TOGETHER = 8  # terms of which those that cancel are looked for
 _Fact = tuple[Message, Equation]
 
 
-def shortened(made: Any, parts: Sequence[Part]) -> tuple[Part, ...]:
+def shortened(coded: Coded, parts: Sequence[Part]) -> tuple[Part, ...]:
     """Parts with how the chain rule becomes the code, where that leaves out gradients that the chain rule goes through.
 
     Args:
-        made: the derivation, with all its chains.
+        coded: the code of a derivation, or of the body of a loop in it, with what it is derived from.
         parts: what is said of each statement.
     """
-    outside = {id(route): route for part in parts for route in part.routes if route.name in made.chains}
+    made = coded.made
+    told_of = {id(route): route for part in parts for route in part.routes if id(route) in made.own_routes}
+    outside = {key: route for key, route in told_of.items() if route.name in made.chains}
     by_name = {route.name: route for route in reversed(outside.values())}
     steps = {
         route.name: k for k, part in enumerate(parts, 1) for route in part.routes if by_name.get(route.name) is route
     }
     numbers = {made.forward.names[n]: n for n in made.active}
-    shortenings = Shortenings(made, steps)
+    shortenings = Shortenings(coded, steps)
     changed: dict[int, Route] = {}
     told: set[int] = set()
     for key, route in outside.items():
@@ -72,20 +73,22 @@ def shortened(made: Any, parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(replace(part, routes=tuple(changed.get(id(r), r) for r in part.routes)) for part in parts)
 
 
-class Shortenings(Coded):
+class Shortenings:
     """Says for each gradient how the chain rule becomes its lines of code.
 
     Args:
-        made: the derivation, with all its chains.
+        coded: the code, with what it is derived from.
         steps: for each array the number of the step that says how its gradient is found.
     """
 
-    def __init__(self, made: Any, steps: Mapping[str, int]) -> None:
-        super().__init__(made)
+    def __init__(self, coded: Coded, steps: Mapping[str, int]) -> None:
+        self.coded = coded
+        self.made = coded.made
+        self.letters = coded.letters
         self.steps = steps
-        self.readings = {r.out.number: r for r in made.forward.readings if r.form is not None}
-        self.formed = set(made.formed())
-        self.order = {r.out.number: k for k, r in enumerate(made.forward.readings)}
+        self.readings = {r.out.number: r for r in self.made.forward.readings if r.form is not None}
+        self.formed = set(self.made.formed())
+        self.order = {r.out.number: k for k, r in enumerate(self.made.forward.readings)}
 
     def of(self, name: str, number: int) -> tuple[tuple[Shortening, ...], list[str]]:
         """How the chain rule of an array becomes the lines of its gradient, and the arrays whose gradients are put in.
@@ -101,7 +104,7 @@ class Shortenings(Coded):
             found = tuple(way.found(chain.worked))
         except (TooLongError, NoIndexFormError, ChainruleError, ValueError, KeyError):
             return (), []
-        if not all(self.holds(s, free, number) for s in found):
+        if not all(self.coded.holds(s, free, number) for s in found):
             self.made.dropped.append(name)
             return (), []
         for step in found:
@@ -149,15 +152,15 @@ class _Way:
     def _opened(self, raw: list[Formula]) -> tuple[list[Formula], list[_Fact], Formula]:
         """The same with sums of what the forward pass holds multiplied out, which is worth it where terms cancel."""
         try:
-            found = self._cancelled(self.expansion.terms(_joined(raw), whole=True))
+            found = self._cancelled(self.expansion.terms(side_by_side(raw), whole=True))
         except TooLongError:
             return [], [], ZERO
         return found if size_of(found[2]) <= _LONGEST else ([], [], ZERO)
 
     def _cancelled(self, raw: list[Formula]) -> tuple[list[Formula], list[_Fact], Formula]:
         kept, gone = self.expansion.together(raw)
-        before = _joined([*kept, *(t for group in gone for t in group)])
-        facts = [(message("That is zero"), Equation(_joined(group), (ZERO,))) for group in gone]
+        before = side_by_side([*kept, *(t for group in gone for t in group)])
+        facts = [(message("That is zero"), Equation(side_by_side(group), (ZERO,))) for group in gone]
         left, more = self._without_zeros(kept)
         return left, facts + more, before
 
@@ -180,9 +183,9 @@ class _Way:
             if chain is None or chain.element.variable != target.variable:
                 raise TooLongError(f"the gradient of {target.name} has no formula that could be put in")
             names.append(target.name)
-            x = _replaced(x, chain.element, chain.worked)
+            x = _written_out(x, Partial, chain.element, chain.worked)
             raw = self.expansion.terms(x)
-            x = _joined(raw)
+            x = side_by_side(raw)
             missing = self.all.unformed(x)
             if len(terms_of(chain.worked)) > 1 or not missing:
                 return x, names, raw
@@ -203,7 +206,7 @@ class _Way:
                 facts += [fact for fact in proof if fact not in facts]
         for size in (2, 3) if len(kept) <= _MOST_TOGETHER else ():
             for group in itertools.combinations(kept, size):
-                proof = self._proved(_joined(group)) if all(t in kept for t in group) else None
+                proof = self._proved(side_by_side(group)) if all(t in kept for t in group) else None
                 if proof is not None:
                     facts += [fact for fact in proof if fact not in facts]
                     kept = [t for t in kept if t not in group]
@@ -211,13 +214,12 @@ class _Way:
 
     def _proved(self, x: Formula) -> list[_Fact] | None:
         """Why a formula is zero: with names written out, one after the other, until all its terms cancel."""
-        if not self.all.vanishes(x):
+        if not self.all.coded.vanishes(x):
             return None
         raw = self.expansion.terms(x, whole=True)
         if not self.expansion.together(raw)[0]:
-            return [
-                (message("That is zero"), Equation(x, (*([] if terms_of(x) == tuple(raw) else [_joined(raw)]), ZERO)))
-            ]
+            opened = () if terms_of(x) == tuple(raw) else (side_by_side(raw),)
+            return [(message("That is zero"), Equation(x, (*opened, ZERO)))]
         sides: list[Formula] = []
         used: list[_Fact] = []
         current = x
@@ -225,7 +227,7 @@ class _Way:
             reading = self._latest(current)
             if reading is None:
                 return None
-            current = _written_out(current, reading.element, reading.form)
+            current = _written_out(current, Element, reading.element, reading.form)
             kept, _ = self.expansion.together(self.expansion.terms(current, whole=True))
             current = add(*kept)
             used.append((message("Because"), Equation(reading.element, (reading.form,))))
@@ -245,12 +247,13 @@ class _Way:
 
     def _coded(self, current: Formula) -> Iterator[Shortening]:
         """The line of code, with the names that it has for parts of the formula."""
-        made = self.all.made
-        gradient = self._gradient()
-        if gradient is None or gradient.number not in self.all.variables:
+        coded = self.all.coded
+        gradient = coded.gradient(self.number)
+        if gradient is None or gradient.number not in coded.variables:
             return  # the code is nothing but a name
         try:
-            side = self.all.code_form(gradient, self.element.indices, np.shape(made.gradients[self.number]))
+            shape = np.shape(coded.draws[0].gradients[self.number])
+            side = coded.code_form(gradient, self.element.indices, shape)
         except NoIndexFormError:
             return  # the code is said of whole arrays only
         there = {e.variable for e in _elements(current)}
@@ -275,19 +278,21 @@ class _Way:
 
     def named(self, x: Any) -> Any:
         """A formula with the gradients that the code has under the names that they have there."""
-        if isinstance(x, Partial) and x.by.variable in self.all.arriving:
-            name, g = self.all.arriving[x.by.variable]
+        if isinstance(x, Partial) and x.by.variable in self.all.coded.arriving:
+            name, g = self.all.coded.arriving[x.by.variable]
             return Element(name, x.by.indices, g)
         return mapped(x, self.named)
 
     def _helper(self, n: int, arriving: Collection[int]) -> Equation | None:
         """What a name that only the code has stands for; nothing where it is that of a gradient that arrives."""
-        forms, own = self.all.code
-        if n not in own or any(self.all.arriving[v][1] == n for v in arriving if v in self.all.arriving):
+        coded = self.all.coded
+        forms, own = coded.code
+        arrived = {coded.arriving[v][1] for v in arriving if v in coded.arriving}
+        if n not in own or n not in forms.steps or n in arrived:
             return None
-        shape = np.shape(self.all.made.backward_values[n])
+        shape = np.shape(coded.draws[0].code[n])
         indices = forms.letters.axes(n, shape, ())
-        return Equation(Element(own[n], indices, n), (self.all.code_form(self.all.variables[n], indices, shape),))
+        return Equation(Element(own[n], indices, n), (coded.code_form(coded.variables[n], indices, shape),))
 
     def _more(
         self, current: Formula, side: Formula, facts: Mapping[int, Equation], there: Collection[int]
@@ -298,7 +303,9 @@ class _Way:
             return
         try:
             for n in sorted(facts, reverse=True):
-                right = _written_out(right, facts[n].left, facts[n].right[0])
+                helper = facts[n].left
+                assert isinstance(helper, Element)
+                right = _written_out(right, Element, helper, facts[n].right[0])
             if self.expansion.same(left, right):
                 return
             shared = sorted((n for n in there if n in self.all.readings), reverse=True)[:_MOST_TRIED]
@@ -306,27 +313,12 @@ class _Way:
                 sides = left, right
                 for n in names:
                     reading = self.all.readings[n]
-                    sides = tuple(_written_out(side, reading.element, reading.form) for side in sides)
+                    sides = tuple(_written_out(side, Element, reading.element, reading.form) for side in sides)
                 if self.expansion.same(*sides):
                     yield from names
                     return
         except TooLongError:
             return
-
-    def _gradient(self) -> Var | None:
-        made = self.all.made
-        for x, g in zip(made.backward.wrt, made.backward.gradients, strict=True):
-            if x.number == self.number and isinstance(g, Var):
-                return g
-        g = made.backward.links.get(self.number)
-        return self.all.variables.get(g) if type(g) is int else None
-
-
-def _joined(terms: Sequence[Formula]) -> Formula:
-    """Terms side by side, those that cancel too."""
-    if not terms:
-        return ZERO
-    return terms[0] if len(terms) == 1 else Add(tuple(terms))
 
 
 def _partials(x: Any) -> Iterator[Partial]:
@@ -343,23 +335,13 @@ def _elements(x: Any) -> Iterator[Element]:
         yield from _elements(child)
 
 
-def _replaced(x: Any, element: Element, form: Formula) -> Any:
-    """A formula with the gradients by the elements of an array exchanged for what they are."""
+def _written_out(x: Any, kind: type[Element | Partial], element: Element, form: Formula) -> Any:
+    """A formula with the elements of an array, or the gradients by them, exchanged for what they are."""
 
     def change(y: Any) -> Any:
-        if isinstance(y, Partial):
-            return _at(element, y.by, form) if y.by.variable == element.variable else y
-        return mapped(y, change)
-
-    return change(x)
-
-
-def _written_out(x: Any, element: Any, form: Formula) -> Any:
-    """A formula with the elements of an array exchanged for what they are."""
-
-    def change(y: Any) -> Any:
-        if isinstance(y, Element):
-            return _at(element, y, form) if y.variable == element.variable else y
+        if isinstance(y, kind):
+            place = y.by if isinstance(y, Partial) else y
+            return _at(element, place, form) if place.variable == element.variable else y
         return mapped(y, change)
 
     return change(x)

@@ -18,7 +18,7 @@ from chainrule.explain.outline import (
     repeats_text,
 )
 
-__all__ = ["code_html", "step_body", "step_head"]
+__all__ = ["step_body", "step_head"]
 
 _ONE_LINE = 76  # characters of an equation that stands on one line
 
@@ -98,7 +98,7 @@ def _entry(entry: Entry, marks: list[str] | None = None) -> str:
         joined = entry.role == "written" and len(text(entry.content)) <= _ONE_LINE
         content = mathml(entry.content, block=not joined)
     elif entry.kind == "code":
-        content = f"<pre><code>{code_html(str(entry.content), marks or [])}</code></pre>"
+        content = f"<pre><code>{_code(str(entry.content), marks or [])}</code></pre>"
     else:
         content = f"<p>{escape(str(entry.content))}</p>"
     return f'<div class="row {entry.role}{more}">{label}<dd>{content}</dd></div>'
@@ -112,7 +112,7 @@ def _label(entry: Entry) -> str:
     return label if code is None else label.replace(escape(str(code)), f"<code>{escape(str(code))}</code>", 1)
 
 
-def code_html(code: str, marks: list[str]) -> str:
+def _code(code: str, marks: list[str]) -> str:
     """Code, with the parts that are explained made to stand out."""
     spans: list[tuple[int, int]] = []
     for mark in marks:

@@ -315,11 +315,15 @@ def _signed(x: tree.Formula) -> tuple[bool, tree.Formula]:
 
 
 def _branches(x: tree.Cases) -> Set:
-    inside = _condition(x.condition)
-    before, _, after = str(message("if {condition}", condition="\0")).partition("\0")
-    words = (*([Word(before, "text")] if before else []), inside, *([Word(after, "text")] if after else []))
-    rest = (_placed(x.otherwise)[0], Word(str(message("otherwise")), "text"))
-    return Branches(((_placed(x.then)[0], Line(words)), rest))
+    rows: list[tuple[Set, Set]] = []
+    rest: tree.Formula = x
+    while isinstance(rest, tree.Cases):
+        before, _, after = str(message("if {condition}", condition="\0")).partition("\0")
+        inside = _condition(rest.condition)
+        words = (*([Word(before, "text")] if before else []), inside, *([Word(after, "text")] if after else []))
+        rows.append((_placed(rest.then)[0], Line(words)))
+        rest = rest.otherwise
+    return Branches((*rows, (_placed(rest)[0], Word(str(message("otherwise")), "text"))))
 
 
 def _condition(x: tree.Formula) -> Set:
