@@ -27,6 +27,7 @@ from chainrule.user_source import bound_in_loop, counts_named, lengths_named, li
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
 
 _LARGEST = 64
+_WIDTH = 112  # of remarks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -365,7 +366,14 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) 
     found += [
         f"the loop on line {line} is written out, {count} turn{'s' * (count > 1)}" for (_, line), count in turns.items()
     ]
-    return [f"# {text}" for text in dict.fromkeys(found)]
+    return [line for text in dict.fromkeys(found) for line in _comment(text)]
+
+
+def _comment(text: str) -> list[str]:
+    """A remark, on several lines where it is long."""
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="# ", subsequent_indent="#     ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _decided(position: Position | None, values: Sequence[Any]) -> str:

@@ -198,3 +198,7 @@ class Derivation:
     notes: tuple[Message, ...] = ()
     opening: tuple[str, ...] = ()
     definitions: tuple[Message, ...] = ()
+
+    def begins_with(self) -> list[str]:
+        """The lines of the opening that are code, and no remarks."""
+        return [line for line in self.opening if not line.startswith("#")]

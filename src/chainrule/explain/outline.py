@@ -18,6 +18,7 @@ __all__ = [
     "Depth",
     "Entry",
     "Outline",
+    "begins",
     "code_of",
     "gradient_heading",
     "introduction",
@@ -65,6 +66,11 @@ def introduction(derivation: Derivation) -> Message:
         "before it, multiplies by the derivative of one statement, and hands it on.",
         result=derivation.result,
     )
+
+
+def begins() -> Message:
+    """What stands above the first lines of code."""
+    return message("The lines of code begin with:")
 
 
 def line_text(line: int | None) -> str:

@@ -351,7 +351,8 @@ def _index(x: Any) -> tuple[Set, int]:
         return Word(str(x), kind), SUM if str(x).startswith("-") else _size_level(str(x))
     if x.operator == "[]":
         array, *positions = x.parts
-        return Subscripted(Word(str(array), "name"), tuple(_index(p)[0] for p in positions)), TIGHT
+        name = Word(str(array), "name")
+        return Subscripted(name, tuple(_index(p)[0] for p in positions)) if positions else name, TIGHT
     level = _INDEX_LEVELS[x.operator]
     parts: list[Set] = []
     if len(x.parts) == 1:
