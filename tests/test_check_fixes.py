@@ -22,7 +22,7 @@ ALL = bool(os.environ.get("CHAINRULE_ALL_SEEDS"))
 
 # What people want to read: their own line with one thing changed.
 SHOWN = {
-    "assignments/batchnorm_staged": ("dxmu2 = 2 * xmu * dsq / xmu.shape[0]",),
+    "assignments/batchnorm_staged": ("dxmu2 = 2 * xmu * dsq / n",),
     "assignments/dropout_not_scaled": ("dh = dout * mask / keep",),
     "assignments/rnn_no_carry": ("dz = (dh[:, t] + dprev_h) * (1 - hs[t + 1] ** 2)",),
     "models/softmax_two_faults": ("dW = dW / num + reg * W * 2",),

@@ -129,7 +129,9 @@ class AdaptedCandidate:
         if changed is None:
             return None
         try:
-            return AdaptedCandidate(adapter_of(changed, self.task), self.forward, changed, self.task)
+            plain = type(self.adapter) is FunctionAdapter
+            adapter = self.adapter.remade(changed) if plain else adapter_of(changed, self.task)  # type: ignore[attr-defined]
+            return AdaptedCandidate(adapter, self.forward, changed, self.task)
         except CandidateError:
             return None
 

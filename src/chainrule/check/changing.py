@@ -66,8 +66,9 @@ def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
         value = scene.value(name)
         if np.ndim(value) == 0 and _is_number(value):
             node = scene_name(scene, name)
-            yield node, True, 0.1, "missing_scale"
-            yield node, False, 0.1, "missing_scale"
+            count = isinstance(value, int)
+            yield node, True, 0.1, "missing_mean" if count else "missing_scale"
+            yield node, False, 0.1, "extra_batch_mean" if count else "missing_scale"
             yield called("sqrt", node), True, 0.3, "missing_scale"
             yield ast.BinOp(ast.Constant(1), ast.Sub(), node), False, 0.4, "missing_scale"
     counts: dict[int, int] = {}

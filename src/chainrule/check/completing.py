@@ -54,7 +54,7 @@ def completed(report: Report, trials: Trials) -> Report:
     bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
     placed += [_unnamed(at, bound, fixes) for at, bound in zip(unnamed, bounds, strict=True)]
     bounds = [b for b, s in zip(bounds, placed[len(placed) - len(bounds) :], strict=True) if s.kind == "unknown"]
-    suspects = mended(placed, fixes, locations)
+    suspects = mended(_told_by(fixes, placed), fixes, locations)
     if any(s.fix is None and s.line is not None for s, _ in chief(suspects)):
         suspects = with_written(suspects, _written(trials), _names_in(trials))
     named = {n for s in suspects if s.kind != "unknown" for n in s.gradients}
@@ -76,13 +76,42 @@ def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
     return replace(s, step=at.place.step, line=at.place.line, source=at.place.source, explanation=said)
 
 
+# Changes of the candidate's own line that say what the mistake is, whatever else has the same numbers.
+_TELLING = frozenset(
+    "overwrites_instead_of_accumulates duplicate_index_overwrite off_by_one_index missing_label_term inverted_mask "
+    "missing_transpose stride_ignored sign_flipped_term wrong_power".split()
+)
+
+
+# What the numbers alone may look like whatever the mistake is.
+_VAGUE = frozenset(
+    "missing_path wrong_local_derivative missing_local_derivative missing_scale zero_gradient extra_term "
+    "missing_count_on_target wrong_operand unknown".split()
+)
+
+
+def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]:
+    """Suspects with what a change of the candidate's own line says, first, where none of them says it."""
+    found = list(suspects)
+    for f in fixes:
+        own = [s for s in suspects if set(s.gradients) & set(f.mends)]
+        vague = own and all(s.kind in _VAGUE and not s.together for s in own)
+        if not vague or not f.tried or f.word not in _TELLING:
+            continue
+        first = min(own, key=lambda s: s.rank)
+        told = suspect(f.word, step=first.step, line=first.line, source=first.source, gradients=f.mends)
+        proof = message("with this line, the candidate is right")
+        found.insert(0, replace(told, proof=proof, rank=first.rank - 1.0))
+    return found
+
+
 def _unnamed(at: Location, bound: Message, fixes: Sequence[Fix]) -> Suspect:
     """What stands in the place of a suspect where the place is known and no change of the exact pass explains it.
 
     A small change of the candidate's own line with which it is right names the mistake; else it is unknown.
     """
     for f in fixes:
-        if f.word and f.location.line == at.line and set(at.gradients) <= set(f.mends):
+        if f.word and f.tried and set(at.gradients) <= set(f.mends):
             proof = message("with this line, the candidate is right")
             return replace(_at_place(f.word, at), proof=proof, rank=2.0)
     return replace(_at_place("unknown", at), explanation=bound)

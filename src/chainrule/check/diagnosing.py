@@ -114,12 +114,15 @@ def evidence(done: Sequence[Trial], wrong: Sequence[str]) -> list[Trial]:
 
 
 def batch_of(trials: Trials, lengths: Sequence[Mapping[str, int]]) -> str:
-    """What the size of the batch is written as: the first axis of the first array.
+    """What the size of the batch is written as: the axis that all data have and no parameter, where there is one.
 
-    Where that array is a parameter, the first axis of the data that no parameter has.
+    Else the first axis of the first array; where that is a parameter, the first axis of the data that no parameter has.
     """
     first = next(iter(lengths[0]), "")
     judged = {leaf.name for leaf in trials.done[0].exact.leaves}
+    common = trials.drawing.common_length(judged)
+    if common in lengths[0]:
+        return common
     data = {
         leaf.name
         for leaf in trials.forward.leaves

@@ -6,7 +6,7 @@ The lengths of axes that may differ are distinct primes, values are away from sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -271,6 +271,19 @@ class Drawing:
     def cotangent(self, result: Any, random: np.random.Generator) -> Any:
         """A cotangent of a result."""
         return cotangent_for(result, random, self.takes_cotangent)
+
+    def common_length(self, parameters: Collection[str]) -> str:
+        """How the length is written that all arrays but the parameters have; empty where it is not one alone."""
+        axes: dict[int, set[Symbol]] = {}
+        for (leaf, _), symbol in self.lengths.items():
+            axes.setdefault(leaf, set()).add(symbol)
+        of_parameters = {k for k in axes if self.forward.leaves[k].name in parameters}
+        data = [symbols for k, symbols in axes.items() if k not in of_parameters]
+        shared = set.intersection(*data) if len(data) > 1 else set()
+        shared -= {ONE, *(symbol for k in of_parameters for symbol in axes[k])}
+        first = {symbol: place for place, symbol in reversed(self.lengths.items())}
+        named = [f"{self.forward.leaves[leaf].name}.shape[{axis}]" for leaf, axis in (first[s] for s in shared)]
+        return named[0] if len(named) == 1 else ""
 
     def named_lengths(self, draw: Draw) -> dict[str, int]:
         """The lengths of the axes on a draw, by how they are written: ``X.shape[0]``."""

@@ -15,15 +15,15 @@ from dataclasses import replace
 from functools import cached_property
 
 from chainrule.backward import Backward, backward_of
+from chainrule.check.anywhere import fixes_anywhere, scene_of, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Scene, replaced
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
-from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.locating import Location, Witness, witness_of
-from chainrule.check.mending import Fix
-from chainrule.check.repairs import changes_of_statement, changes_of_value, likeliest_first
-from chainrule.check.seeding import seeded
+from chainrule.check.mending import Fix, earlier_line
+from chainrule.check.repairs import changes_of_value, likeliest_first
+from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
 from chainrule.check.vocabulary import kind_named
 from chainrule.emit.material import Material, material_of
@@ -45,13 +45,6 @@ _SECONDS = 0.4  # of one processor for small changes of one line
 _TOTAL = 1.5  # for those of all lines
 _MOST_LINES = 3  # other lines of the candidate that are changed
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
-
-
-def _earlier(line: int, moved: Sequence[tuple[int, int]]) -> int:
-    """The line of the file as it was before lines were replaced by more or fewer lines."""
-    for at, by in reversed(moved):
-        line -= by if line > at else 0
-    return line
 
 
 class _Anonymous:
@@ -113,7 +106,7 @@ class Mender:
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
             if not any(self._can_run_with(candidate, witness, at) for at in locations):
-                if not found:
+                if not found and not self._can_change_anything(witness):  # as one without source
                     return [f for f in (self._untried(witness, at) for at in locations) if f is not None]
                 break
             step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
@@ -121,12 +114,36 @@ class Mender:
                 break
             fix, candidate, witness = step
             line = fix.location.line
-            found.append(replace(fix, location=replace(fix.location, line=_earlier(line, moved))))
+            now = tuple(n for n in remaining if witness.is_right(n))
+            found.append(replace(fix, location=replace(fix.location, line=earlier_line(line, moved)), mends=now))
             moved.append((line, fix.text.count("\n") + 1 - fix.replaced))
-            remaining = [n for n in remaining if not witness.is_right(n)]
+            remaining = [n for n in remaining if n not in now]
             if not remaining:
                 break
-        return [replace(f, mends=tuple(n for n in f.location.gradients if n not in remaining)) for f in found]
+        meant = self._kinds_of(wrong)
+        if remaining or any(f.word and f.word not in meant for f in found):
+            elsewhere = self._anywhere(wrong)
+            mended = len({n for f in elsewhere for n in f.mends})
+            said = bool(elsewhere) and all(f.word in meant for f in elsewhere)
+            if mended > len(wrong) - len(remaining) or (mended == len(wrong) and said):
+                return elsewhere
+        return [
+            replace(
+                f, mends=tuple(n for n in wrong if n in f.mends or (n in f.location.gradients and n not in remaining))
+            )
+            for f in found
+        ]
+
+    def _can_change_anything(self, witness: Witness) -> bool:
+        """Whether the candidate can be run with another line anywhere."""
+        line = next(iter(witness.lines.statements), None)
+        statement = None if line is None else witness.lines.statements[line]
+        make = getattr(self.candidate, "replaced", None)
+        return statement is not None and callable(make) and make(line, ast.unparse(statement)) is not None
+
+    def _anywhere(self, wrong: Sequence[str]) -> list[Fix]:
+        """Small changes of any lines with which the candidate is right."""
+        return fixes_anywhere(self.candidate, wrong, self.exacts, self.others, self._kinds_of(wrong))
 
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
         """The line to write at a place of a candidate that cannot be run with it."""
@@ -227,18 +244,14 @@ class Mender:
 
     def _said_of(self, location: Location) -> set[str]:
         """The kinds of mistakes that are suspected in what comes through a line, and those near them."""
-        said = {k for n in location.gradients for k in self.kinds.get(n, ())}
+        return self._kinds_of(location.gradients)
+
+    def _kinds_of(self, names: Sequence[str]) -> set[str]:
+        said = {k for n in names for k in self.kinds.get(n, ())}
         return said | {n for k in said for n in kind_named(k).near}
 
     def _scene(self, witness: Witness, entry: Entry) -> Scene:
-        order = {name: entry.text.find(name) for name in entry.reads}  # its own names come first
-        before = sorted(witness.lines.before(entry), key=lambda name: order.get(name, 1000))
-        names = {name: witness.lines.spelled(name, entry.line) for name in before}
-        if self.candidate.style == "script":
-            names.update((n, n) for n in witness.references.numbers if n.isidentifier())
-        values = [witness.values(entry, k) for k in range(len(entry.values))]
-        known = {n: text for n, text in names.items() if n in values[0] and not re.search(r"\[\d+\]", n)}
-        return Scene(known, values, frozenset(n for n in known if witness.carries_gradient(n)))
+        return scene_of(witness, entry, self.candidate.style == "script")
 
     def _by_running(
         self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float, suspected: bool
@@ -264,12 +277,7 @@ class Mender:
 
     @staticmethod
     def _right_on(candidate: Candidate, exact: Exact, names: Sequence[str]) -> bool:
-        with seeded(exact.draw.seed):
-            answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
-        if answer.error is not None:
-            return False
-        trial = compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
-        return not set(names) & set(trial.wrong)
+        return not set(names) & wrong_on(candidate, exact)
 
     def _can_run_with(self, candidate: Candidate, witness: Witness, location: Location) -> bool:
         """Whether the candidate can be run with another line at a place: not where that is in a function it calls."""

@@ -11,7 +11,7 @@ from chainrule.check.locating import Location
 from chainrule.check.verdicts import Suspect
 from chainrule.emit.writing import words_of
 
-__all__ = ["Fix", "lines_written", "mended", "with_written"]
+__all__ = ["Fix", "earlier_line", "lines_written", "mended", "with_written"]
 
 _MOST_LINES = 6  # of code to write instead of one line
 
@@ -35,6 +35,13 @@ class Fix:
     tried: bool = False
     replaced: int = 1
     word: str = ""
+
+
+def earlier_line(line: int, moved: Sequence[tuple[int, int]]) -> int:
+    """The line of the file as it was before lines were replaced by more or fewer lines."""
+    for at, by in reversed(moved):
+        line -= by if line > at else 0
+    return line
 
 
 def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequence[Location]) -> list[Suspect]:
@@ -65,6 +72,9 @@ def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> 
         f = next(
             (f for f in fixes if f.location.line == at.line and set(f.location.gradients) & set(s.gradients)), None
         )
+    if f is None:  # a change somewhere else, with which it is right
+        f = next((f for f in fixes if f.tried and s.gradients and set(s.gradients) <= set(f.mends)), None)
+        at = f.location if f is not None else at
     if at is not None and at.line and s.candidate_line is None:
         s = replace(s, candidate_line=at.line, candidate_source=at.text)
     if f is None or s.fix is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,11 +20,11 @@ from chainrule.check.changing import Change, Scene, Values, factors, is_float, r
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import is_close
 
-__all__ = ["changes_of_statement", "changes_of_value", "likeliest_first"]
+__all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
 
 _MOST = 2500  # changes of one expression that are evaluated
 _FEW = 6  # that are handed on
-_MOST_GROUPS = 20  # of counters in an index that are multiplied by a stride
+_COMPLEMENT = {ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Lt: ast.GtE, ast.GtE: ast.Lt}
 _REDUCTIONS = frozenset(("sum", "mean"))
 
 
@@ -41,7 +41,7 @@ def changes_of_value(
         kinds: the mistakes that are suspected.
     """
     found: list[Change] = []
-    for number, change in enumerate(likeliest_first(_changes(expression, scene), kinds)):
+    for number, change in enumerate(likeliest_first(changes_of_expression(expression, scene), kinds)):
         if number % 50 == 0 and time.process_time() > until:
             break
         if len(found) >= (_FEW if change.word in kinds else 1) and found[0].word in kinds:
@@ -67,10 +67,10 @@ def _gives(node: ast.expr, values: Sequence[Values], right: Sequence[Any]) -> bo
 
 
 # ---- changes of expressions
-def _changes(whole: ast.expr, scene: Scene) -> Iterator[Change]:
+def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     """Small changes, the likeliest ones first."""
-    nodes = list(_parts(whole))
-    for make in (_operators, _calls, _left_out, _signs):
+    nodes = list(parts(whole))
+    for make in (_operators, _calls, _left_out, _signs, _derivatives):
         for node in nodes:
             for new, word, cost in make(node, scene):
                 yield Change(partial(replaced, whole, node, new), word, cost)
@@ -81,14 +81,22 @@ def _changes(whole: ast.expr, scene: Scene) -> Iterator[Change]:
         inner = 0.0 if node is whole else 0.1
         for factor, below, cost, word in lacking:
             operator = ast.Div() if below else ast.Mult()
-            new = ast.BinOp(node, operator, factor)
+            new = _with_factor(node, operator, factor)
             yield Change(partial(replaced, whole, node, new), word, cost + inner)
     arrays = [n for n in scene.names if np.ndim(scene.value(n)) and is_float(scene.value(n))]
     for node in names:
         own = scene.value(path_of(node) or "")
         for name in arrays:
-            if name != path_of(node) and np.shape(scene.value(name)) == np.shape(own):
-                yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", 0.5)
+            shape = np.shape(scene.value(name))
+            if name != path_of(node) and (shape == np.shape(own) or _can_stretch(np.shape(own), shape)):
+                cost = 0.5 + 0.2 * (shape != np.shape(own))
+                yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", cost)
+    for read in {path_of(n) for n in names}:  # one that is read twice, as in a * (1 - a)
+        same = [n for n in names if path_of(n) == read]
+        for name in arrays if len(same) > 1 else ():
+            if name != read and np.shape(scene.value(name)) == np.shape(scene.value(read or "")):
+                every: dict[int, ast.AST] = {id(n): scene_name(scene, name) for n in same}
+                yield Change(partial(with_all, whole, every), "wrong_operand", 0.4)
     carrying = [n for n in nodes if n is not whole and _holds_gradient(n, scene)]
     for node in [whole, *carrying]:
         for name in arrays:
@@ -100,8 +108,9 @@ def _changes(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     for name in arrays:
         for scalar in scalars:
             for two in (False, True):
-                product: ast.expr = ast.BinOp(scene_name(scene, scalar), ast.Mult(), scene_name(scene, name))
-                product = ast.BinOp(ast.Constant(2), ast.Mult(), product) if two else product
+                first = scene_name(scene, scalar)
+                first = ast.BinOp(ast.Constant(2), ast.Mult(), first) if two else first
+                product = ast.BinOp(first, ast.Mult(), scene_name(scene, name))
                 total = ast.BinOp(whole, ast.Add(), product)
                 yield Change(partial(_same, total), "missing_reg_grad", 0.7 + 0.1 * two)
 
@@ -110,11 +119,27 @@ def _same(node: Any) -> Any:
     return node
 
 
+def _with_factor(node: ast.expr, operator: ast.operator, factor: ast.expr) -> ast.expr:
+    """An expression with a factor, as a person writes it: ``2 * reg * W``, and ``-n`` for ``-1 * n``."""
+    if isinstance(operator, ast.Mult) and ast.unparse(node) == "-1":
+        return ast.UnaryOp(ast.USub(), factor)
+    if isinstance(factor, ast.Constant) and isinstance(operator, ast.Mult):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            return ast.BinOp(_with_factor(node.left, operator, factor), ast.Mult(), node.right)
+        return ast.BinOp(factor, operator, node)
+    return ast.BinOp(node, operator, factor)
+
+
+def _can_stretch(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether an array can be stretched to the shape of another one."""
+    return len(shape) == len(other) > 0 and all(a in (1, b) for a, b in zip(shape, other, strict=True))
+
+
 def _holds_gradient(node: ast.expr, scene: Scene) -> bool:
     return any(path_of(n) in scene.gradients for n in ast.walk(node))
 
 
-def _parts(whole: ast.expr) -> Iterator[ast.expr]:
+def parts(whole: ast.expr) -> Iterator[ast.expr]:
     """The expressions inside of one that are computed with, itself first; not indices and axes."""
     yield whole
     for name, field in ast.iter_fields(whole):
@@ -122,7 +147,7 @@ def _parts(whole: ast.expr) -> Iterator[ast.expr]:
             continue
         for child in field if isinstance(field, list) else [field]:
             if isinstance(child, ast.expr):
-                yield from _parts(child)
+                yield from parts(child)
 
 
 def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
@@ -152,14 +177,23 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
         for power in (1, 2, 3, -1, -2, 0.5, -0.5, 1.5, -1.5):
             if power != node.right.value:
                 yield ast.BinOp(node.left, ast.Pow(), ast.Constant(power)), "wrong_power", 0.2
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        for operator in (ast.Gt(), ast.Lt(), ast.GtE(), ast.LtE(), ast.Eq(), ast.NotEq()):
-            if type(operator) is not type(node.ops[0]):
-                yield ast.Compare(node.left, [operator], node.comparators), "inverted_mask", 0.1
+    if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
+        for axis in range(np.ndim(scene.value(path_of(node.value.value) or ""))):  # type: ignore[attr-defined]
+            yield ast.Subscript(node.value, ast.Constant(axis), ast.Load()), "wrong_count", 0.1
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and _is_of_numbers(node):
+        for operator in (ast.Gt, ast.Lt, ast.GtE, ast.LtE, ast.Eq, ast.NotEq):
+            if operator is not type(node.ops[0]):
+                cost = 0.05 if operator is _COMPLEMENT.get(type(node.ops[0])) else 0.1
+                yield ast.Compare(node.left, [operator()], node.comparators), "inverted_mask", cost
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         for value in dict.fromkeys((1, 2, 0.5, 3, 4, -node.value, 2 * node.value, node.value / 2)):
             if value != node.value:
                 yield ast.Constant(value), "wrong_constant_value", 0.3
+
+
+def _is_of_numbers(node: ast.Compare) -> bool:
+    """Whether a comparison is of numbers, and not of names of modes."""
+    return not any(isinstance(x, ast.Constant) and not isinstance(x.value, int | float) for x in node.comparators)
 
 
 def _turned(node: ast.expr) -> Iterator[ast.expr]:
@@ -250,9 +284,13 @@ def _left_out(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, flo
             yield node.right, word, 0.2
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield node.value, "missing_transpose", 0.1
+    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+        yield node.args[0], "wrong_operand", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         left, right = next(_turned(node.left)), next(_turned(node.right))
         yield ast.BinOp(right, ast.MatMult(), left), "transposed", 0.05
+    if isinstance(node, ast.Attribute) and node.attr == "shape":
+        return
     turned = isinstance(node, ast.Attribute) and node.attr == "T"
     known = scene.value(path_of(node) or "")
     if isinstance(node, ast.Name | ast.Attribute | ast.BinOp | ast.Call) and not turned and np.ndim(known) != 1:
@@ -271,6 +309,49 @@ def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
             yield ast.BinOp(node.right, ast.Sub(), node.left), "sign_flipped", 0.0
     elif isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Attribute):
         yield ast.UnaryOp(ast.USub(), node), "sign_flipped", 0.1
+
+
+def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """The derivative of an activation, read off its result, in the place of another one."""
+    of, written = _derivative(node)
+    if of is None:
+        return
+    one: ast.expr = ast.Constant(1)
+    known: dict[str, ast.expr] = {
+        "tanh": ast.BinOp(one, ast.Sub(), ast.BinOp(of, ast.Pow(), ast.Constant(2))),
+        "sigmoid": ast.BinOp(of, ast.Mult(), ast.BinOp(one, ast.Sub(), of)),
+        "relu": ast.Compare(of, [ast.Gt()], [ast.Constant(0)]),
+    }
+    for name, new in known.items():
+        if name != written:
+            yield new, "wrong_local_derivative", 0.2
+
+
+def _derivative(node: ast.expr) -> tuple[ast.expr | None, str]:
+    """What an expression takes the derivative of an activation at, and of which one: ``1 - a**2``, ``a * (1 - a)``."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Gt):
+        return node.left, "relu"
+    if not isinstance(node, ast.BinOp):
+        return None, ""
+    left, right = node.left, node.right
+    if isinstance(node.op, ast.Sub) and isinstance(left, ast.Constant) and left.value == 1:
+        if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
+            return right.left, "tanh"
+        if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _alike(right.left, right.right):
+            return right.left, "tanh"
+        if isinstance(right, ast.Call) and ast.unparse(right.func) in ("np.power", "np.square"):
+            return right.args[0], "tanh"
+        return (right, "") if isinstance(right, ast.Name | ast.Attribute | ast.Subscript) else (None, "")
+    if isinstance(node.op, ast.Mult):
+        for a, b in ((left, right), (right, left)):
+            of, written = _derivative(b)
+            if of is not None and not written and _alike(of, a):
+                return a, "sigmoid"
+    return None, ""
+
+
+def _alike(a: ast.expr, b: ast.expr) -> bool:
+    return ast.dump(a) == ast.dump(b)
 
 
 # ---- sums
@@ -335,85 +416,3 @@ def _terms(node: ast.expr, plus: bool = True) -> list[tuple[ast.expr, bool]]:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _terms(node.operand, not plus)
     return [(node, plus)]
-
-
-# ---- changes of statements, which are judged by running the candidate
-Make = Callable[[Any, ast.expr], ast.stmt]
-
-
-def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
-    """Small changes of a statement in a loop, or of one that writes into a part of an array; the likeliest first."""
-    found = _target(statement)
-    if found is None:
-        return
-    target, value, make = found
-    if isinstance(statement, ast.Assign):
-        yield Change(partial(ast.AugAssign, target, ast.Add(), value), "overwrites_instead_of_accumulates", 0.0)
-    if isinstance(statement, ast.AugAssign):
-        if isinstance(target, ast.Subscript) and not _has_slice(target.slice):
-            scatter = ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load())
-            call = ast.Call(scatter, [target.value, target.slice, value], [])
-            yield Change(partial(ast.Expr, call), "duplicate_index_overwrite", 0.0)
-        yield Change(partial(ast.Assign, [target], value), "accumulates_instead_of_overwrites", 0.1)
-        yield from _of_a_part(target, value, make, scene)
-    numbers = [n for n in scene.names if type(scene.value(n)) is int and n.isidentifier() and n != "_"]
-    if isinstance(target, ast.Subscript):
-        for index, word, cost in _indices(target.slice, numbers):
-            part = ast.Subscript(target.value, index, ast.Store())
-            yield Change(partial(make, part, value), word, cost)
-    for change in _changes(value, scene):
-        yield Change(partial(_made, make, target, change), change.word, change.cost)
-
-
-def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
-    """What a statement writes to, what it writes, and the same statement for others."""
-    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
-        return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
-    if isinstance(statement, ast.AugAssign):
-        return statement.target, statement.value, lambda t, v: ast.AugAssign(t, statement.op, v)
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        call = statement.value
-        if ast.unparse(call.func) in ("np.add.at", "numpy.add.at") and len(call.args) == 3:
-            first, index, value = call.args
-            return first, value, lambda t, v: ast.Expr(ast.Call(call.func, [t, index, v], []))
-    return None
-
-
-def _has_slice(index: ast.expr) -> bool:
-    return any(isinstance(n, ast.Slice) for n in (index.elts if isinstance(index, ast.Tuple) else [index]))
-
-
-def _of_a_part(target: ast.expr, value: ast.expr, make: Make, scene: Scene) -> Iterator[Change]:
-    """What is added to a whole array, and belongs to a part of it: all but the row or column of a bias."""
-    own = scene.value(path_of(target) or "")
-    if not np.ndim(own):
-        return
-    one = ast.Constant(1)
-    parts: list[ast.expr] = [ast.Slice(one, None), ast.Slice(None, ast.Constant(-1))]
-    if np.ndim(own) == 2:
-        parts += [ast.Tuple([ast.Slice(), p], ast.Load()) for p in parts]
-    same = [n for n in _parts(value) if np.shape(scene.value(path_of(n) or "")) == np.shape(own)]
-    for part in parts:
-        changed = with_all(value, {id(n): ast.Subscript(n, part, ast.Load()) for n in same})
-        yield Change(partial(make, ast.Subscript(target, part, ast.Store()), changed), "extra_term", 0.1)
-
-
-def _made(make: Make, target: ast.expr, change: Change) -> ast.stmt:
-    return make(target, change.node)
-
-
-def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr, str, float]]:
-    """Indices with each counter multiplied by a number, as a stride, or one further or less far."""
-    counters = [n for n in ast.walk(index) if isinstance(n, ast.Name)]
-    names = list(dict.fromkeys(n.id for n in counters))
-    for stride in numbers:
-        if stride in names:
-            continue
-        groups = [g for k in (2, 1, 3) for g in itertools.combinations(names, k)]
-        for group in groups[:_MOST_GROUPS]:
-            step = ast.Name(stride, ast.Load())
-            new = {id(n): ast.BinOp(n, ast.Mult(), step) for n in counters if n.id in group}
-            yield with_all(index, new), "stride_ignored", 0.1
-    for node in counters:
-        for by in (ast.Add(), ast.Sub()):
-            yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1))), "off_by_one_index", 0.2

@@ -93,6 +93,24 @@ class Lines:
         root = re.split(r"[\[.]", name)[0]
         return name if root in own else f"self.{name}"
 
+    def returned(self) -> list[Entry]:
+        """What the functions return that compute it in the same statement, each as it is after its last call."""
+        found: dict[int, Entry] = {}
+        for e in self.entries:
+            for statement in self._returns(e.line):
+                text = ast.unparse(statement)
+                value = statement.value
+                found[statement.lineno] = Entry(e.index + 1, "", statement.lineno, text, e.values, value, frame=e.frame)
+        return list(found.values())
+
+    def _returns(self, line: int) -> list[ast.Return]:
+        """The statements that return something of the function that a line is in."""
+        around = [f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
+        inner = max(around, key=lambda f: f.lineno, default=None)
+        nodes = [] if inner is None else list(ast.walk(inner))
+        plain = ast.Name | ast.Tuple | ast.Dict | ast.List | ast.Constant | None
+        return [n for n in nodes if isinstance(n, ast.Return) and not isinstance(n.value, plain)]
+
     def ancestors(self, entry: Entry) -> list[Entry]:
         """An entry and all that went into it, in order."""
         found: dict[int, Entry] = {}
@@ -116,9 +134,9 @@ def lines_of_candidate(
         references: what is known on these draws.
         gradients: what it gave for each array, on each draw.
     """
-    statements, functions = _own_statements(candidate)
-    lines = Lines([], statements, references, functions=functions, gradients=gradients)
     histories = [a.seen for a in answers]
+    statements, functions = _own_statements(candidate, histories[0] if histories else ())
+    lines = Lines([], statements, references, functions=functions, gradients=gradients)
     steps = [[(s.name, s.line) for s in seen] for seen in histories]
     if any(other != steps[0] for other in steps[1:]):
         return lines
@@ -130,18 +148,23 @@ def lines_of_candidate(
     return lines
 
 
-def _own_statements(candidate: Candidate) -> tuple[dict[int, ast.stmt], list[ast.FunctionDef]]:
-    """The statements of a candidate by their lines in its file, and its functions with the lines of the file."""
+def _own_statements(candidate: Candidate, seen: Iterable[Seen]) -> tuple[dict[int, ast.stmt], list[ast.FunctionDef]]:
+    """The statements of a candidate by their lines in its file, and its functions with the lines of the file.
+
+    The functions that it calls are among them, where they are in its file.
+    """
     whole = "".join(linecache.getlines(candidate.file)) if candidate.file else ""
     own = {ast.dump(n) for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
     names = {n.name for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
-    nodes = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef) and n.name in names]
-    functions = [n for n in nodes if ast.dump(n) in own]
-    if not functions:  # the file is not at hand, or is not what was run
+    every = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef)]
+    found = {n for n in every if n.name in names and ast.dump(n) in own}
+    if candidate.style == "script" or not found:  # the file is not at hand, or is not what was run
         tree = copy.deepcopy(ast.Module(_body(candidate.source), []))
         ast.increment_lineno(tree, candidate.first_line - 1)
-        found = _statements(ast.walk(tree))
-        return found, [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        return _statements(ast.walk(tree)), [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    lines = {s.line for s in seen}
+    found |= {n for n in every if any(n.lineno < line <= (n.end_lineno or n.lineno) for line in lines)}
+    functions = [n for n in every if n in found]
     return _statements(n for f in functions for n in ast.walk(f)), functions
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
@@ -92,8 +93,19 @@ class ClassAdapter:
     def _tried(self) -> tuple[str, ...]:
         """The arguments that it gives gradients for, found by trying it on the example."""
         answer = self.answer(self.task.example, self.task.cotangent(), False)
-        order = [n for n in self.task.facts.floats if n in answer.gradients]
+        given = {*answer.gradients, *self._declared()} if answer.gradients else {}
+        order = [n for n in self.task.facts.floats if n in given]
         return tuple(order) or self.wrt
+
+    def _declared(self) -> set[str]:
+        """The arguments for whose gradients it has an attribute, which may never have been set."""
+        stored = [
+            n.attr
+            for n in ast.walk(ast.parse(self.origin.source or "pass"))
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+        ]
+        targets = [gradient_target(n.strip("_"), self.task.facts.arrays, strict=True) for n in stored]
+        return {n for n in targets if n is not None}
 
     # ---- one pass
     def _begun(self, values: ForwardValues) -> _Pass:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,7 @@ from chainrule.language import Message, message
 __all__ = ["COTANGENT", "FunctionAdapter", "Role", "arranged", "cache_for", "roles_of", "value_of_role", "wants_cache"]
 
 COTANGENT = "grad_output"
+_TIME = re.compile(r"_?(next|t)$")  # what a name of one step of a recurrence may end in
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,12 @@ class FunctionAdapter:
         self.reader = Reader(task.facts, task.wrt, None if returned is None else tuple(returned), own, self.name)
         self.notes: tuple[Message, ...] = tuple(notes)
         self.wrt = task.wrt or self._tried()
+
+    def remade(self, function: Callable[..., Any]) -> FunctionAdapter:
+        """The same for a function that is this one but for a line: what its parameters stand for is known."""
+        other = copy.copy(self)
+        other.function, other.origin = function, origin_of(function)
+        return other
 
     def _tried(self) -> tuple[str, ...]:
         """The arguments that it gives gradients for, found by trying it on the example."""
@@ -286,8 +295,9 @@ class _Choice:
         if self.results > 1:
             for name in self.open:
                 for k, output in enumerate(self.facts.outputs):
-                    if output and is_cotangent_name(name, [output]) and plain(name).endswith(plain(output)):
-                        self.roles[name] = Role("cotangent", str(k))
+                    for called in (name, _TIME.sub("", name)):  # dh, and dh_next
+                        if output and is_cotangent_name(called, [output]) and plain(called).endswith(plain(output)):
+                            self.roles[name] = Role("cotangent", str(k))
             if self.has_cotangent():
                 return
         named = [n for n in self.open if is_cotangent_name(n, [o for o in self.facts.outputs if o])]

@@ -8,10 +8,11 @@ import itertools
 import linecache
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-__all__ = ["edited", "with_lines"]
+__all__ = ["edited", "parts_of", "with_lines"]
 
 _numbers = itertools.count(1)
 
@@ -21,17 +22,24 @@ def edited(source: str, first: int, last: int, text: str) -> str | None:
 
     ``None`` where there are no such lines, or the result is no Python.
     """
-    lines = source.splitlines(keepends=True)
-    if not 1 <= first <= last <= len(lines):
+    lines = _with_others(source.splitlines(keepends=True), first, last, text)
+    if lines is None:
         return None
-    old = lines[first - 1]
-    new = textwrap.indent(textwrap.dedent(text), old[: len(old) - len(old.lstrip())]) + "\n"
-    changed = "".join([*lines[: first - 1], new, *lines[last:]])
+    changed = "".join(lines)
     try:
         ast.parse(changed)
     except (SyntaxError, ValueError):
         return None
     return changed
+
+
+def _with_others(lines: list[str], first: int, last: int, text: str) -> list[str] | None:
+    """Lines with some replaced by others; ``None`` where there are none of these numbers."""
+    if not 1 <= first <= last <= len(lines):
+        return None
+    old = lines[first - 1]
+    new = textwrap.indent(textwrap.dedent(text), old[: len(old) - len(old.lstrip())]) + "\n"
+    return [*lines[: first - 1], *new.splitlines(keepends=True), *lines[last:]]
 
 
 def with_lines(candidate: Any, first: int, last: int, text: str) -> Any:
@@ -68,48 +76,120 @@ def with_lines(candidate: Any, first: int, last: int, text: str) -> Any:
 
 
 def _remade(member: Any, first: int, last: int, text: str) -> Any:
-    """A function or class from its changed source; ``None`` where the lines are not in it."""
+    """A function or class from its changed source; ``None`` where the lines are neither in it nor in what it calls."""
     held = inspect.unwrap(member)
-    try:
-        file = inspect.getsourcefile(held) or ""
-        lines, start = inspect.getsourcelines(held)
-    except (OSError, TypeError):
+    parts = parts_of(held)
+    extents = {q: _extent(part) for q, part in parts.items()}
+    around = [q for q, (_, start, end) in extents.items() if start <= first <= last <= end]
+    if not around:
         return None
-    start = max(start, 1)
-    if not start <= first <= last < start + len(lines):
-        return None
-    own = textwrap.dedent("".join(lines))
-    changed = edited(own, first - start + 1, last - start + 1, text)
+    file = extents[around[0]][0]
+    whole = linecache.getlines(file)
+    changed = _with_others(whole, first, last, text)
     if changed is None:
         return None
     name = f"{file}#{next(_numbers)}"
-    padded = "\n" * (start - 1) + changed  # so that the lines keep their numbers
-    code = getattr(held, "__code__", None)
-    free = () if code is None else code.co_freevars
-    if free:
-        inner = textwrap.indent(changed, "    ")
-        head = f"def _around({', '.join(free)}):\n"
-        padded = "\n" * max(start - 2, 0) + head + inner
-    linecache.cache[name] = (len(padded), None, padded.splitlines(keepends=True), name)
-    module = inspect.getmodule(held)
-    world = vars(module) if module is not None else {}
-    compiled = compile(padded, name, "exec")
-    if isinstance(held, FunctionType):
-        return _with_code(held, compiled)
-    namespace = dict(world)
-    exec(compiled, namespace)
-    return namespace[held.__name__]
+    linecache.cache[name] = (len(changed), None, changed, name)
+    by = len(changed) - len(whole)
+    world = dict(_world(held))
+    made: dict[str, Any] = {}
+    for q, part in parts.items():
+        _, start, end = extents[q]
+        moved = by if start > first else 0
+        rows = changed[start + moved - 1 : end + (by if end >= last else 0)]
+        if isinstance(part, FunctionType) and q not in around:
+            made[q] = _with_code(part, _moved(part.__code__, name, moved), world)
+        elif isinstance(part, FunctionType):
+            code = _compiled(rows, start + moved, part.__code__, name)
+            made[q] = None if code is None else _with_code(part, code, world)
+        if q in around and made.get(q, part) is None:
+            return None
+    world.update((q, x) for q, x in made.items() if x is not None and world.get(q) is parts[q])
+    for q in sorted((q for q, part in parts.items() if isinstance(part, type)), key=lambda q: extents[q][1]):
+        _, start, end = extents[q]
+        moved = by if start > first else 0
+        rows = changed[start + moved - 1 : end + (by if end >= last else 0)]
+        namespace = world if world.get(q) is parts[q] else dict(world)
+        source = "\n" * (start + moved - 1) + textwrap.dedent("".join(rows))
+        try:
+            exec(compile(source, name, "exec"), namespace)
+        except SyntaxError:
+            return None
+        made[q] = namespace[parts[q].__name__]
+    return made.get(held.__qualname__)
 
 
-def _with_code(held: FunctionType, compiled: CodeType) -> FunctionType | None:
-    """A function with its code taken from a compiled source, which is not run: its decorators may do anything."""
-    found = [code for code in _codes(compiled) if code.co_name == held.__code__.co_name]
-    cells = dict(zip(held.__code__.co_freevars, held.__closure__ or (), strict=True))
-    if not found or not set(found[0].co_freevars) <= cells.keys():
+def parts_of(held: Any) -> dict[str, Any]:
+    """A function or class, and what it calls of the same file, by qualified names."""
+    found: dict[str, Any] = {}
+    pending = [held]
+    file = _extent(held)[0]
+    while pending:
+        part = pending.pop()
+        if part.__qualname__ in found or not file or _extent(part)[0] != file:
+            continue
+        found[part.__qualname__] = part
+        world = _world(part)
+        names = {n for code in _own_codes(part) for inner in (code, *_codes(code)) for n in inner.co_names}
+        names |= {base.__name__ for base in part.__bases__} if isinstance(part, type) else set()
+        reached = [inspect.unwrap(world[n]) for n in sorted(names) if callable(world.get(n))]
+        pending += [x for x in reached if isinstance(x, FunctionType | type) and _world(x) is world]
+    return found
+
+
+def _world(part: Any) -> dict[str, Any]:
+    """The module-level names that a function or class sees."""
+    if isinstance(part, FunctionType):
+        return part.__globals__
+    module = inspect.getmodule(part)
+    return {} if module is None else vars(module)
+
+
+def _own_codes(part: Any) -> list[CodeType]:
+    members = vars(part).values() if isinstance(part, type) else [part]
+    inner = [getattr(m, "__func__", getattr(m, "fget", m)) for m in members]
+    return [m.__code__ for m in inner if isinstance(m, FunctionType)]
+
+
+@lru_cache(maxsize=64)
+def _extent(part: Any) -> tuple[str, int, int]:
+    """The file of a function or class, and the lines of it that it takes; an empty name where that is not known."""
+    try:
+        file = inspect.getsourcefile(part) or ""
+        lines, start = inspect.getsourcelines(part)
+    except (OSError, TypeError):
+        return "", 0, -1
+    start = max(start, 1)
+    return file, start, start + len(lines) - 1
+
+
+def _compiled(rows: list[str], start: int, old: CodeType, name: str) -> CodeType | None:
+    """The code of a function from its lines, which keep their numbers; ``None`` where they are no Python."""
+    own = textwrap.dedent("".join(rows))
+    source = "\n" * (start - 1) + own
+    if old.co_freevars:  # variables of the function around it
+        head = f"def _around({', '.join(old.co_freevars)}):\n"
+        source = "\n" * max(start - 2, 0) + head + textwrap.indent(own, "    ")
+    try:
+        found = [code for code in _codes(compile(source, name, "exec")) if code.co_name == old.co_name]
+    except SyntaxError:
         return None
-    code = found[0]
+    return found[0] if found else None
+
+
+def _moved(code: CodeType, name: str, by: int) -> CodeType:
+    """A code as if it stood so many lines further down in a file of another name."""
+    constants = tuple(_moved(x, name, by) if isinstance(x, CodeType) else x for x in code.co_consts)
+    return code.replace(co_filename=name, co_firstlineno=code.co_firstlineno + by, co_consts=constants)
+
+
+def _with_code(held: FunctionType, code: CodeType, world: dict[str, Any]) -> FunctionType | None:
+    """A function with other code, in another world of names."""
+    cells = dict(zip(held.__code__.co_freevars, held.__closure__ or (), strict=True))
+    if not set(code.co_freevars) <= cells.keys():
+        return None
     closure = tuple(cells[n] for n in code.co_freevars)
-    made = FunctionType(code, held.__globals__, held.__name__, held.__defaults__, closure or None)
+    made = FunctionType(code, world, held.__name__, held.__defaults__, closure or None)
     made.__kwdefaults__ = held.__kwdefaults__
     made.__annotations__, made.__qualname__, made.__module__ = held.__annotations__, held.__qualname__, held.__module__
     return made

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.check.edits.base import Base, Edit
 from chainrule.ir import Const, Step, Var, operand_text
 
-__all__ = ["ACTIVATIONS", "COMPARISONS", "Context"]
+__all__ = ["ACTIVATIONS", "COMPARISONS", "Context", "picks_by_labels"]
 
 COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal logical_not logical_and".split())
 ACTIVATIONS = frozenset(
@@ -60,6 +60,11 @@ class Context:
     def value(self, n: int) -> Any:
         return self.base.operands(self.edit.step)[n]
 
+    def is_one_per_row(self, n: int) -> bool:
+        """Whether an operand has one element per row that is not zero, as what comes from the right classes has."""
+        value = np.asarray(self.value(n)) if 0 <= n < len(self.step.inputs) else np.zeros(0)
+        return value.ndim > 1 and value.shape[-1] > 1 and bool(np.all(np.count_nonzero(value, axis=-1) == 1))
+
     def is_mask(self, n: int) -> bool:
         value = np.asarray(self.value(n))
         return value.dtype == bool or bool(value.ndim and set(np.unique(value).tolist()) == {0.0, 1.0})
@@ -99,3 +104,9 @@ def _spelled(step: Step, inner: list[str]) -> str:
     if name == "negative":
         return f"-{inner[0]}"
     return f"{step.operation.spelling}({', '.join(inner)})" if len(inner) == 1 and not step.params else ""
+
+
+def picks_by_labels(step: Step) -> bool:
+    """Whether single elements are picked out by an array of labels."""
+    kinds = [x.dtype.kind if isinstance(x, Var) else np.asarray(x.value).dtype.kind for x in step.inputs[1:]]
+    return "i" in kinds or "u" in kinds

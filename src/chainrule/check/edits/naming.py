@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Edit, axes_of
-from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context
+from chainrule.check.edits.context import ACTIVATIONS, COMPARISONS, Context, picks_by_labels
 from chainrule.check.edits.turns import Turns
 from chainrule.check.edits.wrong_operands import other_operand
 from chainrule.check.findings import Place, part_of, place_of
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step
 from chainrule.sizes import is_size
 
 __all__ = ["named_edit"]
@@ -192,6 +192,9 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
     if word in ("drop term", "double term", "halve term") and not c.carries:
         to_one = any(isinstance(x, Const) for x in c.step.inputs)
         return "missing_activation_grad" if to_one and c.of in ACTIVATIONS else "wrong_local_derivative"
+    if word == "drop term" and c.is_one_per_row(n):
+        _route_of(c, word, n)
+        return "missing_label_term"
     if word == "drop term" and len(c.step.inputs) == 2 and _is_repeated(c):
         return "overwrites_instead_of_accumulates"
     if word in ("negate term", "double term", "halve term"):
@@ -203,7 +206,7 @@ def _route(c: Context, word: str, n: int, details: dict[str, Any]) -> str:
     if word == "keep one":
         return "overwrites_instead_of_accumulates" if n == c.edit.other - 1 or n == 0 else "missing_path"
     through = c.forward if word == "detach" else _route_of(c, word, n)
-    if through is not None and through.operation.name in ("getitem", "take_along_axis") and _by_labels(through):
+    if through is not None and through.operation.name in ("getitem", "take_along_axis") and picks_by_labels(through):
         return "missing_label_term"
     if through is not None:
         name = through.operation.name
@@ -273,12 +276,6 @@ def _numeric_shares(c: Context) -> list[int]:
     whose = next((c.wiring.whose[o.number] for o in c.step.outputs if o.number in c.wiring.whose), None)
     shares = c.wiring.backward.contributions.get(whose, ()) if whose is not None else ()
     return [owner for owner, g in shares if type(g) is not int and owner >= 0]
-
-
-def _by_labels(step: Step) -> bool:
-    """Whether single elements are picked out by an array of labels."""
-    kinds = [x.dtype.kind if isinstance(x, Var) else np.asarray(x.value).dtype.kind for x in step.inputs[1:]]
-    return "i" in kinds or "u" in kinds
 
 
 def _from_statistic(c: Context, step: Step, depth: int = 4) -> bool:
