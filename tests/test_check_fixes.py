@@ -12,8 +12,11 @@ import os
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from chainrule.check.changing import Scene
+from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.verdicts import chief
 from tests.museum.rooms import WRONG
 from tests.museum.scoring import judged
@@ -63,3 +66,12 @@ def test_a_candidate_is_right_with_the_lines_that_are_said_to_hold(name):
     report = judged(replace(exhibit, candidate=with_lines(exhibit.candidate, lines)))
     mended = {n for s in found for n in s.gradients}
     assert all(report.gradients[n].ok for n in mended), (lines, str(report))
+
+
+def test_what_is_read_one_step_further_on_is_read_one_back():
+    (statement,) = ast.parse("dW += np.dot(dz, hs[t].T) + xs[t - 1]").body
+    values = {"t": 1, "hs": np.ones((3, 2)), "xs": np.ones((3, 2)), "dz": np.ones(2), "dW": np.ones(2)}
+    scene = Scene({name: name for name in values}, [values])
+    texts = {ast.unparse(c.node) for c in changes_of_statement(statement, scene) if c.word == "off_by_one_index"}
+    assert "dW += np.dot(dz, hs[t - 1].T) + xs[t - 1]" in texts
+    assert "dW += np.dot(dz, hs[t].T) + xs[t]" in texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,11 @@ def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
         for label in _labels(target.id, scene):
             less = ast.AugAssign(ast.Subscript(target, label, ast.Store()), ast.Sub(), ast.Constant(1))
             yield Change(partial(ast.Module, [statement, less], []), "missing_label_term", 0.1)
+    for node in ast.walk(value):
+        if isinstance(node, ast.Subscript):
+            for index in _neighbours(node.slice, numbers):
+                moved = replaced(value, node.slice, index)
+                yield Change(partial(make, target, moved), "off_by_one_index", 0.0)
     for change in changes_of_expression(value, scene):
         yield Change(partial(_made, make, target, change), change.word, change.cost)
 
@@ -129,7 +134,7 @@ def _made(make: Make, target: ast.expr, change: Change) -> ast.stmt:
 
 
 def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr, str, float]]:
-    """Indices with each counter multiplied by a number, as a stride, or one further or less far."""
+    """Indices with each counter multiplied by a number, as a stride, or one further on or back."""
     counters = [n for n in ast.walk(index) if isinstance(n, ast.Name)]
     names = list(dict.fromkeys(n.id for n in counters))
     for stride in numbers:
@@ -140,6 +145,16 @@ def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr
             step = ast.Name(stride, ast.Load())
             new = {id(n): ast.BinOp(n, ast.Mult(), step) for n in counters if n.id in group}
             yield with_all(index, new), "stride_ignored", 0.1
-    for node in counters:
-        for by in (ast.Add(), ast.Sub()):
-            yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1))), "off_by_one_index", 0.2
+    for neighbour in _neighbours(index, names):
+        yield neighbour, "off_by_one_index", 0.2
+
+
+def _neighbours(index: ast.expr, counters: Collection[str]) -> Iterator[ast.expr]:
+    """Indices with a counter that is one further on or back: ``t - 1`` for ``t``, and ``t`` for ``t - 1``."""
+    for node in ast.walk(index):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.left, ast.Name):
+            if node.left.id in counters and isinstance(node.right, ast.Constant) and node.right.value == 1:
+                yield replaced(index, node, node.left)
+        elif isinstance(node, ast.Name) and node.id in counters:
+            for by in (ast.Sub(), ast.Add()):
+                yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1)))
