@@ -103,9 +103,32 @@ def returns(w, h0, xs, ys):
     return total * np.sum(w * h0) * np.sum(ys[0])
 
 
+def every_third(w, h0, xs, ys):
+    p = xs.ravel()
+    y = h0
+    for i in range(0, len(p), 3):
+        y = np.tanh(y + p[i] * np.exp(-(((w - p[i + 1]) / p[i + 2]) ** 2)))
+    return y.sum() * np.sum(ys[0])
+
+
+def every_other_backwards(w, h0, xs, ys):
+    y = w
+    for i in range(ys.size - 1, 0, -2):
+        y = np.tanh(y * ys.ravel()[i]) + h0
+    return y.sum() * xs[0].sum()
+
+
+def a_tree_that_shrinks(w, h0, xs, ys):
+    n = len(xs) - 1
+    value = np.tanh(xs[:, 0] * w[0])
+    for i in range(n, 0, -1):
+        value = np.maximum(h0[0] * (value[1 : i + 1] + value[:i]), w[1] - w[2] ** np.arange(i))
+    return value[0] * np.sum(ys[0])
+
+
 LOOPS = [
     first_state_apart, all_but_the_last_ones, all_but_both_ends, second_differences, two_steps_ahead, first_rows,
-    discounted, one_behind, by_the_number_of_the_turn, bias_corrected, returns,
+    every_third, every_other_backwards, a_tree_that_shrinks, discounted, one_behind, by_the_number_of_the_turn, bias_corrected, returns,
 ]  # fmt: skip
 
 

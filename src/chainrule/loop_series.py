@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ class Series:
                 if v not in even:
                     even[v] = self._is_even(v)
                 return 1 if even[v] else never
-            return 1
+            return 1 if self._is_even_cotangent(v, simplified.links) else never
 
         fixed = loop.fixed()
         found = batches_of(simplified, sums, rows, others, loop, stacked, ())
@@ -192,12 +192,30 @@ class Series:
     def _is_even(self, v: int) -> bool:
         """Whether a variable of the forward body has the same shape in all turns, also that with which they began."""
         slot = next((s for s in self.loop.slots if s.kind == "carried" and v in (s.variable, s.following)), None)
-        own = [Out("list", v)] if slot is None else [Out("trail", slot)]
-        program = replace(self.body.program, steps=self.body.program.steps[: self.body.forward_steps], outputs=())
-        trial = replace(self.loop, program=program, outs=own)
-        values = trial(*[x.value if type(x) is Traced else x for x in self.operands])
+        own = {v} if slot is None else {v, slot.variable, slot.following}
         written = any(s.written and v in (s.variable, s.following) for s in self.loop.slots)
-        return len({np.shape(x) for x in values}) == 1 and not written
+        return not written and len(set().union(*(self.shapes.get(x, ()) for x in own))) == 1
+
+    def _is_even_cotangent(self, v: int, links: Mapping[int, Any]) -> bool:
+        """The same of a variable of the backward body; where turns differ, that is known of cotangents alone."""
+        if all(len(own) == 1 for own in self.shapes.values()):
+            return True
+        primals = [x for x, g in links.items() if g == v]
+        return bool(primals) and all(self._is_even(x) for x in primals)
+
+    @cached_property
+    def shapes(self) -> dict[int, set[tuple[int, ...]]]:
+        """The shapes that each variable of the forward body has in the turns."""
+        found: dict[int, set[tuple[int, ...]]] = {}
+
+        def watch(_: int, space: Mapping[int, Any]) -> None:
+            for v, x in space.items():
+                found.setdefault(v, set()).add(np.shape(x))
+
+        steps = self.body.program.steps[: self.body.forward_steps]
+        whole = replace(self.loop, program=replace(self.body.program, steps=steps, outputs=()))
+        whole.watched([x.value if type(x) is Traced else x for x in self.operands], watch)
+        return found
 
     def _whole_series(self) -> dict[int, Any]:
         """By variable of the forward body, what the forward loop leaves of all turns."""

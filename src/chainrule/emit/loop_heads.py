@@ -193,6 +193,12 @@ class Heads:
             return f"{text} - {self.counter}" + (f" + {first}" if first else "")
         if stride == 1 and step == 1:
             return f"{self.counter} - {text if text.isidentifier() else f'({text})'}" + (f" + {first}" if first else "")
+        if step == 1 and (is_size(stride) or abs(int(stride)) != 1):
+            width = self.printer.static(stride)[0]
+            behind = (
+                self.counter if text == "0" else f"({self.counter} - {text if text.isidentifier() else f'({text})'})"
+            )
+            return f"{behind} // {width if width.isalnum() else f'({width})'}" + (f" + {first}" if first else "")
         # A list that is taken from its end by a counter that counts down from its length.
         return self.counter
 
