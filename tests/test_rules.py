@@ -20,6 +20,7 @@ import pytest
 import scipy.fft
 import scipy.linalg
 import scipy.special
+import scipy.stats
 
 import chainrule
 import tests.cases
@@ -28,7 +29,7 @@ from chainrule.errors import NotDifferentiableError
 from chainrule.ops import COMPOSITES, OPERATIONS, Operation
 from tests.cases.case import Case
 
-LIBRARIES = (scipy.fft, scipy.linalg, scipy.special)  # imported: rules for a library are loaded after it
+LIBRARIES = (scipy.fft, scipy.linalg, scipy.special, scipy.stats)  # imported: rules for a library are loaded after it
 load_families()
 
 WIDEST_STEP = 2e-3
@@ -306,7 +307,7 @@ def used_by_cases() -> set[str]:
 
 
 def name_of(function: Any) -> str:
-    return f"{function.__module__}.{function.__name__}"
+    return f"{function.__module__}.{getattr(function, '__name__', type(function).__name__)}"
 
 
 def test_every_rule_is_tested() -> None:

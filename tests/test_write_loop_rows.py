@@ -126,14 +126,27 @@ def a_tree_that_shrinks(w, h0, xs, ys):
     return value[0] * np.sum(ys[0])
 
 
+def powers_of_the_counter(w, h0, xs, ys):
+    features = np.array([w**k for k in range(len(xs))])
+    return np.sum((features.T @ xs) ** 2) * np.sum(h0) + ys.sum()
+
+
+def series_of_powers(w, h0, xs, ys):
+    total = 0.0
+    for k in range(len(xs)):
+        total = total + np.sum(w ** (k / 2) * xs[k] + (k + 1) ** (h0 - k))
+    return total * np.sum(ys)
+
+
 LOOPS = [
     first_state_apart, all_but_the_last_ones, all_but_both_ends, second_differences, two_steps_ahead, first_rows,
-    every_third, every_other_backwards, a_tree_that_shrinks, discounted, one_behind, by_the_number_of_the_turn, bias_corrected, returns,
+    every_third, every_other_backwards, a_tree_that_shrinks, discounted, one_behind, by_the_number_of_the_turn,
+    bias_corrected, returns, powers_of_the_counter, series_of_powers,
 ]  # fmt: skip
 
 
 def arguments(turns: int) -> tuple[Any, ...]:
-    return normal(3), normal(3), normal((turns, 3)), normal((turns, 3))
+    return np.abs(normal(3)), normal(3), normal((turns, 3)), normal((turns, 3))
 
 
 def same(f, function, args):

@@ -45,6 +45,7 @@ _FAMILIES = (
     ("special", "scipy.special"),
     ("scipy_linalg", "scipy.linalg"),
     ("scipy_fft", "scipy.fft"),
+    ("scipy_stats", "scipy.stats"),
 )
 _loaded: set[str] = set()
 _loading = threading.RLock()

@@ -105,6 +105,8 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
             return answer(*args, **kwargs)
         if kind is not np.ufunc and (kind is _DISPATCHER or _is_known(function)):
             return dispatch_call(function, tuple(map(_follow_argument, args)), kwargs)
+        if kind is MethodType and _is_known(function.__func__):
+            return dispatch_call(function.__func__, (function.__self__, *args), kwargs)
         if _is_random(function):
             return _drawn(function, args, kwargs, tape)
     elif _lookup_in(CREATORS, function) and kwargs.get("dtype") is not object:

@@ -22,7 +22,7 @@ import numpy as np
 from chainrule.broadcasting import unbroadcast
 from chainrule.language import message
 from chainrule.ops import composite, constant, elementwise, structural
-from chainrule.rules.helpers import as_operand, is_literal
+from chainrule.rules.helpers import as_operand, is_literal, is_same_in_all_turns
 
 __all__: list[str] = []
 
@@ -53,6 +53,8 @@ def _power_base(out: Any, x: Any, y: Any) -> Any:
     if not (is_literal(y) or issubclass(type(y), np.number)):
         # At x = y = 0 the derivative is 0; 0 * 0.0**-1 would be NaN.
         return y * x ** np.where((x == 0) & (y == 0), 1, y - 1)
+    if not is_same_in_all_turns(y):
+        return y * x ** np.where((x == 0) & (x == y), 1, y - 1)
     if y in (0, 1):
         return int(y)
     if y == 2:
@@ -65,6 +67,8 @@ def _power_base(out: Any, x: Any, y: Any) -> Any:
 def _power_exponent(out: Any, x: Any, y: Any) -> Any:
     # Where the base is 0 the power does not change with a positive exponent; 0 * log(0) would be NaN.
     if is_literal(x):
+        if not is_same_in_all_turns(x):
+            return out * np.log(np.where(out == 0, 1, x))
         return out * np.log(x).item() if x != 0 else 0
     return out * np.log(np.where(x == 0, 1, x))
 

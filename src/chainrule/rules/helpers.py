@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.handlers import create
-from chainrule.sizes import is_size
+from chainrule.sizes import is_size, leaves_of
 from chainrule.tape import current_tape
 from chainrule.traced import Traced
 
@@ -18,6 +18,7 @@ __all__ = [
     "fixed_length",
     "for_any_size",
     "is_literal",
+    "is_same_in_all_turns",
     "made",
     "mt",
     "normalise_axes",
@@ -68,6 +69,11 @@ def mt(x: Any) -> Any:
 def is_literal(x: Any) -> bool:
     """Whether ``x`` is a plain number that the user wrote, and so no variable operand."""
     return isinstance(x, int | float | complex) and not hasattr(x, "shape")
+
+
+def is_same_in_all_turns(x: Any) -> bool:
+    """Whether a plain number is not computed from the counter of a loop, so that a rule may go by what it is."""
+    return not any(head in ("turn", "value") for head, *_ in leaves_of(x))
 
 
 def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import scipy.special as sc
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import Rule, composite, elementwise, structural
-from chainrule.rules.helpers import is_literal
+from chainrule.rules.helpers import is_literal, is_same_in_all_turns
 
 __all__ = ["combined", "in_last", "unknown"]
 
@@ -162,6 +162,8 @@ elementwise(sc.expi, lambda out, x: np.exp(x) / x, domain=_POSITIVE)
 
 def _expn(out: Any, n: Any, x: Any) -> Any:
     # The recurrence below 1 has terms of one sign; above, the difference of neighbours would cancel.
+    if not is_same_in_all_turns(n):
+        n = np.zeros_like(x) + n
     if is_literal(n):
         return -sc.expn(n - 1, x) if n > 0 else ((n - 1) * out - np.exp(-x)) / x
     return np.where(n > 0, -sc.expn(np.maximum(n - 1, 0), x), ((n - 1) * out - np.exp(-x)) / x)
@@ -181,6 +183,8 @@ structural(
 
 def _lower(function: np.ufunc, n: Any, *arguments: Any) -> Any:
     """The polynomial of degree n - 1; 0 for the derivative of a constant."""
+    if not is_same_in_all_turns(n):
+        n = np.zeros_like(arguments[-1]) + n
     if is_literal(n):
         return function(n - 1, *arguments) if n != 0 else 0.0
     return np.where(n != 0, function(np.where(n != 0, n - 1, 0), *arguments), 0)
