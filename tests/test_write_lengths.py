@@ -344,3 +344,16 @@ def test_float32_stays_so_in_loops() -> None:
     written = cr.write(shifted, x, Ws).function
     gradients = written(x.astype(np.float32), [W.astype(np.float32) for W in Ws])[1]
     assert gradients["x"].dtype == np.float32
+
+
+def test_a_function_without_source_is_written_for_its_lengths_alone():
+    names = {"np": np}
+    exec(
+        "def f(x):\n    total = 0.0\n    if isinstance(x, float):\n        return x\n"
+        "    for i in range(len(x)):\n        total = total + x[i] ** 2 * (i + 1)\n    return total",
+        names,
+    )
+    written = chainrule.write(names["f"], np.ones(3)).function
+    np.testing.assert_allclose(written(np.ones(3))[1]["x"], [2, 4, 6])
+    with pytest.raises(ValueError, match=r"written for len\(x\) == 3"):
+        written(np.ones(4))

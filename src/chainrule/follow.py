@@ -50,6 +50,9 @@ def followed(function: Any) -> Any:
             return function
         routed = rewritten(function)
         if routed is None:
+            tape = current_tape()
+            if tape is not None:
+                tape.unsure = True  # how it counts cannot be seen
             return without_source(function, call)
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         closure = tuple([_HOOK_CELLS.get(name) or cells[name] for name in routed.co_freevars])

@@ -58,17 +58,35 @@ def _is_scipy(function: Any) -> bool:
 class _Globals(dict[str, Any]):
     """The globals of a function without source: those of the moment, each as :func:`_seen` shows it."""
 
-    def __init__(self, real: dict[str, Any], call: Call) -> None:
+    def __init__(self, real: dict[str, Any], call: Call, called: frozenset[str]) -> None:
         super().__init__(real)
         self.real = real
         self.call = call
+        self.called = called
 
     def __getitem__(self, name: str) -> Any:
         if name in self.real:
             return _seen(self.real[name], self.call)
-        if name == "float" or name == "len":
-            return functools.partial(self.call, float if name == "float" else len)
+        if name in _ROUTED and name in self.called:
+            return functools.partial(self.call, _ROUTED[name])
         raise KeyError(name)
+
+
+_ROUTED: dict[str, Any] = {"float": float, "len": len}
+
+
+@functools.lru_cache(maxsize=1024)
+def _called(code: CodeType) -> frozenset[str]:
+    """The builtins that are called wherever the code mentions them: not ``isinstance(x, float)``, ``dtype=float``."""
+    found: dict[str, bool] = {}
+    pending = [code]
+    while pending:
+        own = pending.pop()
+        pending += [x for x in own.co_consts if isinstance(x, CodeType)]
+        for instruction in dis.get_instructions(own):
+            if instruction.argval in _ROUTED and instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                found[instruction.argval] = found.get(instruction.argval, True) and "NULL" in instruction.argrepr
+    return frozenset(name for name, alone in found.items() if alone)
 
 
 def without_source(function: FunctionType, call: Call) -> Any:
@@ -90,7 +108,7 @@ def without_source(function: FunctionType, call: Call) -> Any:
         if seen is not content:
             substituted.append((cell, content))
     globals_ = function.__globals__
-    namespace = globals_ if type(globals_) is _Globals else _Globals(globals_, call)
+    namespace = globals_ if type(globals_) is _Globals else _Globals(globals_, call, _called(code))
     result = FunctionType(code, namespace, function.__name__, function.__defaults__, tuple(cells))
     result.__kwdefaults__ = function.__kwdefaults__
     if not substituted:
