@@ -13,13 +13,14 @@ from chainrule.differentiate import full, is_differentiable
 from chainrule.dispatch import known
 from chainrule.errors import NotDifferentiableError, TreeError
 from chainrule.follow import call, followed
+from chainrule.members import lists_in
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
 from chainrule.protocol import apply
 from chainrule.sizes import is_size
 from chainrule.tape import Tape, record, sync
 from chainrule.traced import Traced, primitive
-from chainrule.trees import LEAF, Structure, flatten, lists_in, paths, unflatten
+from chainrule.trees import LEAF, Structure, flatten, paths, unflatten
 
 __all__ = ["TracedCall", "argument_names", "detached", "identity", "normalise_argnums"]
 

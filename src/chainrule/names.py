@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 __all__ = ["Namespace", "plural", "singular"]
 
-_RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"np", "numpy", "scipy"}
+# Builtins that written code never calls, and that people call their arguments.
+_FREE = frozenset("input filter id hash iter next format bin dir vars help object license credits copyright".split())
+_RESERVED = frozenset(keyword.kwlist) | (frozenset(dir(builtins)) - _FREE) | {"np", "numpy", "scipy"}
 
 
 class Namespace:

@@ -20,6 +20,7 @@ from chainrule.errors import ChainruleError
 from chainrule.ir import Program
 from chainrule.lengths import Symbols, whole_symbols
 from chainrule.loops import loop_in
+from chainrule.members import Members
 from chainrule.trees import flatten, unflatten
 
 __all__ = ["agrees", "unsettled"]
@@ -184,8 +185,17 @@ def agrees(
 ) -> bool | None:
     """Whether the written function is right for these arguments; ``None`` where the user's own does not run."""
     with np.errstate(all="ignore"):
+        owner = positional[0] if positional and type(positional[0]) is Members else None
+        held, structure_held = flatten(owner)
         try:
-            output, pullback = vjp(lambda *xs: material.function(*xs, **named), *positional)
+            if owner is None:
+                output, pullback = vjp(lambda *xs: material.function(*xs, **named), *positional)
+            else:
+                output, pullback = vjp(
+                    lambda own, *xs: material.function(unflatten(structure_held, own), *xs, **named),
+                    held,
+                    *positional[1:],
+                )
         except Exception:
             return None  # the user's own function takes no such arrays
         leaves, structure = flatten(output)
@@ -199,6 +209,8 @@ def agrees(
             return False
         scale = given[0] if scalar else 1.0
         whole = dict(zip(material.parameters, exact, strict=False))
+        if owner is not None:
+            whole.update(zip((leaf.name for leaf in material.leaves if leaf.argument == 0), exact[0], strict=False))
         return all(_equal(gradients[name], g, scale) for name, g in whole.items() if name in gradients)
 
 

@@ -20,13 +20,14 @@ from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
 from chainrule.emit.text import formatted_path
 from chainrule.ir import Const, Program, Var
 from chainrule.loops import loop_in
+from chainrule.members import lists_in
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.scalars import Lengths
 from chainrule.sizes import is_size, leaves_of, named_number, plain_number
 from chainrule.statics import canonical
 from chainrule.tape import Tape
 from chainrule.trace import program_of
-from chainrule.trees import flatten, lists_in, unflatten
+from chainrule.trees import flatten, unflatten
 from chainrule.turns import count_of
 
 __all__ = ["fixed_lengths"]

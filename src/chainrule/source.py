@@ -27,6 +27,8 @@ from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
+from chainrule.members import Members
+from chainrule.methods import as_function
 from chainrule.one_row import agrees, unsettled
 from chainrule.other_lengths import fixed_lengths
 from chainrule.reroll import rolled
@@ -100,7 +102,8 @@ def write(
     """The backward pass of ``f`` as NumPy source.
 
     Args:
-        f: a function of arrays, numbers and trees of them.
+        f: a function of arrays, numbers and trees of them; for a method of an object of yours, the arrays that it reads
+            from the object's attributes are arguments too.
         args: its arguments, with concrete values; what is written runs for other sizes, of the same ranks, and for
             other whole numbers where they are lengths, counts or steps; it raises ``ValueError`` for most of what it
             does not hold for, and what it holds for is said above it.
@@ -159,6 +162,7 @@ class Draft:
         defaults: bool = False,
     ) -> None:
         self.what = what
+        f, args = as_function(f, args, kwargs)
         args, kwargs = _by_position(f, args, kwargs)
         listed = as_arrays(f, {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs})
         self.listed = tuple(listed)
@@ -177,6 +181,8 @@ class Draft:
             lost = self._lost(args, kwargs, named)
             if not lost:
                 break
+            if args and type(args[0]) is Members:
+                args = (args[0].without_names(lost), *args[1:])
             named = {name: value for name, value in named.items() if name not in lost}
 
     def _draw_up(
@@ -230,13 +236,20 @@ class Draft:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""
         lost: set[str] = set()
         floats = {name: value for name, value in named.items() if type(value) is float}
-        if not floats or self.what != "backward":
+        owner = args[0] if args and type(args[0]) is Members else None
+        attributes = {} if owner is None else {name: getattr(owner.owner, name) for name in owner.numbers}
+        if not (floats or attributes) or self.what != "backward":
             return lost
         written = self.source().function
-        for name, value in floats.items():
+        for name, value in (*floats.items(), *attributes.items()):
             for other in (1.25 * value + 0.125, -value, 0.0):
-                plain = {n: other if n == name else v for n, v in named.items()}
-                if agrees(self.material, written, args, {**kwargs, **plain}) is False:
+                given, plain = args, dict(named)
+                if name in floats:
+                    plain[name] = other
+                else:
+                    assert owner is not None
+                    given = (owner.with_number(name, other), *args[1:])
+                if agrees(self.material, written, given, {**kwargs, **plain}) is False:
                     lost.add(name)
                     break
         return lost

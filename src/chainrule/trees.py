@@ -13,14 +13,14 @@ import optree
 from chainrule.errors import TreeError
 from chainrule.traced import Traced
 
-__all__ = ["LEAF", "Structure", "flatten", "is_number", "lists_in", "paths", "same_structure", "unflatten"]
+__all__ = ["LEAF", "NAMESPACE", "Structure", "flatten", "is_number", "paths", "same_structure", "unflatten"]
 
-_NAMESPACE = "chainrule"
+NAMESPACE = "chainrule"
 _registered: set[type] = set()
 _lock = threading.Lock()
 
 Structure = optree.PyTreeSpec
-LEAF: Structure = optree.treespec_leaf(namespace=_NAMESPACE)
+LEAF: Structure = optree.treespec_leaf(namespace=NAMESPACE)
 
 
 def _register(cls: type) -> None:
@@ -40,14 +40,14 @@ def _register(cls: type) -> None:
                 object.__setattr__(instance, name, child)
             return instance
 
-        optree.register_pytree_node(cls, take_apart, put_together, namespace=_NAMESPACE)
+        optree.register_pytree_node(cls, take_apart, put_together, namespace=NAMESPACE)
         _registered.add(cls)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of a tree, in order, and its structure.  ``None`` is an empty tree, as in JAX."""
     while True:
-        leaves, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
+        leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
         kinds = {type(x) for x in leaves}
         unknown = [cls for cls in kinds if dataclasses.is_dataclass(cls)]
         if not unknown:
@@ -64,26 +64,8 @@ def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
 def paths(tree: Any) -> list[str]:
     """How each leaf is reached from the tree: ``[0]['W1'].bias``."""
     flatten(tree)
-    accessors = optree.tree_accessors(tree, namespace=_NAMESPACE)
+    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
     return [str(a.codify("")) for a in accessors]
-
-
-def lists_in(names: Sequence[str], trees: Sequence[Any]) -> list[tuple[int, str, Any]]:
-    """The lists and tuples in arguments: a negative number for the length of each, how it is reached, and itself."""
-    found: list[tuple[int, str, Any]] = []
-
-    def walk(x: Any, path: str) -> None:
-        if isinstance(x, list | tuple):
-            found.append((-2 - len(found), path, x))
-            for k, inner in enumerate(x):
-                walk(inner, f"{path}[{k}]")
-        elif isinstance(x, dict):
-            for key in sorted(x, key=repr):
-                walk(x[key], f"{path}[{key!r}]")
-
-    for name, tree in zip(names, trees, strict=True):
-        walk(tree, name)
-    return found
 
 
 def same_structure(tree: Any, structure: Structure, what: str, like: str) -> list[Any]:
@@ -103,7 +85,7 @@ def same_structure(tree: Any, structure: Structure, what: str, like: str) -> lis
 
 def _show(structure: Structure) -> str:
     text = str(structure)
-    return text.removeprefix("PyTreeSpec(").removesuffix(")").replace(f", namespace='{_NAMESPACE}'", "")
+    return text.removeprefix("PyTreeSpec(").removesuffix(")").replace(f", namespace='{NAMESPACE}'", "")
 
 
 def is_number(x: Any) -> bool:

@@ -28,7 +28,9 @@ def gathered(writing: Writing, pairs: Pairs, written: Sequence[str]) -> list[tup
             continue
         text = _list_text(suffixes, [[texts[source] for source in own] for own in sources])
         if text:
-            name = re.sub(r"\W+", "_", path).strip("_")
+            material = writing.material
+            called = path.removeprefix(f"{material.parameters[0]}.") if material.owner else path
+            name = re.sub(r"\W+", "_", called).strip("_")
             whole.update((source, (name, text)) for own in sources for source in own)
     found: dict[str, str] = {}
     for leaf, _ in pairs:

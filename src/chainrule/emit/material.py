@@ -18,10 +18,11 @@ from chainrule.emit.text import formatted_path
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
+from chainrule.members import Members, lists_in, plain_names, settings_read
 from chainrule.names import Namespace
 from chainrule.positions import Position
 from chainrule.sizes import is_size
-from chainrule.trees import flatten, lists_in, paths, unflatten
+from chainrule.trees import flatten, paths, unflatten
 from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of, loop_of, node_of
 
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
@@ -101,6 +102,7 @@ class Material:
         fixed: the lengths that it holds for alone.
         optional: the parameters that the call left out.
         whole: whole numbers among the arguments for all values of which the code holds, by name.
+        owner: the class of the object whose method it is, if the arrays are its attributes.
         listed: the parameters that are arrays here and lists of whole numbers in the call.
     """
 
@@ -118,6 +120,7 @@ class Material:
     fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
     optional: frozenset[str] = field(default=frozenset(), kw_only=True)
     whole: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    owner: str = field(default="", kw_only=True)
     listed: tuple[str, ...] = field(default=(), kw_only=True)
 
     def head(self, *extra: str) -> str:
@@ -246,7 +249,11 @@ def material_of(
         if type(argument) is list and argument and all(isinstance(x, int | np.integer) for x in argument):
             settings[name] = [int(x) for x in argument]  # said and checked as one
             continue
-        for leaf, path in zip(flatten(argument)[0], paths(argument), strict=True):
+        if type(argument) is Members:
+            settings.update(settings_read(argument, function, name))
+        reached = paths(argument)
+        words = [name + path for path in reached] if type(argument) is not Members else plain_names(reached)
+        for leaf, path, word in zip(flatten(argument)[0], reached, words, strict=True):
             array = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub"
             if is_size(leaf):
                 whole[name + path] = leaf  # what is written is for all values of it
@@ -255,7 +262,8 @@ def material_of(
                 settings[formatted_path(name + path)] = leaf
                 continue
             variable = next(inputs)
-            own = name if not path else space.claim(variable.name or name + path)
+            observed = variable.name if type(argument) is not Members or str(variable.name).isidentifier() else None
+            own = name if not path else space.claim(observed or word)
             leaves.append(Leaf(variable, own, name + formatted_path(path), position, leaf))
     keywords = tuple(parameters[len(args) :])
     defaults = _defaults(function, parameters)
@@ -279,6 +287,7 @@ def material_of(
             if is_size(x) and name in left_out and name in defaults
         ),
         whole=whole,
+        owner=type(args[0].owner).__name__ if args and type(args[0]) is Members else "",
     )
 
 

@@ -204,12 +204,15 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
     kept = [w for w in words_of([*lines, *end]) if w in known]
     output = material.result_text([writing.operand(x) for x in outputs])
-    saving = [f"self.{w} = {w}" for w in kept]
+    # What the user's object holds already is read from there.
+    own = {leaf.name for leaf in material.leaves if material.owner and leaf.source == f"self.{leaf.name}"}
+    head = material.head().removeprefix("self").removeprefix(", ") if material.owner else material.head()
+    saving = [f"self.{w} = {w}" for w in kept if w not in own and not (material.owner and w == "self")]
     loading = [f"{w} = self.{w}" for w in kept]
     opening = [*writing.checks(), *writing.unpacking([*forward, output], kept)]
     first = writing.finished(
         [*opening, *forward, *saving, f"return {output}"],
-        f"forward({', '.join(['self', *([material.head()] if material.parameters else [])])})",
+        f"forward({', '.join(['self', *([head] if head else [])])})",
         f"The output of {material.name}.",
         INDENT,
     )
@@ -218,8 +221,11 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     last = writing.finished(
         [*loading, *lines, *end], f"backward({', '.join(parameters)})", "The gradients by name.", INDENT
     )
-    name = "".join(part[:1].upper() + part[1:] for part in material.name.split("_")) or "Layer"
-    doc = f'{INDENT}"""{material.name} with its backward pass."""'
+    name = material.owner or "".join(part[:1].upper() + part[1:] for part in material.name.split("_")) or "Layer"
+    said = f"{material.name} with its backward pass" + "; the arrays are those of your own object" * bool(
+        material.owner
+    )
+    doc = f'{INDENT}"""{said}."""'
     return page(writing, [f"class {name}:", doc, "", *first, "", *last]), name
 
 
