@@ -353,7 +353,7 @@ def test_a_function_without_source_is_written_for_its_lengths_alone():
         "    for i in range(len(x)):\n        total = total + x[i] ** 2 * (i + 1)\n    return total",
         names,
     )
-    written = chainrule.write(names["f"], np.ones(3)).function
+    written = cr.write(names["f"], np.ones(3)).function
     np.testing.assert_allclose(written(np.ones(3))[1]["x"], [2, 4, 6])
     with pytest.raises(ValueError, match=r"written for len\(x\) == 3"):
         written(np.ones(4))
