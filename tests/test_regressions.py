@@ -244,3 +244,45 @@ def test_rules_are_loaded_by_one_thread_while_others_wait():
         """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# ---- functions that call themselves, and methods that name their class
+EYE = np.eye(4)
+
+
+class _Solver:
+    def __init__(self, rate):
+        super(_Solver, self).__init__()  # noqa: UP008
+        self.rate = rate
+
+    @staticmethod
+    def slope(y, rate):
+        return np.array([EYE.dot(y)[1], *(-rate * y[:-1])])
+
+    def run(self, y):
+        for _ in range(3):
+            y = y + 0.1 * _Solver.slope(y, self.rate)
+        return (y**2).sum()
+
+
+def _folded(x, n):
+    return x.sum() if n == 0 else float(EYE.dot(x)[0]) * _folded(np.sin(x), n - 1)
+
+
+@pytest.mark.parametrize("f", [lambda x: _Solver(1.3).run(x), lambda x: _folded(x, 3)], ids=["method", "recursion"])
+def test_what_a_function_calls_by_a_name_of_its_own_is_followed(f):
+    steps = 1e-6 * np.eye(4)
+    differences = [(f(X + h) - f(X - h)) / 2e-6 for h in steps]
+    np.testing.assert_allclose(cr.grad(f)(X), differences, rtol=1e-6, atol=1e-8)
+
+
+def _chain(A, y):
+    if y is None:
+        return _chain(A, A[0])
+    for _ in range(4):
+        y = np.tanh(A @ y)
+    return y.sum()
+
+
+def test_a_loop_in_a_function_that_calls_itself_stays_a_loop():
+    assert "for _ in range(4)" in str(cr.write(_chain, np.eye(3), np.ones(3)))

@@ -184,6 +184,54 @@ def test_what_a_length_decided_is_said(f):
     assert remark in str(cr.write(f, normal(length), normal(length)))
 
 
+def each_compared(x):
+    return sum(v for v in x if v > 0)
+
+
+def largest_element(x):
+    return max(x) ** 2
+
+
+def element_by_element(x):
+    return np.vectorize(lambda v: v**2 if v > 0 else np.exp(v))(x).prod()
+
+
+def first_half(x):
+    return np.array_split(x, 2)[0].prod()
+
+
+def low_quantile(x):
+    return np.percentile(x, 30) ** 2
+
+
+def middle(x):
+    return np.median(x) ** 2
+
+
+def coefficients(x):
+    return np.polyval(x, 1.5) ** 2
+
+
+@pytest.mark.parametrize(
+    "f", [each_compared, largest_element, element_by_element, first_half, low_quantile, middle, coefficients]
+)
+def test_what_a_length_decided_is_right_or_refused_for_others(f):
+    x = np.array([3.0, 2.0, 1.0, 0.5])
+    function = cr.write(f, x).function
+    for other in (x, np.append(x, [9.0, 4.5]), np.append(x, 0.3), np.append(x, [0.3, -7.0, 0.2])):
+        try:
+            value, gradients = function(other)
+        except ValueError as error:
+            refused = str(error)
+        else:
+            refused = ""
+        if other is x or not refused:
+            assert np.isclose(value, f(other))
+            np.testing.assert_allclose(gradients["x"], cr.grad(f)(other))
+        else:
+            assert "written for" in refused
+
+
 def first_turn_apart(X, w):
     h, loss = w, 0
     for t in range(len(X)):

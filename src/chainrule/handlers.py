@@ -226,6 +226,8 @@ def _vectorize(vectorized: np.vectorize, *args: Any, **kwargs: Any) -> Any:
         )
     arrays: list[Any] = list(np.broadcast_arrays(*[as_array(a) for a in args]))
     shape = np.shape(arrays[0])
+    for tape in {id(a.tape): a.tape for a in arrays if type(a) is Traced}.values():
+        tape.unsure = True  # the length decides how many steps are written down
     flat = [call(np.ravel, (a,), {}) if type(a) is Traced else np.ravel(a) for a in arrays]
     results = [vectorized.pyfunc(*(a[k] for a in flat)) for k in range(math.prod(shape))]
     return call(np.reshape, (as_array(results), tuple(map(int, shape))), {}) if results else arrays[0]

@@ -19,8 +19,10 @@ from chainrule.calls import TracedCall
 from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
 from chainrule.emit.text import formatted_path
 from chainrule.ir import Const, Program, Var
+from chainrule.lengths import whole_symbols
 from chainrule.loops import loop_in
 from chainrule.members import lists_in
+from chainrule.rules.helpers import FixedLength
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.scalars import Lengths
 from chainrule.sizes import is_size, leaves_of, named_number, plain_number
@@ -78,11 +80,18 @@ class _Trial:
             return
         self.own = program
         self.outline = _outline(program)
+        written, alone = self.material.program, set()
+        symbols = whole_symbols(written).of
+        for guard in written.guards:
+            if isinstance(guard.value, FixedLength):
+                alone.add(symbols[guard.variable.number][guard.value.axis])
         told: set[tuple[int, int]] = set()  # axes of which it is said already
         for axes in self._classes(program):
             leaf, k = axes[0]
             count = leaf.variable.shape[k]
             found = self._said(length_text(leaf, k), count, partial(self._resized, axes, told))
+            if not found and any(("length", x.variable.number, a) in alone for x, a in axes):
+                found = [Fixed(length_text(leaf, k), "==", repr(count))]
             if found is None:
                 counting = any(self._counts(x, a) for x, a in axes)
                 found = [Fixed(length_text(leaf, k), "==", repr(count))] if counting else []
@@ -110,6 +119,8 @@ class _Trial:
                     continue
                 other = _outline(program)
                 tried |= other[0] == self.outline[0]
+                if _decides_further(self.outline[0], other[0]):
+                    return [Fixed(text, "==", repr(count))]
                 if other[0] == self.outline[0] and other != self.outline:
                     conditions = self._conditions(program)
                     if conditions is None:
@@ -251,6 +262,22 @@ def _outline(program: Program) -> tuple[Any, Any]:
     """What values decided; and the steps that the outputs depend on, as something that can be compared."""
     decided = [(str(g.position), g.value) for g in program.guards if g.position is not None and not g.lengths]
     return decided, _steps(program, list(program.outputs))
+
+
+def _decides_further(own: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether a trace decides all that another one does alike, and more or less of it."""
+    before, after = _by_position(own), _by_position(other)
+    if before == after or before.keys() != after.keys():
+        return False
+    return all(a == b for own_, other_ in zip(before.values(), (after[p] for p in before), strict=True)
+               for a, b in zip(own_, other_, strict=False))  # fmt: skip
+
+
+def _by_position(decided: Sequence[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for position, value in decided:
+        found.setdefault(position, []).append(value)
+    return found
 
 
 def _steps(program: Program, outputs: Sequence[Var | Const]) -> Any:

@@ -329,6 +329,10 @@ def _rewrite(function: FunctionType) -> CodeType | None:
     if owner is not None:
         body = [ast.copy_location(ast.ClassDef(owner, [], [], body, [], **_no_type_parameters()), node)]
     free = [name for name in code.co_freevars if name != "__class__"]
+    # A function that calls itself, and a method that names its class, mean those among the globals.
+    own = {name for name in (owner, getattr(node, "name", None)) if name is not None and name not in free}
+    if own:
+        body.insert(0, ast.copy_location(ast.Global(sorted(own)), node))
     arguments = ast.arguments([], [ast.arg(name) for name in (*_HOOKS, *free)], None, [], [], None, [])
     outer = ast.FunctionDef("__chainrule_outer__", arguments, body, [], None, None, **_no_type_parameters())
     tree = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,12 @@ def input_names(call: TracedCall | Recorded) -> list[str]:
     return names
 
 
+def _decides_again(guards: Sequence[Guard]) -> bool:
+    """Whether values are compared at one place several times, as for each element of an array."""
+    places = [str(g.position) for g in guards if g.position is not None and not g.lengths]
+    return len(set(places)) < len(places)
+
+
 def program_of(
     call: TracedCall | Recorded, forward_steps: int | None = None, links: Mapping[int, Any] | None = None
 ) -> Program:
@@ -151,7 +157,7 @@ def program_of(
         results,
         tuple(constants),
         guards,
-        bool(tape.measured) or tape.unsure,
+        bool(tape.measured) or tape.unsure or _decides_again(guards),
         tuple(tape.counts),
     )
 

@@ -12,6 +12,7 @@ from chainrule.tape import current_tape
 from chainrule.traced import Traced
 
 __all__ = [
+    "FixedLength",
     "along_axis",
     "as_operand",
     "at_axis",
@@ -23,6 +24,7 @@ __all__ = [
     "mt",
     "normalise_axes",
     "restore",
+    "writes_out",
 ]
 
 
@@ -32,17 +34,32 @@ def for_any_size() -> bool:
     return tape is not None and tape.names is not None
 
 
-def fixed_length(x: Any) -> int:
+def fixed_length(x: Any, axis: int = 0) -> int:
     """The length of ``x``, which decides how many steps are written down: a record says that it holds for it alone."""
-    length = int(np.shape(x)[0])
+    length = int(np.shape(x)[axis])
     tape = current_tape()
     if tape is not None and tape.names is not None and type(x) is Traced:
-        tape.guard(x, _Length(length))
+        tape.unsure = True
+        tape.guard(x, FixedLength(length, axis % np.ndim(x)))
     return length
 
 
-class _Length(int):
-    """A length, as a remark says it."""
+def writes_out(x: Any) -> None:
+    """Note that lengths of ``x`` decide how many steps are written down: what is written is tried with others."""
+    if type(x) is Traced:
+        x.tape.unsure = True
+
+
+class FixedLength(int):
+    """The length of an array along an axis that what is recorded holds for alone, as a remark says it."""
+
+    axis: int
+
+    def __new__(cls, length: int, axis: int) -> FixedLength:
+        """The length ``length`` along ``axis``."""
+        made = super().__new__(cls, length)
+        made.axis = axis
+        return made
 
     def __repr__(self) -> str:
         return f"for length {int(self)}"

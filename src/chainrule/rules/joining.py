@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import composite, structural, variadic
-from chainrule.rules.helpers import as_operand, at_axis, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, normalise_axes, writes_out
 
 __all__: list[str] = []
 
@@ -161,6 +161,7 @@ def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]
         raise ValueError("number sections must be larger than 0.")
     length = np.shape(ary)[axis]
     each, extra = length // sections, length % sections
+    writes_out(ary)  # another length may leave another rest
     if not extra:
         return _pieces(ary, [k * each for k in range(1, sections)], axis)
     return _pieces(ary, [k * each + min(k, extra) for k in range(1, sections)], axis)

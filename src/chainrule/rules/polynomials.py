@@ -8,7 +8,9 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import as_operand, fixed_length
+from chainrule.protocol import apply
+from chainrule.rules.helpers import as_operand, fixed_length, for_any_size
+from chainrule.sizes import is_size
 
 __all__: list[str] = []
 
@@ -21,7 +23,12 @@ def _polyval_p(g: Any, out: Any, p: Any, x: Any) -> Any:
         raise NotDifferentiableError(
             "np.polyval with coefficients of more than one axis has no rule; call it once per polynomial."
         )
-    return np.ravel(g) @ np.vander(np.ravel(x), np.shape(p)[0])
+    return np.ravel(g) @ _powers(np.ravel(x), np.shape(p)[0])
+
+
+def _powers(x: Any, count: Any) -> Any:
+    """``np.vander``, whose number of columns stays a length where ``x`` is plain, too."""
+    return apply(np.vander, as_operand(x), count) if is_size(count) and for_any_size() else np.vander(x, count)
 
 
 structural(np.polyval, p=_polyval_p, x=lambda g, out, p, x: g * np.polyval(np.polyder(p), x))

@@ -12,7 +12,8 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import composite, structural
-from chainrule.rules.helpers import along_axis, as_operand, is_literal, normalise_axes
+from chainrule.rules.helpers import along_axis, as_operand, fixed_length, is_literal, normalise_axes
+from chainrule.sizes import is_size
 
 __all__: list[str] = []
 
@@ -57,7 +58,7 @@ def _median(g: Any, out: Any, a: Any, axis: Any = None, keepdims: Any = False) -
     middle = order[halves] if np.ndim(order) == 1 else order[..., halves]
     share = np.reshape(g, (*np.shape(lines)[:-1], 1))
     z = np.zeros_like(lines)
-    z[along_axis(middle, np.shape(lines), -1)] = share if n % 2 else share / 2
+    z[along_axis(middle, np.shape(lines), -1)] = share / (2 - n % 2) if is_size(n) else share if n % 2 else share / 2
     return _unlined(z, a, axis)
 
 
@@ -107,7 +108,7 @@ class _Quantile:
         self.outer = tuple(np.shape(self.lines)[:-1])
         self.q_shape = tuple(np.shape(q))
         fraction = np.reshape(_fraction(q, a, scale), self.q_shape + (1,) * len(self.outer))
-        n: Any = int(np.shape(self.lines)[-1])
+        n: Any = fixed_length(self.lines, -1)
         if ignore_nan:
             n = np.sum(np.logical_not(np.isnan(self.lines)), axis=-1).astype(fraction.dtype)
         below, above, self.weight = _positions(n, fraction, method)

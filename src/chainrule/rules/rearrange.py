@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.language import message
 from chainrule.ops import composite, constant, structural
-from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes
+from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes, writes_out
 from chainrule.rules.matrices import identity
 from chainrule.traced import primitive
 
@@ -238,7 +238,7 @@ def _vander(g: Any, out: Any, x: Any, N: int | None = None, increasing: bool = F
     columns = np.shape(out)[1]
     if columns < 2:
         return np.zeros_like(x)
-    powers = np.arange(1, columns).astype(g.dtype)
+    powers = made(np.arange, 1, columns, dtype=g.dtype)
     if increasing:
         return np.sum(g[:, 1:] * powers * out[:, :-1], axis=1)
     return np.sum(g[:, :-1] * powers[::-1] * out[:, 1:], axis=1)
@@ -304,6 +304,7 @@ def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: An
     (place,) = normalise_axes(axis, np.ndim(arr))
     lines = np.moveaxis(arr, place, -1)
     outer = tuple(np.shape(lines)[:-1])
+    writes_out(lines)
     positions = list(np.ndindex(outer))
     if not positions:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
