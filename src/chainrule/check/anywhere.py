@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.check.adapters.naming import gradient_words, short_name
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, Scene
+from chainrule.check.changing import Change, Scene, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
 from chainrule.check.judging import Trial, compare_all, gradients_in
@@ -112,7 +113,7 @@ def _fix(
     for tried in itertools.islice(_in_order(witness, kinds, candidate.style == "script"), _MOST):
         if time.process_time() > end or time.monotonic() > waited:
             break
-        text = ast.unparse(ast.fix_missing_locations(tried.change.node))
+        text = text_of(tried.change.node)
         line, last = tried.statement.lineno, tried.statement.end_lineno or tried.statement.lineno
         if (line, text) in texts:
             continue
@@ -147,6 +148,8 @@ def _in_order(witness: Witness, kinds: Collection[str], script: bool) -> Iterato
     for distance, (entry, statement) in enumerate(reversed(places)):
         changes = changes_of_statement(statement, scene_of(witness, entry, script))
         for change in itertools.islice(changes, _OF_A_LINE):
+            if isinstance(entry.values[0], int) and change.word != "wrong_count":
+                continue
             cost = change.cost + _FURTHER * distance + (change.word not in kinds)
             found.append(_Tried(entry, statement, change, cost))
     return iter(sorted(found, key=lambda t: t.cost))
@@ -163,8 +166,9 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         if isinstance(statement, ast.For | ast.While | ast.If | ast.With):
             continue
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Name):
-            continue  # what it hands on can be changed where it is computed
-        if e.match is not None and e.match.exact and e.match.known.role == "value":
+            if not isinstance(statement.targets[0], ast.Name):
+                continue  # what it hands on can be changed where it is computed
+        elif e.match is not None and e.match.exact and e.match.known.role == "value" and not _may_be_gradient(e):
             continue  # the forward pass
         found[statement] = e
     for statement in {
@@ -178,3 +182,8 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         if isinstance(statement, ast.Return) and statement not in found:
             found[statement] = e
     return sorted(((e, s) for s, e in found.items()), key=lambda pair: pair[0].index)
+
+
+def _may_be_gradient(e: Entry) -> bool:
+    """Whether a copy of a forward value has the name of a gradient, which it is to become."""
+    return gradient_words(e.name) < 2 or short_name(e.name).lower().startswith(("delta", "err"))

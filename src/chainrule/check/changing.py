@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Change", "Scene", "Values", "called", "factors", "is_float", "replaced", "scene_name", "with_all"]
+__all__ = [
+    "Change",
+    "Scene",
+    "Values",
+    "called",
+    "factors",
+    "is_float",
+    "replaced",
+    "scene_name",
+    "text_of",
+    "with_all",
+]
 
 Values = Mapping[str, Any]
 _SAME_LENGTH = 2  # axes of one length that are tried
@@ -103,10 +114,11 @@ def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
         if not is_float(value):
             continue
         one, zero, two = ast.Constant(1), ast.Constant(0), ast.Constant(2)
-        yield ast.Compare(node, [ast.Gt()], [zero]), False, 0.2, "missing_relu_mask"
-        yield ast.BinOp(one, ast.Sub(), ast.BinOp(node, ast.Pow(), two)), False, 0.2, "missing_activation_grad"
+        far = 0.2 + 0.15 * (name in scene.gradients)
+        yield ast.Compare(node, [ast.Gt()], [zero]), False, far, "missing_relu_mask"
+        yield ast.BinOp(one, ast.Sub(), ast.BinOp(node, ast.Pow(), two)), False, far, "missing_activation_grad"
         logistic = ast.BinOp(node, ast.Mult(), ast.BinOp(one, ast.Sub(), node))
-        yield logistic, False, 0.2, "missing_activation_grad"
+        yield logistic, False, far, "missing_activation_grad"
         yield ast.BinOp(one, ast.Sub(), node), False, 0.3, "missing_local_derivative"
         yield called("sign", node), False, 0.4, "missing_local_derivative"
         yield called("cos", node), False, 0.5, "missing_local_derivative"
@@ -117,6 +129,16 @@ def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
             column = ast.Subscript(node, rows, ast.Load())
             yield column, False, 0.4, "missing_weight"
             yield column, True, 0.5, "missing_weight"
+
+
+def text_of(statement: ast.stmt | ast.Module) -> str:
+    """A statement as people write it: without brackets around what it returns or assigns."""
+    text = ast.unparse(ast.fix_missing_locations(statement))
+    value = getattr(statement, "value", None)
+    if isinstance(statement, ast.Return | ast.Assign) and isinstance(value, ast.Tuple) and len(value.elts) > 1:
+        inner = ast.unparse(value)
+        return text.removesuffix(inner) + inner[1:-1] if inner.startswith("(") and text.endswith(inner) else text
+    return text
 
 
 def called(name: str, node: ast.expr) -> ast.expr:

@@ -94,6 +94,8 @@ def judge(
         return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
 
 
+_LONGEST_ERROR = 400  # characters
+
 # Mistakes by which a gradient is not in proportion to the incoming one, and that say more than that.
 _NOT_LINEAR = frozenset(("uses_updated_weights", "low_precision", "int_truncation"))
 
@@ -229,10 +231,10 @@ class _Judge:
                 message(
                     "On arrays of your sizes it raises {error}; the fault was found on arrays whose axes are all of "
                     "one length.",
-                    error=f"{type(answer.error).__name__}: {answer.error}",
+                    error=_said(answer.error),
                 )
             )
-        details = {"error": f"{type(answer.error).__name__}: {answer.error}", "candidate_line": answer.error_line}
+        details = {"error": _said(answer.error), "candidate_line": answer.error_line}
         cost = 1.0 if diagnosis.findings else 0.0
         if diagnosis.findings:
             cost = max(f.rank for f in diagnosis.findings) + 4.0
@@ -269,6 +271,12 @@ class _Judge:
         if not left:
             return None
         return message("No single mistake was found that explains {gradients}.", gradients=listed(left))
+
+
+def _said(error: BaseException | None) -> str:
+    """What an error says, cut where it goes on for long."""
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= _LONGEST_ERROR else text[:_LONGEST_ERROR] + "…"
 
 
 def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any, names: Any) -> Candidate:

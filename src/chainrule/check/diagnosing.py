@@ -168,6 +168,8 @@ def _in_one(findings: Sequence[Finding]) -> list[Finding]:
 
 def _placed(finding: Finding, exact: Exact) -> Finding:
     """A finding about a gradient alone belongs to the statement that reads the array; one about a mean, to the mean."""
+    if finding.kind == "factor_2_missing" and finding.factored and not _squares(exact):
+        finding = replace(finding, kind="extra_factor", details={"factor": "1 / 2"})
     counted = finding.kind in _MEANS and finding.place == Place()
     if finding.kind == "missing_scale" and finding.place != Place():
         return finding
@@ -178,6 +180,28 @@ def _placed(finding: Finding, exact: Exact) -> Finding:
     return replace(finding, place=place_of_use(exact, finding.gradients[0]))
 
 
+def _squares(exact: Exact) -> bool:
+    """Whether the forward pass squares something."""
+    program, first = exact.backward.program, exact.backward.forward_steps
+    for step in program.steps[:first]:
+        numbers = [x.number for x in step.inputs]
+        if step.operation.name in _SQUARES or len(set(numbers)) < len(numbers) or _meets_itself(exact, numbers):
+            return True
+    return False
+
+
+def _meets_itself(exact: Exact, numbers: Sequence[int]) -> bool:
+    """Whether two inputs of a step come from the same array: ``x @ x.T``."""
+    made = {o.number: s for s in exact.backward.program.steps[: exact.backward.forward_steps] for o in s.outputs}
+    roots = []
+    for number in numbers:
+        while number in made and made[number].operation.name in ("transpose", "swapaxes", "reshape", "getitem"):
+            number = made[number].inputs[0].number
+        roots.append(number)
+    return len(set(roots)) < len(roots)
+
+
+_SQUARES = frozenset("power square var std norm linalg.norm float_power".split())
 _INTRODUCED = {
     "sign_flipped": frozenset(("negative", "subtract")),
     "factor_2_missing": frozenset(("power", "square")),

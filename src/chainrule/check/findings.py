@@ -78,8 +78,13 @@ class Finding:
 
 # Words that say less, with those that say more of the same mistake.
 _MORE_SPECIFIC = {
-    "missing_path": ("missing_mean_path", "missing_var_path"),
-    "overwrites_instead_of_accumulates": ("missing_mean_path", "missing_var_path", "duplicate_index_overwrite"),
+    "missing_path": ("missing_mean_path", "missing_var_path", "missing_label_term"),
+    "overwrites_instead_of_accumulates": (
+        "missing_mean_path",
+        "missing_var_path",
+        "missing_label_term",
+        "duplicate_index_overwrite",
+    ),
     "state_leak": ("resampled_mask",),
 }
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from chainrule.backward import Backward, backward_of
 from chainrule.check.anywhere import fixes_anywhere, scene_of, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Scene, replaced
+from chainrule.check.changing import Scene, replaced, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
@@ -121,11 +121,12 @@ class Mender:
             if not remaining:
                 break
         meant = self._kinds_of(wrong)
-        if remaining or any(f.word and f.word not in meant for f in found):
+        faults = {frozenset(self.kinds.get(n, ())) for n in wrong}
+        if remaining or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
             elsewhere = self._anywhere(wrong)
             mended = len({n for f in elsewhere for n in f.mends})
-            said = bool(elsewhere) and all(f.word in meant for f in elsewhere)
-            if mended > len(wrong) - len(remaining) or (mended == len(wrong) and said):
+            better = len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
+            if mended > len(wrong) - len(remaining) or (mended == len(wrong) and better):
                 return elsewhere
         return [
             replace(
@@ -266,7 +267,7 @@ class Mender:
                 continue
             if time.process_time() > end:
                 return
-            text = ast.unparse(ast.fix_missing_locations(change.node))
+            text = text_of(change.node)
             changed = self._replaced(candidate, witness, location, text)
             if changed is not None and self._right_on(changed, self.exacts[0], location.gradients):
                 yield text, change.word
@@ -435,4 +436,4 @@ def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry
     except SyntaxError:
         return None
     changed = replaced(statement, entry.expression, wanted)
-    return "\n".join([*before, ast.unparse(ast.fix_missing_locations(changed))])
+    return "\n".join([*before, text_of(changed)])

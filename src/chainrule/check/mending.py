@@ -80,7 +80,14 @@ def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> 
     if f is None or s.fix is not None:
         return s, None
     explained = set(s.gradients) or set(f.location.gradients)
-    return replace(s, fix=f.text, fix_holds=explained <= set(f.mends) if f.tried else None), f
+    return replace(
+        s, fix=_quoted_alike(f.text, f.location.text), fix_holds=explained <= set(f.mends) if f.tried else None
+    ), f
+
+
+def _quoted_alike(text: str, own: str) -> str:
+    """A line with the quotes that the candidate's own line has."""
+    return text.replace("'", '"') if '"' in own and "'" not in own and '"' not in text else text
 
 
 def with_written(

@@ -77,9 +77,13 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     lacking = list(factors(scene))
     places = [whole, *(n for n in nodes if n is not whole and isinstance(n, ast.BinOp | ast.Call | ast.Subscript))]
     names = [n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and path_of(n) in scene.names]
+    shapes = [_shape(factor, scene) for factor, *_ in lacking]
     for node in [*places, *names]:
         inner = 0.0 if node is whole else 0.1
-        for factor, below, cost, word in lacking:
+        own_shape = _shape(node, scene)
+        for (factor, below, cost, word), shape in zip(lacking, shapes, strict=True):
+            if own_shape is not None and shape and not _goes_into(shape, own_shape):
+                continue
             operator = ast.Div() if below else ast.Mult()
             new = _with_factor(node, operator, factor)
             yield Change(partial(replaced, whole, node, new), word, cost + inner)
@@ -128,6 +132,22 @@ def _with_factor(node: ast.expr, operator: ast.operator, factor: ast.expr) -> as
             return ast.BinOp(_with_factor(node.left, operator, factor), ast.Mult(), node.right)
         return ast.BinOp(factor, operator, node)
     return ast.BinOp(node, operator, factor)
+
+
+def _shape(node: ast.expr, scene: Scene) -> tuple[int, ...] | None:
+    """The shape of what an expression gives; ``None`` where that is not known."""
+    try:
+        return tuple(np.shape(evaluated(node, scene.values[0])))
+    except NoValueError:
+        return None
+
+
+def _goes_into(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether an array can be a factor of another one, whose shape stays."""
+    try:
+        return np.broadcast_shapes(tuple(shape), tuple(other)) == tuple(other)
+    except ValueError:
+        return False
 
 
 def _can_stretch(shape: Sequence[int], other: Sequence[int]) -> bool:

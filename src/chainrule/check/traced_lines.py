@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.check.adapters.naming import gradient_target
 from chainrule.check.candidate import Answer, Candidate, Seen
+from chainrule.check.changing import text_of
 from chainrule.check.evaluating import path_of, reads_of
 from chainrule.check.matching import Known, Match, References
 
@@ -94,11 +95,11 @@ class Lines:
         return name if root in own else f"self.{name}"
 
     def returned(self) -> list[Entry]:
-        """What the functions return that compute it in the same statement, each as it is after its last call."""
+        """What the functions return in one piece, each as it is after its last call."""
         found: dict[int, Entry] = {}
         for e in self.entries:
             for statement in self._returns(e.line):
-                text = ast.unparse(statement)
+                text = text_of(statement)
                 value = statement.value
                 found[statement.lineno] = Entry(e.index + 1, "", statement.lineno, text, e.values, value, frame=e.frame)
         return list(found.values())
@@ -108,7 +109,7 @@ class Lines:
         around = [f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
         inner = max(around, key=lambda f: f.lineno, default=None)
         nodes = [] if inner is None else list(ast.walk(inner))
-        plain = ast.Name | ast.Tuple | ast.Dict | ast.List | ast.Constant | None
+        plain = ast.Tuple | ast.Dict | ast.List | ast.Constant | None
         return [n for n in nodes if isinstance(n, ast.Return) and not isinstance(n.value, plain)]
 
     def ancestors(self, entry: Entry) -> list[Entry]:
@@ -305,7 +306,9 @@ def _add_returned(
         within = range(function.lineno, (function.end_lineno or function.lineno) + 1)
         frame = max((number for line, number in frames.items() if line in within), default=0)
         reads = frozenset(reads_of(expression))
-        entry = Entry(len(lines.entries), name, statement.lineno, ast.unparse(statement), values, expression, reads)
+        text = linecache.getline(candidate.file, statement.lineno).strip()
+        text = text if text.startswith("return ") else text_of(statement)
+        entry = Entry(len(lines.entries), name, statement.lineno, text, values, expression, reads)
         entry.frame = frame
         _connect(lines, entry)
         lines.finals[name] = entry

@@ -124,7 +124,10 @@ class FunctionAdapter:
         if seen.error is not None:
             by_name = {n for n in self.reader.returned or () if n is not None}
             named = tuple(t for t in facts.floats if any(matched(n, [f"d{t}", f"grad_{t}", f"d_{t}"]) for n in by_name))
-            return named or default
+            told = self.reader.told_by_name() if len(self.reader.returned or ()) <= 1 else None
+            if told is not None:
+                return (told,)
+            return named if named and len(named) >= len(self.reader.returned or ()) else default
         try:
             found, notes = self.reader.understood(seen.result, self.task.example.output, self.task.example.arguments)
         except CandidateError:

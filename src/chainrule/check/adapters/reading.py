@@ -154,6 +154,16 @@ class Reader:
         wanted = set(self.wrt or self.facts.floats)
         return {n: x for n, x in zip(targets, result, strict=True) if x is not None and n in wanted}, notes
 
+    def told_by_name(self) -> str | None:
+        """The argument whose gradient a single array is by its name, or by that of the function."""
+        returned = self.returned or ()
+        names = [n for n in returned if n is not None] if len(returned) == 1 else []
+        for name in [*names, self.function]:
+            target = gradient_target(name, self.facts.floats, strict=True) or at_the_end(name, self.facts.floats)
+            if target is not None:
+                return target
+        return None
+
     def _from_array(self, result: Any, shapes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Message]]:
         targets = self.wrt or self.facts.floats
         if len(targets) == 1:
@@ -161,11 +171,9 @@ class Reader:
         scalars = all(np.shape(shapes.get(n, 0.0)) == () for n in targets)
         if scalars and np.shape(result) == (len(targets),):
             return dict(zip(targets, np.asarray(result), strict=True)), []
-        names = [n for n in (self.returned or ()) if n is not None] if len(self.returned or ()) == 1 else []
-        for name in [*names, self.function]:
-            target = gradient_target(name, self.facts.floats, strict=True) or at_the_end(name, self.facts.floats)
-            if target in targets:
-                return {target: result}, []
+        told = self.told_by_name()
+        if told in targets:
+            return {str(told): result}, []
         fitting = [n for n in targets if np.shape(shapes.get(n, ())) == np.shape(result)]
         first = fitting[0] if fitting else targets[0]
         return {first: result}, [

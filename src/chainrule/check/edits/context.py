@@ -63,7 +63,9 @@ class Context:
     def is_one_per_row(self, n: int) -> bool:
         """Whether an operand has one element per row that is not zero, as what comes from the right classes has."""
         value = np.asarray(self.value(n)) if 0 <= n < len(self.step.inputs) else np.zeros(0)
-        return value.ndim > 1 and value.shape[-1] > 1 and bool(np.all(np.count_nonzero(value, axis=-1) == 1))
+        if value.ndim > 1 and value.shape[-1] == 1:
+            value = value[..., 0]  # a column
+        return value.ndim > 0 and value.shape[-1] > 2 and bool(np.all(np.count_nonzero(value, axis=-1) == 1))
 
     def is_mask(self, n: int) -> bool:
         value = np.asarray(self.value(n))
