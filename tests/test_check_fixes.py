@@ -30,6 +30,8 @@ SHOWN = {
     "assignments/rnn_no_carry": ("dz = (dh[:, t] + dprev_h) * (1 - hs[t + 1] ** 2)",),
     "models/softmax_two_faults": ("dW = dW / num + reg * W * 2",),
     "models/logistic_bias_penalised": ("grad[1:] += lam / m * theta[1:]",),
+    "homework/called_unaveraged": ("dW = np.dot(dZ, A_prev.T) / m",),
+    "homework/called_turned_about": ("dZ[Z <= 0] = 0",),
     "models/tied_not_transposed": ("dW = X.T @ dH + dR.T @ H",),
 }
 CHOSEN = [n for n in WRONG if not isinstance(WRONG[n].candidate, dict)] if ALL else list(SHOWN)

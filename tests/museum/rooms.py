@@ -9,6 +9,7 @@ from tests.museum import (
     convolution,
     courses,
     dense,
+    homework,
     loops,
     losses,
     models,
@@ -40,6 +41,7 @@ ROOMS = [
     assignments.room,
     models.room,
     variants.room,
+    homework.room,
 ]
 EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}
 WRONG = {name: exhibit for name, exhibit in EXHIBITS.items() if exhibit.kinds}

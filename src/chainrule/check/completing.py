@@ -111,7 +111,8 @@ def _unnamed(at: Location, bound: Message, fixes: Sequence[Fix]) -> Suspect:
     A small change of the candidate's own line with which it is right names the mistake; else it is unknown.
     """
     for f in fixes:
-        if f.word and f.tried and set(at.gradients) <= set(f.mends):
+        alone = len(fixes) == 1 or f.location.line == at.line
+        if f.word and f.tried and alone and set(at.gradients) <= set(f.mends):
             proof = message("with this line, the candidate is right")
             return replace(_at_place(f.word, at), proof=proof, rank=2.0)
     return replace(_at_place("unknown", at), explanation=bound)

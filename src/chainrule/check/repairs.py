@@ -162,10 +162,14 @@ def _holds_gradient(node: ast.expr, scene: Scene) -> bool:
 def parts(whole: ast.expr) -> Iterator[ast.expr]:
     """The expressions inside of one that are computed with, itself first; not indices and axes."""
     yield whole
+    if isinstance(whole, ast.Attribute) and whole.attr != "T" and isinstance(whole.value, ast.Name):
+        return  # the object that holds an array is none
     for name, field in ast.iter_fields(whole):
         if (isinstance(whole, ast.Subscript) and name == "slice") or getattr(whole, "attr", "") == "shape":
             continue
         for child in field if isinstance(field, list) else [field]:
+            if isinstance(whole, ast.Call) and child is whole.func:
+                child = child.value if isinstance(child, ast.Attribute) and not _is_module(child.value) else None
             if isinstance(child, ast.expr):
                 yield from parts(child)
 
@@ -174,23 +178,24 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
     """Other operators, and operands turned about."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         left, right = node.left, node.right
-        for a in _turned(left):
+        lefts, rights = list(_turned(left, scene)), list(_turned(right, scene))
+        for a in lefts:
             yield ast.BinOp(a, ast.MatMult(), right), "missing_transpose", 0.0
-        for b in _turned(right):
+        for b in rights:
             yield ast.BinOp(left, ast.MatMult(), b), "missing_transpose", 0.0
         yield ast.BinOp(right, ast.MatMult(), left), "wrong_operand_order", 0.1
-        for a in _turned(left):
+        for a in lefts:
             yield ast.BinOp(right, ast.MatMult(), a), "wrong_operand_order", 0.2
-            for b in _turned(right):
+            for b in rights:
                 yield ast.BinOp(a, ast.MatMult(), b), "missing_transpose", 0.2
                 yield ast.BinOp(b, ast.MatMult(), a), "wrong_operand_order", 0.3
-        for b in _turned(right):
+        for b in rights:
             yield ast.BinOp(b, ast.MatMult(), left), "wrong_operand_order", 0.2
         yield ast.BinOp(left, ast.Mult(), right), "matmul_instead_of_elementwise", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         yield ast.BinOp(node.left, ast.Div(), node.right), "wrong_local_derivative", 0.3
-        for a in (node.left, *_turned(node.left)):
-            for b in (node.right, *_turned(node.right)):
+        for a in (node.left, *_turned(node.left, scene)):
+            for b in (node.right, *_turned(node.right, scene)):
                 yield ast.BinOp(a, ast.MatMult(), b), "elementwise_instead_of_matmul", 0.2
                 yield ast.BinOp(b, ast.MatMult(), a), "elementwise_instead_of_matmul", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
@@ -216,7 +221,7 @@ def _is_of_numbers(node: ast.Compare) -> bool:
     return not any(isinstance(x, ast.Constant) and not isinstance(x.value, int | float) for x in node.comparators)
 
 
-def _turned(node: ast.expr) -> Iterator[ast.expr]:
+def _turned(node: ast.expr, scene: Scene) -> Iterator[ast.expr]:
     """An operand of a matrix product with its last two axes exchanged."""
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield node.value
@@ -224,6 +229,8 @@ def _turned(node: ast.expr) -> Iterator[ast.expr]:
         yield node.func.value
     else:
         yield ast.Attribute(node, "T", ast.Load())
+        if len(_shape(node, scene) or (0, 0, 0)) < 3:
+            return
         axes: list[ast.expr] = [ast.Constant(-1), ast.Constant(-2)]
         yield ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), axes, [])
 
@@ -307,7 +314,7 @@ def _left_out(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, flo
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
         yield node.args[0], "wrong_operand", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        left, right = next(_turned(node.left)), next(_turned(node.right))
+        left, right = next(_turned(node.left, scene)), next(_turned(node.right, scene))
         yield ast.BinOp(right, ast.MatMult(), left), "transposed", 0.05
     if isinstance(node, ast.Attribute) and node.attr == "shape":
         return

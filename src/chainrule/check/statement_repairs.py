@@ -30,7 +30,7 @@ def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     if found is None:
         return
     target, value, make = found
-    if isinstance(statement, ast.Assign):
+    if isinstance(statement, ast.Assign) and not isinstance(value, ast.Dict | ast.List | ast.Tuple):
         yield Change(partial(ast.AugAssign, target, ast.Add(), value), "overwrites_instead_of_accumulates", 0.0)
     if isinstance(statement, ast.AugAssign):
         if isinstance(target, ast.Subscript) and not _has_slice(target.slice):
