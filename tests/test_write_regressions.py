@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -338,3 +339,24 @@ def test_a_saturated_sigmoid_beside_a_guarded_logarithm_is_shortened():
         source = cr.write(loss, x, z, wrt="z")
         np.testing.assert_allclose(source.function(x, z)[1]["z"], cr.grad(loss, 1)(x, z), rtol=1e-6, atol=1e-12)
         assert "exp_minus" not in str(source).partition("# ")[2]
+
+
+def _last_outputs(layers, x):
+    for W, b in layers:
+        outputs = x @ W + b
+        x = np.maximum(0, outputs)
+    return np.sum(outputs**2)
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 5), (4, 4, 4)])
+def test_the_outputs_of_the_last_layer_are_those_of_no_other(sizes):
+    def arguments(sizes, n):
+        layers = [(normal((m, k)), normal(k)) for m, k in pairwise(sizes)]
+        return layers, normal((n, sizes[0]))
+
+    function = cr.write(_last_outputs, *arguments(sizes, 3)).function
+    for args in (arguments(sizes, 3), arguments((sizes[0], 6, 2), 5)):
+        _, gradients = function(*args)
+        exact = flatten(cr.grad(_last_outputs, argnums=(0, 1))(*args))[0]
+        for found, wanted in zip(flatten(list(gradients.values()))[0], exact, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-12)

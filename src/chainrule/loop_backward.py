@@ -139,7 +139,7 @@ class _Reversed(Series):
             self.found: dict[Any, Any] = {v: self._whole(body, found.get(v), v) for v in wrt}
             # What nothing hands on has no cotangent but in the last turn.
             lone = [v for kind, v in self.carried if kind == "final"]
-            self.found.update((("final", v), self._whole(body, None, v)) for v in lone)
+            self.found.update((("final", v), self._nothing(body, v)) for v in lone)
             stand_ins = [Traced(body, v, body.values[v], False) for v in loop.roots() if type(v) is int]
             program = program_of(Recorded(None, body, stand_ins), forward_steps, links)
         variables: dict[int, Any] = dict(program.by_number())
@@ -156,6 +156,13 @@ class _Reversed(Series):
             {v: tuple(shares) for v, shares in contributions.items()},
             added_up=frozenset(x.variable for x in (*self.carried.values(), *self.sums.values())),
         )
+
+    def _nothing(self, body: Tape, v: int) -> Any:
+        """No cotangent of a variable; where its shape may be another in every turn, one number that fits all."""
+        if any(s.kind == "item" for s in self.loop.slots) or not self._is_even(v):
+            like = Traced(body, v, body.values[v], False)
+            return apply(np.zeros_like, like[(0,) * like.value.ndim])
+        return self._whole(body, None, v)
 
     @staticmethod
     def _whole(tape: Tape, g: Any, variable: int) -> Any:

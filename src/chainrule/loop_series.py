@@ -212,9 +212,7 @@ class Series:
             for v, x in space.items():
                 found.setdefault(v, set()).add(np.shape(x))
 
-        steps = self.body.program.steps[: self.body.forward_steps]
-        whole = replace(self.loop, program=replace(self.body.program, steps=steps, outputs=()))
-        whole.watched([x.value if type(x) is Traced else x for x in self.operands], watch)
+        self.loop.watched([x.value if type(x) is Traced else x for x in self.operands], watch)
         return found
 
     def _whole_series(self) -> dict[int, Any]:
