@@ -266,6 +266,19 @@ def _read_einsum(reader: Reader, step: Step) -> Ref | None:
     return reader.table.view(found, [1, 0], 2) if turned else found
 
 
+def _read_vecdot(reader: Reader, step: Step) -> Ref | None:
+    """``np.vecdot(a, b, axis=0)`` is ``(a * b).sum(axis=0)``."""
+    a, b = (reader.fitted(x) for x in step.inputs)
+    if a is None or b is None or not set(step.params) <= {"axis"} or not a[1].floating or not b[1].floating:
+        return None
+    rank = len(a[1].dims)
+    if rank != len(b[1].dims) or a[1].shape != b[1].shape or rank < 2:
+        return None
+    axis = int(step.params.get("axis", -1)) % rank
+    total = reader.table.reduce(reader.table.multiply(a, b), [axis - rank], a[1].dims)
+    return reader.table.view(total, [k for k in range(rank) if k != axis], rank)
+
+
 def _read_outer(reader: Reader, step: Step) -> Ref | None:
     a, b = (reader.fitted(x) for x in step.inputs)
     if a is None or b is None or len(a[1].dims) != 1 or len(b[1].dims) != 1:
@@ -291,11 +304,11 @@ def _read_solve(reader: Reader, step: Step) -> Ref | None:
     if a is None or b is None or len(a[1].dims) != 2 or not a[1].floating or not b[1].floating:
         return None
     table = reader.table
-    if unit is not None and unit[0] == UNIT and reader.is_unit_matrix(unit[1]):
+    if unit is not None and reader.is_unit_matrix(unit[1]):
         made = operation(table, np.linalg.inv, (a,), reader.lengths.dims(step.outputs[0].number), (), reader.dtype)
         if table.forward:
             reader.inverses.setdefault(a[1].number, made)
-        return UNIT, made
+        return unit[0], made
     if table.forward:
         # What is solved for other right sides as well is not multiplied with the inverse, which is less accurate.
         reader.solved.add(a[1].number)
@@ -313,6 +326,6 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.exp: _read_exponential,
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
     np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
-    np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, add_item: _read_added,
-    np.diag: _read_diagonal, np.einsum: _read_einsum, np.linalg.solve: _read_solve,
+    np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, np.vecdot: _read_vecdot,
+    add_item: _read_added, np.diag: _read_diagonal, np.einsum: _read_einsum, np.linalg.solve: _read_solve,
 }  # fmt: skip

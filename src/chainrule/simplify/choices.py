@@ -350,8 +350,10 @@ class Choices:
             arithmetic = float(size_of(value.shape))
             if recipe.details[0].function is np.einsum:
                 operations = max(operations, len(operands) - 1)
-            if recipe.details[0].function is np.vdot:
-                arithmetic = 2.0 * size_of(operands[0][1].shape)
+            if recipe.details[0].function in (np.vdot, np.vecdot):
+                # A product and its sum are read more easily where they take no more operations.
+                roundabout = _ROUNDABOUT if recipe.details[0].function is np.vecdot else 0
+                arithmetic = 2.0 * size_of(operands[0][1].shape) + roundabout
             if recipe.details[0].function in _CUBIC:
                 order = float(operands[0][1].dims[-1].length) if type(operands[0]) is tuple else 1.0
                 arithmetic = order**3 + 2 * order * size_of(value.shape)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,6 @@ __all__ = ["contract", "sums_with_known_products"]
 
 _MOST_FACTORS = 5
 _MOST_RECIPES = 40
-_MANY_AXES = 4
 _LETTERS = "ijklmnop"
 
 
@@ -26,7 +27,11 @@ def contract(options: Making, value: Value) -> None:
     """A sum of a product as a product of vectors or matrices."""
     inner: Value = value.parts[0][1]
     rank = len(inner.dims)
-    if inner.kind != "prod" or inner.leaves or any(not f.floating for f, _ in inner.factors):
+    if inner.kind != "prod" or inner.leaves:
+        return
+    if rank > 1 and len(value.details) == 1:
+        _dots(options, value, inner)
+    if any(not f.floating for f, _ in inner.factors):
         return
     if len(value.details) == rank:
         _inner_product(options, value, inner)
@@ -56,6 +61,34 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
             recipe = Recipe("op", c, ((UNIT, f), (UNIT, other)), (operation, step, 0, (0, 1)), "sum of a product")
         if len(value.recipes) < 40:
             value.recipes.append(recipe)
+
+
+def _dots(options: Making, value: Value, inner: Value) -> None:
+    """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape."""
+    (axis,) = value.details
+    for (c, u), (k, v) in (sorted(pair, key=lambda ref: ref[1].number) for pair in _pairs(options, value, inner)):
+        if u.dims == v.dims == inner.dims and u.floating and v.floating and len(value.recipes) < _MOST_RECIPES:
+            operation = OPERATIONS[np.vecdot]
+            params = {} if axis == len(inner.dims) - 1 else {"axis": axis}
+            step = Step(operation, (), params, (Var(value.shape, options.reader.dtype, None, 0),), None)
+            details = (operation, step, 0, (0, 1))
+            value.recipes.append(Recipe("op", times(c, k), ((UNIT, u), (UNIT, v)), details, "sum of a product"))
+
+
+def _pairs(options: Making, value: Value, inner: Value) -> Iterator[tuple[Ref, Ref]]:
+    """The ways in which a product is the product of two."""
+    units = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)) if p == int(p) else 0)]
+    if len(units) > _MOST_FACTORS or any(p != int(p) for _, p in inner.factors):
+        return
+    seen: set[Any] = set()
+    for size in range(1, len(units) // 2 + 1):
+        for first in combinations(range(len(units)), size):
+            groups = [[units[k] for k in first], [e for k, e in enumerate(units) if k not in first]]
+            key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
+            if key not in seen:
+                seen.add(key)
+                a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
+                yield a, b
 
 
 def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:
@@ -122,6 +155,7 @@ def _contraction(options: Making, value: Value, inner: Value) -> None:
     factors = inner.factors
     if len(factors) > _MOST_FACTORS:
         return
+    several = len(value.details) > 1
     for size in range(1, len(factors) // 2 + 1):
         for first in combinations(range(len(factors)), size):
             groups = [[factors[k] for k in first], [e for k, e in enumerate(factors) if k not in first]]
@@ -130,8 +164,8 @@ def _contraction(options: Making, value: Value, inner: Value) -> None:
             if any(t is None for t in terms):
                 continue
             (a, u), (b, v) = (t for t in terms if t is not None)
-            if len(a) == len(b) == len(inner.dims) < _MANY_AXES:
-                continue  # a product and its sum are read more easily
+            if len(a) == len(b) == len(inner.dims) and not several:
+                continue  # np.vecdot is read more easily
             left = "".join(_LETTERS[k] for k in range(len(inner.dims)) if k not in value.details)
             if not set(left) <= set(a + b):
                 continue

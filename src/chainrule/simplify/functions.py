@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import HOLE, add_item
+from chainrule.indexing import HOLE, add_item, get_item
 from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.linear_algebra import known_inner, trace_of
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
+from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
 from chainrule.sizes import is_size
 
@@ -187,16 +187,49 @@ def _sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | 
     if at is not None and whole and at.is_element():
         amount: Ref = inner.parts[1]
         return amount if not amount[1].dims else None
-    if at is None or len(inner.dims) != 2 or axes != (1,) or len(at.arrays) != 2:
+    if at is None or len(axes) != 1 or len(inner.dims) < 2 or len(at.arrays) != len(inner.dims):
         return None
-    rows = at.arrays[0][1]
-    index = at.step.params["index"]
-    if len(index.parts) != 2 or rows.kind != "op" or rows.details[0] == "full" or rows.details[0].name != "arange":
+    if any(p is not HOLE for p in at.step.params["index"].parts):
         return None
-    if list(rows.details[1].params) != ["argument 0"] or rows.dims != inner.dims[:1]:
-        return None
+    # All places along the other axes, each counted along an axis of its own.
+    rank = max(len(v.dims) for _, v in at.arrays)
+    mapping: list[int | None] = [None] * len(inner.dims)
+    for k, (_, places) in enumerate(at.arrays):
+        if k in axes:
+            continue
+        counted = _counted_along(places, inner.dims[k])
+        if counted is None or rank + counted in mapping:
+            return None
+        mapping[k] = rank + counted
     amount = inner.parts[1]
-    return table.view(amount, [0, None], 1) if amount[1].dims else amount
+    if any(not d.one and rank - len(amount[1].dims) + k not in mapping for k, d in enumerate(amount[1].dims)):
+        return None
+    return table.view(amount, mapping, rank) if amount[1].dims else amount
+
+
+def _counted_along(places: Value, dim: Dim) -> int | None:
+    """The axis, from the end, along which an index counts all places of an axis; it is of length 1 along all others."""
+    rank = len(places.dims)
+    inner = places
+    if places.kind == "view":
+        inner = places.parts[0][1]
+        across = [k for k, a in enumerate(places.details) if a is not None]
+    elif function_of(places) is np.reshape and _argument(places) is not None:
+        inner = places.parts[0][1]
+        shape = places.details[1].params.get("shape", ())
+        across = [k for k, n in enumerate(shape if isinstance(shape, tuple) else ()) if n != 1]
+    elif function_of(places) is get_item and _argument(places) is not None:
+        inner = places.parts[0][1]
+        parts = places.details[1].params["index"].parts
+        across = [k for k, p in enumerate(parts) if p is not None]
+        if len(parts) != rank or any(p is not None and p != slice(None) for p in parts):
+            return None
+    else:
+        across = list(range(rank))
+    made = inner.details[0] if inner.kind == "op" else None
+    if len(across) != 1 or not isinstance(made, Operation) or made.name != "arange" or inner.dims != (dim,):
+        return None
+    return across[0] - rank if list(inner.details[1].params) == ["argument 0"] else None
 
 
 def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -> Ref | None:

@@ -79,10 +79,7 @@ def _join(step: Step, lengths: Lengths) -> None:
     own = lengths.axes(out.number, out.shape)
     arrays = [x for x in step.inputs if isinstance(x, Var) or x.number >= 0]
     axes = [lengths.axes(x.number, shape_of(x)) for x in arrays]
-    if (isinstance(function, np.ufunc) and function is not np.matmul) or function in (
-        np.where,
-        np.clip,
-    ):
+    if (isinstance(function, np.ufunc) and function.signature is None) or function in (np.where, np.clip):
         _elementwise(own, out.shape, axes, [shape_of(x) for x in arrays], lengths)
     elif function is np.broadcast_to:
         # What is of length 1 in the example may be stretched for other lengths.
@@ -127,6 +124,18 @@ def _join(step: Step, lengths: Lengths) -> None:
             if shape_of(arrays[0])[k] == shape_of(arrays[1])[k]:
                 lengths.join(own[k], left[k])
                 lengths.join(own[k], right[k])
+    elif function is np.vecdot and set(step.params) <= {"axis"} and len(axes[0]) == len(axes[1]) == len(own) + 1:
+        summed = int(step.params.get("axis", -1)) % len(axes[0])
+        shapes = [shape_of(x) for x in arrays]
+        lengths.join(axes[0][summed], axes[1][summed])
+        left_over = [[a for k, a in enumerate(x) if k != summed] for x in axes]
+        left_shapes = [[n for k, n in enumerate(x) if k != summed] for x in shapes]
+        _elementwise(own, out.shape, left_over, left_shapes, lengths)
+    elif function is np.take_along_axis and len(axes) == 2 and len(own) == len(axes[1]):
+        for a, b in zip(own, axes[1], strict=True):
+            lengths.join(a, b)
+            if lengths.find(b) == 0:
+                lengths.set_one(a)
     elif function in (np.diagonal, np.diag) and not step.params and len(axes) == 1 and len(axes[0]) == 2:
         lengths.join_diagonal(own[0], *axes[0])
     elif function is np.einsum and "." not in step.params["subscripts"]:
@@ -150,7 +159,10 @@ def _picked(step: Step, own: Any, arrays: Any, axes: Any, lengths: Lengths) -> N
     Where the rows are ``np.arange`` of the traced number of rows, one label per row is meant.
     """
     index = step.params["index"]
-    if any(p is not HOLE for p in index.parts) or any(len(a) != 1 for a in axes[1:]) or len(own) < 1:
+    if any(p is not HOLE for p in index.parts) or len(own) < 1:
+        return
+    if any(len(a) != 1 for a in axes[1:]):
+        _picked_in_rows(own, axes, lengths)
         return
     if any(shape_of(x) != shape_of(arrays[1]) for x in arrays[1:]):
         return
@@ -160,6 +172,21 @@ def _picked(step: Step, own: Any, arrays: Any, axes: Any, lengths: Lengths) -> N
             lengths.join(axes[0][axes[1:].index(a)], a[0])
     for new, old in zip(own[1:], axes[0][len(axes) - 1 :], strict=True):
         lengths.join(new, old)
+
+
+def _picked_in_rows(own: Any, axes: Any, lengths: Lengths) -> None:
+    """``P[np.arange(n)[:, None], np.arange(t), y]``: one label for each place, and a place along each axis."""
+    rank = max(len(a) for a in axes[1:])
+    if len(axes) != len(axes[0]) + 1 or rank != len(own):
+        return
+    for source, places in zip(axes[0], axes[1:], strict=True):
+        along = [a for a in places if lengths.find(a) != 0]
+        if len(along) == 1 and lengths.counts(along[0]):
+            lengths.join(source, along[0])
+    for places in axes[1:]:
+        for new, a in zip(own[rank - len(places) :], places, strict=True):
+            if lengths.find(a) != 0:
+                lengths.join(new, a)
 
 
 def _elementwise(own: Any, shape: Any, axes: Any, shapes: Any, lengths: Lengths) -> None:

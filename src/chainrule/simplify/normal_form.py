@@ -16,7 +16,7 @@ from typing import Any
 
 from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
-from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, inverse_of, power_of, times
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, added, inverse_of, power_of, times
 from chainrule.simplify.structure import (
     base_terms,
     opened_to_one,
@@ -178,7 +178,7 @@ class Table:
             for c, v in inner:
                 c = times(coefficient, c)
                 key = (v.number, c.atoms)
-                number = collected[key][0] + c.number if key in collected else c.number
+                number = added(collected[key][0], c.number) if key in collected else c.number
                 collected[key] = (number, v)
         terms = [(Coefficient(n, atoms), v) for (_, atoms), (n, v) in collected.items() if n]
         if not terms:

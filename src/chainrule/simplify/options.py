@@ -401,8 +401,24 @@ class _Options(Making):
         if below is None or whole.kind != "prod":
             return
         self.recipe(whole, "reduce", times(c, below), ((UNIT, child),), details, "factor moved into a sum")
+        self._as_its_own(whole, times(c, below), child, details)
         for k, other in sums_with_known_products(self, whole, child, details[0]):
             self.recipe(whole, "reduce", times(times(c, below), k), ((UNIT, other),), details, ROWS)
         if whole is not value:
             rest = [e for e in value.factors if e[0] is not r and e not in [f for f, _ in chosen]]
             self.recipe(value, "prod", scale, [(whole, 1), *rest], None, "factor moved into a sum")
+
+    def _as_its_own(self, whole: Value, coefficient: Coefficient, child: Value, details: Any) -> None:
+        """A sum that a factor was moved into, as a value that has further ways of being computed."""
+        axes, mapping = details
+        if child.kind != "prod":
+            return
+        dims = tuple(d for k, d in enumerate(child.dims) if k not in axes)
+        total = self.making(
+            whole, lambda: self.table.make("reduce", (child.number, axes), axes, ((UNIT, child),), dims)
+        )
+        name = "factor moved into a sum"
+        if mapping is not None:
+            self.recipe(whole, "view", coefficient, ((UNIT, total),), tuple(mapping), name)
+        elif total.dims == whole.dims:
+            self.same(whole, (coefficient, total), name)

@@ -176,8 +176,11 @@ class Reader:
                 base.recipes.append(Recipe("view", UNIT, ((UNIT, value),), tuple(inverse), "view of the forward pass"))
 
     def _hold_kept(self, ref: Ref, out: Var) -> None:
-        """Note that a forward variable holds a scalar with its axes kept."""
+        """Note that a forward variable holds a value with leading axes of length 1 kept."""
         coefficient, value = ref
+        if value.dims:
+            self._hold_leading(ref, out)
+            return
         atoms = [(k, p) for k, p in coefficient.atoms if k[0] == "v"]
         if value is not self.table.one or len(atoms) != 1 or atoms[0][1] != 1 or out.dtype != self.dtype:
             return
@@ -186,6 +189,15 @@ class Reader:
         if below is not None and not scalar.leaves:
             leaf = self.table.leaf(out, self.lengths.dims(out.number), True)
             scalar.recipes.append(Recipe("view", below, ((UNIT, leaf),), (), "view of the forward pass"))
+
+    def _hold_leading(self, ref: Ref, out: Var) -> None:
+        """Note what a forward variable holds behind its axes of length 1: ``E.sum(axis=0, keepdims=True)``."""
+        value = ref[1]
+        kept = tuple(range(len(out.shape) - len(value.dims), len(out.shape)))
+        below = None if value.leaves or not value.floating or out.dtype != self.dtype else power_of(ref[0], -1)
+        if (1,) * kept[0] + value.shape == out.shape and below is not None:
+            leaf = self.table.leaf(out, self.lengths.dims(out.number), True)
+            value.recipes.append(Recipe("view", below, ((UNIT, leaf),), kept, "view of the forward pass"))
 
     def _backward(self, number: int, step: Step) -> None:
         found = self._algebra(step)
@@ -298,8 +310,7 @@ class Reader:
                 return self.table.multiply(refs[1], refs[0])
             linear = tuple(n for n in (1, 2) if is_zero(refs[3 - n]) and type(refs[n]) is tuple)
             for n in linear:
-                c, v = refs[n]
-                coefficient, refs[n] = c, (UNIT, v)
+                coefficient, refs[n] = refs[n][0], (UNIT, refs[n][1])
             found = tied_share(self.table, step, refs)
             if found is not None:
                 return found

@@ -13,7 +13,7 @@ from chainrule.ops import OPERATIONS
 from chainrule.simplify.choices import Choice, Instance, size_of
 from chainrule.simplify.read import Reader
 from chainrule.simplify.repeats import frozen
-from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, power_of, times
+from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, is_plain, power_of, times
 from chainrule.simplify.shapes import shape_of_call
 from chainrule.simplify.values import Value
 from chainrule.sizes import is_size, plain_number
@@ -22,6 +22,7 @@ from chainrule.writing import cast
 __all__ = ["Emitter"]
 
 _MINUS = Coefficient(Fraction(-1))
+_BROADCASTING = (np.multiply, np.divide, np.add, np.subtract)
 Operand = Var | Const
 
 
@@ -38,6 +39,8 @@ class Emitter:
         self._scalars: dict[Coefficient, Operand] = {}
         self._rescaled: dict[int, tuple[Var, Coefficient]] = {}  # by scalar, what it is a multiple of
         self._spare: set[int] = set()
+        self._unsqueezed: dict[int, Var] = {}  # what lost leading axes of length 1, by what is left
+        self.removed: set[int] = set()
         self._known: dict[Any, Var] = {}
         self._last: Any = None  # the key of the last step, if it can be known again
         self._position: Any = None
@@ -82,13 +85,15 @@ class Emitter:
         return result
 
     def without_spare(self, results: Sequence[Operand]) -> list[Step]:
-        """The steps, but for scalars that were combined with others and are not needed by themselves."""
+        """The steps, but for scalars that were combined with others, and views, which are not needed by themselves."""
         needed = {x.number for x in results}
         kept: list[Step] = []
         for step in reversed(self.steps):
             if any(out.number in needed or out.number not in self._spare for out in step.outputs):
                 needed.update(x.number for x in step.inputs)
                 kept.append(step)
+            else:
+                self.removed.update(out.number for out in step.outputs)
         return kept[::-1]
 
     def _emit_prod(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
@@ -321,6 +326,9 @@ class Emitter:
         dropped = tuple(a for a in range(len(x.shape)) if a not in used)
         if dropped:
             result = self._step(np.squeeze, (result,), {"axis": dropped[0] if len(dropped) == 1 else dropped})
+            if used == mapping == list(range(len(dropped), len(x.shape))):
+                self._unsqueezed[result.number] = x
+                self._spare.add(result.number)
             used = [a - sum(d < a for d in dropped) for a in used]
         if used != list(range(len(used))):
             if len(used) == 2:
@@ -351,10 +359,10 @@ class Emitter:
             return self._step(np.negative, (x,))
         inverse = power_of(scale, -1)
         assert inverse is not None
-        if _plainer(inverse) and not _plainer(scale):
+        if is_plain(inverse) and not is_plain(scale):
             return self._step(np.divide, (x, self.scalar(inverse)))
         minus = times(_MINUS, inverse)
-        if scale.atoms and _plainer(minus) and not _plainer(scale) and minus.number == 1:
+        if scale.atoms and is_plain(minus) and not is_plain(scale) and minus.number == 1:
             return self._step(np.divide, (x, self.scalar(inverse)))
         return self._step(np.multiply, (self.scalar(scale), x))
 
@@ -418,6 +426,13 @@ class Emitter:
     ) -> Var:
         """A step, with the shape and dtype that NumPy gives."""
         params = params or {}
+        if function in _BROADCASTING:
+            # Among arrays of more axes, leading ones of length 1 may stay.
+            rank = max(len(x.shape) for x in inputs if isinstance(x, Var))
+            whole = (self._unsqueezed.get(x.number, x) for x in inputs)
+            inputs = tuple(
+                y if isinstance(y, Var) and len(y.shape) <= rank else x for x, y in zip(inputs, whole, strict=True)
+            )
         if shape is None:
             shape = shape_of_call(function, inputs, params)
         operands = tuple(x.number if isinstance(x, Var) or x.number >= 0 else frozen(x.value) for x in inputs)
@@ -435,9 +450,3 @@ class Emitter:
         if function in (np.transpose, np.expand_dims, np.squeeze, np.broadcast_to) and isinstance(inputs[0], Var):
             return inputs[0].dtype
         return params.get("dtype", self.reader.dtype)
-
-
-def _plainer(c: Coefficient) -> bool:
-    """Whether a scalar is written without a division or a long fraction."""
-    exact = Fraction(float(c.number)) == c.number
-    return exact and all(p > 0 for _, p in c.atoms)

@@ -284,7 +284,9 @@ class _Rewriting:
         coefficient, value = self.reader.refs[g]
         if value is not self.table.one:
             made = emitter.made.get((value.number, coefficient))
-            return made.number if made is not None and made.shape == self.reader.variables[g].shape else None
+            if made is None or made.number in emitter.removed:
+                return None
+            return made.number if made.shape == self.reader.variables[g].shape else None
         if scalars_of(coefficient):
             return None
         number = self.reader.lengths.number(coefficient, True)

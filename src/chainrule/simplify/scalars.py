@@ -19,8 +19,12 @@ import numpy as np
 from chainrule.sizes import Size, is_size, written_number
 from chainrule.statics import moved
 
-__all__ = ["UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "power_of", "times", "variables_of"]
+__all__ = [
+    "UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "added", "is_plain", "power_of", "times",
+    "variables_of",
+]  # fmt: skip
 
+_ROUNDED = Fraction(1, 1 << 50)  # a few units in the last place of a double
 _MOST_BITS = 4096  # of the exact fraction, before it is rounded to a float
 
 Atom = tuple[tuple[str, int], Any]
@@ -63,6 +67,12 @@ def _rounded(number: Fraction) -> Fraction:
     if number.denominator.bit_length() + abs(number.numerator).bit_length() > _MOST_BITS:
         return Fraction(float(number))
     return number
+
+
+def added(a: Fraction, b: Fraction) -> Fraction:
+    """The sum of two numbers; zero where only what was rounded in them is left, as in ``0.1 * 3 - 0.3``."""
+    total = a + b
+    return Fraction(0) if total and abs(total) < abs(b) * _ROUNDED else total
 
 
 def times(a: Coefficient, b: Coefficient) -> Coefficient:
@@ -111,6 +121,12 @@ def inverse_of(a: Coefficient) -> Coefficient:
     inverse = power_of(a, -1)
     assert inverse is not None
     return inverse
+
+
+def is_plain(c: Coefficient) -> bool:
+    """Whether a scalar is written without a division or a long fraction."""
+    exact = Fraction(float(c.number)) == c.number
+    return exact and all(p > 0 for _, p in c.atoms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +205,7 @@ class Lengths:
         self.join(axis, self._diagonals.setdefault(key, key[0] if key[0] == key[1] else axis))
 
     def counts(self, axis: int) -> bool:
-        return axis in self._counts
+        return axis in self._counts or any(self.find(axis) == self.find(c) for c in self._counts)
 
     def dims(self, variable: int) -> tuple[Dim, ...]:
         return tuple(self._dim(self.find(axis)) for axis in self._axes[variable])

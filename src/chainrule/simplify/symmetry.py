@@ -14,9 +14,9 @@ import numpy as np
 from chainrule.ops import Operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient
-from chainrule.simplify.values import Power, Value, spans
+from chainrule.simplify.values import Power, Value, function_of, spans
 
-__all__ = ["exchanged_sums", "is_symmetric", "matrix_factors", "parity", "same_sum"]
+__all__ = ["exchanged_sums", "is_symmetric", "parity", "same_sum"]
 
 _MATRIX_FUNCTIONS = (np.linalg.inv, np.linalg.matrix_power)
 _ELEMENTWISE = (np.where, np.clip)
@@ -180,28 +180,49 @@ def matrix_factors(value: Value) -> list[Value] | None:
 
 
 def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
-    factors = matrix_factors(value)
+    factors = _factors(table, value)
     if factors is None or mapping != (1, 0) or len(factors) > 8:
         return 0
     sign = 1
     if len(factors) % 2 == 0:
         middle = len(factors) // 2
-        factors[middle - 1 : middle + 1] = _unscaled(table, *factors[middle - 1 : middle + 1])
+        pair = factors[middle - 1 : middle + 1]
+        if not any(inverted for _, inverted in pair):
+            factors[middle - 1 : middle + 1] = [(v, False) for v in _unscaled(table, *(v for v, _ in pair))]
     for k, (own, other) in enumerate(zip(factors, factors[::-1], strict=True)):
         if 2 * k + 1 > len(factors):
             break
-        found = parity(table, own, mapping) if own is other else 0
-        if not found and own is other:
+        found = parity(table, own[0], mapping) if own == other else 0
+        if not found and own == other:
             return 0
-        if own is not other:
-            c, moved = _seen(table, other, mapping)
-            if moved is not own or c != UNIT:
+        if own != other:
+            c, moved = _seen(table, other[0], mapping)
+            if (moved, other[1]) != own or c != UNIT:
                 return 0
         elif 2 * k + 1 == len(factors):
             sign = found
         elif found < 0:
             return 0
     return sign
+
+
+def _factors(table: Table, value: Value) -> list[tuple[Value, bool]] | None:
+    """The matrices whose product a value is, each with whether it is inverted, as the matrix of a system is."""
+    function = function_of(value)
+    if value.kind == "matmul":
+        parts = [_factors(table, v) for _, v in value.parts]
+        return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
+    if function is np.linalg.inv or function is np.linalg.solve:
+        if any(type(p) is not tuple or len(p[1].dims) != 2 for p in value.parts):
+            return None
+        more = _factors(table, value.parts[1][1]) if function is np.linalg.solve else []
+        return None if more is None else [(value.parts[0][1], True), *more]
+    if value.kind == "view" and value.details == (1, 0):
+        inner = _factors(table, value.parts[0][1])
+        if inner is not None and (len(inner) > 1 or inner[0][1]):
+            turned = [(*table.turned(v), inverted) for v, inverted in reversed(inner)]
+            return [(v, inverted) for c, v, inverted in turned] if all(c == UNIT for c, *_ in turned) else None
+    return [(value, False)] if len(value.dims) == 2 else None
 
 
 def _unscaled(table: Table, left: Value, right: Value) -> list[Value]:
@@ -227,6 +248,8 @@ def _of_operation(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
         return int(swap and list(step.params) in (["argument 0"], ["argument 0", "dtype"]))
     if function is np.diag and not step.params:
         return int(swap and len(value.dims) == 2)
+    if function is np.linalg.solve:
+        return _of_product(table, value, mapping)
     if function in _MATRIX_FUNCTIONS:
         first = value.parts[0]
         return int(swap and type(first) is tuple and parity(table, first[1], mapping) == 1)
