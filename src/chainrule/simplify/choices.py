@@ -223,10 +223,8 @@ class Choices:
     def _product(self, value: Value, scale: Coefficient, recipe: Recipe, push: bool) -> list[Choice]:
         parts: tuple[tuple[Value, Any], ...] = recipe.parts
         size = size_of(value.shape)
-        operations = sum(1 if abs(p) == 1 else 2 for _, p in parts) - 1
         upwards = any(p > 0 for _, p in parts)
-        if not upwards:
-            operations += 1  # k / d
+        operations = sum(1 if abs(p) == 1 else 2 for _, p in parts) - upwards  # without any above, k / d
         if len(parts) == 1 and parts[0][1] not in (1, -1):
             operations = 1
             upwards = True
@@ -238,7 +236,7 @@ class Choices:
         wild = sum(self.wild for v, p in parts if p > 0 and self._is_wild(v))
         wild += sum(_FORBIDDEN for v, p in parts if p > 0 and v.number in self.spoiling and len(parts) > 1)
         # Among equals a product reads better than a quotient.
-        arithmetic = size * operations + sum(p < 0 for _, p in parts)
+        arithmetic = size * operations + sum(p < 0 for _, p in parts) + _ROUNDABOUT * (recipe.identity == ROWS)
         found = [Choice("prod", wild + priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]
         if extra and push and scale != UNIT:
             for k, (v, p) in enumerate(parts):
@@ -313,6 +311,8 @@ class Choices:
             found += [self._signed_sum(value, scale, recipe, (k,)) for k in negative[:3]]
             if 1 < len(negative) <= 3:
                 found.append(self._signed_sum(value, scale, recipe, negative))
+        if 0 < len(below) < len(recipe.parts) <= 3 and recipe.parts[0][1].dims:  # b - a of -a and -b
+            found.append(self._signed_sum(value, scale, recipe, range(len(recipe.parts))))
         return found
 
     def _signed_sum(self, value: Value, scale: Coefficient, recipe: Recipe, turned: Sequence[int]) -> Choice:
@@ -325,7 +325,7 @@ class Choices:
             if v is self.table.one:
                 constants.append(k)
                 continue
-            sign = -1 if k.number < 0 and n not in turned else 1
+            sign = -1 if (k.number < 0) is not (n in turned) else 1
             children.append((v.number, k if sign > 0 else times(_MINUS, k)))
             signs.append(sign)
             floating = floating or v.floating
@@ -351,9 +351,9 @@ class Choices:
             if recipe.details[0].function is np.einsum:
                 operations = max(operations, len(operands) - 1)
             if recipe.details[0].function in (np.vdot, np.vecdot):
+                arithmetic = 2.0 * size_of(operands[0][1].shape)
                 # A product and its sum are read more easily where they take no more operations.
-                roundabout = _ROUNDABOUT if recipe.details[0].function is np.vecdot else 0
-                arithmetic = 2.0 * size_of(operands[0][1].shape) + roundabout
+                arithmetic += _ROUNDABOUT * (recipe.details[0].function is np.vecdot)
             if recipe.details[0].function in _CUBIC:
                 order = float(operands[0][1].dims[-1].length) if type(operands[0]) is tuple else 1.0
                 arithmetic = order**3 + 2 * order * size_of(value.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -39,6 +40,11 @@ def contract(options: Making, value: Value) -> None:
         _vector_product(options, value, inner, value.details[0])
         for c, other in sums_with_known_products(options, value, inner, value.details):
             value.recipes.append(Recipe("reduce", c, ((UNIT, other),), (value.details, None), ROWS))
+            if other.kind == "prod":
+                key = other.number, value.details
+                kept = tuple(d for k, d in enumerate(other.dims) if k not in value.details)
+                make = partial(options.table.make, "reduce", key, value.details, ((UNIT, other),), kept)
+                options.same(value, (c, options.making(value, make)), ROWS)
     elif rank > 2:
         _contraction(options, value, inner)
 

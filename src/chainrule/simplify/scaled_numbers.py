@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Recipe, Value
 
 __all__ = ["scaled_recipes"]
 
+_MINUS = Coefficient(Fraction(-1))
 NUMBER = "number from a multiple"
 _MOST_SCALES = 6  # of one operand
 
@@ -29,7 +31,7 @@ def scaled_recipes(
         for k, r in enumerate(recipe.parts):
             if type(r) is not tuple or not isinstance(r[1], Value) or not r[1].dims:
                 continue
-            scales = dict.fromkeys(asked.get(r[1].number, ()))
+            scales = dict.fromkeys((*asked.get(r[1].number, ()), _MINUS))
             for way in r[1].recipes:
                 held = [c for v, p in way.parts if p == 1 for c, _ in v.leaves[:2]] if way.kind == "prod" else []
                 scales.update(dict.fromkeys(held))

@@ -209,7 +209,7 @@ def softmax_grad_input(x_input, grad_output):
     ratio = E / E.sum(axis=1, keepdims=True)
 
     # E = np.exp(x_input - x_input.max(axis=1, keepdims=True))    line 103
-    dx_input = ratio * (grad_output - (ratio * grad_output).sum(axis=1, keepdims=True))
+    dx_input = ratio * (grad_output - np.vecdot(grad_output, ratio)[:, None])
 
     return dx_input
 
@@ -228,5 +228,5 @@ class Softmax:
         """The gradients by name."""
         output = self.output
         # E = np.exp(x_input - x_input.max(axis=1, keepdims=True))    line 103
-        dx_input = output * (grad_output - (output * grad_output).sum(axis=1, keepdims=True))
+        dx_input = output * (grad_output - np.vecdot(grad_output, output)[:, None])
         return {"x_input": dx_input}

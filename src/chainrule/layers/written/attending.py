@@ -38,7 +38,7 @@ def attention_grad_Q(Q, grad_output, K, V):
     # return P @ V                                             line 157
     dP = grad_output @ V.swapaxes(-1, -2)
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2)    line 154
-    dQ = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2]) @ K
+    dQ = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2]) @ K
 
     return dQ
 
@@ -53,7 +53,7 @@ def attention_grad_K(Q, grad_output, K, V):
     # return P @ V                                              line 157
     dP = grad_output @ V.swapaxes(-1, -2)
     # E = np.exp(scores - scores.max(axis=2, keepdims=True))    line 155
-    dscores = P * (dP - (P * dP).sum(axis=2, keepdims=True))
+    dscores = P * (dP - np.vecdot(P, dP)[:, :, None])
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2)     line 154
     dK = (ratio.swapaxes(-1, -2) @ dscores).swapaxes(-1, -2)
 
@@ -82,7 +82,7 @@ def attention_backward(Q, grad_output, K, V):
     dP = grad_output @ V.swapaxes(-1, -2)
     dV = P.swapaxes(-1, -2) @ grad_output
     # E = np.exp(scores - scores.max(axis=2, keepdims=True))    line 155
-    ratio = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2])
+    ratio = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2])
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2)     line 154
     dQ = ratio @ K
     dK = (Q.swapaxes(-1, -2) @ ratio).swapaxes(-1, -2)
@@ -115,7 +115,7 @@ class Attention:
         dP = grad_output @ V.swapaxes(-1, -2)
         dV = P.swapaxes(-1, -2) @ grad_output
         # E = np.exp(scores - scores.max(axis=2, keepdims=True))    line 155
-        ratio = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2])
+        ratio = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2])
         # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2)     line 154
         dQ = ratio @ K
         dK = (Q.swapaxes(-1, -2) @ ratio).swapaxes(-1, -2)
@@ -139,7 +139,7 @@ def masked_attention_grad_Q(Q, grad_output, K, V, mask):
     # return P @ V                                                    line 165
     dP = grad_output @ V.swapaxes(-1, -2)
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2) + mask    line 162
-    dQ = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2]) @ K
+    dQ = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2]) @ K
 
     return dQ
 
@@ -154,7 +154,7 @@ def masked_attention_grad_K(Q, grad_output, K, V, mask):
     # return P @ V                                                    line 165
     dP = grad_output @ V.swapaxes(-1, -2)
     # E = np.exp(scores - scores.max(axis=2, keepdims=True))          line 163
-    dscores = P * (dP - (P * dP).sum(axis=2, keepdims=True))
+    dscores = P * (dP - np.vecdot(P, dP)[:, :, None])
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2) + mask    line 162
     dK = (ratio.swapaxes(-1, -2) @ dscores).swapaxes(-1, -2)
 
@@ -183,7 +183,7 @@ def masked_attention_backward(Q, grad_output, K, V, mask):
     dP = grad_output @ V.swapaxes(-1, -2)
     dV = P.swapaxes(-1, -2) @ grad_output
     # E = np.exp(scores - scores.max(axis=2, keepdims=True))          line 163
-    ratio = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2])
+    ratio = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2])
     # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2) + mask    line 162
     dQ = ratio @ K
     dK = (Q.swapaxes(-1, -2) @ ratio).swapaxes(-1, -2)
@@ -216,7 +216,7 @@ class MaskedAttention:
         dP = grad_output @ V.swapaxes(-1, -2)
         dV = P.swapaxes(-1, -2) @ grad_output
         # E = np.exp(scores - scores.max(axis=2, keepdims=True))          line 163
-        ratio = P * (dP - (P * dP).sum(axis=2, keepdims=True)) / np.sqrt(K.shape[2])
+        ratio = P * (dP - np.vecdot(P, dP)[:, :, None]) / np.sqrt(K.shape[2])
         # scores = Q / K.shape[2] ** 0.5 @ np.swapaxes(K, 1, 2) + mask    line 162
         dQ = ratio @ K
         dK = (Q.swapaxes(-1, -2) @ ratio).swapaxes(-1, -2)
