@@ -259,6 +259,9 @@ class _Ways:
         elif name == "tensordot" and len(vs) == 2 and _lists(step.params.get("axes")):
             left, right = ([0, *(a + 1 for a in own)] for own in step.params["axes"])
             yield _contracted(vs[0], vs[1], left, right)
+        elif name == "vecdot" and set(step.params) <= {"axis"} and len(vs) == 2 and len({*shapes}) == 1:
+            (axis,) = _axes(step.params.get("axis", -1), len(shapes[0]))
+            yield Batch(frozenset(vs), 2, lambda stacks: np.sum(stacks(vs[0]) * stacks(vs[1]), axis=(0, axis + 1)))
         elif name == "outer" and all(len(shape) == 1 for shape in shapes):
             yield _outer(vs[0], vs[-1])
         elif name == "multiply" and len(step.inputs) == 2:

@@ -144,14 +144,19 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         return _reduced(step, ranks[0])
     if name in ("matmul", "dot") and len(ranks) == 2 and not step.params:
         return _multiplied(ranks, turned)
+    if function is np.vecdot and ranks[0] == ranks[1] and set(step.params) <= {"axis"}:
+        axis = int(step.params.get("axis", -1))
+        summed = axis if axis < 0 else axis - ranks[0]
+        dot: Any = np.vecdot
+        return lambda xs: dot(*xs) if summed == -1 else dot(*xs, axis=summed)
     if function is get_item and len(ranks) == 1:
         parts = step.params["index"].parts
         if any(p is HOLE or p is Ellipsis or mentions_sizes(p) for p in parts):
             return None
         return lambda xs: xs[0][(slice(None), *parts)]
     if function is np.expand_dims and type(step.params.get("axis")) is int:
-        axis = step.params["axis"] % rank + 1
-        return lambda xs: np.expand_dims(xs[0], axis)
+        inserted = step.params["axis"] % rank + 1
+        return lambda xs: np.expand_dims(xs[0], inserted)
     return None
 
 

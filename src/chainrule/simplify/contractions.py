@@ -21,6 +21,7 @@ __all__ = ["contract", "sums_with_known_products"]
 
 _MOST_FACTORS = 5
 _MOST_RECIPES = 40
+_MOST_DOTS = 4
 _LETTERS = "ijklmnop"
 
 
@@ -72,8 +73,11 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
 def _dots(options: Making, value: Value, inner: Value) -> None:
     """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape."""
     (axis,) = value.details
+    count = 0
     for (c, u), (k, v) in (sorted(pair, key=lambda ref: ref[1].number) for pair in _pairs(options, value, inner)):
-        if u.dims == v.dims == inner.dims and u.floating and v.floating and len(value.recipes) < _MOST_RECIPES:
+        known = any(w.kind != "prod" or options.is_known(w) for w in (u, v))
+        if u.dims == v.dims == inner.dims and u.floating and v.floating and known and count < _MOST_DOTS:
+            count += 1
             operation = OPERATIONS[np.vecdot]
             params = {} if axis == len(inner.dims) - 1 else {"axis": axis}
             step = Step(operation, (), params, (Var(value.shape, options.reader.dtype, None, 0),), None)

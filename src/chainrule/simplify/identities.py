@@ -383,7 +383,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity(
         "sum of a product", "B", "a sum of a product is a product of vectors or matrices",
         lambda x, y, s, m: ((x * y).sum(), (x * s).sum(0), (x * m[0]).sum(1), (x * y).sum(0)),
-        lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0], np.vecdot(x, y, axis=0)),
+        lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0], np.vecdot(x.T, y.T)),
     ),
     Identity(
         "sum of a product in parts", "B", "of a sum of a product of several arrays, two are summed first",
