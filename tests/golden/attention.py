@@ -11,7 +11,7 @@ def attention_backward(Q, K, V, grad_output):
     dratio = grad_output @ V.T
     dV = ratio.T @ grad_output
     # E = np.exp(scores - scores.max(axis=-1, keepdims=True))    line 199
-    dQKT = ratio / np.sqrt(K.shape[1]) * (dratio - np.vecdot(ratio, dratio)[:, None])
+    dQKT = ratio * (dratio - np.vecdot(ratio, dratio)[:, None]) / np.sqrt(K.shape[1])
     # scores = Q @ K.T / np.sqrt(K.shape[1])                     line 198
     dK = dQKT.T @ Q
     dQ = dQKT @ K

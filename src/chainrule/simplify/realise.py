@@ -40,7 +40,6 @@ class Emitter:
         self._rescaled: dict[int, tuple[Var, Coefficient]] = {}  # by scalar, what it is a multiple of
         self._spare: set[int] = set()
         self._unsqueezed: dict[int, Var] = {}  # what lost leading axes of length 1, by what is left
-        self.removed: set[int] = set()
         self._known: dict[Any, Var] = {}
         self._last: Any = None  # the key of the last step, if it can be known again
         self._position: Any = None
@@ -87,6 +86,7 @@ class Emitter:
     def without_spare(self, results: Sequence[Operand]) -> list[Step]:
         """The steps, but for scalars that were combined with others, and views, which are not needed by themselves."""
         needed = {x.number for x in results}
+        self.removed: set[int] = set()
         kept: list[Step] = []
         for step in reversed(self.steps):
             if any(out.number in needed or out.number not in self._spare for out in step.outputs):
@@ -429,10 +429,8 @@ class Emitter:
         if function in _BROADCASTING:
             # Among arrays of more axes, leading ones of length 1 may stay.
             rank = max(len(x.shape) for x in inputs if isinstance(x, Var))
-            whole = (self._unsqueezed.get(x.number, x) for x in inputs)
-            inputs = tuple(
-                y if isinstance(y, Var) and len(y.shape) <= rank else x for x, y in zip(inputs, whole, strict=True)
-            )
+            whole = {x.number: y for x in inputs if (y := self._unsqueezed.get(x.number)) and len(y.shape) <= rank}
+            inputs = tuple(whole.get(x.number, x) for x in inputs)
         if shape is None:
             shape = shape_of_call(function, inputs, params)
         operands = tuple(x.number if isinstance(x, Var) or x.number >= 0 else frozen(x.value) for x in inputs)
