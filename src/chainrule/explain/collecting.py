@@ -80,7 +80,7 @@ class Collecting(LineShapes):
             again = id(step) in self.printer.forward  # what the forward pass computes, computed once more
             if name in PRODUCTS:
                 self._transposed(step, id(step) in turned, found)
-            elif name == "sum" and element is not None and not again:
+            elif name in ("sum", "vecdot") and element is not None and not again:
                 if self._is_gradient_of(element, statement.step) and self._is_broadcast(element):
                     self._added_up(step, element, found)
             elif name in ("divide", "multiply"):
@@ -181,7 +181,8 @@ class Collecting(LineShapes):
         x = step.inputs[0]
         if not isinstance(x, Var):
             return
-        axis = param(step, "axis", 1)
+        dot = step.operation.name == "vecdot"
+        axis = step.params.get("axis", -1) if dot else param(step, "axis", 1)
         axes = axes_in(axis, len(x.shape))
         letters = [self._letter(x, k) for k in axes]
         own = {i.name for i in element.indices if isinstance(i, Index)}
@@ -190,14 +191,15 @@ class Collecting(LineShapes):
         keep = bool(step.params.get("keepdims"))
         text = "" if axis is None else f"axis={axis}"
         text += (", " if text and keep else "") + ("keepdims=True" if keep else "")
+        part = "np.vecdot" if dot else f".sum({text})"
         if not all(letters):
-            found[f".sum({text})"] = message(
+            found[part] = message(
                 "{element} is used again and again along what is summed here, and each use sends a share back. The "
                 "shares are added up.",
                 element=element.name,
             )
             return
-        found[f".sum({text})"] = message(
+        found[part] = message(
             "{element} is used for every {index}, so every {index} sends a share back. The shares are added up: that "
             "is the sum over {index}.",
             element=element.name + letters_text(element.indices),

@@ -50,6 +50,9 @@ class LineShapes:
             return self._of_operand(back, _ALL)
         if name == "transpose" and not step.params and rank_of(step.inputs[0]) == 2:
             return f"{self._of_operand(step.inputs[0])}ᵀ"
+        if name == "vecdot" and [rank_of(x) for x in step.inputs] == [len(out.shape) + 1] * 2:
+            axis = axes_in(step.params.get("axis", -1), rank_of(step.inputs[0]))[0]
+            return f"Σ{'₀₁₂₃₄₅₆₇₈₉'[axis]} [{' ∘ '.join(self._of_operand(x, ' ∘ ') for x in step.inputs)}]"
         if name in ("sum", "mean") and arrays:
             axis = param(step, "axis", 1)
             axes = "" if axis is None else "".join("₀₁₂₃₄₅₆₇₈₉"[k] for k in axes_in(axis, rank_of(step.inputs[0])))
