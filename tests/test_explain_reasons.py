@@ -57,7 +57,7 @@ CASES = [
     (chosen, (GRID, np.array([1, 0, 1])), "labels", "No place occurs twice, so += is enough."),
     (repeated, (GRID[:, 0], np.array([1, 1])), "places", "A place that was read several times gets several"),
     (factor, (SIGNED[0], 0.1), "sum", None),
-    (spread, (GRID, GRID[:, 1], 0.4), ".sum(axis=1)", f"scale[i] {USED} j"),
+    (spread, (GRID, GRID[:, 1], 0.4), "np.vecdot", f"scale[i] {USED} j"),
     (spread, (GRID, GRID[:, 1], 0.4), ".sum()", f"shift {USED} i, j"),
     (relu, (SIGNED, GRID), "z > 0", f"{CHANGES} z > 0 holds."),
     (leaky, (SIGNED,), "z > 0", None),

@@ -77,7 +77,8 @@ def _read(sets: _Sets, step: Step) -> None:
                 sets.unite(a, k, b, k)
                 sets.unite(step.outputs[0], k, a, k)
     elif name in ("inner", "vecdot", "linalg.vecdot") and all(rank_of(x) for x in operands):
-        sets.unite(operands[0], rank_of(operands[0]) - 1, operands[1], rank_of(operands[1]) - 1)
+        axis = int(step.params.get("axis", -1))
+        sets.unite(operands[0], axis % rank_of(operands[0]), operands[1], axis % rank_of(operands[1]))
     elif name == "vdot":
         for k in range(rank_of(operands[0])):
             sets.unite(operands[0], k, operands[1], k)

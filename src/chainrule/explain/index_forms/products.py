@@ -91,9 +91,15 @@ def _vdot(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula:
 @form("vecdot", "linalg.vecdot")
 def _vecdot(forms: Forms, step: Step, indices: Indices, scope: Scope) -> Formula:
     a, b = step.inputs
+    shape = step.outputs[0].shape
+    axis = step.params.get("axis", -1)
+    if set(step.params) <= {"dtype", "axis"} and axis != -1 and shape_of(a) == shape_of(b):
+        k = int(axis) % rank_of(a)
+        over, used = _inner(forms, [(a, k), (b, k)], scope)
+        whole = (*indices[:k], over, *indices[k:])
+        return _total(over, multiply(forms.element(a, whole, used), forms.element(b, whole, used)))
     if set(step.params) - {"dtype"}:
         raise AssertionError("along another axis")
-    shape = step.outputs[0].shape
     over, used = _inner(forms, [(a, rank_of(a) - 1), (b, rank_of(b) - 1)], scope)
     left = (*_batch(a, rank_of(a) - 1, shape, indices), over)
     right = (*_batch(b, rank_of(b) - 1, shape, indices), over)
