@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.check.changing import Scene
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.verdicts import chief
@@ -77,3 +78,34 @@ def test_what_is_read_one_step_further_on_is_read_one_back():
     texts = {ast.unparse(c.node) for c in changes_of_statement(statement, scene) if c.word == "off_by_one_index"}
     assert "dW += np.dot(dz, hs[t - 1].T) + xs[t - 1]" in texts
     assert "dW += np.dot(dz, hs[t].T) + xs[t]" in texts
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def loss_of_lists(x, y, biases, weights):
+    a = x
+    for b, w in zip(biases, weights, strict=True):
+        a = sigmoid(w @ a + b)
+    return 0.5 * np.sum((a - y) ** 2)
+
+
+def backprop(x, y, biases, weights):
+    nabla_b = [np.zeros(b.shape) for b in biases]
+    nabla_w = [np.zeros(w.shape) for w in weights]
+    activations = [x]
+    for b, w in zip(biases, weights, strict=True):
+        activations.append(sigmoid(w @ activations[-1] + b))
+    delta = activations[-1] - y
+    nabla_b[-1] = delta
+    nabla_w[-1] = np.dot(delta, activations[-2].T)
+    return nabla_b, nabla_w
+
+
+def test_lists_of_weights_have_lines_too():
+    draw = np.random.default_rng(0).standard_normal
+    args = {"x": draw((4, 1)), "y": draw((2, 1)), "biases": [draw((2, 1))], "weights": [draw((2, 4))]}
+    first = cr.check(backprop, loss_of_lists, args, ["biases", "weights"]).suspects[0]
+    assert (first.kind, first.fix_holds) == ("missing_activation_grad", True)
+    assert first.candidate_source == "delta = activations[-1] - y"

@@ -61,8 +61,9 @@ class Scene:
     gradients: frozenset[str] = frozenset()
 
     def value(self, name: str) -> Any:
-        """What a variable is on the first draw."""
-        return self.values[0].get(name)
+        """What an array or number is on the first draw; ``None`` for anything else, such as a list of arrays."""
+        held = self.values[0].get(name)
+        return held if isinstance(held, np.ndarray | np.generic | int | float | complex) else None
 
 
 def scene_name(scene: Scene, name: str) -> ast.expr:

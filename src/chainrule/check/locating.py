@@ -338,9 +338,11 @@ class Witness:
 
     def _match(self, node: ast.expr, entry: Entry) -> Match | None:
         try:
-            results = [np.asarray(evaluated(node, self.values(entry, k))) for k in range(len(entry.values))]
+            results = [evaluated(node, self.values(entry, k)) for k in range(len(entry.values))]
         except NoValueError:
             return None
+        if not all(isinstance(r, np.ndarray | np.generic) for r in results):
+            return None  # a list of arrays, which is no array
         if any(r.dtype.kind not in "fc" or not r.shape for r in results):
             return None
         return self.references.match(results)

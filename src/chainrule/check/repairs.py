@@ -138,7 +138,7 @@ def _shape(node: ast.expr, scene: Scene) -> tuple[int, ...] | None:
     """The shape of what an expression gives; ``None`` where that is not known."""
     try:
         return tuple(np.shape(evaluated(node, scene.values[0])))
-    except NoValueError:
+    except (NoValueError, ValueError):  # a list of arrays has none
         return None
 
 
