@@ -350,8 +350,12 @@ def test_a_loop_in_a_loop_stands_above_its_body():
     html = cr.explain(f, np.ones(2), np.ones(2)).html()
     forward = re.findall(r"<code>(.*?)</code>", html[html.index("<ol>") : html.index("</ol>")])
     assert forward == [
-        "for _ in range(3):", "x = x + 1.0", "for _ in range(4):", "x = np.tanh(x * w)", "return x.sum()",
-    ]  # fmt: skip
+        "for _ in range(3):",
+        "    x = x + 1.0",
+        "    for _ in range(4):",
+        "        x = np.tanh(x * w)",
+        "return x.sum()",
+    ]
 
 
 # ---- the page in a browser

@@ -580,3 +580,40 @@ def test_the_sums_over_paths_of_everyday_functions(name):
             if record.kind != "unreached":
                 np.testing.assert_allclose(record.positive + record.negative, record.value, rtol=1e-7, atol=1e-10)
                 assert record.alive <= record.paths == round(record.paths)
+
+
+def counted(x, n):
+    area = n * n
+    return (x / area).sum()
+
+
+def differences(x, a, b):
+    d = a - b
+    return (x * d).sum()
+
+
+def summed_up(x, k):
+    c = np.cumsum(k, dtype=np.int8)
+    return (x * c).sum()
+
+
+def rounded_to_bytes(x, y):
+    n = y.astype(np.int8)
+    return (x * n).sum()
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "words"),
+    [
+        (counted, (X[0, :2], np.array([30, 300], np.int16)), "area[1] would be 9e+04, but int16 holds only -32768 to"),
+        (differences, (X[0, :2], np.array([2, 1], np.uint8), np.array([1, 3], np.uint8)), "so it came out as 254"),
+        (summed_up, (X[0], np.full(3, 100, np.int8)), "c[1] would be 200"),
+        (rounded_to_bytes, (X[0, :2], np.array([100, 300], np.int64)), "n[1] would be 300"),
+        (counted, (X[0, :2], np.array([30, 300], np.int32)), ""),
+        (differences, (X[0, :2], np.array([2, 3], np.uint8), np.array([1, 3], np.uint8)), ""),
+    ],
+)
+def test_whole_numbers_that_left_their_range(f, args, words):
+    said = " ".join(str(cr.why(f, *args, of="dx[1]")).split())
+    assert words in said
+    assert ("leaves the range of" in said) == bool(words)

@@ -292,7 +292,9 @@ class Body(Scene):
 
     def formed(self) -> dict[str, str]:
         names = self.forward.names
-        return {} if self.text is None else {names[v]: g for v, (g, _) in self.text.arriving.items() if v in names}
+        known = () if self.text is None else self.text.arriving
+        taken = set(names.values())
+        return {names[v]: g for v in known if v in names and (g := self.prefix + names[v]) not in taken}
 
     def route(self, number: int) -> Route:
         """How the gradient of an array is found; what becomes of it in other turns is said beside its lines, too."""

@@ -93,10 +93,11 @@ class Shortenings:
     def of(self, name: str, number: int) -> tuple[tuple[Shortening, ...], list[str]]:
         """How the chain rule of an array becomes the lines of its gradient, and the arrays whose gradients are put in.
 
-        Nothing where all that the chain rule names is formed, or where no way is found that holds.
+        Where all that the chain rule names is formed, it is one step: what the names mean that only the line has.
+        Nothing where there are none, or where no way is found that holds.
         """
         chain = self.made.chains.get(name)
-        if chain is None or not self.unformed(chain.worked):
+        if chain is None:
             return (), []
         free = chain.free
         way = _Way(self, chain.element, number, Expansion(self.letters, (i.name for i in free)))
@@ -105,7 +106,8 @@ class Shortenings:
         except (TooLongError, NoIndexFormError, ChainruleError, ValueError, KeyError):
             return (), []
         if not all(self.coded.holds(s, free, number) for s in found):
-            self.made.dropped.append(name)
+            if way.names:
+                self.made.dropped.append(name)
             return (), []
         for step in found:
             for equation in (*(fact for _, fact in step.facts), step.equation):
@@ -147,7 +149,7 @@ class _Way:
             if facts:
                 current = add(*kept)
                 yield self._step(None, facts, message("What is left"), current)
-        yield from self._coded(current)
+        yield from (step for step in self._coded(current) if self.names or step.facts)
 
     def _opened(self, raw: list[Formula]) -> tuple[list[Formula], list[_Fact], Formula]:
         """The same with sums of what the forward pass holds multiplied out, which is worth it where terms cancel."""

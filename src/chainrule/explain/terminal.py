@@ -216,10 +216,11 @@ def _break(side: str, width: int, hanging: int) -> int | None:
         depth += (character in "([{") - (character in ")]}")
         sign = side[place : place + 3] in (" + ", " - ") and place > hanging
         dot = character == "·" and place < width
+        case = character == " " and side[place - 1] == ";"  # between the cases in a brace
         blank = character == " " and side[:place].strip() not in ("", "+", "-", "=")
         if sign or dot or blank:
             # Any blank is better than a line that is too long.
-            better = (int(sign or dot), -depth, int(sign), place)
+            better = (int(sign or dot or case), -max(depth - case, 0), int(sign or case), place)
             found = max(found, better) if found is not None else better
     if found is None:
         return None

@@ -31,10 +31,13 @@
   // Moves only what is within a panel of its own: the page stays where the reader has it.
   const reveal = (element) => {
     const panel = element && element.closest(".scroll");
-    if (!panel || panel.scrollHeight <= panel.clientHeight) return;
+    if (!panel) return;
     const [box, frame] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
     if (box.top < frame.top || box.bottom > frame.bottom) {
       panel.scrollTop += (box.top + box.bottom) / 2 - (frame.top + frame.bottom) / 2;
+    }
+    if (box.left < frame.left || box.right > frame.right) {
+      panel.scrollLeft += (box.left + box.right) / 2 - (frame.left + frame.right) / 2;
     }
   };
   const select = (step) => {

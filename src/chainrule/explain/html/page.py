@@ -147,8 +147,8 @@ def _code(derivation: Derivation) -> str:
     order = _as_written(list(enumerate(derivation.parts)))
     forward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{part.line or ""}</span>'
-        f"<code>{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
-        for k, part in order
+        f"<code>{'    ' * depth}{escape((part.source or part.result).splitlines()[0])}</code></a></li>"
+        for k, part, depth in order
     ]
     backward = [
         f'<li data-step="{k}"><a href="#step-{k + 1}"><span class="line">{k + 1}</span>'
@@ -176,8 +176,8 @@ def _in_tens(texts: list[str], tens: int = 2) -> list[list[str]]:
     return [texts[k : k + 10 * tens] for k in range(0, len(texts), 10 * tens)]
 
 
-def _as_written(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
-    """Statements in the order of the source: the head of a loop stands above its body."""
+def _as_written(parts: Sequence[tuple[int, Part]], depth: int = 0) -> list[tuple[int, Part, int]]:
+    """Statements in the order of the source, with the number of loops around: the head stands above its body."""
     groups: list[list[tuple[int, Part]]] = []
     for place, part in parts:
         head = groups[-1][0][1] if groups else None
@@ -185,7 +185,7 @@ def _as_written(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
             groups[-1].append((place, part))
         else:
             groups.append([(place, part)])
-    return [pair for head, *body in reversed(groups) for pair in (head, *_as_written(body))]
+    return [row for head, *body in reversed(groups) for row in ((*head, depth), *_as_written(body, depth + 1))]
 
 
 def _introduction(derivation: Derivation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _TIP = (
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
     'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
 )
+_DIGITS = 6  # of a number that stands beside another one in a node
 _SMALLEST = 0.74  # of its size, before the drawing is moved about in and not made smaller
 _THUMB_WIDTH, _THUMB_HEIGHT = 46, 26
 
@@ -157,7 +159,7 @@ def _thumbs(node: Node, left: float, top: float) -> str:
             continue
         size = (_THUMB_WIDTH, _THUMB_HEIGHT)
         if not node.shape:
-            number = shown_number(np.asarray(value).item())
+            number = _few_digits(np.asarray(value).item())
             found += f'<text class="figure {kind}" x="{x:.0f}" y="{top + 18:.0f}">{number}</text>'
             continue
         grid = grid_of(value, 8, 12)
@@ -169,6 +171,14 @@ def _thumbs(node: Node, left: float, top: float) -> str:
             f'href="{picture_of(grid)}"/>'
         )
     return found
+
+
+def _few_digits(x: Any) -> str:
+    """A number that has room in half a node."""
+    text = shown_number(x)
+    if len(text) <= _DIGITS or not isinstance(x, float):
+        return text
+    return next((short for digits in (3, 2) if len(short := f"{x:.{digits}g}") <= _DIGITS), f"{x:.0e}")
 
 
 def _letters(shape: str) -> int:

@@ -58,11 +58,27 @@ def _lines(x: Set) -> list[str]:
         terms[-1].append(part)
     found: list[list[Set]] = []
     for term in terms:
-        if found and _width(Line((*found[-1], *term))) <= _LONGEST:
-            found[-1] += term
-        else:
-            found.append(term)
+        for k, piece in enumerate(_parts(term)):
+            if found and not k and _width(Line((*found[-1], *piece))) <= _LONGEST:
+                found[-1] += piece
+            else:
+                found.append(piece)
     return ["".join(map(_element, line)) if k == 0 else _continued(line) for k, line in enumerate(found)]
+
+
+def _parts(term: list[Set]) -> list[list[Set]]:
+    """A term of a sum in as many parts as it needs: broken between the factors of a long product."""
+    product = term[-1]
+    if not isinstance(product, Product) or _width(Line(tuple(term))) <= _LONGEST:
+        return [term]
+    found: list[list[Set]] = [[]]
+    for factor in product.factors:
+        if found[-1] and _width(Product((*found[-1], factor))) > _LONGEST:
+            found.append([])
+        found[-1].append(factor)
+    times = Word("·", "operator")
+    first, *others = (Product(tuple(factors)) for factors in found)
+    return [[*term[:-1], first], *([times, factors] for factors in others)]
 
 
 def _width(x: Set) -> float:
@@ -88,8 +104,9 @@ def _width(x: Set) -> float:
 
 
 def _continued(line: list[Set]) -> str:
-    """A line that begins with a sign between two terms."""
-    return f'<mrow><mspace width="1em"/>{"".join(map(_element, line))}</mrow>'
+    """A line that begins with a sign between two terms, or between two factors."""
+    far = 2 if line[0] == Word("·", "operator") else 1
+    return f'<mrow><mspace width="{far}em"/>{"".join(map(_element, line))}</mrow>'
 
 
 def _element(x: Set) -> str:
@@ -131,8 +148,9 @@ def _element(x: Set) -> str:
                 f"<mtr><mtd>{_element(value)}</mtd><mtd>{_element(condition)}</mtd></mtr>"
                 for value, condition in x.rows
             )
-            brace = '<mo fence="true" stretchy="true" form="prefix">{</mo>'
-            return f'<mrow>{brace}<mtable class="cases">{rows}</mtable></mrow>'
+            # Not every font has braces that grow: the page's style makes this one as tall as its rows.
+            brace = f'<mo class="brace" style="--rows:{len(x.rows)}" stretchy="false" form="prefix">{{</mo>'
+            return f'<mrow>{brace}<mtable class="cases" displaystyle="true">{rows}</mtable></mrow>'
     raise TypeError(f"{type(x).__name__} cannot be printed as MathML.")
 
 

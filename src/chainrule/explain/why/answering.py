@@ -19,6 +19,7 @@ from chainrule.explain.why.scene import Scene
 from chainrule.explain.why.stages import stages_of
 from chainrule.explain.why.sweeps import totals
 from chainrule.explain.why.trails import best_routes
+from chainrule.explain.why.wrapping import wrapped_numbers
 from chainrule.language import Message, message, plural
 
 __all__ = ["HUGE", "TINY", "answer"]
@@ -84,6 +85,8 @@ class _Answer:
         if self.kind in ("tiny", "huge", "ordinary", "mixed"):
             self._say_norms(norms)
         self._say_digits()
+        wrapped = wrapped_numbers(scene)
+        self.evidence += [wrapped] if wrapped is not None else []
         if self.origin is None and not np.isfinite(scene.values[scene.result]).all():
             self._say_result()
         g = self.gradient
