@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule.check.rendering import blocks_of, text_of
+from chainrule.errors import ChainruleError
+from chainrule.explain.explaining import explain_function, explain_script
 from chainrule.language import in_language
 from tests.museum.rooms import WRONG
 from tests.museum.scoring import judged
@@ -64,3 +67,50 @@ def test_verdicts(name):
         with in_language(language):
             said = text_of(blocks_of(report), 1000)
         assert english(_RAISED.sub("", said)) == set()
+
+
+def square(x):
+    y = x**2
+    return y.sum()
+
+
+def refusals(script):
+    """What explain and why refuse, each as the call that does."""
+    from_file = explain_script, str(script)
+    return [
+        (cr.why, (square, np.ones(2)), {"of": "dz"}),
+        (cr.why, (square, np.ones(2)), {"of": "dx[5]"}),
+        (cr.why, (square, np.ones(2)), {"of": "dx[a]"}),
+        (cr.why, (np.argmax, np.ones(2)), {"of": "dx"}),
+        (cr.explain(square, np.ones(2)).element, ("dx",), {}),
+        (cr.explain(square, np.ones(2)).save, ("page.doc",), {}),
+        (*from_file[:1], (*from_file[1:], None, None), {}),
+        (*from_file[:1], (*from_file[1:], "nothing", None), {}),
+        (*from_file[:1], (*from_file[1:], "W", None), {}),
+        (*from_file[:1], (*from_file[1:], "rows", None), {}),
+        (*from_file[:1], (*from_file[1:], "loss", ["labels"]), {}),
+        (explain_function, (f"{script}::missing", {}, {}, None), {}),
+        (explain_function, (f"{script}::scaled", {}, {}, None), {}),
+        (explain_function, (f"{script}::scaled", {"z": (2,)}, {}, None), {}),
+    ]
+
+
+def test_refusals(tmp_path):
+    script = tmp_path / "s.py"
+    script.write_text(
+        "import numpy as np\n"
+        "labels = [1, 2]\n"
+        "W = np.ones(2)\n"
+        "rows = W * 2\n"
+        "loss = rows.sum()\n"
+        "def scaled(x, y):\n"
+        "    return (x * y).sum()\n"
+    )
+    for function, args, options in refusals(script):
+        with pytest.raises(ChainruleError) as refused:
+            function(*args, **options)
+        for language in LANGUAGES:
+            with in_language(language):
+                said = str(refused.value)
+            assert said != str(refused.value), said
+            assert english(said) == set()

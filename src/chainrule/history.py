@@ -14,7 +14,7 @@ from typing import Any, Literal
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError
 from chainrule.indexing import Index
-from chainrule.language import Message, message, plural
+from chainrule.language import Message, listed, message, plural
 from chainrule.sizes import is_size, leaves_of, plain_number
 from chainrule.tape import Tape
 
@@ -202,11 +202,16 @@ class _Choice:
         result = self.history.result
         if updates is None:
             raise RequestError(
-                f"{result} was computed {len(apart) + 1} times, and {names} changed in between"
-                f"{_at_lines([b for values in updated.values() for b in values[1:2]])}.\n"
-                f"  Say what is meant. For a training loop: --updates fixed, the gradient of the last {result} with "
-                "respect to the arrays as they were used for it.\n"
-                "  For a recurrence: --updates followed, the derivative through all the changes."
+                message(
+                    "{result} was computed {count} times, and {names} changed in between{lines}.\n"
+                    "  Say what is meant. For a training loop: --updates fixed, the gradient of the last {result} with "
+                    "respect to the arrays as they were used for it.\n"
+                    "  For a recurrence: --updates followed, the derivative through all the changes.",
+                    result=result,
+                    count=len(apart) + 1,
+                    names=names,
+                    lines=_at_lines([b for values in updated.values() for b in values[1:2]]),
+                )
             )
         for name, since in updated.items():
             last = [b for b in since if turn(b) == len(apart)]
@@ -293,10 +298,20 @@ class _Choice:
         values = self._values(name, self.reached)
         if not values:
             before = self._values(name, self.all_reached)
-            how = "it depends on it only through earlier values of " if before else ""
-            names = ", ".join(sorted({self.history.owners[v] for v in self.cuts})) if before else ""
-            reason = how + names if before else "it was computed without it"
-            raise RequestError(f"{result} does not depend on {name} as it was used last: {reason}.")
+            names = listed(sorted({self.history.owners[v] for v in self.cuts}))
+            reason = (
+                message("it depends on it only through earlier values of {names}", names=names)
+                if before
+                else message("it was computed without it")
+            )
+            raise RequestError(
+                message(
+                    "{result} does not depend on {name} as it was used last: {reason}.",
+                    result=result,
+                    name=name,
+                    reason=reason,
+                )
+            )
         if len(values) > 1 and not self._stands_for_all(values, name):
             raise _ambiguous(result, name, values)
         return values[-1].variable
@@ -365,13 +380,19 @@ def _line_numbers(bindings: Sequence[Binding]) -> str:
     return ", ".join(map(str, lines[:6])) + (", …" if len(lines) > 6 else "")
 
 
-def _at_lines(bindings: Sequence[Binding]) -> str:
+def _at_lines(bindings: Sequence[Binding]) -> Message | str:
     lines = _line_numbers(bindings)
-    return f" (line{'s' * (',' in lines)} {lines})" if lines else ""
+    return plural(" (line {lines})", " (lines {lines})", 1 + lines.count(","), lines=lines) if lines else ""
 
 
 def _ambiguous(result: str, name: str, values: Sequence[Binding]) -> RequestError:
     return RequestError(
-        f"{name} held {len(values)} values that {result} was computed from{_at_lines(values)}.\n"
-        "  Give the one you mean a name of its own (W0 = W.copy() where it is meant), and ask for that."
+        message(
+            "{name} held {count} values that {result} was computed from{lines}.\n"
+            "  Give the one you mean a name of its own (W0 = W.copy() where it is meant), and ask for that.",
+            name=name,
+            count=len(values),
+            result=result,
+            lines=_at_lines(values),
+        )
     )

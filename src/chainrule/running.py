@@ -219,7 +219,7 @@ def parsed(path: str) -> ast.Module:
         with open(path, "rb") as file:
             source = file.read()
     except OSError as error:
-        raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
+        raise RequestError(message("{file} cannot be read: {error}.", file=path, error=error.strerror)) from error
     adopt(os.path.abspath(path))
     linecache.checkcache(path)  # the file may have been edited since it was read last
     linecache.getlines(path)
@@ -348,7 +348,7 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[Message]:
             exec(code, names.held, names)
     except SystemExit as end:
         if end.code not in (None, 0):
-            raise ScriptError(f"the script ended itself: sys.exit({end.code!r}).") from None
+            raise ScriptError(message("the script ended itself: {call}.", call=f"sys.exit({end.code!r})")) from None
     except RequestError:
         raise
     except Exception as error:

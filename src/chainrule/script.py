@@ -21,6 +21,20 @@ from chainrule.history import Chosen, History, RequestError, Updates, changing_s
 from chainrule.language import Message, listed, message
 from chainrule.linear import is_floating
 from chainrule.running import Names, ScriptError, as_main, failure, is_asked_for, parsed, run_script
+from chainrule.script_refusals import (
+    became_numbers,
+    candidates_among,
+    complex_result,
+    early_return,
+    has_arguments,
+    needs,
+    no_float_array,
+    no_function,
+    no_parameter,
+    no_such_result,
+    not_computed,
+    whole_array,
+)
 from chainrule.stretch import Followed, element, stretch
 from chainrule.tape import Tape
 from chainrule.traced import Traced
@@ -122,23 +136,19 @@ def script_tree(path: str) -> ast.Module:
         return tree
     function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
     if function is None:
-        own = ", ".join(s.name for s in tree.body if isinstance(s, ast.FunctionDef))
-        raise RequestError(f"{path} defines no function {name}; it defines {own or 'none'}.")
+        raise RequestError(no_function(path, name, [s.name for s in tree.body if isinstance(s, ast.FunctionDef)]))
     given = function.args
     parameters = [*given.posonlyargs, *given.args]
     defaults = dict(
         zip([p.arg for p in parameters[len(parameters) - len(given.defaults) :]], given.defaults, strict=True)
     )
     if len(defaults) < len(parameters) or given.kwonlyargs or given.vararg or given.kwarg:
-        raise RequestError(
-            f"{name} has arguments, and --of names one of its variables: that is for functions without arguments.\n"
-            f"  Leave --of out to get the gradient of what {name} returns."
-        )
+        raise RequestError(has_arguments(name))
     *body, last = function.body
     if isinstance(last, ast.Return):
         last = ast.copy_location(ast.Expr(last.value or ast.Constant(None)), last)
     if any(isinstance(n, ast.Return) for s in (*body, last) for n in ast.walk(s) if not isinstance(s, ast.FunctionDef)):
-        raise RequestError(f"{name} has a return before its end, so that its lines cannot be followed one by one.")
+        raise RequestError(early_return(name))
 
     def runs(statement: ast.stmt) -> bool:
         guard = isinstance(statement, ast.If) and any(
@@ -186,17 +196,22 @@ def _bound_once(tree: ast.Module) -> frozenset[str]:
     return frozenset(found)
 
 
-def _home(tree: ast.Module, path: str, of: str | None) -> str:
+def _home(tree: ast.Module, path: str, of: str | None) -> Message | None:
     """Where to look for a result that is a local variable of a function of the file."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             inside = (n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
             if any(n.id == of for n in inside):
-                return f"; it is a variable of {node.name}(): ask for --of {of} of {path}::{node.name}"
-    return ""
+                return message(
+                    "it is a variable of {function}(): ask for --of {of} of {place}",
+                    function=node.name,
+                    of=of,
+                    place=f"{path}::{node.name}",
+                )
+    return None
 
 
-def _result(names: Names, of: str | None, index: Sequence[int] | None, home: str) -> Any:
+def _result(names: Names, of: str | None, index: Sequence[int] | None, home: Message | None) -> Any:
     """The stand-in of the result, which must have been followed."""
     numbers = {
         name: x
@@ -205,25 +220,22 @@ def _result(names: Names, of: str | None, index: Sequence[int] | None, home: str
     }
     given = _given(names)
     computed = [name for name, x in numbers.items() if x.variable not in given]
-    candidates = f"the numbers that it computes: {', '.join(computed)}" if computed else "it computes no number"
+    candidates = candidates_among(computed)
     if of is None:
-        raise RequestError(f"--of is missing: the name of the result in the script; {candidates}.")
+        raise RequestError(
+            message("--of is missing: the name of the result in the script; {candidates}.", candidates=candidates)
+        )
     result = names.find(of)
     if result is None:
-        raise RequestError(f"the script defines no {of}{home or f'; {candidates}'}.")
+        raise RequestError(message("the script defines no {name}; {hint}.", name=of, hint=home or candidates))
     if type(result) is not Traced or not result.active:
-        what = "" if type(result) is Traced else f", it is of type {type(result).__name__}"
-        known = "the arrays of --wrt" if names.wanted is not None else "arrays that the script defines"
-        raise RequestError(f"{of} was not computed from {known}{what}; {candidates}.")
+        kind = None if type(result) is Traced else type(result).__name__
+        raise RequestError(not_computed(of, kind, names.wanted is not None, candidates))
     shape = np.shape(result.value)
     if np.iscomplexobj(result.value):
-        raise RequestError(f"{of} is complex, which has no gradient: take np.abs({of}) ** 2 or {of}.real.")
+        raise RequestError(complex_result(of))
     if index is None and shape:
-        mend = f"{of}.mean()" if np.size(result.value) > 1 else f"{of}.sum()"
-        raise RequestError(
-            f"{of} has the shape {shape}, and a gradient is that of one number: ask for an element with "
-            f"--of-index {','.join('0' * len(shape))}, or compute {mend} in the script; {candidates}."
-        )
+        raise RequestError(whole_array(of, shape, candidates))
     return result
 
 
@@ -242,10 +254,8 @@ def _asked(names: Names, wrt: Sequence[str]) -> list[str]:
         found = [other for other in known if is_asked_for(other, frozenset([name]))]
         if not found:
             value = names.held.get(name.partition("[")[0].partition(".")[0])
-            arrays = ", ".join(n for n in known if n != names.history.result) or "none"
-            kind = value.dtype if type(value) is Traced else type(value).__name__
-            reason = f"{name} is no float array, it is of type {kind}" if value is not None else f"there is no {name}"
-            raise RequestError(f"{reason}. The float arrays of the script: {arrays}.")
+            kind = value.dtype if type(value) is Traced else None if value is None else type(value).__name__
+            raise RequestError(no_float_array(name, kind, [n for n in known if n != names.history.result]))
         asked += found
     return list(dict.fromkeys(asked))
 
@@ -259,11 +269,7 @@ def _check_losses(tape: Tape, chosen: Chosen, of: str, late: Sequence[str]) -> N
     lossy = {v for v, value, _, _ in tape.guards if value is None or isinstance(value, float)}
     lost = not lossy.isdisjoint(descendants(tape, chosen.variables.values()))
     if lost or any(name in chosen.variables for name in late):
-        raise ChainruleError(
-            f"an array that depends on {', '.join(late or chosen.variables)} may have become plain numbers before "
-            f"it had that name, and {of} may depend on them.\n"
-            "  Instead: ask for the first name that it has at the top level of the script."
-        )
+        raise ChainruleError(became_numbers(late or chosen.variables, of))
 
 
 @dataclass(slots=True)
@@ -318,7 +324,7 @@ def load_function(
         function = getattr(function, part, None)
     if not callable(function):
         own = [n for n, x in vars(module).items() if inspect.isfunction(x) and x.__module__ == module.__name__]
-        raise RequestError(f"{path} defines no function {name}; it defines {', '.join(own) or 'none'}.")
+        raise RequestError(no_function(path, name, own))
     return _with_arguments(function, name, shapes, values or {}, vars(module))
 
 
@@ -332,7 +338,7 @@ def _with_arguments(
     parameters = inspect.signature(function).parameters.values()
     unknown = [n for n in (*shapes, *values) if n not in {p.name for p in parameters}]
     if unknown:
-        raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(_named(parameters))}.")
+        raise RequestError(no_parameter(name, unknown, _named(parameters)))
     generator = np.random.default_rng(_SEED)
     given: dict[str, Any] = {}
     missing, own, drawn, preset = [], [], [], []
@@ -354,10 +360,7 @@ def _with_arguments(
         else:
             missing.append(p.name)
     if missing:
-        example = ",".join(f"{n}=2x3" for n in missing)
-        raise RequestError(
-            f"{name} needs {', '.join(missing)}: give shapes (--shapes {example}) or values ({missing[0]}:=3)."
-        )
+        raise RequestError(needs(name, missing))
     notes = [message("{names}: normal random numbers from a fixed seed", names=listed(drawn))] if drawn else []
     notes += [message("{names}: as the file defines them", names=listed(own))] if own else []
     by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -379,10 +382,10 @@ def parameters_asked_for(loaded: Loaded, name: str, wrt: Sequence[str] | None) -
     parameters = argument_names(loaded.function, loaded.args, {})
     unknown = [n for n in wrt or () if n not in parameters]
     if unknown:
-        raise RequestError(f"{name} has no parameter {', '.join(unknown)}; it has {', '.join(parameters)}.")
+        raise RequestError(no_parameter(name, unknown, parameters))
     asked = tuple(wrt) if wrt else loaded.default
     if not asked:
-        raise RequestError(f"no parameter of {name} holds floats.")
+        raise RequestError(message("no parameter of {name} holds floats.", name=name))
     return asked
 
 
@@ -424,9 +427,7 @@ def trace_function(
             raise failure(error) from None
         results = [x for x in call.outputs if type(x) is Traced and x.active and is_differentiable(x.value)]
         if not 0 <= of < len(results):
-            raise RequestError(
-                f"{name} returns {len(results)} results that depend on its float arguments, and no {of}."
-            )
+            raise RequestError(no_such_result(name, len(results), of))
         if len(results) > 1:
             gaps = {"number": of, "count": len(results), "name": name}
             notes.append(message("of result {number} of the {count} that {name} returns (--of chooses)", **gaps))

@@ -100,10 +100,10 @@ def _explained(
     check_updates(updates)
     if is_function(target, of) or has_parameters(target):
         if index is not None or updates is not None:
-            raise RequestError("--of-index and --updates are for scripts, and for grad and trace.")
+            raise RequestError(message("--of-index and --updates are for scripts, and for grad and trace."))
         sizes, values = read_shapes(shapes or "")
         which = int(of) if of is not None and of.isdecimal() else of
         return explain_function(target, sizes, values, names, of=which)
     if shapes:
-        raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+        raise RequestError(message("--shapes is for functions: write FILE::FUNCTION."))
     return explain_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]

@@ -116,7 +116,7 @@ def followed(
             sizes, values = read_shapes(shapes or "")
             return trace_function(target, sizes, values, of=int(of or 0), wrt=names, index=index)
         if shapes:
-            raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+            raise RequestError(message("--shapes is for functions: write FILE::FUNCTION."))
         return trace_script(target, of, names, index=index, updates=updates)  # type: ignore[arg-type]
 
 
@@ -189,11 +189,15 @@ def read_shapes(text: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
             try:
                 values[value[1]] = ast.literal_eval(value[2])
             except (ValueError, SyntaxError):
-                raise RequestError(f"--shapes: {value[2]} in {part} is no Python literal.") from None
+                raise RequestError(
+                    message("--shapes: {value} in {part} is no Python literal.", value=value[2], part=part)
+                ) from None
         elif shape:
             shapes[shape[1]] = tuple(map(int, shape[2].split("x"))) if shape[2] else ()
         else:
-            raise RequestError(f"--shapes: {part} is neither a shape (x=5x18, s=()) nor a value (k:=3).")
+            raise RequestError(
+                message("--shapes: {part} is neither a shape (x=5x18, s=()) nor a value (k:=3).", part=part)
+            )
     return shapes, values
 
 

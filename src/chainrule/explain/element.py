@@ -23,7 +23,7 @@ from chainrule.explain.why.request import question_of, result_asked
 from chainrule.explain.why.scene import Scene, scene_of, scene_of_followed
 from chainrule.explain.why.stages import Stage, stages_of
 from chainrule.explain.why.trails import Index, Leg, children, uses_of
-from chainrule.language import Message, plural
+from chainrule.language import Message, message, plural
 from chainrule.stretch import Followed
 
 __all__ = ["ElementSum", "Story", "Term", "rows_of", "story_of_call", "story_of_followed"]
@@ -136,12 +136,21 @@ def _story(scene: Scene, text: str, most_terms: int) -> Story:
     question = question_of(scene, text)
     if scene.is_complex:
         raise TreeError(
-            f"complex numbers lie between {text} and {scene.title}: one element is followed through real ones."
+            message(
+                "complex numbers lie between {element} and {result}: one element is followed through real ones.",
+                element=text,
+                result=scene.title,
+            )
         )
     if not question.single:
         shape = scene.shape(question.number)
         raise TreeError(
-            f"{text} is an array of shape {shape}: name one element of it, such as {text}{[0] * len(shape)}."
+            message(
+                "{array} is an array of shape {shape}: name one element of it, such as {example}.",
+                array=text,
+                shape=shape,
+                example=f"{text}{[0] * len(shape)}",
+            )
         )
     index = tuple(map(int, np.argwhere(question.mask)[0])) if question.mask.ndim else ()
     uses = uses_of(stages_of(scene))

@@ -13,7 +13,7 @@ from chainrule.explain.deriving import derive, derive_script
 from chainrule.explain.element import Story, story_of_call, story_of_followed
 from chainrule.explain.explanation import Explanation
 from chainrule.history import Updates
-from chainrule.language import Message
+from chainrule.language import Message, message
 from chainrule.running import failure
 from chainrule.script import load_function, parameters_asked_for, trace_script
 
@@ -59,8 +59,11 @@ def explain(
     def story_of(element: str) -> Story:
         if len(results) > 1:
             raise ChainruleError(
-                f"the result is {len(results)} arrays, and one element is followed to one of them. "
-                "Instead: say which with of=."
+                message(
+                    "the result is {count} arrays, and one element is followed to one of them. Instead: say which with "
+                    "of=.",
+                    count=len(results),
+                )
             )
         return story_of_call(f, args, kwargs, element, of, grad_output=begun)
 

@@ -17,7 +17,7 @@ from chainrule.explain.html import page
 from chainrule.explain.markdown import markdown
 from chainrule.explain.outline import DEPTHS, Depth, title
 from chainrule.explain.terminal import Styled, derivation_lines, plain
-from chainrule.language import in_language, language_named
+from chainrule.language import in_language, language_named, listed, message
 
 __all__ = ["Explanation"]
 
@@ -44,7 +44,13 @@ class Explanation:
 
     def __post_init__(self) -> None:
         if self.depth not in DEPTHS:
-            raise ChainruleError(f"depth={self.depth!r}: an explanation is {', '.join(map(repr, DEPTHS))}.")
+            raise ChainruleError(
+                message(
+                    "{depth}: an explanation is one of {depths}.",
+                    depth=f"depth={self.depth!r}",
+                    depths=listed(map(repr, DEPTHS)),
+                )
+            )
         if self.language is not None:
             language_named(self.language)
 
@@ -68,7 +74,9 @@ class Explanation:
             ChainruleError: where there is no such element.
         """
         if self.story_of is None:
-            raise ChainruleError("this explanation was put together without a function: no element can be followed.")
+            raise ChainruleError(
+                message("this explanation was put together without a function: no element can be followed.")
+            )
         return replace(self, story=self.story_of(name))
 
     # ---- renderings
@@ -101,7 +109,10 @@ class Explanation:
         writers = {".html": self.html, ".htm": self.html, ".md": self.markdown, ".txt": self.text}
         if ending not in writers:
             raise ChainruleError(
-                f"an explanation cannot be saved as {Path(path).name}. Instead: end the name in .html, .md or .txt."
+                message(
+                    "an explanation cannot be saved as {file}. Instead: end the name in .html, .md or .txt.",
+                    file=Path(path).name,
+                )
             )
         Path(path).write_text(writers[ending](), encoding="utf-8")
 

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.errors import ChainruleError
 from chainrule.explain.explaining import explain
 from chainrule.explain.explanation import Explanation
+from chainrule.language import listed, message
 
 __all__ = ["Shell", "explained_cell", "load_ipython_extension"]
 
@@ -73,14 +74,24 @@ def explained_cell(line: str, cell: str, variables: Mapping[str, Any]) -> Explan
     stored, read = _names(tree)
     result = asked.of or _last_name(tree)
     if result not in stored:
-        known = ", ".join(stored) or "none"
-        raise ChainruleError(f"%%explain {result or ''}: the cell computes no such variable; it computes: {known}.")
+        raise ChainruleError(
+            message(
+                "{request}: the cell computes no such variable; it computes: {names}.",
+                request=f"%%explain {result or ''}".rstrip(),
+                names=listed(stored) or "-",
+            )
+        )
     given = {name: variables[name] for name in read if name in variables and _is_data(variables[name])}
     wanted = [name.strip() for name in asked.wrt.split(",")] if asked.wrt else list(given)
     for name in wanted:
         if name not in given:
-            known = ", ".join(given) or "none"
-            raise ChainruleError(f"--wrt {name}: the cell reads no such array of the notebook; it reads: {known}.")
+            raise ChainruleError(
+                message(
+                    "{request}: the cell reads no such array of the notebook; it reads: {names}.",
+                    request=f"--wrt {name}",
+                    names=listed(given) or "-",
+                )
+            )
     function = _function(cell, result, given, variables)
     explanation = explain(function, *given.values(), wrt=wanted)
     if asked.lang:

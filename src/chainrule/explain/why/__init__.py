@@ -10,6 +10,7 @@ from chainrule.explain.why.answer import Answer
 from chainrule.explain.why.answering import answer
 from chainrule.explain.why.request import result_asked
 from chainrule.explain.why.scene import scene_of, scene_of_followed
+from chainrule.language import message
 from chainrule.stretch import Followed
 
 __all__ = ["Answer", "why", "why_followed"]
@@ -34,7 +35,9 @@ def why(f: Callable[..., Any], *args: Any, of: str, result: int | str | None = N
         ChainruleError: where something cannot be followed, or there is no such array or element.
     """
     if not isinstance(of, str):
-        raise TreeError(f'of={of!r}: say what is asked about as a text, such as of="dW3[2,1]".')
+        raise TreeError(
+            message('{argument}: say what is asked about as a text, such as of="dW3[2,1]".', argument=f"of={of!r}")
+        )
     return Answer(answer(scene_of(f, args, kwargs, *result_asked(result)), of))
 
 

@@ -14,7 +14,7 @@ from chainrule.errors import TreeError
 from chainrule.explain.why.blocking import Mask
 from chainrule.explain.why.labels import element_text
 from chainrule.explain.why.scene import Scene
-from chainrule.language import Message, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Question", "question_of", "result_asked", "split_index"]
 
@@ -53,7 +53,9 @@ def _index(inside: str, text: str) -> tuple[Any, ...]:
     try:
         node = ast.parse(f"x[{inside}]", mode="eval").body
     except SyntaxError:
-        raise TreeError(f"{text}: {inside} is no index. Write [2,1], or [:,1] for a column.") from None
+        raise TreeError(
+            message("{text}: {inside} is no index. Write [2,1], or [:,1] for a column.", text=text, inside=inside)
+        ) from None
     assert isinstance(node, ast.Subscript)
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
@@ -83,8 +85,16 @@ def question_of(scene: Scene, text: str) -> Question:
     lowered = {name.lower(): name for name in reversed(names)}
     bare = split_index(wanted)[0].lower()
     close = [lowered[n] for x in (bare, bare.removeprefix("d")) for n in get_close_matches(x, lowered, 1)]
-    hint = f" Did you mean d{close[0]}?" if close else ""
-    raise TreeError(f"{wanted} names no array of {scene.program.name}.{hint} The arrays are: {', '.join(names)}.")
+    gaps = {"wanted": wanted, "function": scene.program.name, "names": listed(names)}
+    if close:
+        raise TreeError(
+            message(
+                "{wanted} names no array of {function}. Did you mean {close}? The arrays are: {names}.",
+                close=f"d{close[0]}",
+                **gaps,
+            )
+        )
+    raise TreeError(message("{wanted} names no array of {function}. The arrays are: {names}.", **gaps))
 
 
 def _known(scene: Scene) -> dict[str, int]:
@@ -108,6 +118,7 @@ def _found(scene: Scene, known: dict[str, int], text: str, wanted: str) -> Quest
     number = known[name]
     shape = scene.shape(number)
     mask = np.zeros(shape, bool)
+    gaps = {"wanted": wanted, "name": name, "shape": shape, "rest": rest}
     if rest:
         _, index = split_index("x" + rest)
         if index is None:
@@ -115,13 +126,15 @@ def _found(scene: Scene, known: dict[str, int], text: str, wanted: str) -> Quest
         try:
             mask[index] = True
         except IndexError:
-            raise TreeError(f"{wanted}: {name} has the shape {shape}, and there is no {rest} in it.") from None
+            raise TreeError(
+                message("{wanted}: {name} has the shape {shape}, and there is no {rest} in it.", **gaps)
+            ) from None
         if not mask.any():
-            raise TreeError(f"{wanted}: {name} has the shape {shape}, and there is nothing at {rest}.")
+            raise TreeError(message("{wanted}: {name} has the shape {shape}, and there is nothing at {rest}.", **gaps))
     else:
         mask[...] = True
         if not mask.size:
-            raise TreeError(f"{wanted}: {name} has the shape {shape}, and no elements.")
+            raise TreeError(message("{wanted}: {name} has the shape {shape}, and no elements.", **gaps))
     notes: tuple[Message, ...] = ()
     label = scene.labels[number]
     if label != name and label.startswith(f"{name}#"):

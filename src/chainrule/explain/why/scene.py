@@ -158,11 +158,19 @@ def scene_of(
         return _evaluated(call, output, title, inputs, notes, name, grad_output)
 
 
-def _nothing(name: str, outputs: Sequence[Any]) -> str:
+def _nothing(name: str, outputs: Sequence[Any]) -> Message:
     value = next((x.value for x in outputs if type(x) is Traced), None)
-    what = "no array" if value is None else f"values of type {np.asarray(value).dtype}, which do not change smoothly"
-    return (
-        f"{name} returns {what}: there is no gradient to explain. Instead: return the loss itself, or name it: result="
+    if value is None:
+        return message(
+            "{function} returns no array: there is no gradient to explain. Instead: return the loss itself, or name "
+            "it: result=",
+            function=name,
+        )
+    return message(
+        "{function} returns values of type {kind}, which do not change smoothly: there is no gradient to explain. "
+        "Instead: return the loss itself, or name it: result=",
+        function=name,
+        kind=np.asarray(value).dtype,
     )
 
 
@@ -172,7 +180,13 @@ def _element(output: Any, element: tuple[int, ...]) -> Any:
     except IndexError as error:
         raise TreeError(f"result: {error}.") from None
     if np.shape(chosen.value):
-        raise TreeError(f"result: {list(element)} is no element of an array of shape {np.shape(output.value)}.")
+        raise TreeError(
+            message(
+                "result: {element} is no element of an array of shape {shape}.",
+                element=list(element),
+                shape=np.shape(output.value),
+            )
+        )
     return chosen
 
 
