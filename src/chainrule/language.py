@@ -126,7 +126,7 @@ def in_language(language: str | None) -> Iterator[None]:
     Raises:
         ChainruleError: where there are no messages in that language.
     """
-    token = _current.set(None if language is None else language_named(language))
+    token = _current.set(_of_locale() if language is None else language_named(language))
     try:
         yield
     finally:

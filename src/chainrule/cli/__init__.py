@@ -6,6 +6,7 @@ loading what ``check`` and ``explain`` need.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -30,6 +31,7 @@ _COMMANDS = {
 def main() -> None:
     """The entry point of the command ``chainrule``."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # a script's plots open no windows, which would wait to be closed
+    gc.set_threshold(50_000, 20, 20)  # what is made is kept to the end, mostly
     _load(_COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None)
     shared.app()
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 from chainrule.simplify.choices import ROWS
@@ -36,6 +37,7 @@ from chainrule.simplify.values import Power, Ref, Value, smaller, spans
 __all__ = ["add_options"]
 
 _MOST_CANDIDATES = 12
+_FACTOR = itemgetter(0)
 _MOST_USERS = 40
 
 
@@ -279,6 +281,7 @@ class _Options(Making):
     def _absorbed(self, value: Value) -> None:
         """Products that exist already, taken for several factors at once."""
         powers = dict(value.factors)
+        count = len(powers)
         candidates: list[tuple[int, int, Value]] = []
         seen = {value.number}
         for f in powers:
@@ -286,7 +289,9 @@ class _Options(Making):
                 if w.number in seen:
                     continue
                 seen.add(w.number)
-                if len(w.factors) > len(powers) or not self.is_known(w):
+                held = w.factors
+                # Most products have a factor that this one lacks: that is seen before anything else is asked.
+                if len(held) > count or not all(map(powers.__contains__, map(_FACTOR, held))) or not self.is_known(w):
                     continue
                 for sign in (1, -1):
                     if self._divides(w, powers, sign):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -409,6 +410,7 @@ def _is_minus_one(x: tree.Formula) -> bool:
     return isinstance(x, tree.Number) and _plain(x) == -1 and x.text in ("", "-1")
 
 
+@lru_cache(maxsize=1024)
 def _size_level(text: str) -> int:
     """How tightly a length holds together, as the user writes it: ``X.shape[0]``, ``len(X)``, ``N * C``."""
     bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", "", text)

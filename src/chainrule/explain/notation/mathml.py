@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 from chainrule.explain.formula import Equation, Formula
 from chainrule.explain.notation.arrangement import (
@@ -33,10 +34,11 @@ def mathml(x: Formula | Equation, block: bool = False) -> str:
     With ``block`` it is set large, and the sides of an equation that has several stand one below the other.
     """
     whole = arranged(x)
-    lines = [_lines(arranged(side)) for side in x.right] if block and isinstance(x, Equation) else []
-    if isinstance(x, Equation) and sum(map(len, lines)) > 1:
+    sides = whole.parts[::2] if isinstance(x, Equation) and isinstance(whole, Line) else ()  # with signs between them
+    lines = [_lines(side) for side in sides[1:]] if block else []
+    if sum(map(len, lines)) > 1:
         rows = [("" if k else "<mo>=</mo>", line) for side in lines for k, line in enumerate(side)]
-        left = [_element(arranged(x.left)), *("" for _ in rows[1:])]
+        left = [_element(sides[0]), *("" for _ in rows[1:])]
         cells = "".join(
             f"<mtr><mtd>{a}</mtd><mtd>{sign}</mtd><mtd>{b}</mtd></mtr>" for a, (sign, b) in zip(left, rows, strict=True)
         )
@@ -159,6 +161,7 @@ def _indices(indices: tuple[Set, ...]) -> str:
     return inside if len(indices) == 1 else f"<mrow>{inside}</mrow>"
 
 
+@lru_cache(maxsize=4096)
 def _word(x: Word) -> str:
     shown = html.escape(x.text, quote=False)
     match x.kind:

@@ -46,7 +46,7 @@ def one_line(x: Set) -> str:
             return f" {x.text} " if x.kind == "relation" else x.text
         case Line():
             whole = "".join(", " if part == Word(",", "operator") else one_line(part) for part in x.parts)
-            return re.sub(r"  +", " ", whole).strip()
+            return re.sub(r"  +", " ", whole).strip() if "  " in whole else whole.strip()
         case Product():
             return _product(x)
         case Subscripted():
