@@ -36,18 +36,25 @@ class Index:
     Hashable and comparable, as slices are not in every Python version.
     """
 
-    __slots__ = ("basic", "frozen", "parts", "single")
+    __slots__ = ("_frozen", "basic", "parts", "single")
 
     def __init__(self, parts: tuple[Any, ...], single: bool) -> None:
         self.parts = parts
         self.single = single
         self.basic = HOLE not in parts
-        self.frozen = tuple(
-            ("slice", *map(_compared, (p.start, p.stop, p.step)))
-            if type(p) is slice
-            else (type(p).__name__, _compared(p))
-            for p in parts
-        )
+        self._frozen: Any = None
+
+    @property
+    def frozen(self) -> Any:
+        """The parts in a form that can be compared and hashed, made where it is asked for: most indices never are."""
+        if self._frozen is None:
+            self._frozen = tuple(
+                ("slice", *map(_compared, (p.start, p.stop, p.step)))
+                if type(p) is slice
+                else (type(p).__name__, _compared(p))
+                for p in self.parts
+            )
+        return self._frozen
 
     def key(self, arrays: tuple[Any, ...]) -> Any:
         """The index as NumPy takes it, with ``arrays`` in the holes."""

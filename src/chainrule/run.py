@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.dispatch import evaluator
 from chainrule.errors import ShapeError
 from chainrule.indexing import Index
-from chainrule.ir import Const, Program, Var
+from chainrule.ir import Const, Program, Step, Var
 from chainrule.sizes import is_size, plain_number
 
 __all__ = ["resolved", "run", "values_of"]
@@ -73,11 +73,17 @@ def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
     values: dict[int, Any] = {c.number: c.value for c in program.constants}
     values.update((x.number, value) for x, value in zip(program.inputs, inputs, strict=True))
     with np.errstate(all="ignore"):
-        for step in program.steps:
-            params = {k: resolved(v, values) for k, v in step.params.items()}
-            results = evaluator(step.operation)(*(_operand(x, values) for x in step.inputs), **params)
-            for out, result in zip(step.outputs, results if len(step.outputs) > 1 else (results,), strict=True):
-                values[out.number] = result
+        for function, operands, fixed, sized, outputs in _prepared(program):
+            given = [
+                values[number] if number >= 0 else constant if sizes is None else sizes(values)
+                for number, constant, sizes in operands
+            ]
+            params = {**fixed, **{k: sizes(values) for k, sizes in sized}} if sized else fixed
+            results = function(*given, **params)
+            if type(outputs) is int:
+                values[outputs] = results
+            else:
+                values.update(zip(outputs, results, strict=True))
     return values
 
 
@@ -85,3 +91,68 @@ def _operand(x: Var | Const, values: Mapping[int, Any]) -> Any:
     if isinstance(x, Var) or x.number >= 0:
         return values[x.number]
     return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)
+
+
+# ---- a program that is run many times
+def _prepared(program: Program) -> list[Any]:
+    """Per step of a program what is found out once: its function, operands, static arguments and results."""
+    if not program.prepared:
+        program.prepared.extend(map(_prepared_step, program.steps))
+    return program.prepared
+
+
+def _prepared_step(step: Step) -> tuple[Any, ...]:
+    operands = [
+        (x.number, None, None)
+        if isinstance(x, Var) or x.number >= 0
+        else (-1, plain_number(x.value), sizes_in(x.value))
+        for x in step.inputs
+    ]
+    sized = [(k, sizes) for k, v in step.params.items() if (sizes := sizes_in(v)) is not None]
+    names = {k for k, _ in sized}
+    fixed = {k: v for k, v in step.params.items() if k not in names}
+    numbers = tuple(out.number for out in step.outputs)
+    return evaluator(step.operation), operands, fixed, sized, numbers if len(numbers) > 1 else numbers[0]
+
+
+_Sizes = Callable[[Mapping[int, Any]], Any]
+
+
+def sizes_in(x: Any) -> _Sizes | None:
+    """What :func:`resolved` makes of a static argument, as a function of the values; ``None`` without a size in it."""
+    if is_size(x):
+        return _size(x)
+    kind = type(x)
+    items = x if isinstance(x, tuple | list) else (x.start, x.stop, x.step) if kind is slice else ()
+    parts = _parts(x.parts if kind is Index else items)
+    if parts is None:
+        return None
+    if kind is slice:
+        return lambda values: slice(*[part(values) for part in parts])
+    if kind is Index:
+        return lambda values: Index(tuple([part(values) for part in parts]), x.single)
+    return lambda values: kind(part(values) for part in parts)
+
+
+def _parts(parts: Sequence[Any]) -> list[_Sizes] | None:
+    """A function for each part, where there is a size in one of them."""
+    found = [sizes_in(part) for part in parts]
+    if all(sizes is None for sizes in found):
+        return None
+    return [_always(part) if sizes is None else sizes for part, sizes in zip(parts, found, strict=True)]
+
+
+def _always(x: Any) -> _Sizes:
+    return lambda values: x
+
+
+def _size(x: Any) -> _Sizes:
+    head, *operands = x.expression
+    if head in ("add", "sub", "mul", "floordiv") and len(operands) == 2:
+        function: Callable[..., Any] = getattr(operator, head)
+        left, right = (_size(e) if is_size(e) else _always(e) for e in operands)
+        return lambda values: function(left(values), right(values))
+    if head == "length":
+        number, axis = operands
+        return lambda values: np.shape(values[number])[axis]
+    return lambda values: resolved(x, values)

@@ -6,6 +6,7 @@ The lengths of axes that may differ are distinct primes, values are away from sp
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.forward import Forward, holes_of, tied_axes
+from chainrule.check.looping import PRIMES, ascending, few_turns, in_step, items_in_loops, roots_of, single_axes
 from chainrule.indexing import Index
 from chainrule.ir import Program, Var
 from chainrule.lengths import ONE, Symbol, whole_symbols
 
 __all__ = ["Draw", "Drawing", "cotangent_for", "example_of", "floats_in", "role_of"]
 
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
-_MANY = 5  # axes of different lengths, beyond which these are not primes
+_LONG = 24  # forward steps of the example from which on loops are drawn with few turns
 _ERRORS = (Exception,)  # whatever the user's function raises says that these lengths do not go together
 
 
@@ -92,7 +93,9 @@ class Drawing:
         wrt: the names of the leaves that are differentiated, which are drawn even where they are numbers.
         lengths: the axes that have the same length, by leaf.
         indexed: for leaves that are indices, what they index.
+        looped: the axes that loops run over, where these take many steps.
         takes_cotangent: whether the candidate takes a cotangent; else the sum of the result is differentiated.
+        forward_steps: the number of steps of the program that are the user's; all of them if not given.
     """
 
     forward: Forward
@@ -100,7 +103,9 @@ class Drawing:
     wrt: frozenset[str]
     lengths: dict[tuple[int, int], Symbol] = field(default_factory=dict)
     indexed: dict[int, Symbol] = field(default_factory=dict)
+    looped: frozenset[Symbol] = frozenset()
     takes_cotangent: bool = True
+    forward_steps: int | None = None
 
     def __post_init__(self) -> None:
         traced = [n for n, leaf in enumerate(self.forward.leaves) if leaf.is_traced]
@@ -109,6 +114,12 @@ class Drawing:
         self.lengths = {(traced[k], axis): s for (k, axis), s in ties.items()}
         numbers = {self.program.inputs[k].number: traced[k] for k in range(count)}
         self.indexed = _indexed(self.program, numbers, {traced[k]: k for k in range(count)}, ties)
+        items = items_in_loops(self.program, self._own_steps(), ties)
+        self.looped = frozenset(items) if self._own_steps() > _LONG else frozenset()
+        example = self.example_lengths()
+        for a, b in itertools.combinations([s for s in items if s in example], 2):
+            if example[a] == example[b] and in_step(items[a], items[b]):
+                self.lengths = {place: a if s == b else s for place, s in self.lengths.items()}
 
     # ---- lengths
 
@@ -119,32 +130,43 @@ class Drawing:
             found.setdefault(symbol, np.shape(self.forward.leaves[leaf].value)[axis])
         return found
 
-    def other_lengths(self, seed: int, before: Sequence[Mapping[Symbol, int]] = ()) -> dict[Symbol, int] | None:
+    def other_lengths(
+        self, seed: int, before: Sequence[Mapping[Symbol, int]] = (), refused: Sequence[Mapping[Symbol, int]] = ()
+    ) -> dict[Symbol, int] | None:
         """Lengths that differ from each other where the function allows that, tried on it; ``None`` where none go.
 
         Args:
             seed: what they are drawn with.
             before: lengths of earlier draws, from which these differ as far as that goes.
+            refused: lengths that are not to be given again.
         """
         example = self.example_lengths()
         free = [s for s, n in example.items() if n > 1 and s != ONE]
         # The order of the lengths is kept, so that a window still fits into an image.
         free.sort(key=lambda s: example[s])
         random = np.random.default_rng(seed)
-        for attempt in range(3):
-            earlier = [[e.get(s, 0) for s in free] for e in (example, *before)]
+        earlier = [[e.get(s, 0) for s in free] for e in (example, *before)]
+        turning = [k for k, s in enumerate(free) if s in self.looped]
+        for attempt in range(-1 if turning else 0, 3):
+            chosen = [
+                few_turns(random, len(free), turning) if attempt < 0 else ascending(random, len(free), attempt)
+                for _ in range(8)
+            ]
             primes = min(
-                (_ascending(random, len(free), attempt) for _ in range(8)),
-                key=lambda chosen: sum(a == b for e in earlier for a, b in zip(chosen, e, strict=True)),
+                chosen,
+                key=lambda own: (
+                    sum(a == b for e in earlier for a, b in zip(own, e, strict=True)),
+                    sum(own) if attempt < 0 else 0,
+                ),
             )
             lengths = {**example, **dict(zip(free, primes, strict=True))}
-            if self.fits(lengths, seed):
+            if lengths not in refused and self.fits(lengths, seed):
                 return lengths
             # A length that belongs to another, for a reason that the steps do not show, is found by trying.
             merged = self._merged(lengths, free, example)
-            if merged is not None and self.fits(merged, seed):
+            if merged is not None and merged not in refused and self.fits(merged, seed):
                 return merged
-        return self._one_by_one(free, example, random, seed)
+        return self._one_by_one(free, example, random, seed, refused)
 
     def _merged(
         self, lengths: Mapping[Symbol, int], free: Sequence[Symbol], example: Mapping[Symbol, int]
@@ -156,7 +178,12 @@ class Drawing:
         return None if merged == dict(lengths) else merged
 
     def _one_by_one(
-        self, free: Sequence[Symbol], example: Mapping[Symbol, int], random: np.random.Generator, seed: int
+        self,
+        free: Sequence[Symbol],
+        example: Mapping[Symbol, int],
+        random: np.random.Generator,
+        seed: int,
+        refused: Sequence[Mapping[Symbol, int]],
     ) -> dict[Symbol, int] | None:
         lengths = dict(example)
         groups: list[list[Symbol]] = [[s] for s in free]
@@ -170,11 +197,11 @@ class Drawing:
                 continue
             n = example[group[0]]
             taken = set(lengths.values())
-            primes = [p for p in _PRIMES[1:] if p not in taken]
+            primes = [p for p in PRIMES[1:] if p not in taken]
             for length in [*primes[:2], 2 * n if n < 10 else 0, 3 * n if n < 7 else 0, n // 2 if n > 12 else 0]:
                 if length > 1:
                     tried = {**lengths, **dict.fromkeys(group, length)}
-                    if self.fits(tried, seed):
+                    if tried not in refused and self.fits(tried, seed):
                         lengths = tried
                         changed.update(group)
                         break
@@ -188,6 +215,20 @@ class Drawing:
         except _ERRORS:
             return False
         return _is_numbers(result)
+
+    def is_comparable(self, program: Program, forward_steps: int) -> bool:
+        """Whether what the function makes on other lengths stands to it as in the example.
+
+        Where a slice happens to have one item, it is broadcast, and the function computes something that was not meant.
+        """
+        known = single_axes(self.program, self._own_steps())
+        drawn = single_axes(program, forward_steps)
+        return all(
+            not (single and key in known) or single in known[key] for key, own in drawn.items() for single in own
+        )
+
+    def _own_steps(self) -> int:
+        return len(self.program.steps) if self.forward_steps is None else self.forward_steps
 
     # ---- values
 
@@ -299,19 +340,6 @@ class Drawing:
         return found
 
 
-def _ascending(random: np.random.Generator, count: int, attempt: int) -> list[int]:
-    if count > _MANY:
-        # With many axes primes would be long; several draws tell products apart.
-        return sorted(random.choice(np.arange(2, count + 6), count, replace=False).tolist())
-    primes = [*_PRIMES[1:], *(23, 29, 31, 37)]
-    if attempt == 2:
-        primes = [2, *primes]
-    if count > len(primes):
-        return [primes[k % len(primes)] for k in range(count)]
-    window = primes[: max(count, min(len(primes), count + 3))]
-    return sorted(random.choice(window, count, replace=False).tolist())
-
-
 def _indexed(
     program: Program,
     numbers: Mapping[int, int],
@@ -320,9 +348,7 @@ def _indexed(
 ) -> dict[int, Symbol]:
     """For each leaf that is used as indices the symbol of the axis that it indexes."""
     symbols = whole_symbols(program)
-    roots: dict[Symbol, Symbol] = {}
-    for (k, axis), root in ties.items():
-        roots[("length", program.inputs[k].number, axis)] = root
+    roots = roots_of(program, ties)
     found: dict[int, Symbol] = {}
     for step in program.steps:
         index = step.params.get("index")

@@ -11,12 +11,11 @@ import numpy as np
 from chainrule.backward import Backward, backward_of
 from chainrule.check.draws import Draw
 from chainrule.check.forward import Forward, Leaf
-from chainrule.dispatch import evaluator
-from chainrule.ir import Const, Program, Var
-from chainrule.run import resolved
+from chainrule.ir import Const, Var
+from chainrule.run import resolved, values_of
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["Exact", "evaluate", "exact_on", "inputs_of", "value_in"]
+__all__ = ["Exact", "exact_on", "inputs_of", "value_in"]
 
 _ULPS = 4.0  # how far the arguments are moved to see how much rounding matters
 
@@ -55,19 +54,6 @@ def value_in(x: Var | Const, values: Mapping[int, Any]) -> Any:
     if isinstance(x, Var) or x.number >= 0:
         return values[x.number]
     return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)
-
-
-def evaluate(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
-    """The values of all variables of a program."""
-    values: dict[int, Any] = {c.number: c.value for c in program.constants}
-    values.update((x.number, value) for x, value in zip(program.inputs, inputs, strict=True))
-    with np.errstate(all="ignore"):
-        for step in program.steps:
-            params = {k: resolved(v, values) for k, v in step.params.items()}
-            results = evaluator(step.operation)(*[value_in(x, values) for x in step.inputs], **params)
-            for out, result in zip(step.outputs, results if len(step.outputs) > 1 else (results,), strict=True):
-                values[out.number] = result
-    return values
 
 
 def inputs_of(forward: Forward, backward: Backward, draw: Draw, moved: np.random.Generator | None = None) -> list[Any]:
@@ -112,7 +98,7 @@ def exact_on(forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backwar
         places: list[int | str] = [forward.by_position.index(n) if n in forward.by_position else n for n in wrt]
         with np.errstate(all="ignore"):
             backward = backward_of(forward.function, args, places, kwargs, forward.of)
-    values = evaluate(backward.program, inputs_of(forward, backward, draw))
+    values = values_of(backward.program, inputs_of(forward, backward, draw))
     leaves = tuple(leaf for n in wrt for leaf in forward.leaves if leaf.argument == n)
     shapes = [np.shape(x) for x in _wanted(forward, draw, wrt)]
     names = [leaf.name for leaf in leaves]
@@ -122,7 +108,7 @@ def exact_on(forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backwar
     exact.scale = max([s for s in sizes if np.isfinite(s)], default=1.0)
     random = np.random.default_rng(7)
     for _ in range(2):
-        moved = evaluate(backward.program, inputs_of(forward, backward, draw, random))
+        moved = values_of(backward.program, inputs_of(forward, backward, draw, random))
         for name, g in _gradients(backward, moved, names, shapes).items():
             difference = _size(g - exact.gradients[name])
             exact.noise[name] = max(exact.noise.get(name, 0.0), difference if np.isfinite(difference) else 0.0)

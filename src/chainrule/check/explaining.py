@@ -24,8 +24,8 @@ from chainrule.simplify.rewriting import simplify
 
 __all__ = ["best_of", "searched_findings"]
 
-_BUDGET = 1.5  # seconds of one processor for one form of the backward pass
-_TOTAL = 3.5  # seconds for everything
+_BUDGET = 0.7  # seconds of one processor for one form of the backward pass
+_TOTAL = 1.8  # seconds for everything
 _LONGEST = 60  # backward steps of a record that is simplified for the search
 _FAR = 0.55  # what a single edit may cost without two being tried
 _MOST = 10  # explanations that are kept

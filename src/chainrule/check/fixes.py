@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,12 +16,12 @@ from functools import cached_property
 from chainrule.backward import Backward, backward_of
 from chainrule.check.anywhere import fixes_anywhere, scene_of, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Scene, replaced, text_of
+from chainrule.check.changing import Change, Scene, augmented, in_statement, likeness, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, earlier_line
-from chainrule.check.repairs import changes_of_value, likeliest_first
+from chainrule.check.repairs import changes_of_value, first_changes, likeliest_first
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
 from chainrule.check.vocabulary import kind_named
@@ -41,8 +40,8 @@ _LONGEST = 60  # backward steps that are simplified: those of many turns of a lo
 _MOST_ROUNDS = 4  # faults of one candidate
 _WIDTH = 92
 _FEW_LINES = 3  # that a person wants to read in the place of one
-_SECONDS = 0.4  # of one processor for small changes of one line
-_TOTAL = 1.5  # for those of all lines
+_SECONDS = 0.15  # of one processor for small changes of one line
+_TOTAL = 0.75  # for those of all lines
 _MOST_LINES = 3  # other lines of the candidate that are changed
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
 
@@ -80,6 +79,9 @@ class Mender:
         self.forward = forward
         self.partial: dict[str, list[Backward]] = {}
         self.end = time.process_time() + _TOTAL
+        self._runs: dict[int, tuple[Candidate, dict[int, bool]]] = {}
+        self._changes: dict[tuple[int, int, str], tuple[Witness, list[Change]]] = {}
+        self._wrong: dict[tuple[int, int, str], set[str] | None] = {}
 
     @cached_property
     def material(self) -> Material:
@@ -234,9 +236,9 @@ class Mender:
         for change in changes_of_value(entry.expression, self._scene(witness, entry), known.values, end, kinds):
             text = f"_ = {ast.unparse(change.node)}"
             if isinstance(statement, ast.AugAssign):
-                text = _augmented(statement, entry.expression, change.node)
+                text = augmented(statement, entry.expression, change.node)
             else:
-                written = _in_statement([text], statement, entry, witness.lines.spelled(entry.name, entry.line))
+                written = in_statement([text], statement, entry, witness.lines.spelled(entry.name, entry.line))
                 if written is None:
                     continue
                 text = written
@@ -262,30 +264,43 @@ class Mender:
         if statement is None or not self._can_run_with(candidate, witness, location):
             return
         kinds = self._said_of(location)
-        for change in likeliest_first(changes_of_statement(statement, self._scene(witness, entry)), kinds):
+        key = (id(witness), entry.line, entry.name)
+        if key not in self._changes:
+            self._changes[key] = witness, first_changes(changes_of_statement(statement, self._scene(witness, entry)))
+        for change in likeliest_first(self._changes[key][1], kinds):
             if (change.word in kinds) != suspected:
                 continue
             if time.process_time() > end:
                 return
             text = text_of(change.node)
-            changed = self._replaced(candidate, witness, location, text)
-            if changed is not None and self._right_on(changed, self.exacts[0], location.gradients):
+            wrong = self._wrong_with(candidate, witness, location, text)
+            if wrong is not None and not wrong & set(location.gradients):
                 yield text, change.word
+
+    def _wrong_with(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> set[str] | None:
+        """What is wrong when the candidate is run with another line; ``None`` where it cannot be.
+
+        Several gradients may go wrong on the same lines, so the answer is kept.
+        """
+        key = (id(candidate), location.line, text)
+        if key not in self._wrong:
+            changed = self._replaced(candidate, witness, location, text)
+            self._wrong[key] = None if changed is None else wrong_on(changed, self.exacts[0])
+        return self._wrong[key]
 
     def _holds(self, candidate: Candidate, names: Sequence[str]) -> bool:
         """Whether gradients are right on draws of other sizes, too."""
-        return not names or all(self._right_on(candidate, exact, names) for exact in self.others)
-
-    @staticmethod
-    def _right_on(candidate: Candidate, exact: Exact, names: Sequence[str]) -> bool:
-        return not set(names) & wrong_on(candidate, exact)
+        return not names or not any(set(names) & wrong_on(candidate, exact) for exact in self.others)
 
     def _can_run_with(self, candidate: Candidate, witness: Witness, location: Location) -> bool:
         """Whether the candidate can be run with another line at a place: not where that is in a function it calls."""
         statement = witness.lines.statements.get(location.line)
-        return (
-            statement is not None and self._replaced(candidate, witness, location, ast.unparse(statement)) is not None
-        )
+        if statement is None:
+            return False
+        runs = self._runs.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
+        if location.line not in runs:
+            runs[location.line] = self._replaced(candidate, witness, location, ast.unparse(statement)) is not None
+        return runs[location.line]
 
     def _replaced(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> Candidate | None:
         make = getattr(candidate, "replaced", None)
@@ -311,10 +326,10 @@ class Mender:
             if lines is None:
                 continue
             target = witness.lines.spelled(entry.name, entry.line)
-            text = _in_statement(lines, statement, entry, target)
+            text = in_statement(lines, statement, entry, target)
             if text is not None and text not in found and _UNKNOWN not in text:
                 found.append(text)
-        return sorted(found, key=lambda t: (t.count("\n"), -_likeness(t, entry.text), len(t)))
+        return sorted(found, key=lambda t: (t.count("\n"), -likeness(t, entry.text), len(t)))
 
     def _from(self, location: Location) -> list[Backward]:
         """The backward pass of the part of the forward pass before what the line reads the gradient of."""
@@ -390,20 +405,6 @@ class Mender:
         return given
 
 
-def _augmented(statement: ast.AugAssign, old: ast.expr, new: ast.expr) -> str:
-    """A changed value as a statement: with the same operator where what was there before is still the left operand."""
-    target = ast.unparse(statement.target)
-    kept = isinstance(old, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(new.op, type(old.op))
-    if kept and ast.unparse(new.left) == ast.unparse(old.left):  # type: ignore[attr-defined]
-        return ast.unparse(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
-    return f"{target} = {ast.unparse(new)}"
-
-
-def _likeness(text: str, other: str) -> float:
-    """How much two single lines have in common, roughly: people want the one that is like their own."""
-    return 0.0 if "\n" in text else round(difflib.SequenceMatcher(None, text, other).ratio(), 1)
-
-
 def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
     """The whole gradient of a forward variable in a record."""
     for x, gradient in zip(backward.wrt, backward.gradients, strict=True):
@@ -414,26 +415,3 @@ def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
         return None
     found = backward.program.by_number().get(link)
     return found if isinstance(found, Var) else None
-
-
-def _in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, target: str) -> str | None:
-    """Statements in the place of one of the candidate's: the last line takes the place of what that assigns."""
-    *before, last = lines
-    text = last.removeprefix("_ = ")
-    if not last.startswith("_ = "):
-        return None
-    if statement is None:
-        return "\n".join([*before, f"{target} = {text}"])
-    if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
-        return None
-    if isinstance(statement, ast.Assign) and statement.value is entry.expression:
-        targets = " = ".join(ast.unparse(t) for t in statement.targets)
-        return "\n".join([*before, f"{targets} = {text}"])
-    if isinstance(statement, ast.Return) and statement.value is entry.expression:
-        return "\n".join([*before, f"return {text}"])
-    try:
-        wanted = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return None
-    changed = replaced(statement, entry.expression, wanted)
-    return "\n".join([*before, text_of(changed)])

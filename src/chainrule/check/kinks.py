@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.exact import Exact, evaluate, inputs_of, value_in
+from chainrule.check.exact import Exact, inputs_of, value_in
 from chainrule.check.findings import Place, place_of
 from chainrule.check.forward import Forward
+from chainrule.run import values_of
 
 __all__ = ["Kink", "Neighbourhood", "kink_place"]
 
@@ -74,7 +75,7 @@ class Neighbourhood:
             ]
             for sign in (1, -1):
                 moved = [x if m is None else x + sign * _STEP * m for x, m in zip(base, moves, strict=True)]
-                values = evaluate(program, moved)
+                values = values_of(program, moved)
                 for leaf, g in zip(exact.leaves, exact.backward.gradients, strict=True):
                     own = exact.gradients[leaf.name]
                     self._near[leaf.name].append(np.broadcast_to(np.asarray(value_in(g, values)), own.shape))

@@ -20,7 +20,7 @@ from chainrule.check.changing import Change, Scene, Values, factors, is_float, r
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import is_close
 
-__all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
+__all__ = ["changes_of_expression", "changes_of_value", "first_changes", "likeliest_first", "parts"]
 
 _MOST = 2500  # changes of one expression that are evaluated
 _FEW = 6  # that are handed on
@@ -56,7 +56,12 @@ def changes_of_value(
 
 def likeliest_first(changes: Iterable[Change], kinds: Collection[str]) -> list[Change]:
     """Changes in the order in which they are tried: those that are suspected, and of these the small ones, first."""
-    return sorted(itertools.islice(changes, _MOST), key=lambda c: (c.word not in kinds, c.cost))
+    return sorted(first_changes(changes), key=lambda c: (c.word not in kinds, c.cost))
+
+
+def first_changes(changes: Iterable[Change]) -> list[Change]:
+    """As many changes as are tried at all."""
+    return list(itertools.islice(changes, _MOST))
 
 
 def _gives(node: ast.expr, values: Sequence[Values], right: Sequence[Any]) -> bool:

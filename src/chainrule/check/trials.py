@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,12 +14,13 @@ from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.errors import ChainruleError
-from chainrule.lengths import ONE
+from chainrule.lengths import ONE, Symbol
 from chainrule.trace import trace
 
 __all__ = ["Trials"]
 
 _FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
+_ATTEMPTS = 4  # lengths that are tried for one draw
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
 
 
@@ -51,7 +52,8 @@ class Trials:
             example = example_of(forward, takes, seed)
             exact = exact_on(forward, example, wrt)
         names = frozenset(leaf.name for leaf in exact.leaves)
-        drawing = Drawing(forward, exact.backward.program, names, takes_cotangent=takes)
+        own = exact.backward.forward_steps
+        drawing = Drawing(forward, exact.backward.program, names, takes_cotangent=takes, forward_steps=own)
         trials = cls(candidate, forward, tuple(wrt), seed, drawing)
         trials.add(exact)
         return trials
@@ -113,13 +115,21 @@ class Trials:
         if not getattr(self.candidate, "resizable", True):
             return None
         seed = self.seed * 100 + number
-        with seeded(self.seed + number):
-            lengths = self.drawing.other_lengths(seed, [t.lengths for t in self.done if t.lengths is not None])
-            draw = None if lengths is None else self.drawing.draw(label, lengths, seed, how)
-        trial = self.on(draw)
-        if trial is not None:
-            trial.lengths = lengths
-        return trial
+        refused: list[Mapping[Symbol, int]] = []
+        for _ in range(_ATTEMPTS):
+            with seeded(self.seed + number):
+                before = [t.lengths for t in self.done if t.lengths is not None]
+                lengths = self.drawing.other_lengths(seed, before, refused)
+                draw = None if lengths is None else self.drawing.draw(label, lengths, seed, how)
+            exact = None if draw is None else self.exact(draw)
+            if lengths is None or exact is None:
+                return None
+            if self.drawing.is_comparable(exact.backward.program, exact.backward.forward_steps):
+                trial = self.add(exact)
+                trial.lengths = lengths
+                return trial
+            refused.append(lengths)
+        return None
 
     def square(self) -> list[Trial]:
         """Trials on which all axes have one length, so that what does not fit elsewhere can be run."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from chainrule.check.adapters.forwards import Facts, ForwardValues, fresh
+from chainrule.check.adapters.forwards import Facts, ForwardValues, fresh, source_lines
 from chainrule.check.adapters.observing import same
 from chainrule.check.candidate import Answer
 from chainrule.language import Message
@@ -106,7 +106,7 @@ def origin_of(*functions: Callable[..., Any]) -> Origin:
                 files.add(code.co_filename)
     first = inspect.unwrap(functions[0])
     try:
-        lines, line = inspect.getsourcelines(first)
+        lines, line = source_lines(first)
         return Origin(
             inspect.getsourcefile(first) or "", textwrap.dedent("".join(lines)), max(line, 1), frozenset(files)
         )

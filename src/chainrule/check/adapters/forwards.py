@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,7 +19,16 @@ from chainrule.errors import ChainruleError
 from chainrule.linear import is_floating
 from chainrule.trees import paths
 
-__all__ = ["Facts", "Forward", "ForwardValues", "fresh", "function_node", "returned_names"]
+__all__ = [
+    "Facts",
+    "Forward",
+    "ForwardValues",
+    "fresh",
+    "function_node",
+    "remember_source",
+    "returned_names",
+    "source_lines",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +234,40 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic | float | int | complex)
 
 
+_SOURCES: WeakKeyDictionary[Any, tuple[list[str], int]] = WeakKeyDictionary()
+
+
+def source_lines(function: Any) -> tuple[list[str], int]:
+    """The lines of a function or class and the first one's number, which are cut out of its file once.
+
+    Raises:
+        OSError: where there is no source.
+        TypeError: where it is neither.
+    """
+    held = inspect.unwrap(function)
+    try:
+        known = _SOURCES.get(held)
+    except TypeError:  # an object that cannot be kept
+        return inspect.getsourcelines(held)
+    if known is None:
+        known = inspect.getsourcelines(held)
+        remember_source(held, *known)
+    return known
+
+
+def remember_source(function: Any, lines: list[str], first: int) -> None:
+    """Keep the lines of a function or class that was made from them."""
+    with contextlib.suppress(TypeError):
+        _SOURCES[function] = lines, first
+
+
 def function_node(function: Any) -> ast.FunctionDef | ast.Lambda | None:
     """The syntax of a function, with the lines of its file; nothing where there is no source."""
     try:
-        lines, first = inspect.getsourcelines(inspect.unwrap(function))
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        lines, first = source_lines(function)
+        tree = ast.parse("\n" * (max(first, 1) - 1) + textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
-    ast.increment_lineno(tree, max(first, 1) - 1)
     found = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda)), None)
     return found
 
@@ -242,7 +279,7 @@ def returned_names(node: ast.FunctionDef | ast.Lambda | None) -> list[str | None
     if isinstance(node, ast.Lambda):
         value: ast.expr | None = node.body
     else:
-        returns = [n for n in _own_nodes(node) if isinstance(n, ast.Return) and n.value is not None]
+        returns = [n for n in _own_statements(node) if isinstance(n, ast.Return) and n.value is not None]
         value = max(returns, key=lambda n: n.lineno).value if returns else None
     if value is None:
         return None
@@ -250,15 +287,16 @@ def returned_names(node: ast.FunctionDef | ast.Lambda | None) -> list[str | None
     return [ast.unparse(p) if isinstance(p, ast.Name | ast.Attribute | ast.Subscript) else None for p in parts]
 
 
-def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
-    """The nodes of a function that belong to no function inside of it."""
+def _own_statements(function: ast.FunctionDef) -> list[ast.AST]:
+    """The statements of a function that belong to no function inside of it."""
     found: list[ast.AST] = []
     pending: list[ast.AST] = list(function.body)
     while pending:
         node = pending.pop()
         found.append(node)
-        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef | ast.AsyncFunctionDef):
-            pending += ast.iter_child_nodes(node)
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+                pending += getattr(node, name, ())
     return found
 
 

@@ -73,7 +73,7 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
         found.error.__traceback__ = None  # it would keep every array of the candidate alive
     if watcher is not None:
         found.seen = tuple(watcher.seen)
-    if not same(drawn, _random_state()):
+    if drawn != _random_state():
         found.notes = (message("It draws random numbers: each call may give something else."),)
     return found
 
@@ -92,7 +92,7 @@ class _Nowhere(io.TextIOBase):
 
 def _random_state() -> Any:
     state: Any = np.random.get_state()
-    return state[1], state[2], state[3], random.getstate()
+    return state[1].tobytes(), state[2], state[3], random.getstate()
 
 
 def _line_in(traceback: TracebackType | None, files: frozenset[str]) -> int | None:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+from chainrule.check.adapters.forwards import remember_source, source_lines
+
 __all__ = ["edited", "parts_of", "with_lines"]
 
 _numbers = itertools.count(1)
@@ -104,6 +106,8 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
             made[q] = None if code is None else _with_code(part, code, world)
         if q in around and made.get(q, part) is None:
             return None
+        if isinstance(made.get(q), FunctionType):
+            remember_source(made[q], rows, start + moved)
     world.update((q, x) for q, x in made.items() if x is not None and world.get(q) is parts[q])
     for q in sorted((q for q, part in parts.items() if isinstance(part, type)), key=lambda q: extents[q][1]):
         _, start, end = extents[q]
@@ -156,7 +160,7 @@ def _extent(part: Any) -> tuple[str, int, int]:
     """The file of a function or class, and the lines of it that it takes; an empty name where that is not known."""
     try:
         file = inspect.getsourcefile(part) or ""
-        lines, start = inspect.getsourcelines(part)
+        lines, start = source_lines(part)
     except (OSError, TypeError):
         return "", 0, -1
     start = max(start, 1)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward
-from chainrule.check.exact import Exact, evaluate, inputs_of
+from chainrule.check.exact import Exact, inputs_of
 from chainrule.check.forward import Forward
 from chainrule.dispatch import evaluator
 from chainrule.indexing import Index
 from chainrule.ir import Const, Step, Var, shape_of
-from chainrule.run import resolved
+from chainrule.run import resolved, values_of
 from chainrule.sizes import is_size, plain_number
 
 __all__ = [
@@ -221,7 +221,7 @@ class Base:
         if exact.backward is wiring.backward:
             values = exact.values
         else:
-            values = evaluate(wiring.backward.program, inputs_of(forward, wiring.backward, exact.draw))
+            values = values_of(wiring.backward.program, inputs_of(forward, wiring.backward, exact.draw))
         shapes = {n: np.shape(g) for n, g in exact.gradients.items()}
         base = cls(wiring, exact, values, shapes)
         for step in wiring.steps:

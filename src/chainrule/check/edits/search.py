@@ -17,6 +17,7 @@ from chainrule.check.judging import Trial
 __all__ = ["Given", "Match", "Search"]
 
 _CLOSE = 1e-8
+_FAR = 0.3  # how much more than what explains everything an edit in all turns of a loop may cost to be tried
 _LONGEST = 600  # steps of a record with another number of turns that explanations are tested on
 
 
@@ -205,13 +206,19 @@ class Search:
             strict: whether an edit must reproduce everything that it reaches, right gradients and wrong ones.
         """
         found: list[Match] = []
-        for stage in self.stages(set(wanted)):
+        stages = list(self.stages(set(wanted)))
+        for number, stage in enumerate(stages):
+            enough, ordered = np.inf, number < len(stages) - 1
             for key, edit in stage:
                 if self.is_over():
                     return found
                 match = self.tried_on_all((key,), (edit,), strict)
                 if match is not None:
                     found.append(match)
+                    whole = set(match.explains) >= set(wanted) and not match.breaks and not match.misses
+                    enough = min(enough, edit.cost + _FAR) if whole and ordered else enough
+                if edit.cost > enough:
+                    break  # all that follow are more far-fetched than what explains everything
             if any(set(m.explains) >= set(wanted) and not m.breaks and not m.misses for m in found):
                 break  # what is so in every turn is not looked for in a single one
         return found

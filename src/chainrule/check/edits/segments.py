@@ -226,8 +226,14 @@ def _local_at_end(base: Base, segment: Segment) -> Any:
     return found if found is not None and np.all(np.isfinite(found)) else None
 
 
-def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
-    """What is often written in place of the local derivative of a segment."""
+def segment_edits(base: Base, segments: Sequence[Segment], word: str = "") -> Iterator[Edit]:
+    """What is often written in place of the local derivative of a segment.
+
+    Args:
+        base: the backward pass.
+        segments: its stretches.
+        word: of the edits that are wanted, where that is known: to compare all formulas takes long.
+    """
     for segment in segments:
         into, owner = segment.into, segment.owner
         top = base.wiring.backward.links[segment.end]
@@ -249,19 +255,17 @@ def segment_edits(base: Base, segments: Sequence[Segment]) -> Iterator[Edit]:
             continue
         if not segment.is_activation:
             continue
-        at_end = _local_at_end(base, segment)
+        at_end = _local_at_end(base, segment) if word in ("", "local at end") else None
         if at_end is not None:
             yield edit("local at end", "f'(a)", 0.05, _fixed(top, at_end))
         local = segment.local
         yield edit("local twice", "f'(z)**2", 0.1, _fixed(top, local * np.abs(local)))
-        for text, cost, formula in _FORMULAS:
-            right = {n: _is(formula, base.values[n], sign * local) for n in (segment.end, segment.start)}
+        formulas = list(_compared(base, segment, sign)) if word in ("", "local is") else []
+        for (text, cost, formula), right, nothing in formulas:
             for name, number in (("a", segment.end), ("z", segment.start)):
-                if right[number]:
+                if right[number] or nothing[number]:
                     continue
                 kind = ""
-                if _is(formula, base.values[number], np.ones(np.shape(local))):
-                    continue  # the same as no derivative at all
                 if right[segment.end] or right[segment.start]:
                     kind = "uses_pre_activation_wrongly" if name == "z" else "uses_post_activation_wrongly"
                 elif text == "{x} < 0" and set(np.unique(local).tolist()) <= {0.0, 1.0}:
@@ -287,9 +291,22 @@ def _dropped_kind(segment: Segment) -> str:
     return "missing_activation_grad"
 
 
-def _is(formula: Callable[[Any], Any], x: Any, local: Any) -> bool:
+def _compared(base: Base, segment: Segment, sign: float) -> Iterator[tuple[Any, dict[int, bool], dict[int, bool]]]:
+    """The formulas, each with whether it is right of the end or the start of a segment, and whether it is 1 there."""
+    wanted, ones = sign * segment.local, np.ones(np.shape(segment.local))
+    numbers = (segment.end, segment.start)
     with np.errstate(all="ignore"):
-        return bool(np.all(np.abs(formula(x) - local) <= 1e-9 * np.abs(local) + 1e-12))
+        for row in _FORMULAS:
+            right = {n: _is(row[2], base.values[n], wanted) for n in numbers}
+            yield row, right, {n: _is(row[2], base.values[n], ones) for n in numbers}
+
+
+def _is(formula: Callable[[Any], Any], x: Any, local: Any) -> bool:
+    if np.size(x) > 1 and np.shape(x) == np.shape(local):  # most differ in the first element already
+        first = local.flat[0]
+        if not abs(formula(x.flat[0]) - first) <= 1e-9 * abs(first) + 1e-12:
+            return False
+    return bool(np.all(np.abs(formula(x) - local) <= 1e-9 * np.abs(local) + 1e-12))
 
 
 def _fixed(top: int, value: Any) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.check.edits.base import Base, Change, Edit, Wiring, with_variable
 from chainrule.ir import Step
 
-__all__ = ["Family", "Turns", "operands_in_turns", "sums_in_turns", "together"]
+__all__ = ["Family", "Turns", "operands_in_turns", "sums_in_turns", "together", "turns_of"]
 
 _FIXED = frozenset("broadcast_to zeros_like equal expand_dims".split())
 _SHIFTS = (0, -1, 1)
@@ -142,6 +142,12 @@ class Turns:
                 family = Family((signature, slot), numbers, named)
                 found.setdefault(len(group), {}).setdefault(numbers, family)
         return {turns: list(own.values()) for turns, own in found.items()}
+
+
+@lru_cache(maxsize=4)
+def turns_of(wiring: Wiring) -> Turns:
+    """The loops of a backward pass, which are the same on all draws with these steps."""
+    return Turns(wiring)
 
 
 def together(turns: Turns, edits: Sequence[Edit]) -> Iterator[tuple[Any, Edit]]:
