@@ -183,3 +183,50 @@ def test_a_fault_in_a_network_is_named_with_its_place(fault: str, kinds: set[str
 
 def test_a_right_network_is_right() -> None:
     assert cr.check(network_with(""), network, NETWORK).ok
+
+
+def looped(x, w, b):
+    out = np.zeros((len(x), len(w), x.shape[1] - w.shape[1] + 1))
+    for n in range(len(x)):
+        for f in range(len(w)):
+            for i in range(out.shape[2]):
+                out[n, f, i] = np.sum(x[n, i : i + w.shape[1]] * w[f]) + b[f]
+    return out
+
+
+def looped_back(x, w, b, dout):
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for n in range(len(x)):
+        for f in range(len(w)):
+            for i in range(dout.shape[2]):
+                dx[n, i : i + w.shape[1]] += w[f] * dout[n, f, i]
+                dw[f] += x[n, i : i + w.shape[1]] * dout[n, f, i]
+    return dx, dw, dout.sum(axis=(0, 2))
+
+
+def gated(x, h, W):
+    H = h.shape[1]
+    for t in range(len(x)):
+        a = x[t] @ W
+        h = np.tanh(a[:, :H]) * h + a[:, H:]
+    return h
+
+
+def gated_back(x, h, W, dh):
+    H, hs = h.shape[1], [h]
+    for t in range(len(x)):
+        a = x[t] @ W
+        hs.append(np.tanh(a[:, :H]) * hs[-1] + a[:, H:])
+    dx, dW = np.zeros_like(x), np.zeros_like(W)
+    for t in reversed(range(len(x))):
+        gate = np.tanh((x[t] @ W)[:, :H])
+        da = np.concatenate([dh * hs[t] * (1 - gate**2), dh], axis=1)
+        dx[t], dW, dh = da @ W.T, dW + x[t].T @ da, dh * gate
+    return dx, dh, dW
+
+
+def test_axes_with_one_counter_have_one_length_and_no_slice_is_broadcast() -> None:
+    x, w, b = RANDOM.standard_normal((2, 4)), RANDOM.standard_normal((3, 3)), RANDOM.standard_normal(3)
+    assert cr.check(looped_back, looped, (x, w, b)).ok
+    x, h, W = RANDOM.standard_normal((6, 2, 3)), RANDOM.standard_normal((2, 4)), RANDOM.standard_normal((3, 8))
+    assert cr.check(gated_back, gated, (x, h, W)).ok
