@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.check.traced_lines import Entry
-
 __all__ = [
-    "Change", "Scene", "Values", "augmented", "called", "factors", "in_statement", "is_float", "likeness", "replaced",
-    "scene_name", "text_of", "with_all",
-]  # fmt: skip
+    "Change",
+    "Scene",
+    "Values",
+    "called",
+    "factors",
+    "is_float",
+    "replaced",
+    "scene_name",
+    "text_of",
+    "with_all",
+]
 
 Values = Mapping[str, Any]
 _SAME_LENGTH = 2  # axes of one length that are tried
@@ -165,40 +170,3 @@ def with_all(node: Any, new: Mapping[int, ast.AST]) -> Any:
         return [with_all(x, new) for x in node] if isinstance(node, list) else node
     copied = type(node)(**{name: with_all(value, new) for name, value in ast.iter_fields(node)})
     return ast.copy_location(copied, node)
-
-
-def augmented(statement: ast.AugAssign, old: ast.expr, new: ast.expr) -> str:
-    """A changed value as a statement: with the same operator where what was there before is still the left operand."""
-    target = ast.unparse(statement.target)
-    kept = isinstance(old, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(new.op, type(old.op))
-    if kept and ast.unparse(new.left) == ast.unparse(old.left):  # type: ignore[attr-defined]
-        return ast.unparse(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
-    return f"{target} = {ast.unparse(new)}"
-
-
-def likeness(text: str, other: str) -> float:
-    """How much two single lines have in common, roughly: people want the one that is like their own."""
-    return 0.0 if "\n" in text else round(difflib.SequenceMatcher(None, text, other).ratio(), 1)
-
-
-def in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, target: str) -> str | None:
-    """Statements in the place of one of the candidate's: the last line takes the place of what that assigns."""
-    *before, last = lines
-    text = last.removeprefix("_ = ")
-    if not last.startswith("_ = "):
-        return None
-    if statement is None:
-        return "\n".join([*before, f"{target} = {text}"])
-    if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
-        return None
-    if isinstance(statement, ast.Assign) and statement.value is entry.expression:
-        targets = " = ".join(ast.unparse(t) for t in statement.targets)
-        return "\n".join([*before, f"{targets} = {text}"])
-    if isinstance(statement, ast.Return) and statement.value is entry.expression:
-        return "\n".join([*before, f"return {text}"])
-    try:
-        wanted = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return None
-    changed = replaced(statement, entry.expression, wanted)
-    return "\n".join([*before, text_of(changed)])

@@ -16,11 +16,11 @@ from functools import cached_property
 from chainrule.backward import Backward, backward_of
 from chainrule.check.anywhere import fixes_anywhere, scene_of, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, Scene, augmented, in_statement, likeness, text_of
+from chainrule.check.changing import Change, Scene, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
-from chainrule.check.mending import Fix, earlier_line
+from chainrule.check.mending import Fix, augmented, earlier_line, in_statement, likeness
 from chainrule.check.repairs import changes_of_value, first_changes, likeliest_first
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry

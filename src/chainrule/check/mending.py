@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from chainrule.check.changing import replaced, text_of
 from chainrule.check.locating import Location
+from chainrule.check.traced_lines import Entry
 from chainrule.check.verdicts import Suspect
 from chainrule.emit.writing import words_of
 
-__all__ = ["Fix", "earlier_line", "lines_written", "mended", "with_written"]
+__all__ = ["Fix", "augmented", "earlier_line", "in_statement", "likeness", "lines_written", "mended", "with_written"]
 
 _MOST_LINES = 6  # of code to write instead of one line
 
@@ -148,3 +151,40 @@ def lines_written(text: str) -> dict[tuple[int, str], str]:
         elif assigned and line:
             found[line, assigned[1]] = row
     return found
+
+
+def augmented(statement: ast.AugAssign, old: ast.expr, new: ast.expr) -> str:
+    """A changed value as a statement: with the same operator where what was there before is still the left operand."""
+    target = ast.unparse(statement.target)
+    kept = isinstance(old, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(new.op, type(old.op))
+    if kept and ast.unparse(new.left) == ast.unparse(old.left):  # type: ignore[attr-defined]
+        return ast.unparse(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
+    return f"{target} = {ast.unparse(new)}"
+
+
+def likeness(text: str, other: str) -> float:
+    """How much two single lines have in common, roughly: people want the one that is like their own."""
+    return 0.0 if "\n" in text else round(difflib.SequenceMatcher(None, text, other).ratio(), 1)
+
+
+def in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry, target: str) -> str | None:
+    """Statements in the place of one of the candidate's: the last line takes the place of what that assigns."""
+    *before, last = lines
+    text = last.removeprefix("_ = ")
+    if not last.startswith("_ = "):
+        return None
+    if statement is None:
+        return "\n".join([*before, f"{target} = {text}"])
+    if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
+        return None
+    if isinstance(statement, ast.Assign) and statement.value is entry.expression:
+        targets = " = ".join(ast.unparse(t) for t in statement.targets)
+        return "\n".join([*before, f"{targets} = {text}"])
+    if isinstance(statement, ast.Return) and statement.value is entry.expression:
+        return "\n".join([*before, f"return {text}"])
+    try:
+        wanted = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None
+    changed = replaced(statement, entry.expression, wanted)
+    return "\n".join([*before, text_of(changed)])
