@@ -432,3 +432,12 @@ def test_names_that_are_taken_from_the_start():
     names = Namespace({"x", "x2"})
     assert names.claim("x") == "x3"
     assert names.claim("y") == "y"
+
+
+def test_the_parts_of_an_array_that_is_taken_apart_have_the_names_that_they_are_stored_under():
+    def fit(params, x):
+        slope, offset, scale = params
+        return np.sum((slope * x + offset) ** 2) * scale
+
+    names = [out.name for step in cr.trace(fit, np.ones(3), np.ones(4)).steps for out in step.outputs]
+    assert names[:3] == ["slope", "offset", "scale"]

@@ -157,23 +157,39 @@ def locate(code: CodeType, offset: int) -> Position:
     return place
 
 
-def bound_names(code: CodeType, offset: int) -> tuple[str, ...]:
+def bound_names(code: CodeType, offset: int, place: int = 0) -> tuple[str, ...]:
     """The names that the instruction after ``offset`` stores the result under: ``("y",)`` for ``y = a + b``.
 
-    Read from the bytecode, so it works where there is no source text.
+    Read from the bytecode, so it works where there is no source text.  Of what an instruction takes apart, as
+    ``a, b = x`` does, ``place`` says which part is meant.
     """
     known = _known(code)
+    if place:
+        return _stored(known.instructions, offset, place) or bound_names(code, offset)
     found = known.names.get(offset)
     if found is None:
         found = known.names[offset] = _stored(known.instructions, offset)
     return found
 
 
-def _stored(instructions: dict[int, tuple[str, Any, int]], offset: int) -> tuple[str, ...]:
+def _stored(instructions: dict[int, tuple[str, Any, int]], offset: int, skipped: int = 0) -> tuple[str, ...]:
     following = instructions.get(offset)
     names: list[str] = []
     while following is not None:
         name, argument, next_offset = following
+        if skipped and name in _STORES:
+            skipped -= 1
+            following = instructions.get(next_offset)
+            continue
+        if skipped:
+            pair = argument if name == "STORE_FAST_STORE_FAST" and isinstance(argument, tuple) else ()
+            if len(pair) == 2:
+                if skipped == 1:
+                    return (pair[1],)
+                skipped -= 2
+                following = instructions.get(next_offset)
+                continue
+            break
         if name in _STORES:
             names.append(argument)
             break

@@ -207,9 +207,14 @@ class _Pass:
     def name(self, variable: int) -> str | None:
         """What the user calls a variable."""
         if not self.bound:
-            for _, _, _, outputs, code, offset in self.tape.steps:
+            before: Any = None
+            place = 0
+            for operation, inputs, _, outputs, code, offset in self.tape.steps:
+                here = (code, offset, inputs) if operation.function is get_item else None
+                place = place + 1 if here is not None and here == before else 0
+                before = here
                 if type(outputs) is int and code is not None and offset >= 0:
-                    found = bound_to(code, offset)
+                    found = bound_to(code, offset, place)
                     if found:
                         self.bound[outputs] = found[0]
         names = self.tape.names or {}

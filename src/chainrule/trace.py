@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.calls import TracedCall, argument_names
+from chainrule.indexing import get_item
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.positions import Position, bound_names, locate
 from chainrule.sizes import is_size
@@ -59,13 +60,13 @@ def _position(code: Any, offset: int) -> Position | None:
     return None if code is None else locate(code, offset if offset >= 0 else ~offset)
 
 
-def bound_to(code: Any, offset: int) -> tuple[str, ...]:
-    """The names that the result of an instruction is stored under."""
+def bound_to(code: Any, offset: int, place: int = 0) -> tuple[str, ...]:
+    """The names that the result of an instruction is stored under; of what it takes apart, a part of it."""
     raw = code.co_code
     while offset > 0 and raw[offset] == _CACHE:
         # A call of a Python function leaves its frame at the end of the call's caches, and others at its start.
         offset -= 2
-    return bound_names(code, offset)
+    return bound_names(code, offset, place)
 
 
 def input_names(call: TracedCall | Recorded) -> list[str]:
@@ -115,10 +116,16 @@ def program_of(
 
     inputs: Any = tuple(var(number) for number in tape.inputs)
     made = set(tape.inputs)
-    for _, _, _, outputs, code, offset in tape.steps[:forward_steps]:
+    before: Any = None
+    place = 0
+    for operation, taken, _, outputs, code, offset in tape.steps[:forward_steps]:
         several = type(outputs) is tuple
         made.update(outputs if several else (outputs,))
-        bound = () if several or code is None or offset < 0 else bound_to(code, offset)
+        # a, b = x reads x[0] and x[1] in one instruction.
+        here = (code, offset, taken) if operation.function is get_item else None
+        place = place + 1 if here is not None and here == before else 0
+        before = here
+        bound = () if several or code is None or offset < 0 else bound_to(code, offset, place)
         numbers: Any = outputs if several else (outputs,)
         for number in numbers:
             found = bound[0] if bound else observed.get(number)
