@@ -10,7 +10,6 @@ import dis
 import linecache
 import os
 import sys
-import sysconfig
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -39,9 +38,9 @@ class _Internal(dict[str, bool]):
 
 
 is_internal = _Internal()
-_LIBRARIES = tuple(
-    {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
-)
+# Where Python's own modules are, as `sysconfig` says, which takes several milliseconds to ask.
+_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_LIBRARIES = (os.path.dirname(os.__file__), os.path.join(sys.base_exec_prefix, sys.platlibdir, _VERSION))
 _adopted: set[str] = {_LAYERS}
 
 

@@ -111,12 +111,16 @@ class Witness:
         self._known: dict[tuple[int, int], dict[str, Any]] = {}
         self._matches: dict[tuple[int, int], Match | None] = {}
         self._carrying: dict[str, bool] = {}
+        self._located: dict[str, Location | None] = {}
+        self._holding: list[bool] = []
 
     def locate(self, wrong: Iterable[str]) -> list[Location]:
         """Where each of these gradients goes wrong first; one record for those that go wrong at the same place."""
         found: dict[tuple[int, str], Location] = {}
         for name in wrong:
-            location = self._locate(name)
+            if name not in self._located:
+                self._located[name] = self._locate(name)
+            location = self._located[name]
             if location is None:
                 continue
             key = (location.line, location.name)
@@ -282,7 +286,10 @@ class Witness:
 
     def has_gradient(self, e: Entry) -> bool:
         """Whether a gradient goes into an entry."""
-        return any(a.match is not None and a.match.known.role != "value" for a in self.lines.ancestors(e))
+        for a in self.lines.entries[len(self._holding) :]:  # each is made of earlier ones
+            self._holding.append(_is_gradient(a) or any(self._holding[s.index] for s in a.sources))
+        listed = e.index < len(self._holding) and self.lines.entries[e.index] is e
+        return self._holding[e.index] if listed else any(map(_is_gradient, self.lines.ancestors(e)))
 
     def _right_operands(self, entry: Entry) -> list[tuple[int, Entry | None]]:
         """The gradients that an entry is computed from, as they come: of which variables, and in which entry."""
@@ -383,6 +390,10 @@ class Witness:
             if x.number not in made and x.number in self.backward.links
         }
         return next(iter(read)) if len(read) == 1 else None
+
+
+def _is_gradient(e: Entry) -> bool:
+    return e.match is not None and e.match.known.role != "value"
 
 
 _FIELDS = tuple(Location.__dataclass_fields__)

@@ -70,6 +70,7 @@ class Lines:
         finals: the entry that holds each gradient.
         functions: those of the candidate, with the lines of its file.
         gradients: what it gave, on each draw.
+        assigned: per line, its text and a variable, what is assigned to it there and what is read for that.
     """
 
     entries: list[Entry]
@@ -79,6 +80,7 @@ class Lines:
     finals: dict[str, Entry] = field(default_factory=dict)
     functions: Sequence[ast.FunctionDef] = ()
     gradients: Sequence[Mapping[str, Any]] = ()
+    assigned: dict[tuple[int, str, str], tuple[ast.expr | None, frozenset[str]]] = field(default_factory=dict)
 
     def before(self, entry: Entry) -> dict[str, Entry]:
         """The variables as they are when an entry is computed."""
@@ -192,8 +194,11 @@ def _statements(nodes: Iterable[ast.AST]) -> dict[int, ast.stmt]:
 
 
 def _add(lines: Lines, seen: Seen, values: tuple[Any, ...]) -> Entry:
-    statement = lines.statements.get(seen.line) or _parsed(seen.text) if seen.text else None
-    expression, reads = _assigned(statement, seen.name)
+    key = (seen.line, seen.text, seen.name)
+    if key not in lines.assigned:  # a line in a loop is met in every turn
+        statement = lines.statements.get(seen.line) or _parsed(seen.text) if seen.text else None
+        lines.assigned[key] = _assigned(statement, seen.name)
+    expression, reads = lines.assigned[key]
     entry = Entry(len(lines.entries), seen.name, seen.line, seen.text, values, expression, reads)
     entry.parameter, entry.frame = not seen.text, seen.frame
     _connect(lines, entry)
