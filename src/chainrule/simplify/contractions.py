@@ -71,16 +71,20 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
 
 
 def _dots(options: Making, value: Value, inner: Value) -> None:
-    """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape."""
+    """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape.
+
+    Along any axis but the last one it would take several times as long as the product and the sum.
+    """
     (axis,) = value.details
     count = 0
+    if axis != len(inner.dims) - 1 or any(d.one for d in inner.dims):
+        return
     for (c, u), (k, v) in (sorted(pair, key=lambda ref: ref[1].number) for pair in _pairs(options, value, inner)):
         known = any(w.kind != "prod" or options.is_known(w) for w in (u, v))
         if u.dims == v.dims == inner.dims and u.floating and v.floating and known and count < _MOST_DOTS:
             count += 1
             operation = OPERATIONS[np.vecdot]
-            params = {} if axis == len(inner.dims) - 1 else {"axis": axis}
-            step = Step(operation, (), params, (Var(value.shape, options.reader.dtype, None, 0),), None)
+            step = Step(operation, (), {}, (Var(value.shape, options.reader.dtype, None, 0),), None)
             details = (operation, step, 0, (0, 1))
             value.recipes.append(Recipe("op", times(c, k), ((UNIT, u), (UNIT, v)), details, "sum of a product"))
 
