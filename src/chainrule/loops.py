@@ -53,6 +53,26 @@ class Items:
     count: int
     suffixes: tuple[str, ...] = ()
 
+    def low(self, turns: int) -> int:
+        """The first place in the list that a loop of so many turns takes."""
+        return self.first if self.step == 1 else self.first - turns + 1
+
+    def anchored(self, header: Header) -> tuple[str, int]:
+        """What of its place must be the same for other lengths: where the place is counted from, and how far on it is.
+
+        The first item is counted from the counter of the loop, from the start of the list or from its end.
+        """
+        if header.counted is not None:
+            start, _, stride = header.counted
+            if self.step * int(stride) == 1:
+                return "counter", self.first - int(start)
+            if self.step == 1 or is_size(start):
+                return "start", self.first
+            return "end", self.first - self.count
+        if self.step == 1:
+            return "start", self.first
+        return "end", self.first - self.count
+
     def name(self) -> str | None:
         """What one would call an item: ``W`` in ``layers[0]["W"]``, and in ``Ws[0]``."""
         key = re.search(r"([A-Za-z_]\w*)\W*$", self.suffix)

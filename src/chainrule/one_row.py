@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api import vjp
 from chainrule.backward import Backward
 from chainrule.emit.material import Fixed, Leaf, Material, length_text
 from chainrule.errors import ChainruleError
 from chainrule.ir import Program
 from chainrule.lengths import Symbols, whole_symbols
 from chainrule.loops import loop_in
-from chainrule.members import Members
 from chainrule.trees import flatten, unflatten
+from chainrule.trying import agrees
 
-__all__ = ["agrees", "unsettled"]
+__all__ = ["unsettled"]
 
 _ROWS = 3
 _MOST_AXES = 8  # tried one by one
@@ -180,49 +179,7 @@ def _holds(
     return agrees(material, function, trees[: len(args)], dict(zip(kwargs, trees[len(args) :], strict=True)))
 
 
-def agrees(
-    material: Material, function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]
-) -> bool | None:
-    """Whether the written function is right for these arguments; ``None`` where the user's own does not run."""
-    with np.errstate(all="ignore"):
-        owner = positional[0] if positional and type(positional[0]) is Members else None
-        held, structure_held = flatten(owner)
-        try:
-            if owner is None:
-                output, pullback = vjp(lambda *xs: material.function(*xs, **named), *positional)
-            else:
-                output, pullback = vjp(
-                    lambda own, *xs: material.function(unflatten(structure_held, own), *xs, **named),
-                    held,
-                    *positional[1:],
-                )
-        except Exception:
-            return None  # the user's own function takes no such arrays
-        leaves, structure = flatten(output)
-        given = [np.ones_like(x) * np.cos(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
-        exact = pullback(unflatten(structure, given) if given else output)
-        scalar = len(leaves) == 1 and not np.shape(leaves[0])
-        try:
-            cotangent = [] if scalar else [given[0] if len(given) == 1 else tuple(given)]
-            _, gradients = function(*positional, *cotangent, **named)
-        except Exception:
-            return False
-        scale = given[0] if scalar else 1.0
-        whole = dict(zip(material.parameters, exact, strict=False))
-        if owner is not None:
-            whole.update(zip((leaf.name for leaf in material.leaves if leaf.argument == 0), exact[0], strict=False))
-        return all(_equal(gradients[name], g, scale) for name, g in whole.items() if name in gradients)
-
-
 def _rebuilt(position: int, tree: Any, material: Material, values: Mapping[int, Any]) -> Any:
     leaves, structure = flatten(tree)
     own = {id(leaf.value): values[leaf.variable.number] for leaf in material.leaves if leaf.argument == position}
     return unflatten(structure, [own.get(id(x), x) for x in leaves])
-
-
-def _equal(written: Any, exact: Any, scale: Any) -> bool:
-    own, other = flatten(written)[0], flatten(exact)[0]
-    return len(own) == len(other) and all(
-        np.shape(a) == np.shape(b) and np.allclose(a * scale, b, rtol=1e-4, atol=1e-9, equal_nan=True)
-        for a, b in zip(own, other, strict=True)
-    )

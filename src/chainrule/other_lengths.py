@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
 from chainrule.emit.text import formatted_path
 from chainrule.ir import Const, Program, Var
 from chainrule.lengths import whole_symbols
-from chainrule.loops import loop_in
+from chainrule.loops import Header, Items, loop_in
 from chainrule.members import lists_in
 from chainrule.rules.helpers import FixedLength
 from chainrule.simplify.lengths import join_lengths
@@ -28,7 +29,7 @@ from chainrule.simplify.scalars import Lengths
 from chainrule.sizes import is_size, leaves_of, named_number, plain_number
 from chainrule.statics import canonical
 from chainrule.tape import Tape
-from chainrule.trace import program_of
+from chainrule.trace import input_names, program_of
 from chainrule.trees import flatten, unflatten
 from chainrule.turns import count_of
 
@@ -47,6 +48,7 @@ def fixed_lengths(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     prepare: Callable[[TracedCall], None] | None,
+    holds: Callable[[Sequence[Any], Mapping[str, Any]], bool],
 ) -> tuple[Fixed, ...]:
     """The lengths of the arguments that what was written holds for alone.
 
@@ -55,9 +57,31 @@ def fixed_lengths(
         args: the arguments that it was written from.
         kwargs: its keyword arguments.
         prepare: what was done with the traced call before it was written: chooses outputs, rolls loops.
+        holds: runs what was written on other arguments, and tells whether it is right.
     """
-    trial = _Trial(material, args, kwargs, prepare)
+    trial = _Trial(material, args, kwargs, prepare, holds)
     return tuple(trial.fixed())
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What trials with other lengths have shown.
+
+    Attributes:
+        tried: whether the function ran for one of them, and values decided as they do in the example.
+        same: whether the steps were the same for one of them.
+        wrong: whether what is written is wrong for one of them, though the steps are the same.
+        others: whether the steps are others.
+        alone: whether they are others and what is written is right all the same.
+        conditions: comparisons of lengths that came out otherwise, where that is all.
+    """
+
+    tried: bool = False
+    same: bool = False
+    wrong: bool = False
+    others: bool = False
+    alone: bool = False
+    conditions: list[Fixed] | None = None
 
 
 class _Trial:
@@ -67,37 +91,31 @@ class _Trial:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         prepare: Callable[[TracedCall], None] | None,
+        holds: Callable[[Sequence[Any], Mapping[str, Any]], bool],
     ) -> None:
+        self.holds = holds
         self.material = material
         self.args = args
         self.kwargs = kwargs
         self.prepare = prepare
+        self.equal: set[tuple[str, str]] = set()
+        self.alone: set[Any] = set()
 
     def fixed(self) -> Iterator[Fixed]:
         """What is said of each length."""
-        program = self._traced((self.args, self.kwargs))
-        if program is None or len(program.steps) > _MOST_STEPS:
+        traced = self._traced((self.args, self.kwargs))
+        if traced is None or len(traced[0].steps) > _MOST_STEPS:
             return
+        program, _ = traced
         self.own = program
-        self.outline = _outline(program)
-        written, alone = self.material.program, set()
+        self.outline = _outline(*traced)
+        written = self.material.program
         symbols = whole_symbols(written).of
+        self.alone = set()  # the lengths that steps were recorded for
         for guard in written.guards:
             if isinstance(guard.value, FixedLength):
-                alone.add(symbols[guard.variable.number][guard.value.axis])
-        told: set[tuple[int, int]] = set()  # axes of which it is said already
-        for axes in self._classes(program):
-            leaf, k = axes[0]
-            count = leaf.variable.shape[k]
-            found = self._said(length_text(leaf, k), count, partial(self._resized, axes, told))
-            if not found and any(("length", x.variable.number, a) in alone for x, a in axes):
-                found = [Fixed(length_text(leaf, k), "==", repr(count))]
-            if found is None:
-                counting = any(self._counts(x, a) for x, a in axes)
-                found = [Fixed(length_text(leaf, k), "==", repr(count))] if counting else []
-            if found:
-                told.update((leaf.variable.number, k) for leaf, k in axes)
-            yield from found
+                self.alone.add(symbols[guard.variable.number][guard.value.axis])
+        yield from self._axes(list(self._classes(program)))
         for name, value in self._settings():
             yield from self._said(name, value, partial(self._reset, name)) or []
         for path, count, lists in self._lists():
@@ -107,33 +125,106 @@ class _Trial:
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
             yield from found
 
+    def _axes(self, classes: Sequence[Sequence[Axis]]) -> Iterator[Fixed]:
+        """What is said of the lengths of the arrays."""
+        told: set[tuple[int, int]] = set()  # axes of which it is said already
+        untried: list[Sequence[Axis]] = []
+        for axes in classes:
+            leaf, k = axes[0]
+            verdict = self._tried(leaf.variable.shape[k], partial(self._resized, axes))
+            verdict.others |= any(("length", x.variable.number, a) in self.alone for x, a in axes)
+            if not (verdict.tried or verdict.others):
+                untried.append(axes)
+            if verdict.conditions or verdict.wrong or verdict.others:
+                told.update((leaf.variable.number, k) for leaf, k in axes)
+                found = self._as_long(axes, classes) if verdict.wrong and not verdict.others else None
+                yield from verdict.conditions or [self._same(axes)] if found is None else found
+        # What a length alone does not show, or cannot: two arrays that must be equally long.
+        for axes in classes:
+            alike = self._alike(axes)
+            alone = len(alike) == len(axes) and axes not in untried
+            if alone or any((x.variable.number, a) in told for x, a in alike):
+                continue
+            leaf, k = axes[0]
+            verdict = self._tried(leaf.variable.shape[k], partial(self._resized, alike))
+            told.update((x.variable.number, a) for x, a in alike)
+            if verdict.conditions or verdict.wrong or verdict.others:
+                yield from verdict.conditions or [self._same(axes)]
+            elif not verdict.tried:
+                counting = [own for own in untried if own[0] in alike and self._counts(own)]
+                yield from map(self._same, counting)
+
+    @staticmethod
+    def _same(axes: Sequence[Axis]) -> Fixed:
+        leaf, k = axes[0]
+        return Fixed(length_text(leaf, k), "==", repr(leaf.variable.shape[k]))
+
+    def _as_long(self, axes: Sequence[Axis], classes: Sequence[Sequence[Axis]]) -> list[Fixed] | None:
+        """That an array must be as long as another one, where what is written is right if both are longer.
+
+        Nothing where that is said of the other one; ``None`` where there is no such array.
+        """
+        leaf, k = axes[0]
+        count = leaf.variable.shape[k]
+        for other in classes:
+            own, a = other[0]
+            if other is not axes and own.variable.shape[a] == count:
+                verdict = self._tried(count, partial(self._resized, [*axes, *other]))
+                if verdict.tried and not (verdict.wrong or verdict.others or verdict.conditions):
+                    said = (length_text(own, a), length_text(leaf, k))
+                    if said in self.equal:
+                        return []
+                    self.equal.add((said[1], said[0]))
+                    return [Fixed(said[1], "==", said[0])]
+        return None
+
     def _said(self, text: str, count: Any, others: Callable[[int], Iterator[Arguments]]) -> list[Fixed] | None:
-        """What must hold, where the steps are others for other lengths; ``None`` where that could not be tried."""
-        tried = False
+        """What must hold, where what is written is wrong for other lengths; ``None`` where that could not be tried."""
+        verdict = self._tried(count, others)
+        if verdict.wrong or verdict.others:
+            return [Fixed(text, "==", repr(count))]
+        return verdict.conditions or ([] if verdict.tried else None)
+
+    def _tried(self, count: Any, others: Callable[[int], Iterator[Arguments]]) -> _Verdict:
+        """What is written, for other lengths."""
+        verdict = _Verdict()
         found: dict[Any, Fixed] = {}
         for change in _OTHERS:
             n = change(count)
             for arguments in others(n) if n > 0 else ():
-                program = self._traced(arguments)
-                if program is None:
+                traced = self._traced(arguments)
+                if traced is None:
                     continue
-                other = _outline(program)
-                tried |= other[0] == self.outline[0]
+                other = _outline(*traced)
                 if _decides_further(self.outline[0], other[0]):
-                    return [Fixed(text, "==", repr(count))]
-                if other[0] == self.outline[0] and other != self.outline:
-                    conditions = self._conditions(program)
-                    if conditions is None:
-                        return [Fixed(text, "==", repr(count))]
+                    verdict.tried = verdict.others = True
+                    break
+                if other[0] != self.outline[0]:
+                    break
+                verdict.tried = True
+                if other == self.outline:
+                    verdict.same = True
+                    # What is stretched of arrays of one row is found out for itself.
+                    verdict.wrong |= 1 not in (count, n) and not verdict.wrong and not self.holds(*arguments)
+                    break
+                conditions = self._conditions(traced[0])
+                if conditions is not None:
                     found.update(conditions)
+                # One turn is no loop: that the steps are others then says nothing.
+                elif self.holds(*arguments):
+                    verdict.alone = True
+                else:
+                    verdict.others = True
                 break
-        return list(found.values()) if tried else None
+        verdict.others |= verdict.alone and not verdict.same
+        verdict.conditions = list(found.values()) or None
+        return verdict
 
-    def _counts(self, leaf: Leaf, axis: int) -> bool:
-        """Whether an axis says how many turns a loop has that is written out."""
+    def _counts(self, axes: Sequence[Axis]) -> bool:
+        """Whether one of these says how many turns a loop has that is written out."""
         numbers = dict(zip((x.source for x in self.material.leaves), self.own.inputs, strict=False))
         leaves = [own for counts in self.own.counts for x in counts for own in leaves_of(x)]
-        return ("length", numbers[leaf.source].number, axis) in leaves
+        return any(("length", numbers[leaf.source].number, axis) in leaves for leaf, axis in axes)
 
     def _conditions(self, other: Program) -> dict[Any, Fixed] | None:
         """What lengths decided otherwise in another trace; ``None`` where that is not all that differs."""
@@ -161,8 +252,11 @@ class _Trial:
         left, right = (x.describe(names.__getitem__) if is_size(x) else repr(x) for x in sides)
         return Fixed(left, sign if result else OPPOSITE[sign], right, True)
 
-    def _traced(self, arguments: Arguments) -> Program | None:
-        """The record of the function for these arguments; ``None`` where it does not run."""
+    def _traced(self, arguments: Arguments) -> tuple[Program, list[str]] | None:
+        """The record of the function for these arguments, with how the inputs are reached from them.
+
+        ``None`` where it does not run.
+        """
         args, kwargs = arguments
         state = np.random.get_state()
         try:
@@ -172,11 +266,21 @@ class _Trial:
                     if self.prepare is not None:
                         self.prepare(call)
                     tape.counts += [count_of(r, tape.items) for r in tape.loops or ()]
-                return program_of(call)
+                return program_of(call), self._paths(call, arguments)
         except Exception:
             return None
         finally:
             np.random.set_state(state)
+
+    def _paths(self, call: TracedCall, arguments: Arguments) -> list[str]:
+        """How the inputs are reached; the last item of a list is counted from its end."""
+        args, kwargs = arguments
+        found = input_names(call)
+        for _, path, x in lists_in(self.material.parameters, (*args, *kwargs.values())):
+            if isinstance(x, list) and len(x) > 1:
+                last = f"{path}[{len(x) - 1}]"
+                found = [name.replace(last, f"{path}[-1]", 1) if name.startswith(last) else name for name in found]
+        return found
 
     def _classes(self, program: Program) -> list[list[Axis]]:
         """The axes of arguments that have the same length wherever the function runs."""
@@ -189,17 +293,17 @@ class _Trial:
                 found.setdefault(lengths.find(axis), []).append((leaf, k))
         return [axes for root, axes in found.items() if root != 0]
 
-    def _resized(self, axes: Sequence[Axis], told: Collection[tuple[int, int]], n: int) -> Iterator[Arguments]:
-        """The arguments with another length along these axes; then along all that are as long as these."""
-        leaf, k = axes[0]
-        count = leaf.variable.shape[k]
-        alike = [(x, a) for x in self.material.leaves for a, m in enumerate(x.variable.shape) if m == count]
-        further = len(alike) > len(axes) and not any((x.variable.number, a) in told for x, a in alike)
-        for chosen in (axes, alike) if further else (axes,):
-            values = {id(x.value): x.value for x, _ in chosen}
-            for x, a in chosen:
-                values[id(x.value)] = np.take(values[id(x.value)], np.arange(n) % count, axis=a)
-            yield self._with(values)
+    def _alike(self, axes: Sequence[Axis]) -> list[Axis]:
+        """All axes that are as long as these."""
+        count = axes[0][0].variable.shape[axes[0][1]]
+        return [(x, a) for x in self.material.leaves for a, m in enumerate(x.variable.shape) if m == count]
+
+    def _resized(self, axes: Sequence[Axis], n: int) -> Iterator[Arguments]:
+        """The arguments with another length along these axes."""
+        values = {id(x.value): x.value for x, _ in axes}
+        for x, a in axes:
+            values[id(x.value)] = _stretched(values[id(x.value)], n, a)
+        yield self._with(values)
 
     def _with(self, values: Mapping[int, Any]) -> Arguments:
         trees = []
@@ -212,7 +316,8 @@ class _Trial:
     def _settings(self) -> list[tuple[str, Any]]:
         """The arguments that are numbers and are written by their names."""
         given = (*self.args, *self.kwargs.values())
-        return [(x.expression[1], plain_number(x)) for x in given if is_size(x) and x.expression[0] == "name"]
+        named = [(x.expression[1], plain_number(x)) for x in given if is_size(x) and x.expression[0] == "name"]
+        return [(name, value) for name, value in named if type(value) is int]  # others are tried for themselves
 
     def _reset(self, name: str, value: Any) -> Iterator[Arguments]:
         """The arguments with another number for this one."""
@@ -244,6 +349,16 @@ class _Trial:
             yield trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
 
 
+def _stretched(x: Any, n: int, axis: int) -> Any:
+    """An array with another length along an axis; what is repeated differs a little, so that it makes no ties."""
+    count = x.shape[axis]
+    taken = np.take(x, np.arange(n) % count, axis=axis)
+    if n <= count or x.dtype.kind not in "fc":
+        return taken
+    factors = 1 + 0.01 * (np.arange(n) // count) * np.arange(n)
+    return (taken * factors.reshape([-1 if k == axis else 1 for k in range(x.ndim)])).astype(x.dtype)
+
+
 def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:
     if id(tree) in known:
         return known[id(tree)]
@@ -258,10 +373,12 @@ def _decided_by_lengths(program: Program) -> dict[str, Sequence[Any]]:
     return {str(g.position): g.lengths for g in program.guards if g.lengths}
 
 
-def _outline(program: Program) -> tuple[Any, Any]:
+def _outline(program: Program, paths: Sequence[str]) -> tuple[Any, Any]:
     """What values decided; and the steps that the outputs depend on, as something that can be compared."""
     decided = [(str(g.position), g.value) for g in program.guards if g.position is not None and not g.lengths]
-    return decided, _steps(program, list(program.outputs))
+    # By their paths: in front of an array may be a list, whose items are more or fewer.
+    inputs = {x.number: ("input", path) for x, path in zip(program.inputs, paths, strict=False)}
+    return decided, _steps(program, list(program.outputs), inputs)
 
 
 def _decides_further(own: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -280,14 +397,14 @@ def _by_position(decided: Sequence[Any]) -> dict[str, list[Any]]:
     return found
 
 
-def _steps(program: Program, outputs: Sequence[Var | Const]) -> Any:
+def _steps(program: Program, outputs: Sequence[Var | Const], inputs: Mapping[int, Any]) -> Any:
     live: set[int] = {x.number for x in outputs}
     chosen = []
     for step in reversed(program.steps):
         if any(out.number in live for out in step.outputs):
             chosen.append(step)
             live.update(x.number for x in step.inputs)
-    numbers: dict[int, Any] = {x.number: ("input", k) for k, x in enumerate(program.inputs)}
+    numbers: dict[int, Any] = dict(inputs)
     found: list[Any] = []
 
     def static(x: Any, loops: Mapping[int, int] | None = None) -> Any:
@@ -305,11 +422,11 @@ def _steps(program: Program, outputs: Sequence[Var | Const]) -> Any:
     for k, step in enumerate(reversed(chosen)):
         loop = loop_in(step)
         name = step.operation.name if loop is None else _loop(loop, static)
-        inputs = [operand(x) for x in step.inputs]
+        operands = [operand(x) for x in step.inputs]
         if loop is not None:  # the items of lists are as many as the turns
-            inputs = [inputs[s.place] for s in loop.slots if s.kind != "item"]
+            operands = [operands[s.place] for s in loop.slots if s.kind != "item"]
         params = {key: static(v) for key, v in step.params.items()}
-        found.append((name, inputs, params, step.position))
+        found.append((name, operands, params, step.position))
         numbers.update({out.number: (k, o) for o, out in enumerate(step.outputs)})
     return found, [operand(x) for x in outputs]
 
@@ -317,13 +434,17 @@ def _steps(program: Program, outputs: Sequence[Var | Const]) -> Any:
 def _loop(loop: Any, static: Callable[..., Any]) -> Any:
     """A loop without how many turns it has where that follows the lengths."""
     numbers = {v: k for k, v in enumerate([s.variable for s in loop.slots])}
-    items = [s.items and (s.items.path, s.items.suffix, s.items.first, s.items.step) for s in loop.slots]
-    slots = [(s.kind, s.first, own) for s, own in zip(loop.slots, items, strict=True)]
-    outs = [(o.kind, getattr(o.variable, "variable", o.variable)) for o in loop.outs]
+    slots = [(s.kind, s.first, s.items and _placed(s.items, loop.header)) for s in loop.slots]
+    places = {id(slot): k for k, slot in enumerate(loop.slots)}
+    outs = [(o.kind, places.get(id(o.variable))) for o in loop.outs]  # the variables are outputs of the body
     header = loop.header
     counted = None if header.counted is None else static(header.counted)
-    return slots, outs, counted, header.turned, _body(loop), numbers
+    return slots, outs, counted, header.turned, int(loop.values[0]) if counted is None else 0, _body(loop), numbers
+
+
+def _placed(items: Items, header: Header) -> Any:
+    return items.path, items.suffix, items.step, items.anchored(header)
 
 
 def _body(loop: Any) -> Any:
-    return _steps(loop.program, [*loop.program.outputs])
+    return _steps(loop.program, [*loop.program.outputs], {x.number: k for k, x in enumerate(loop.program.inputs)})

@@ -15,7 +15,7 @@ from chainrule.loops import Header, Loop, Out, Slot, items_of, with_outputs, wri
 from chainrule.names import plural
 from chainrule.positions import locate
 from chainrule.sizes import is_size
-from chainrule.statics import canonical, changed, instruction
+from chainrule.statics import canonical, changed, instruction, shifted
 from chainrule.tape import Tape
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
@@ -365,7 +365,7 @@ class Matching:
         first, dropped = self.turns[0], len(self.record.starts) - self.turns[-1] - 1
         if counted is not None:
             start, stop, step = counted
-            counted = (start + first * step if first else start, stop - dropped * step if dropped else stop, step)
+            counted = (shifted(start, first * step), shifted(stop, -dropped * step), step)
         turned = self.record.part.kind == "reversed"
         count, left_out = self.record.count(), first + dropped
         return Header(counted, turned, counter_of(position), position, count - left_out if left_out else count)

@@ -29,13 +29,15 @@ from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
 from chainrule.members import Members
 from chainrule.methods import as_function
-from chainrule.one_row import agrees, unsettled
+from chainrule.one_row import unsettled
 from chainrule.other_lengths import fixed_lengths
 from chainrule.reroll import rolled
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
+from chainrule.trying import agrees
+from chainrule.verify import MalformedError
 from chainrule.whole_numbers import lengths_given
 
 __all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
@@ -44,6 +46,7 @@ Style = Literal["function", "lines", "pullback", "layer"]
 What = Literal["backward", "forward", "jvp", "hvp"]
 _STYLES = {"function": function_source, "pullback": pullback_source, "layer": layer_source}
 _PREFIXES = ("d", "D", "grad_")
+_MOST_TRIED = 5000  # steps of what is run beside the function
 
 
 class Source:
@@ -172,18 +175,57 @@ class Draft:
         args = tuple(
             named_number(x, n) if n in whole else x for n, x in zip(argument_names(f, args, {}), args, strict=True)
         )
+        self.rolling = True
+        self._written: tuple[Material, Any] | None = None  # what was executed, with what it was written from
         named: Mapping[str, float] = {}
         if defaults and of is None and what in ("backward", "forward"):
             named = _defaults_of(f, args, kwargs, wrt, whole)
         while True:
             self.left_out = frozenset(named)
-            self._draw_up(f, *_with_defaults(f, args, kwargs, named), wrt, of, shorten)
+            self._drawn_up(f, *_with_defaults(f, args, kwargs, named), wrt, of, shorten)
             lost = self._lost(args, kwargs, named)
             if not lost:
                 break
             if args and type(args[0]) is Members:
                 args = (args[0].without_names(lost), *args[1:])
             named = {name: value for name, value in named.items() if name not in lost}
+
+    def _drawn_up(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        wrt: int | str | Sequence[int | str] | None,
+        of: int | str | None,
+        shorten: bool,
+    ) -> None:
+        """Draw it up, and try it; where it is wrong, with the loops written out, and as the rules give it."""
+        for rolling, short in ((True, shorten), (False, shorten), (False, False)):
+            self.rolling = rolling
+            try:
+                self._draw_up(f, args, kwargs, wrt, of, short)
+            except (ArithmeticError, AssertionError, AttributeError, LookupError, MalformedError):
+                if rolling:
+                    continue
+                raise
+            if of is not None or self._holds(args, kwargs):
+                self._note_lengths(args, kwargs, of)
+                return
+        raise ChainruleError(
+            f"what was written for {self.material.name} does not give what the function itself gives, so it is not "
+            "shown. Instead: cr.grad, cr.vjp and cr.jvp give the numbers; or write a part of the function on its own."
+        )
+
+    def _holds(self, args: Sequence[Any], kwargs: Mapping[str, Any], *, runs: bool = True) -> bool:
+        """Whether what is written is right for these arguments, as far as that can be told; and whether it runs."""
+        if self.what == "hvp" or len(self.material.program.steps) > _MOST_TRIED:
+            return True
+        if self._written is None or self._written[0] is not self.material:
+            try:
+                self._written = self.material, self.source().function
+            except ChainruleError:
+                return True  # it is said when it is to be written
+        return agrees(self.material, self._written[1], args, kwargs, self.what, runs=runs) is not False
 
     def _draw_up(
         self,
@@ -200,9 +242,9 @@ class Draft:
                 call = TracedCall(f, args, dict(kwargs), (), tape)
                 if of is not None:
                     select_output(call, of)
-                rolled(call)
+                if self.rolling:
+                    rolled(call)
             self.material = self._material(f, args, kwargs, program_of(call), call.structure)
-            self._note_lengths(args, kwargs, of)
             return
         if of is not None and what != "backward":
             raise ChainruleError(
@@ -212,7 +254,7 @@ class Draft:
         wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
         positions = _positions(f, args, kwargs, wanted)
         if what == "backward":
-            record = backward_of(f, args, positions, kwargs, of, rolled)
+            record = backward_of(f, args, positions, kwargs, of, rolled if self.rolling else None)
         else:
             given = positions if positions is not None else floating_arguments(args, kwargs)
             record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
@@ -225,7 +267,6 @@ class Draft:
             if of is None:
                 said, rows = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
                 self.material = replace(self.material, remark=said, fixed=tuple(rows))
-        self._note_lengths(args, kwargs, of)
 
     def _material(
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], program: Program, structure: Any
@@ -256,16 +297,18 @@ class Draft:
 
     def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
         """Find out which lengths of the example what is written holds for alone."""
-        looped = self.what in ("backward", "forward")
-        if looped and not self.material.program.measured:
-            return
+        looped = self.what in ("backward", "forward") and self.rolling
 
         def prepare(call: TracedCall) -> None:
             if of is not None:
                 select_output(call, of)
-            rolled(call)
+            if looped:
+                rolled(call)
 
-        found = fixed_lengths(self.material, args, kwargs, prepare if looped else None)
+        def holds(positional: Sequence[Any], named: Mapping[str, Any]) -> bool:
+            return of is not None or self._holds(positional, named, runs=False)
+
+        found = fixed_lengths(self.material, args, kwargs, prepare if looped or of is not None else None, holds)
         self.material = replace(self.material, fixed=(*self.material.fixed, *found))
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:

@@ -97,3 +97,12 @@ def instruction(code: Any, offset: int) -> int:
     while offset > 0 and raw[offset] == _CACHE:
         offset -= 2
     return ~offset if inner else offset
+
+
+def shifted(x: Any, by: Any) -> Any:
+    """Where a range begins or ends, so much further."""
+    if type(by) is not int:
+        return x + by
+    if is_size(x) and x.expression[0] == "sub" and type(x.expression[2]) is int:
+        x, by = x.expression[1], by - x.expression[2]
+    return x - -by if by < 0 else x + by if by else x

@@ -6,10 +6,13 @@ is.  Its turns are then the same steps, whatever it is at: ``x[t - 1]`` and ``w 
 
 from __future__ import annotations
 
+import dis
 import itertools
 import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from types import CodeType, GeneratorType
 from typing import Any
 
 from chainrule.positions import is_foreign
@@ -36,8 +39,11 @@ class Part:
         self.args = args
         self.keywords = keywords
 
-    def counted(self) -> tuple[Any, Any, Any] | None:
-        """Start, stop and step of the first range in it."""
+    def counted(self, inside: bool = False) -> tuple[Any, Any, Any] | None:
+        """Start, stop and step of the first range in it; an array that is reversed, on its own, is counted down."""
+        if self.kind == "reversed" and self.args[0].kind == "array" and not inside:
+            shape = self.args[0].args[0].shape
+            return (shape[0] - 1, -1, -1) if shape else None
         if self.kind == "range":
             start, stop, step = (0, *self.args, 1) if len(self.args) == 1 else (*self.args, 1)[:3]
             return start, stop, step
@@ -47,7 +53,7 @@ class Part:
                 return stop - 1, start - 1, -1
             return None
         if self.kind in ("zip", "enumerate"):
-            return next((found for a in self.args if isinstance(a, Part) and (found := a.counted())), None)
+            return next((found for a in self.args if isinstance(a, Part) and (found := a.counted(True))), None)
         return None
 
 
@@ -171,7 +177,9 @@ def turns(kind: str, *args: Any, **keywords: Any) -> Any:
     if tape is None or tape.loops is None:
         return args[0] if kind == "for" else _BUILTINS[kind](*args, **keywords)
     if kind == "for":
-        return _run(tape, _part(args[0]), here())
+        part = _part(args[0])
+        # The turns of a generator's own loop hold what is done with the items: they are those of this one.
+        return iter(_builtin(part)) if _generates(part) else _run(tape, part, here())
     parts = args if kind == "range" else tuple(map(_part, args))
     if kind == "enumerate":
         parts = (parts[0], *args[1:])
@@ -196,6 +204,16 @@ def _part(x: Any) -> Part:
     if type(x) is Part:
         return x
     return Part("array" if type(x) is Traced else "items", (x,), {})
+
+
+def _generates(part: Part) -> bool:
+    """Whether items come from a generator with a loop of its own, which goes on between them."""
+    return any(_generates(x) if type(x) is Part else type(x) is GeneratorType and _loops(x.gi_code) for x in part.args)
+
+
+@lru_cache(maxsize=1024)
+def _loops(code: CodeType) -> bool:
+    return any(own.opname in ("FOR_ITER", "SEND", "GET_YIELD_FROM_ITER") for own in dis.get_instructions(code))
 
 
 def _run(tape: Tape, part: Part, code: tuple[Any, int]) -> Iterator[Any]:
@@ -248,7 +266,7 @@ def _items(part: Part, record: Turns) -> Iterator[Any]:
     elif kind == "reversed" and args[0].kind == "array":
         (array,) = args[0].args
         for _ in range(len(array.value)):
-            yield array[array.shape[0] - 1 - record.place()]
+            yield array[record.turn if record.counted == part.counted() else array.shape[0] - 1 - record.place()]
     elif kind == "reversed":
         (inner,) = args
         yield from reversed(inner.args[0]) if inner.kind == "items" else reversed(_builtin(inner))

@@ -192,15 +192,21 @@ def counter_of(position: Position) -> str:
     for node in reversed(_enclosing(position)):
         if isinstance(node, ast.For):
             target, counted = node.target, node.iter
-            called = counted.func.id if isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) else ""
+            called = _called(counted)
             if called == "enumerate" and isinstance(target, ast.Tuple):
                 target = target.elts[0]
             if called == "zip" and isinstance(target, ast.Tuple) and isinstance(counted, ast.Call):
                 pairs = zip(target.elts, counted.args, strict=False)
                 target = next((t for t, e in pairs if ast.unparse(e).startswith("range(")), target)
-            known = called in ("range", "reversed", "enumerate", "zip")
+            known = called in ("range", "enumerate", "zip") or (
+                called == "reversed" and isinstance(counted, ast.Call) and "range" in map(_called, counted.args)
+            )
             return target.id if isinstance(target, ast.Name) and known else ""
     return ""
+
+
+def _called(node: ast.expr) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
 def item_of(position: Position, path: str) -> str:
@@ -210,7 +216,7 @@ def item_of(position: Position, path: str) -> str:
         return ""
     pairs = [(loops[-1].target, loops[-1].iter)]
     for target, items in pairs:
-        called = items.func.id if isinstance(items, ast.Call) and isinstance(items.func, ast.Name) else ""
+        called = _called(items)
         if isinstance(target, ast.Name) and ast.unparse(items) == path:
             return target.id
         if called in ("zip", "enumerate") and isinstance(items, ast.Call) and isinstance(target, ast.Tuple):

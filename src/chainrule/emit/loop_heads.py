@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.text import formatted_path, tight
 from chainrule.ir import Const, Var
-from chainrule.loops import Loop, Out, Slot
+from chainrule.loops import Items, Loop, Out, Slot
 from chainrule.names import Namespace, singular
 from chainrule.sizes import is_size
 from chainrule.statements.request import is_view
@@ -173,34 +173,40 @@ class Heads:
         self.counter = self.space.claim(name) if name in self.context.taken else name
         self.given[self.loop.turn] = self.counter
 
-    def _index(self, first: int, step: int, last: int | None) -> str:
-        """The place, in a list, of what the turn at hand takes, by the counter of a loop over a range."""
+    def _turn(self) -> str:
+        """The number of the turn, counted from 0, by the counter of a loop over a range."""
         start, _, stride = self.loop.header.counted or (0, 0, 1)
-        if is_size(start) or step * int(stride) not in (1, -1):
-            # Counting down from a length: the places count down from the end.
-            return f"-1 - {self.counter}" if last == first and step == -1 else self._far(start, first, step, stride)
-        offset = first - start * step * stride
-        sign = step * stride
-        if sign == 1:
-            return self.counter + (f" + {offset}" if offset > 0 else f" - {-offset}" if offset else "")
-        if last == first and start == 0:
-            return f"-1 - {self.counter}"
-        return f"{offset} - {self.counter}"
+        text, far = self.counter, self.printer.static(start)[0]
+        if int(stride) < 0:
+            text = f"{far} - {self.counter}"
+        elif is_size(start) or start:
+            text = f"{self.counter} - {far if _is_one(far) else f'({far})'}"
+        size = abs(stride) if type(stride) is int else stride
+        if type(size) is int and size == 1:
+            return text
+        divisor = self.printer.static(size)[0]
+        return f"{text if _is_one(text) else f'({text})'} // {divisor if _is_one(divisor) else f'({divisor})'}"
 
-    def _far(self, start: Any, first: int, step: int, stride: int) -> str:
-        text = self.printer.static(start)[0]
-        if stride == -1 and step == 1:
-            return f"{text} - {self.counter}" + (f" + {first}" if first else "")
-        if stride == 1 and step == 1:
-            return f"{self.counter} - {text if text.isidentifier() else f'({text})'}" + (f" + {first}" if first else "")
-        if step == 1 and (is_size(stride) or abs(int(stride)) != 1):
-            width = self.printer.static(stride)[0]
-            behind = (
-                self.counter if text == "0" else f"({self.counter} - {text if text.isidentifier() else f'({text})'})"
-            )
-            return f"{behind} // {width if width.isalnum() else f'({width})'}" + (f" + {first}" if first else "")
-        # A list that is taken from its end by a counter that counts down from its length.
-        return self.counter
+    def _row(self, first: int) -> str:
+        """The place of the row that the turn at hand takes, by the counter of a loop over a range."""
+        start, _, stride = self.loop.header.counted or (0, 0, 1)
+        if type(stride) is int and stride == 1 and not is_size(start):
+            return _counted(self.counter, first - start)
+        return _counted(self._turn(), first)
+
+    def _item_place(self, items: Items) -> str:
+        """The place, in a list, of what the turn at hand takes, by the counter of a loop over a range."""
+        kind, offset = items.anchored(self.loop.header)
+        if kind == "counter":
+            return _counted(self.counter, offset)
+        if kind == "start":
+            return _counted(self._turn(), offset)
+        start, _, stride = self.loop.header.counted or (0, 0, 1)
+        if type(stride) is int and stride == 1:
+            offset += start
+            return f"{offset} - {self.counter}" if offset else f"-{self.counter}"
+        turn = self._turn()
+        return f"{offset} - {turn if _is_one(turn) or ' // ' in turn else f'({turn})'}"
 
     def _fixed(self) -> None:
         loop, ranged = self.loop, self.loop.header.counted is not None
@@ -211,14 +217,13 @@ class Heads:
             elif slot.kind == "item" and slot.items is not None:
                 i = slot.items
                 if ranged:
-                    place = self._index(i.first, i.step, i.count - 1)
-                    self.given[slot.variable] = f"{i.path}[{place}]{formatted_path(i.suffix)}"
+                    self.given[slot.variable] = f"{i.path}[{self._item_place(i)}]{formatted_path(i.suffix)}"
                 else:
                     groups.setdefault((i.path, i.first, i.step), []).append(slot)
             elif slot.kind == "row":
                 name = self.printer.operand(self._operand(slot))[0]
                 if ranged:
-                    self.given[slot.variable] = f"{name}[{self._index(slot.first, 1, None)}]"
+                    self.given[slot.variable] = f"{name}[{self._row(slot.first)}]"
                 else:
                     groups.setdefault(("row", slot.variable), []).append(slot)
         for slots in groups.values():
@@ -242,8 +247,8 @@ class Heads:
             return
         i = slot.items
         assert i is not None
-        low = i.first if i.step == 1 else i.first - turns + 1
-        text = i.path + self._part(low, low + turns, i.count)
+        low = i.low(turns)
+        text = i.path + self._part(low, low + turns, i.count, i.step == -1)
         if (i.step == 1) is self.loop.backward:
             text = f"reversed({text})"
         by_suffix = {s.items.suffix: s for s in slots if s.items is not None}
@@ -265,13 +270,13 @@ class Heads:
                 self.given[s.variable] = name + formatted_path(s.items.suffix)
             self.heads.append((name, text))
 
-    def _part(self, low: int, high: int, count: int) -> str:
+    def _part(self, low: int, high: int, count: int, turned: bool) -> str:
         """The part of a list that the loop takes, counted from the end where the user did so."""
         if (low, high) == (0, count):
             return ""
         start, stop = str(low or ""), "" if high == count else str(high)
-        if high == count - 1 and ":-1]" in iterated(self.loop.header.position):
-            stop = "-1"
+        if stop and (turned or (high == count - 1 and ":-1]" in iterated(self.loop.header.position))):
+            stop = str(high - count)
         return f"[{start}:{stop}]"
 
     def _item_name(self, slot: Slot) -> str:
@@ -341,3 +346,13 @@ def _plus(x: Any, n: int) -> Any:
     if is_size(x) and x.expression[0] == "sub" and x.expression[2] == n:
         return x.expression[1]
     return x + n if n else x
+
+
+def _is_one(text: str) -> bool:
+    """Whether an expression needs no brackets."""
+    return text.isidentifier() or text.isdigit() or re.fullmatch(r"\w+\([^()]*\)|[\w.]+\[\w+\]", text) is not None
+
+
+def _counted(text: str, offset: int) -> str:
+    """A number and so many more."""
+    return text + (f" + {offset}" if offset > 0 else f" - {-offset}" if offset else "")

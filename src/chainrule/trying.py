@@ -1,0 +1,170 @@
+"""Written functions run beside the function that they were written from, and beside its exact derivatives."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.api import jvp, vjp
+from chainrule.emit.material import Material
+from chainrule.linear import is_floating
+from chainrule.members import Members
+from chainrule.trees import flatten, unflatten
+
+__all__ = ["agrees"]
+
+_REFUSED = "written for "  # how the messages begin with which written code refuses what it does not hold for
+
+_HUGE = 1e9
+
+
+class _UndeterminedError(Exception):
+    """It cannot be told whether the written function is right."""
+
+
+def agrees(
+    material: Material,
+    function: Callable[..., Any],
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+    what: str = "backward",
+    *,
+    runs: bool = True,
+) -> bool | None:
+    """Whether a written function is right for these arguments; ``None`` where that cannot be told.
+
+    It cannot where the user's own function does not run or gives something else at each call, where the written one
+    refuses the arguments, and where numbers are so large that their differences say nothing, as near singular matrices.
+
+    Args:
+        material: what was written.
+        function: what was written, executed.
+        positional: the arguments.
+        named: the keyword arguments.
+        what: what was written: ``"backward"``, ``"forward"`` or ``"jvp"``.
+        runs: whether it must run, and is not right where it raises.
+    """
+    state = np.random.get_state()
+    try:
+        with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+            pairs = list(_pairs(material, function, positional, named, what))
+    except _UndeterminedError:
+        return None
+    except Exception as error:
+        return None if not runs or str(error).startswith(_REFUSED) else False
+    finally:
+        np.random.set_state(state)
+    if any(_is_huge(exact) for _, exact in pairs):
+        return None
+    return all(_equal(written, exact) for written, exact in pairs)
+
+
+def _pairs(
+    material: Material, function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], what: str
+) -> Iterator[tuple[Any, Any]]:
+    """What was computed, with what is exact."""
+    args, kwargs = _copied(positional), _copied(named)
+    # Those that the written function takes by name only, as the cotangent stands behind the others.
+    late = dict(p for p in zip(material.parameters, args, strict=False) if p[0] in material.optional)
+    own = [x for name, x in zip(material.parameters, args, strict=False) if name not in late]
+    late.update(kwargs)
+
+    # The arrays that an object holds are differentiated one by one.
+    owner = args[0] if args and type(args[0]) is Members else None
+    held, form = flatten(owner)
+    arguments = args if owner is None else [held, *args[1:]]
+
+    def users(*xs: Any) -> Any:
+        return material.function(*(xs if owner is None else (unflatten(form, xs[0]), *xs[1:])), **kwargs)
+
+    with _known():
+        plain = flatten(material.function(*_copied(positional), **_copied(named)))[0]
+        again = flatten(material.function(*_copied(positional), **_copied(named)))[0]
+        if not _same(plain, again):
+            raise _UndeterminedError
+    if what == "forward":
+        yield function(*own, **late), plain
+        return
+    if what == "jvp":
+        with _known():
+            if owner is not None:
+                raise _UndeterminedError
+            tangents = [_like(x) for x in args if is_floating(x)]
+            exact = iter(tangents)
+            whole = [next(exact) if is_floating(x) else _like(x) for x in args]
+            _, pushed = jvp(users, tuple(args), tuple(whole))
+        leaves = [leaf for tangent in tangents for leaf in flatten(tangent)[0] if is_floating(leaf)]
+        output, tangent = function(*own, *leaves, **late)
+        yield output, plain
+        yield tangent, pushed
+        return
+    with _known():
+        output, pullback = vjp(users, *arguments)
+        leaves, structure = flatten(output)
+        given = [np.ones_like(x) * np.cos(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
+        gradients = pullback(unflatten(structure, given) if given else output)
+    scalar = len(leaves) == 1 and not np.shape(leaves[0])
+    cotangent = [] if scalar else [given[0] if len(given) == 1 else tuple(given)]
+    value, found = function(*own, *cotangent, **late)
+    yield value, plain
+    scale = given[0] if scalar else 1.0
+    by_name = dict(zip(material.parameters, gradients, strict=False))
+    if owner is not None:
+        by_name.update(zip((leaf.name for leaf in material.leaves if leaf.argument == 0), gradients[0], strict=False))
+    for name, exact in by_name.items():
+        if name in found:
+            yield [x * scale for x in flatten(found[name])[0]], exact
+
+
+@contextlib.contextmanager
+def _known() -> Iterator[None]:
+    """What fails here says nothing of the written function."""
+    try:
+        yield
+    except Exception:
+        raise _UndeterminedError from None
+
+
+def _copied(x: Any) -> Any:
+    leaves, structure = flatten(x)
+    return unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
+
+
+def _like(x: Any) -> Any:
+    """Some direction, as large as an argument."""
+    leaves, structure = flatten(x)
+    some = [np.sin(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
+    return unflatten(structure, [np.asarray(own, np.asarray(x).dtype)[()] if is_floating(x) else x
+                                 for own, x in zip(some, leaves, strict=True)])  # fmt: skip
+
+
+def _same(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    return len(left) == len(right) and all(_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def _is_huge(exact: Any) -> bool:
+    arrays = [np.asarray(x) for x in flatten(exact)[0]]
+    return any(x.dtype.kind in "fc" and bool(np.any(np.abs(x) > _HUGE)) for x in arrays)
+
+
+def _equal(written: Any, exact: Any) -> bool:
+    own, other = flatten(written)[0], flatten(exact)[0]
+    if len(own) != len(other):
+        return False
+    for a, b in zip(own, other, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        if a.dtype.kind not in "fciub" or b.dtype.kind not in "fciub":
+            continue
+        if a.shape != b.shape:
+            return False
+        known = np.isfinite(b)
+        size = float(np.max(np.abs(b), where=known, initial=0.0))
+        short = any(x.dtype.kind in "fc" and np.finfo(x.dtype).eps > 1e-10 for x in (a, b))
+        near = 1e-2 * size + 1e-4 if short else 1e-4 * size + 1e-9
+        if known.all() and not np.all(np.abs(a - b if b.dtype.kind != "b" else a != b) <= near):
+            return False
+    return True
