@@ -298,6 +298,8 @@ class Draft:
     def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
         """Find out which lengths of the example what is written holds for alone."""
         looped = self.what in ("backward", "forward") and self.rolling
+        if args and type(args[0]) is Members and not self.material.program.measured:
+            return  # the arrays of an object are not followed in a copy of it
 
         def prepare(call: TracedCall) -> None:
             if of is not None:
