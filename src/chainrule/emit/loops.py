@@ -106,6 +106,7 @@ class _Lines(Heads):
         wholes = {out.variable.following: target for _, out, target in self.outs
                   if out.kind == "whole" and target != "_" and not out.variable.written}  # fmt: skip
         parts: list[str] = []
+        read = set(re.findall(r"[A-Za-z_]\w*", " ".join([*self.given.values(), *(text for _, text in self.heads)])))
         for _, out, target in self.outs:
             if target == "_" or out.kind in ("final", "next"):
                 continue
@@ -113,25 +114,32 @@ class _Lines(Heads):
                 # The same list with what the loop began with in front.
                 parts.append(f"{target} = {wholes[out.variable]}[1:]")
                 continue
+            # A list of the name of one that the turns read is made under another name.
+            name = self.space.claim(target) if target in read else target
             if out.kind in ("trail", "whole"):
                 slot = out.variable
-                name = self.given[slot.variable]
-                self.before.append(f"{target} = [{name}{'.copy()' if slot.written else ''}]")
-                self.appended.append((target, slot.following))
+                start = self.given[slot.variable]
+                self.before.append(f"{name} = [{start}{'.copy()' if slot.written else ''}]")
+                self.appended.append((name, slot.following))
                 if out.kind == "whole":
-                    self.after.append(f"{target} = np.stack({target})")
+                    self.after.append(f"{target} = np.stack({name})")
+                elif name != target:
+                    self.after.append(f"{target} = {name}")
                 continue
-            self.before.append(f"{target} = []")
+            self.before.append(f"{name} = []")
             if out.variable in self.given:
                 copied = any(s.written and s.variable == out.variable for s in self.loop.slots)
-                self.first.append(f"{target}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
+                self.first.append(f"{name}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
             else:
-                self.appended.append((target, out.variable))
+                self.appended.append((name, out.variable))
             if out.kind == "stack":
-                turned = f"{target}[::-1]" if self.loop.backward else target
+                turned = f"{name}[::-1]" if self.loop.backward else name
                 self.after.append(f"{target} = np.stack({turned})")
-            elif self.loop.backward:
-                self.after.append(f"{target}.reverse()")
+                continue
+            if self.loop.backward:
+                self.after.append(f"{name}.reverse()")
+            if name != target:
+                self.after.append(f"{target} = {name}")
         self.after += parts
 
     def _body(self) -> list[str]:
