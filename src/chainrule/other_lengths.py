@@ -132,6 +132,7 @@ class _Trial:
         for axes in classes:
             leaf, k = axes[0]
             verdict = self._tried(leaf.variable.shape[k], partial(self._resized, axes))
+            verdict.others |= verdict.alone and not verdict.same
             verdict.others |= any(("length", x.variable.number, a) in self.alone for x, a in axes)
             if not (verdict.tried or verdict.others):
                 untried.append(axes)
@@ -147,6 +148,7 @@ class _Trial:
                 continue
             leaf, k = axes[0]
             verdict = self._tried(leaf.variable.shape[k], partial(self._resized, alike))
+            verdict.others |= verdict.alone and not verdict.same
             told.update((x.variable.number, a) for x, a in alike)
             if verdict.conditions or verdict.wrong or verdict.others:
                 yield from verdict.conditions or [self._same(axes)]
@@ -216,7 +218,6 @@ class _Trial:
                 else:
                     verdict.others = True
                 break
-        verdict.others |= verdict.alone and not verdict.same
         verdict.conditions = list(found.values()) or None
         return verdict
 

@@ -27,6 +27,7 @@ from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
+from chainrule.loops import loop_in
 from chainrule.members import Members
 from chainrule.methods import as_function
 from chainrule.one_row import unsettled
@@ -307,8 +308,11 @@ class Draft:
             if looped:
                 rolled(call)
 
+        # What a counter decides otherwise in other numbers of turns is said above the code.
+        said = any(loop.decided for s in self.material.program.steps if (loop := loop_in(s)) is not None)
+
         def holds(positional: Sequence[Any], named: Mapping[str, Any]) -> bool:
-            return of is not None or self._holds(positional, named, runs=False)
+            return of is not None or said or self._holds(positional, named, runs=False)
 
         found = fixed_lengths(self.material, args, kwargs, prepare if looped or of is not None else None, holds)
         self.material = replace(self.material, fixed=(*self.material.fixed, *found))
