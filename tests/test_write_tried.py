@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.trees import flatten
+from tests.test_write_loops import pasted
 
 
 def last_layer_first(Ws: Any, x: Any) -> Any:
@@ -109,3 +110,19 @@ def test_one_turn_says_for_which_lengths_it_holds() -> None:
     function = cr.write(side_by_side, normal(1, 3), normal(1, 3)).function
     with pytest.raises(ValueError, match=r"written for xs\.shape\[0\] == 1"):
         function(normal(4, 3), normal(4, 3))
+
+
+def written_through_a_view(x, w):
+    y = x + 0.0
+    first = y[:, :2]
+    first += w[:2]
+    first *= w[2:]
+    return (y**2).sum()
+
+
+def test_lines_that_would_read_what_was_written_over_compute_it_again():
+    x, w = np.arange(12.0).reshape(3, 4), np.array([1.0, -2.0, 0.5, 3.0])
+    lines = str(cr.write(written_through_a_view, x, w, style="lines"))
+    held = pasted(written_through_a_view, (x, w), None, lines)
+    for name, expected in zip("xw", cr.grad(written_through_a_view, argnums=(0, 1))(x, w), strict=True):
+        np.testing.assert_allclose(held["d" + name], expected)

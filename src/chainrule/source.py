@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from chainrule.asked import (
+    by_position,
+    chosen_inputs,
+    defaults_of,
+    positions_of,
+    whole_numbers_of,
+    with_defaults,
+)
 from chainrule.backward import Backward, backward_of, select_output
 from chainrule.calls import TracedCall, argument_names
 from chainrule.derivatives import hessian_products_of, tangents_of
@@ -20,9 +28,10 @@ from chainrule.emit.numpy_source import (
     function_source,
     layer_source,
     lines_source,
+    pasted,
     pullback_source,
 )
-from chainrule.errors import ChainruleError, TreeError
+from chainrule.errors import ChainruleError
 from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
 from chainrule.linear import floating_arguments
@@ -37,9 +46,8 @@ from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
-from chainrule.trying import agrees
+from chainrule.trying import agrees, as_pasted
 from chainrule.verify import MalformedError
-from chainrule.whole_numbers import lengths_given
 
 __all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
 
@@ -132,7 +140,10 @@ def write(
         ChainruleError: where something cannot be followed or written.
     """
     check_options(style, prefix, what)
-    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True).source(style, prefix)
+    draft = Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True)
+    if style == "lines":
+        draft.settle_lines(prefix)
+    return draft.source(style, prefix)
 
 
 class Draft:
@@ -167,29 +178,31 @@ class Draft:
     ) -> None:
         self.what = what
         f, args = as_function(f, args, kwargs)
-        args, kwargs = _by_position(f, args, kwargs)
+        args, kwargs = by_position(f, args, kwargs)
         listed = as_arrays(f, {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs})
         self.listed = tuple(listed)
         args = tuple(listed.get(n, x) for n, x in zip(argument_names(f, args, {}), args, strict=True))
         kwargs = {n: listed.get(n, x) for n, x in kwargs.items()}
-        whole = _whole_numbers(f, args, kwargs)
+        whole = whole_numbers_of(f, args, kwargs)
         args = tuple(
             named_number(x, n) if n in whole else x for n, x in zip(argument_names(f, args, {}), args, strict=True)
         )
+        self.of_a_part = of is not None
         self.rolling = True
         self._written: tuple[Material, Any] | None = None  # what was executed, with what it was written from
         named: Mapping[str, float] = {}
         if defaults and of is None and what in ("backward", "forward"):
-            named = _defaults_of(f, args, kwargs, wrt, whole)
+            named = defaults_of(f, args, kwargs, wrt, whole)
         while True:
             self.left_out = frozenset(named)
-            self._drawn_up(f, *_with_defaults(f, args, kwargs, named), wrt, of, shorten)
+            self._drawn_up(f, *with_defaults(f, args, kwargs, named), wrt, of, shorten)
             lost = self._lost(args, kwargs, named)
             if not lost:
                 break
             if args and type(args[0]) is Members:
                 args = (args[0].without_names(lost), *args[1:])
             named = {name: value for name, value in named.items() if name not in lost}
+        self.call = args, kwargs
 
     def _drawn_up(
         self,
@@ -253,7 +266,7 @@ class Draft:
                 "Instead: write it for a function that returns that alone."
             )
         wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
-        positions = _positions(f, args, kwargs, wanted)
+        positions = positions_of(f, args, kwargs, wanted)
         if what == "backward":
             record = backward_of(f, args, positions, kwargs, of, rolled if self.rolling else None)
         else:
@@ -264,7 +277,7 @@ class Draft:
         self.material = self._material(f, args, kwargs, self.backward.program, self.backward.structure)
         self.chosen = list(self.backward.wrt)
         if what == "backward":
-            self.chosen = _chosen(self.material, self.backward, wanted, len(args))
+            self.chosen = chosen_inputs(self.material, self.backward, wanted, len(args))
             if of is None:
                 said, rows = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
                 self.material = replace(self.material, remark=said, fixed=tuple(rows))
@@ -317,6 +330,26 @@ class Draft:
         found = fixed_lengths(self.material, args, kwargs, prepare if looped or of is not None else None, holds)
         self.material = replace(self.material, fixed=(*self.material.fixed, *found))
 
+    def settle_lines(self, prefix: str) -> None:
+        """Try the lines that are to be pasted where the function returns; where they are wrong, without its variables.
+
+        Raises:
+            ChainruleError: where they are wrong in that way too.
+        """
+        code = getattr(inspect.unwrap(self.material.function), "__code__", None)
+        if self.what != "backward" or code is None or len(self.material.program.steps) > _MOST_TRIED or self.of_a_part:
+            return
+        for apart in (False, True):
+            self.material = replace(self.material, apart=apart)
+            made = pasted(self.material, self.backward, self.chosen, prefix)
+            run = as_pasted(self.material.function, "\n".join(made.lines()), made.targets, made.cotangents)
+            if agrees(self.material, run, *self.call) is not False:
+                return
+        raise ChainruleError(
+            f"lines below those of {self.material.name} would not give its gradients, as variables are written over."
+            ' Instead: style="function", which computes all that it needs.'
+        )
+
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
         """The source in one of the styles."""
         if self.what == "forward":
@@ -345,107 +378,3 @@ def styled(material: Material, backward: Backward, chosen: Sequence[Var], style:
     if style == "lines":
         return Source(lines_source(material, backward, chosen, prefix), "")
     return Source(*_STYLES[style](material, backward, chosen, prefix))
-
-
-def _whole_numbers(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> frozenset[str]:
-    """The whole numbers that only say how long something is: what is written has their names, and holds for all values.
-
-    Of other numbers it says for which it holds.
-    """
-    given = {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs}
-    given = {**{p.name: p.default for p in _parameters(f)}, **given}
-    return lengths_given(f, [name for name, x in given.items() if type(x) is int])
-
-
-def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        return []
-
-
-def _defaults_of(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any, whole: Collection[str]
-) -> dict[str, float]:
-    """The numbers that a function has by default: ``dt`` is written by its name, and not as 0.05.
-
-    They are floats, and those of its whole numbers that stay names.
-    """
-    wanted = {wrt} if isinstance(wrt, int | str) else set(wrt or ())
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {
-        p.name: p.default
-        for p in _parameters(f)[len(args) :]
-        if p.name not in (*kwargs, *wanted) and p.kind in kinds
-        if type(p.default) is float or (type(p.default) is int and p.name in whole)
-    }
-
-
-def _with_defaults(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    named: Mapping[str, float],
-) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """The arguments with these defaults behind them, by position as far as they follow them."""
-    found, rest = list(args), dict(named)
-    for p in _parameters(f)[len(args) :] if named and not kwargs else []:
-        if p.name not in rest or p.kind is inspect.Parameter.KEYWORD_ONLY:
-            break
-        found.append(named_number(rest.pop(p.name), p.name))
-    return tuple(found), {**kwargs, **{n: named_number(v, n) for n, v in rest.items()}}
-
-
-def _by_position(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """The arguments of a call, by position as far as the function takes them so."""
-    if not kwargs:
-        return tuple(args), kwargs
-    try:
-        bound = inspect.signature(f).bind(*args, **kwargs)
-    except (TypeError, ValueError):
-        return tuple(args), kwargs
-    return bound.args, bound.kwargs
-
-
-def _positions(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wanted: Sequence[int | str] | None
-) -> list[int | str] | None:
-    """The arguments that hold what is wanted; all if one of the names is none of an argument."""
-    if wanted is None:
-        return None
-    names = argument_names(f, args, {})
-    found: set[int | str] = set()
-    for x in wanted:
-        if isinstance(x, int):
-            if not -len(args) <= x < len(args):
-                raise TreeError(f"wrt={x}: the call has {len(args)} arguments.")
-            found.add(x % len(args))
-        elif x in names:
-            found.add(names.index(x))
-        elif x in kwargs:
-            found.add(x)
-        else:
-            found.update(floating_arguments(args, kwargs))
-    return [x for x in (*range(len(args)), *kwargs) if x in found]
-
-
-def _chosen(material: Material, backward: Backward, wanted: Sequence[int | str] | None, count: int) -> list[Var]:
-    """The inputs whose gradients are wanted, in the order in which they were asked for."""
-    if wanted is None:
-        return list(backward.wrt)
-    held = {x.number for x in backward.wrt}
-    leaves = [leaf for leaf in material.leaves if leaf.variable.number in held]
-    found: list[Var] = []
-    for x in wanted:
-        if isinstance(x, str) and x not in material.parameters:
-            fitting = [leaf for leaf in leaves if x in (leaf.name, leaf.variable.name, leaf.source)]
-        else:
-            position = x % count if isinstance(x, int) else material.parameters.index(x)
-            fitting = [leaf for leaf in leaves if leaf.argument == position]
-        if not fitting:
-            known = ", ".join(leaf.name for leaf in leaves)
-            raise TreeError(f"wrt={x!r} names no floating argument of {material.name}. The arrays are: {known}.")
-        found += [leaf.variable for leaf in fitting]
-    return list({v.number: v for v in found}.values())

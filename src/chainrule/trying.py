@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ from chainrule.linear import is_floating
 from chainrule.members import Members
 from chainrule.trees import flatten, unflatten
 
-__all__ = ["agrees"]
+__all__ = ["agrees", "as_pasted"]
 
 _REFUSED = "written for "  # how the messages begin with which written code refuses what it does not hold for
 
@@ -168,3 +170,41 @@ def _equal(written: Any, exact: Any) -> bool:
         if known.all() and not np.all(np.abs(a - b if b.dtype.kind != "b" else a != b) <= near):
             return False
     return True
+
+
+def as_pasted(
+    function: Callable[..., Any], lines: str, targets: Mapping[str, str], cotangents: Sequence[str]
+) -> Callable[..., Any]:
+    """Lines to paste as a function like those that are written: they run where the user's own function returns.
+
+    Args:
+        function: the user's own.
+        lines: the lines.
+        targets: by gradient, the variable that holds it behind the lines.
+        cotangents: what the lines call the gradients with respect to the results.
+    """
+    code = inspect.unwrap(function).__code__
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        own = args[: len(args) - bool(cotangents)]
+        given = args[-1] if len(cotangents) > 1 else args[len(own) :]
+        bound = dict(zip(parameters, _copied(own), strict=False))
+        names: dict[str, Any] = {}
+
+        def left(frame: Any, event: str, _: Any) -> None:
+            if event == "return" and frame.f_code is code:
+                names.update(frame.f_locals)  # of a function that calls itself, the outermost call is the last
+
+        before = sys.getprofile()
+        sys.setprofile(left)
+        try:
+            value = function(*own, **kwargs)
+        finally:
+            sys.setprofile(before)
+        names = {**inspect.unwrap(function).__globals__, "np": np, **names}
+        names.update({f"{name}_given": x for name, x in bound.items()}, **dict(zip(cotangents, given, strict=True)))
+        exec(lines, names)
+        return value, {name: names[variable] for name, variable in targets.items()}
+
+    return run

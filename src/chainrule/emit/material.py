@@ -102,6 +102,7 @@ class Material:
         fixed: the lengths that it holds for alone.
         optional: the parameters that the call left out.
         whole: whole numbers among the arguments for all values of which the code holds, by name.
+        apart: whether lines to paste must compute what they need of the arguments alone.
         owner: the class of the object whose method it is, if the arrays are its attributes.
         listed: the parameters that are arrays here and lists of whole numbers in the call.
     """
@@ -120,6 +121,7 @@ class Material:
     fixed: tuple[Fixed, ...] = field(default=(), kw_only=True)
     optional: frozenset[str] = field(default=frozenset(), kw_only=True)
     whole: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    apart: bool = field(default=False, kw_only=True)
     owner: str = field(default="", kw_only=True)
     listed: tuple[str, ...] = field(default=(), kw_only=True)
 

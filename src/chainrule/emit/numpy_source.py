@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -264,12 +264,16 @@ class Pasted:
         settled: lines behind the statements, for gradients that depend on how many rows there are.
         named: behind those, the gradients that no line has made under the names that they are to have, with what
             they are.
+        targets: by gradient, the variable that holds it behind the lines.
+        cotangents: the names of the gradients with respect to the results.
     """
 
     writing: Writing
     opening: tuple[str, ...]
     settled: tuple[str, ...]
     named: tuple[tuple[str, str], ...]
+    targets: Mapping[str, str]
+    cotangents: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """All of them."""
@@ -282,9 +286,9 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
     chosen = Chosen(material, backward, wrt, prefix)
     given = _given(material, backward)
     forward = backward.program.steps[: backward.forward_steps]
-    given.update(material.still_there(forward))
+    given.update({} if material.apart else material.still_there(forward))
     lost = material.lost(forward)
-    series = series_at_hand(material, forward, {*material.user_names(), *given.values()})
+    series = {} if material.apart else series_at_hand(material, forward, {*material.user_names(), *given.values()})
     given.update((number, held.name) for number, held in series.items() if number not in given)
     given.update((number, f"{name}_given") for number, name in lost.items())
     request = _request(
@@ -302,6 +306,7 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
     lines = [*writing.backward_lines(), *settling]
     names = writing.statements.names
     named = []
+    targets: dict[str, str] = {}
     for name, text in gathered(writing, chosen.pairs, texts):
         wanted = prefix + name
         if text != wanted:
@@ -309,6 +314,7 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
                 wanted += "_"
             named.append((wanted, text))
             lines.append(f"{wanted} = {text}")
+        targets[name] = wanted
     words = words_of(lines)
     opening = writing.remarks()
     for number, name in lost.items():
@@ -321,7 +327,8 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
     opening += constant_lines([(name, c) for name, c in writing.constants() if c.name is None])
     opening += writing.unpacking(lines)
     opening += dict.fromkeys(held.line for held in series.values() if held.line and held.name in words)
-    return Pasted(writing, tuple(opening), tuple(settling), tuple(named))
+    cotangents = tuple(given[x.number] for x in backward.cotangents)
+    return Pasted(writing, tuple(opening), tuple(settling), tuple(named), targets, cotangents)
 
 
 def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
