@@ -7,7 +7,7 @@ compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from chainrule.simplify.choices import OPERATION, Choice, Instance
@@ -21,6 +21,7 @@ _MOST_NUMBERS = 10  # instances for each array operation
 _MOST_KICKS = 1_500
 _MOST_TRIALS = 4_000  # changes of choices that are tried meanwhile
 _MOST_CHANGES = 24  # of one attempt to move a sign
+_MOST_WAYS = 200  # of changing what needs a value, one after the other
 _DEEPEST = 6  # steps that a factor is handed on
 _MOST_SHARED = 60  # attempts to let several be made of one new value
 _MOST_REACHED = 60  # new values that one instance could be made of
@@ -257,7 +258,7 @@ def _negate(selection: Selection) -> None:
             _turn(selection, x)
         else:
             moves: dict[Instance, Choice] = {}
-            if _redirected(selection, y, _MINUS, moves, _users(selection), {x}):
+            if _redirected(selection, y, _MINUS, moves, _users(selection), {x}, iter(range(_MOST_WAYS))):
                 direct = [o for o in selection.choices.of(x) if y not in o.children]
                 for option in direct[:_MOST_CHANGES]:
                     if _attempt(selection, [*reversed(moves.items()), (x, option)], True):
@@ -324,7 +325,7 @@ def _factor(selection: Selection, x: Instance) -> Coefficient | None:
 def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     """Let all that need a value take it times a factor; whether that is better."""
     moves: dict[Instance, Choice] = {}
-    if not _redirected(selection, x, factor, moves, _users(selection), set()):
+    if not _redirected(selection, x, factor, moves, _users(selection), set(), iter(range(_MOST_WAYS))):
         return False
     moved = _times(x, factor)
     if _attempt(selection, [*reversed(moves.items())], True, further=(moved,)):
@@ -356,9 +357,13 @@ def _redirected(
     moves: dict[Instance, Choice],
     users: dict[Instance, list[Instance]],
     without: set[Instance],
+    ways: Iterator[int],
 ) -> bool:
-    """The changes by which nothing needs ``y``, but ``y`` times a factor: what cannot change is multiplied itself."""
-    if y in selection.roots or len(moves) > _MOST_CHANGES:
+    """The changes by which nothing needs ``y``, but ``y`` times a factor: what cannot change is multiplied itself.
+
+    There are as many ways as there are choices of signs on the way to the results, so only some are looked at.
+    """
+    if y in selection.roots or len(moves) > _MOST_CHANGES or next(ways, None) is None:
         return False
     for u in users.get(y, ()):
         if u in without or u in moves or u == _times(y, factor):
@@ -373,7 +378,7 @@ def _redirected(
             other = _times(u, scale)
             option = _turned(selection, other, y, factor)
             more, left = dict(moves), set(without)
-            if option is not None and _redirected(selection, u, scale, more, users, left):
+            if option is not None and _redirected(selection, u, scale, more, users, left, ways):
                 moves.clear()
                 moves.update(more)
                 without |= left
