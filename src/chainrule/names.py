@@ -27,7 +27,8 @@ class Namespace:
 
     def claim(self, wanted: str) -> str:
         """A free name as near to ``wanted`` as can be."""
-        base = re.sub(r"\W+", "_", wanted).strip("_") or "value"
+        plain = wanted.isidentifier() and wanted.strip("_")
+        base = wanted if plain else re.sub(r"\W+", "_", wanted).strip("_") or "value"
         if base[0].isdigit():
             base = f"value_{base}"
         if base in _RESERVED:

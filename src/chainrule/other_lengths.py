@@ -438,9 +438,8 @@ def _loop(loop: Any, static: Callable[..., Any]) -> Any:
     slots = [(s.kind, s.first, s.items and _placed(s.items, loop.header)) for s in loop.slots]
     places = {id(slot): k for k, slot in enumerate(loop.slots)}
     outs = [(o.kind, places.get(id(o.variable))) for o in loop.outs]  # the variables are outputs of the body
-    header = loop.header
-    counted = None if header.counted is None else static(header.counted)
-    return slots, outs, counted, header.turned, int(loop.values[0]) if counted is None else 0, _body(loop), numbers
+    counted = None if loop.header.counted is None else static(loop.header.counted)
+    return slots, outs, counted, loop.header.turned, int(loop.values[0]) if counted is None else 0, _body(loop), numbers
 
 
 def _placed(items: Items, header: Header) -> Any:
