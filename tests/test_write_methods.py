@@ -148,6 +148,36 @@ def test_as_a_layer_the_methods_are_those_of_the_class() -> None:
     np.testing.assert_allclose(gradients["W"], differences(DENSE.forward, (X,), DENSE.W, 1.0), rtol=1e-6)
 
 
+def test_a_layer_reads_the_numbers_of_its_object() -> None:
+    layer = cr.write(TWO.loss, X, y, style="layer").function()
+    layer.params, layer.decay = TWO.params, 0.7
+    layer.forward(X, y)
+    expected = copy.deepcopy(TWO)
+    expected.decay = 0.7
+    slopes = differences(expected.loss, (X, y), expected.params["W1"], 1.0)
+    np.testing.assert_allclose(layer.backward()["W1"], slopes, rtol=1e-5, atol=1e-8)
+
+
+class Otherwise:
+    """Whose methods call their object by another name."""
+
+    def __init__(me) -> None:  # noqa: N805
+        me.W = rng.normal(size=(3, 2))
+        me.scale = 0.5
+
+    def forward(me, x: Any) -> Any:  # noqa: N805
+        return np.tanh(x @ me.W) * me.scale
+
+
+def test_a_layer_calls_its_object_as_the_method_does() -> None:
+    owner = Otherwise()
+    layer = cr.write(owner.forward, X, style="layer").function()
+    layer.W, layer.scale = owner.W, owner.scale
+    np.testing.assert_allclose(layer.forward(X), owner.forward(X))
+    expected = differences(owner.forward, (X,), owner.W, 1.0)
+    np.testing.assert_allclose(layer.backward(np.ones((5, 2)))["W"], expected, rtol=1e-6, atol=1e-8)
+
+
 def test_the_names_of_the_arrays_can_be_asked_for() -> None:
     _, gradients = cr.write(TWO.loss, X, y, wrt=["b1"]).function(TWO, X, y)
     assert list(gradients) == ["b1"]

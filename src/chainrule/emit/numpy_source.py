@@ -204,27 +204,28 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
     kept = [w for w in words_of([*lines, *end]) if w in known]
     output = material.result_text([writing.operand(x) for x in outputs])
-    # What the user's object holds already is read from there.
-    own = {leaf.name for leaf in material.leaves if material.owner and leaf.source == f"self.{leaf.name}"}
-    head = material.head().removeprefix("self").removeprefix(", ") if material.owner else material.head()
-    saving = [f"self.{w} = {w}" for w in kept if w not in own and not (material.owner and w == "self")]
-    loading = [f"{w} = self.{w}" for w in kept]
+    # A method keeps what it needs in its own object, which holds its arrays already.
+    itself = material.parameters[0] if material.owner else "self"
+    there = {leaf.name for leaf in material.leaves if leaf.source == f"{itself}.{leaf.name}"}
+    head = material.head().removeprefix(itself).removeprefix(", ") if material.owner else material.head()
+    saving = [f"{itself}.{w} = {w}" for w in kept if w not in (*there, itself)]
+    loading = [f"{w} = {itself}.{w}" for w in kept if w != itself]
     opening = [*writing.checks(), *writing.unpacking([*forward, output], kept)]
     first = writing.finished(
         [*opening, *forward, *saving, f"return {output}"],
-        f"forward({', '.join(['self', *([head] if head else [])])})",
+        f"forward({', '.join([itself, *([head] if head else [])])})",
         f"The output of {material.name}.",
         INDENT,
     )
     loading += _cotangent_lines(backward, dict(request.given), _cotangent_name(material))
-    parameters = ["self", *([_cotangent_name(material)] if backward.cotangents else [])]
+    parameters = [itself, *([_cotangent_name(material)] if backward.cotangents else [])]
     last = writing.finished(
         [*loading, *lines, *end], f"backward({', '.join(parameters)})", "The gradients by name.", INDENT
     )
     name = material.owner or "".join(part[:1].upper() + part[1:] for part in material.name.split("_")) or "Layer"
-    said = f"{material.name} with its backward pass" + "; the arrays are those of your own object" * bool(
-        material.owner
-    )
+    said = f"{material.name} with its backward pass"
+    if material.owner:
+        said += "; the arrays are those of your own object"
     doc = f'{INDENT}"""{said}."""'
     return page(writing, [f"class {name}:", doc, "", *first, "", *last]), name
 
