@@ -146,6 +146,21 @@ def as_a_key(x: Any, layers: Any) -> Any:
     return sum(weights[n] * x[n] for n in layers) if 1 in layers else x[0]
 
 
+def looked_up_in_a_list(layers: Any, x: Any, order: Any) -> Any:
+    for k in order:
+        x = np.tanh(x @ layers[k])
+    return x.sum()
+
+
+def test_numbers_that_are_looked_up_in_a_list_hold_for_themselves_alone() -> None:
+    layers, x = [normal(3, 3), np.eye(3), normal(3, 3) / 2], normal(2, 3)
+    written = cr.write(looked_up_in_a_list, layers, x, [2, 0, 1])
+    _, gradients = written.function(layers, x, [2, 0, 1])
+    np.testing.assert_allclose(gradients["x"], cr.grad(looked_up_in_a_list, argnums=1)(layers, x, [2, 0, 1]))
+    with pytest.raises(ValueError, match=r"written for order=\[2, 0, 1\]"):
+        written.function(layers, x, [2, 1, 0])
+
+
 @pytest.mark.parametrize("f", [shape_of_a_list, joined, grown, as_a_key])
 def test_a_list_of_anything_else_is_that_of_the_example(f: Any) -> None:
     numbers = [2, 3] if f is shape_of_a_list else [1, 2]

@@ -44,9 +44,10 @@ def name_contents(tape: Tape) -> None:
     """Name the arrays that have no name after the list, or the key, under which they are kept."""
     names = tape.names
     assert names is not None
+    given = set(tape.leaves)
     for _, name, container in tape.containers.values():
         for key, x in container.items() if type(container) is dict else enumerate(container):
-            if type(x) is Traced and x.tape is tape and x.variable not in tape.leaves:
+            if type(x) is Traced and x.tape is tape and x.variable not in given:
                 called = key if isinstance(key, str) and key.isidentifier() else one_of(name)
                 names.setdefault(x.variable, called)
 

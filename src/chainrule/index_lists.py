@@ -19,16 +19,11 @@ import numpy as np
 
 from chainrule.name_uses import NameUses
 
-__all__ = ["as_arrays", "is_number_list"]
+__all__ = ["as_arrays"]
 
 Role = Literal["list", "number"]
 
 _DEEPEST = 4  # helpers that call helpers
-
-
-def is_number_list(x: Any) -> bool:
-    """Whether this is a list of whole numbers, with at least one in it."""
-    return type(x) is list and bool(x) and all(isinstance(n, int | np.integer) and type(n) is not bool for n in x)
 
 
 def as_arrays(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,17 +33,15 @@ def as_arrays(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dic
         function: the function.
         arguments: what it is given, by the names of its parameters.
     """
-    lists = frozenset(name for name, x in arguments.items() if is_number_list(x))
+    lists = [name for name, x in arguments.items() if _is_number_list(x)]
     inner = inspect.unwrap(function)
-    if not lists or not isinstance(inner, FunctionType):
-        return {}
-    return {name: np.array(arguments[name]) for name in _indices_given(inner, lists, _DEEPEST)}
+    reading = _reading(inner, _DEEPEST) if lists and isinstance(inner, FunctionType) else None
+    return {} if reading is None else {name: np.array(arguments[name]) for name in lists if reading.holds(name, "list")}
 
 
-@lru_cache(maxsize=256)
-def _indices_given(function: FunctionType, lists: frozenset[str], depth: int) -> frozenset[str]:
-    reading = _reading(function, depth)
-    return frozenset() if reading is None else frozenset(n for n in lists if reading.holds(n, "list"))
+def _is_number_list(x: Any) -> bool:
+    """Whether this is a list of whole numbers, with at least one in it."""
+    return type(x) is list and bool(x) and all(isinstance(n, int | np.integer) and type(n) is not bool for n in x)
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,6 @@ from chainrule.trees import NAMESPACE
 
 __all__ = ["Members", "lists_in", "plain_names", "settings_read"]
 
-
 _taken: set[type] = set()  # the classes of objects that were taken for trees
 
 

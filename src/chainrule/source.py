@@ -24,10 +24,10 @@ from chainrule.derivatives import hessian_products_of, tangents_of
 from chainrule.emit.derivative_source import hessian_source, tangent_source
 from chainrule.emit.material import Material, material_of
 from chainrule.emit.numpy_source import (
+    Pasted,
     forward_source,
     function_source,
     layer_source,
-    lines_source,
     pasted,
     pullback_source,
 )
@@ -140,10 +140,7 @@ def write(
         ChainruleError: where something cannot be followed or written.
     """
     check_options(style, prefix, what)
-    draft = Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True)
-    if style == "lines":
-        draft.settle_lines(prefix)
-    return draft.source(style, prefix)
+    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True).source(style, prefix)
 
 
 class Draft:
@@ -177,21 +174,42 @@ class Draft:
         defaults: bool = False,
     ) -> None:
         self.what = what
+        self.of_a_part = of is not None
         f, args = as_function(f, args, kwargs)
         args, kwargs = by_position(f, args, kwargs)
-        listed = as_arrays(f, {**dict(zip(argument_names(f, args, {}), args, strict=True)), **kwargs})
-        self.listed = tuple(listed)
-        args = tuple(listed.get(n, x) for n, x in zip(argument_names(f, args, {}), args, strict=True))
-        kwargs = {n: listed.get(n, x) for n, x in kwargs.items()}
+        names = argument_names(f, args, {})
+        for listed in (as_arrays(f, {**dict(zip(names, args, strict=True)), **kwargs}), {}):
+            self.listed = tuple(listed)
+            given = tuple(listed.get(n, x) for n, x in zip(names, args, strict=True))
+            try:
+                self._settle(f, given, {n: listed.get(n, x) for n, x in kwargs.items()}, wrt, of, shorten, defaults)
+            except ChainruleError:
+                if not listed:
+                    raise
+                continue
+            # What is looked up in a list of the user's is decided by the numbers: then they hold for themselves alone.
+            if not listed or not any(type(g.value) is int and not g.lengths for g in self.material.program.guards):
+                break
+
+    def _settle(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        wrt: int | str | Sequence[int | str] | None,
+        of: int | str | None,
+        shorten: bool,
+        defaults: bool,
+    ) -> None:
+        """Draw it up with the names of numbers for which it is right."""
         whole = whole_numbers_of(f, args, kwargs)
         args = tuple(
             named_number(x, n) if n in whole else x for n, x in zip(argument_names(f, args, {}), args, strict=True)
         )
-        self.of_a_part = of is not None
         self.rolling = True
-        self._written: tuple[Material, Any] | None = None  # what was executed, with what it was written from
+        self._written: tuple[Material, Source] | None = None
         named: Mapping[str, float] = {}
-        if defaults and of is None and what in ("backward", "forward"):
+        if defaults and of is None and self.what in ("backward", "forward"):
             named = defaults_of(f, args, kwargs, wrt, whole)
         while True:
             self.left_out = frozenset(named)
@@ -234,12 +252,11 @@ class Draft:
         """Whether what is written is right for these arguments, as far as that can be told; and whether it runs."""
         if self.what == "hvp" or len(self.material.program.steps) > _MOST_TRIED:
             return True
-        if self._written is None or self._written[0] is not self.material:
-            try:
-                self._written = self.material, self.source().function
-            except ChainruleError:
-                return True  # it is said when it is to be written
-        return agrees(self.material, self._written[1], args, kwargs, self.what, runs=runs) is not False
+        try:
+            written = self.source().function
+        except ChainruleError:
+            return True  # it is said when it is to be written
+        return agrees(self.material, written, args, kwargs, self.what, runs=runs) is not False
 
     def _draw_up(
         self,
@@ -280,7 +297,8 @@ class Draft:
             self.chosen = chosen_inputs(self.material, self.backward, wanted, len(args))
             if of is None:
                 said, rows = unsettled(self.material, self.backward, args, kwargs, lambda: self.source().function)
-                self.material = replace(self.material, remark=said, fixed=tuple(rows))
+                if said or rows:
+                    self.material = replace(self.material, remark=said, fixed=tuple(rows))
 
     def _material(
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], program: Program, structure: Any
@@ -328,23 +346,26 @@ class Draft:
             return of is not None or said or self._holds(positional, named, runs=False)
 
         found = fixed_lengths(self.material, args, kwargs, prepare if looped or of is not None else None, holds)
-        self.material = replace(self.material, fixed=(*self.material.fixed, *found))
+        if found:
+            self.material = replace(self.material, fixed=(*self.material.fixed, *found))
 
-    def settle_lines(self, prefix: str) -> None:
-        """Try the lines that are to be pasted where the function returns; where they are wrong, without its variables.
+    def lines(self, prefix: str = "d") -> Pasted:
+        """The lines to paste, tried where the function returns; where they are wrong there, without its variables.
 
         Raises:
             ChainruleError: where they are wrong in that way too.
         """
+        made = pasted(self.material, self.backward, self.chosen, prefix)
         code = getattr(inspect.unwrap(self.material.function), "__code__", None)
-        if self.what != "backward" or code is None or len(self.material.program.steps) > _MOST_TRIED or self.of_a_part:
-            return
+        if code is None or len(self.material.program.steps) > _MOST_TRIED or self.of_a_part:
+            return made
         for apart in (False, True):
-            self.material = replace(self.material, apart=apart)
-            made = pasted(self.material, self.backward, self.chosen, prefix)
+            if apart:
+                self.material = replace(self.material, apart=True)
+                made = pasted(self.material, self.backward, self.chosen, prefix)
             run = as_pasted(self.material.function, "\n".join(made.lines()), made.targets, made.cotangents)
             if agrees(self.material, run, *self.call) is not False:
-                return
+                return made
         raise ChainruleError(
             f"lines below those of {self.material.name} would not give its gradients, as variables are written over."
             ' Instead: style="function", which computes all that it needs.'
@@ -352,12 +373,21 @@ class Draft:
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
         """The source in one of the styles."""
+        if (style, prefix) != ("function", "d"):
+            return self._source(style, prefix)
+        if self._written is None or self._written[0] is not self.material:
+            self._written = self.material, self._source(style, prefix)
+        return self._written[1]
+
+    def _source(self, style: Style, prefix: str) -> Source:
         if self.what == "forward":
             return Source(*forward_source(self.material))
         if self.what == "jvp":
             return Source(*tangent_source(self.material, self.backward, prefix))
         if self.what == "hvp":
             return Source(*hessian_source(self.material, self.backward, prefix))
+        if style == "lines":
+            return Source(self.lines(prefix).text(), "")
         return styled(self.material, self.backward, self.chosen, style, prefix)
 
 
@@ -376,5 +406,5 @@ def check_options(style: str, prefix: str, what: str) -> None:
 def styled(material: Material, backward: Backward, chosen: Sequence[Var], style: str, prefix: str) -> Source:
     """A backward pass in one of the styles."""
     if style == "lines":
-        return Source(lines_source(material, backward, chosen, prefix), "")
+        return Source(pasted(material, backward, chosen, prefix).text(), "")
     return Source(*_STYLES[style](material, backward, chosen, prefix))

@@ -23,7 +23,6 @@ __all__ = [
     "forward_source",
     "function_source",
     "layer_source",
-    "lines_source",
     "output_names",
     "outputs_of",
     "page",
@@ -281,6 +280,10 @@ class Pasted:
         body = [*self.writing.backward_lines(), *self.settled]
         return [*self.opening, *body, *(f"{name} = {text}" for name, text in self.named)]
 
+    def text(self) -> str:
+        """The same as source."""
+        return "\n".join(self.lines()) + "\n"
+
 
 def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> Pasted:
     """The backward lines alone, for under the user's own forward lines, with what they are made of."""
@@ -330,8 +333,3 @@ def pasted(material: Material, backward: Backward, wrt: Sequence[Var], prefix: s
     opening += dict.fromkeys(held.line for held in series.values() if held.line and held.name in words)
     cotangents = tuple(given[x.number] for x in backward.cotangents)
     return Pasted(writing, tuple(opening), tuple(settling), tuple(named), targets, cotangents)
-
-
-def lines_source(material: Material, backward: Backward, wrt: Sequence[Var], prefix: str) -> str:
-    """The backward lines alone, for under the user's own forward lines."""
-    return "\n".join(pasted(material, backward, wrt, prefix).lines()) + "\n"

@@ -60,8 +60,8 @@ def deriving(
     With ``shorten=False`` the lines of code are those of the rules, as they are before they are simplified.
     """
     draft = Draft(f, args, kwargs or {}, wrt=wrt, of=of, shorten=shorten)
-    draft.settle_lines(prefix)
-    return Deriving(draft.material, draft.record, draft.backward, draft.chosen, prefix, grad_output)
+    lines = draft.lines(prefix)
+    return Deriving(draft.material, draft.record, draft.backward, draft.chosen, prefix, grad_output, lines=lines)
 
 
 def derive_script(

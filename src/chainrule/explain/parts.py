@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.emit.material import Material
-from chainrule.emit.numpy_source import outputs_of, pasted
+from chainrule.emit.numpy_source import Pasted, outputs_of, pasted
 from chainrule.explain.algebra import add
 from chainrule.explain.bodies import Body
 from chainrule.explain.coded import Coded
@@ -76,6 +76,7 @@ class Deriving(Scene):
         title: str | None = None,
         spelled: Callable[[str], str] = str,
         placed: Callable[[str], str] = str,
+        lines: Pasted | None = None,
     ) -> None:
         table.load()
         self.material = material
@@ -86,7 +87,7 @@ class Deriving(Scene):
         self.title = title or material.name
         self.spelled = spelled
         self.placed = placed
-        self.pasted = pasted(material, backward, chosen, prefix)
+        self.pasted = lines or pasted(material, backward, chosen, prefix)
         leaves = {leaf.variable.number: leaf.value for leaf in material.leaves}
         count = len(record.cotangents)
         handed = [grad_output if count == 1 or grad_output is None else grad_output[k] for k in range(count)]
