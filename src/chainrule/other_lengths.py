@@ -99,7 +99,7 @@ class _Trial:
         self.kwargs = kwargs
         self.prepare = prepare
         self.equal: set[tuple[str, str]] = set()
-        self.alone: set[Any] = set()
+        self.recorded: set[Any] = set()  # the lengths that steps were recorded for
 
     def fixed(self) -> Iterator[Fixed]:
         """What is said of each length."""
@@ -111,10 +111,9 @@ class _Trial:
         self.outline = _outline(*traced)
         written = self.material.program
         symbols = whole_symbols(written).of
-        self.alone = set()  # the lengths that steps were recorded for
         for guard in written.guards:
             if isinstance(guard.value, FixedLength):
-                self.alone.add(symbols[guard.variable.number][guard.value.axis])
+                self.recorded.add(symbols[guard.variable.number][guard.value.axis])
         yield from self._axes(list(self._classes(program)))
         for name, value in self._settings():
             yield from self._said(name, value, partial(self._reset, name)) or []
@@ -133,7 +132,7 @@ class _Trial:
             leaf, k = axes[0]
             verdict = self._tried(leaf.variable.shape[k], partial(self._resized, axes))
             verdict.others |= verdict.alone and not verdict.same
-            verdict.others |= any(("length", x.variable.number, a) in self.alone for x, a in axes)
+            verdict.others |= any(("length", x.variable.number, a) in self.recorded for x, a in axes)
             if not (verdict.tried or verdict.others):
                 untried.append(axes)
             if verdict.conditions or verdict.wrong or verdict.others:
