@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.errors import TreeError
 from chainrule.explain.why.hops import factor_reason
-from chainrule.explain.why.labels import element_text, gradient_text, number_text
+from chainrule.explain.why.labels import element_text, first_index, gradient_text, number_text
 from chainrule.explain.why.request import question_of, result_asked
 from chainrule.explain.why.scene import Scene, scene_of, scene_of_followed
 from chainrule.explain.why.stages import Stage, stages_of
@@ -152,7 +152,7 @@ def _story(scene: Scene, text: str, most_terms: int) -> Story:
                 example=f"{text}{[0] * len(shape)}",
             )
         )
-    index = tuple(map(int, np.argwhere(question.mask)[0])) if question.mask.ndim else ()
+    index = first_index(question.mask)
     uses = uses_of(stages_of(scene))
     pending: list[tuple[int, Index]] = [(question.number, index)]
     seen = {pending[0]}

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.explain.why.blocking import blocks_of, endings_of
 from chainrule.explain.why.hops import trail_of
-from chainrule.explain.why.labels import count_text, element_text, number_text
+from chainrule.explain.why.labels import count_text, element_text, first_index, number_text
 from chainrule.explain.why.norms import norms_between
 from chainrule.explain.why.origins import backward_origin, forward_origin
 from chainrule.explain.why.reasons import blocker_of, ending_reason
@@ -75,7 +75,7 @@ class _Answer:
         elif self.kind in ("tiny", "huge", "ordinary", "mixed"):
             size = np.where(mask, np.abs(g), -1.0)
             return tuple(map(int, np.unravel_index(int(np.argmax(size)), g.shape)))
-        return tuple(map(int, np.argwhere(chosen)[0]))
+        return first_index(chosen)
 
     def why(self) -> Why:
         """The whole answer."""
@@ -90,7 +90,7 @@ class _Answer:
         if self.origin is None and not np.isfinite(scene.values[scene.result]).all():
             self._say_result()
         g = self.gradient
-        value = g[tuple(map(int, np.argwhere(question.mask)[0]))] if question.single else g[question.mask]
+        value = g[first_index(question.mask)] if question.single else g[question.mask]
         if not question.single and question.mask.all():
             value = g
         return Why(

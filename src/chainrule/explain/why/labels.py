@@ -18,6 +18,7 @@ __all__ = [
     "count_text",
     "element_text",
     "elements_text",
+    "first_index",
     "gradient_text",
     "index_text",
     "labels_of",
@@ -27,6 +28,11 @@ __all__ = [
 
 _LONGEST = 36
 _MOST = 6
+
+
+def first_index(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """The place of the first element that a mask chooses."""
+    return tuple(map(int, np.argwhere(mask)[0])) if mask.ndim else ()
 
 
 def labels_of(program: Program) -> dict[int, str]:

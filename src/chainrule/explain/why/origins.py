@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.differentiate import is_differentiable
 from chainrule.explain.why.blocking import Mask
-from chainrule.explain.why.labels import element_text, number_text, place_of
+from chainrule.explain.why.labels import element_text, first_index, number_text, place_of
 from chainrule.explain.why.reasons import statement_of, why_zero_element
 from chainrule.explain.why.record import Origin
 from chainrule.explain.why.rewrites import rewrite_for
@@ -32,7 +32,7 @@ def forward_origin(scene: Scene, upto: int) -> Origin | None:
 
     An infinity that was written down, as for what is masked, is not made; a NaN that comes of it is.
     """
-    needed = _ancestors(scene, upto)
+    needed = scene.ancestors(upto)
     first: tuple[Step, int, Mask] | None = None
     found: Origin | None = None
     for step in scene.program.steps:
@@ -47,29 +47,16 @@ def forward_origin(scene: Scene, upto: int) -> Origin | None:
             )
             undefined = fresh & np.isnan(scene.values[out.number])
             if found is not None and undefined.any():
-                later = _forward_record(scene, step, out.number, _place(undefined))
+                later = _forward_record(scene, step, out.number, first_index(undefined))
                 return replace(found, then=later.reason)
             if found is None and fresh.any():
-                found = _forward_record(scene, step, out.number, _place(fresh))
+                found = _forward_record(scene, step, out.number, first_index(fresh))
                 if not np.isnan(scene.values[upto]).any() or np.isnan(found.value):
                     return found
             first = first or (step, out.number, bad)
     if found is not None:
         return found
-    return None if first is None else _forward_record(scene, first[0], first[1], _place(first[2]))
-
-
-def _place(mask: Mask) -> tuple[int, ...]:
-    """The first element of a mask."""
-    return tuple(map(int, np.argwhere(mask)[0])) if mask.ndim else ()
-
-
-def _ancestors(scene: Scene, number: int) -> set[int]:
-    found = {number}
-    for step in reversed(scene.program.steps):
-        if any(o.number in found for o in step.outputs):
-            found.update(x.number for x in step.inputs if x.number >= 0)
-    return found
+    return None if first is None else _forward_record(scene, first[0], first[1], first_index(first[2]))
 
 
 def _spread_bad(step: Step, operands: Sequence[Any], out: Any) -> Mask:
@@ -209,7 +196,7 @@ def _backward_record(scene: Scene, stage: Stage, v: int, made: Mask) -> Origin:
     step, variable = _culprit(scene, stage, v)
     inner = stage if len(stage.steps) == 1 else Stage(scene, (step,), (variable,), (step.outputs[0].number,), True)
     shape = scene.shape(variable)
-    at = tuple(map(int, np.argwhere(made)[0])) if made.ndim else ()
+    at = first_index(made)
     index = at if shape == made.shape else (_own_index(shape, at) or tuple(0 for _ in shape))
     operands = _operands(scene, step, index, is_pointwise(step))
     gradient = scene.gradient(v)[at]

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.differentiate import is_differentiable
 from chainrule.explain.why.blocking import Block, Ending, Mask, inner_block
-from chainrule.explain.why.labels import element_text, elements_text, number_text, place_of
+from chainrule.explain.why.labels import element_text, elements_text, first_index, number_text, place_of
 from chainrule.explain.why.record import Blocker
 from chainrule.explain.why.scene import Scene
 from chainrule.explain.why.stages import Stage, is_pointwise
@@ -46,7 +46,7 @@ def statement_of(step: Step) -> Any:
 
 def first_of(scene: Scene, number: int, mask: Mask) -> tuple[str, Any]:
     """The first element of a mask, by name, with its value."""
-    index = tuple(map(int, np.argwhere(mask)[0])) if mask.ndim else ()
+    index = first_index(mask)
     return element_text(scene.labels[number], index), np.asarray(scene.values[number])[index]
 
 
@@ -388,7 +388,7 @@ def _selection(scene: Scene, block: Block, step: Step, statement: Any) -> Messag
     gaps = {"statement": statement, "element": element, "elements": elements, "value": number_text(value)}
     name = step.operation.name
     if stage.family == "selecting" and name.split(".")[0] in ("max", "amax", "maximum", "min", "amin", "minimum"):
-        at = tuple(map(int, np.argwhere(block.stopped)[0])) if block.stopped.ndim else ()
+        at = first_index(block.stopped)
         taken = number_text(np.asarray(scene.values[stage.output])[at])
         if name.startswith(("max", "amax")):
             return message("{element} = {value} is not the largest: {statement} takes {taken}.", taken=taken, **gaps)

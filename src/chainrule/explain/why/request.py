@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import TreeError
 from chainrule.explain.why.blocking import Mask
-from chainrule.explain.why.labels import element_text
+from chainrule.explain.why.labels import element_text, first_index
 from chainrule.explain.why.scene import Scene
 from chainrule.language import Message, listed, message
 
@@ -147,7 +147,7 @@ def _found(scene: Scene, known: dict[str, int], text: str, wanted: str) -> Quest
             ),
         )
     single = int(mask.sum()) == 1
-    where = tuple(map(int, np.argwhere(mask)[0])) if single else ()
+    where = first_index(mask) if single else ()
     shown = element_text(f"d{name}", where) if single else f"d{name}{rest.replace(' ', '')}"
     return Question(number, mask, shown, single, notes)
 

@@ -102,6 +102,14 @@ class Scene:
         place = place_of(self.makers.get(number))
         return "" if place is None else place.text
 
+    def ancestors(self, number: int) -> set[int]:
+        """The variables that one was computed from, itself included."""
+        found = {number}
+        for step in reversed(self.program.steps):
+            if any(out.number in found for out in step.outputs):
+                found.update(x.number for x in step.inputs if x.number >= 0)
+        return found
+
     def operand(self, x: Var | Const) -> Any:
         """The value of an operand of a step."""
         if isinstance(x, Var) or x.number >= 0:

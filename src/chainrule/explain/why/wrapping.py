@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.dispatch import evaluator
-from chainrule.explain.why.labels import element_text, number_text
+from chainrule.explain.why.labels import element_text, first_index, number_text
 from chainrule.explain.why.reasons import statement_of
 from chainrule.explain.why.scene import Scene
 from chainrule.ir import Step
@@ -22,10 +22,7 @@ _OTHERWISE = frozenset("floor_divide remainder mod fmod divmod right_shift inver
 
 def wrapped_numbers(scene: Scene) -> Message | None:
     """The first step on the way to the result whose whole numbers left the range of their dtype, if one did."""
-    needed = {scene.result}
-    for step in reversed(scene.program.steps):
-        if any(out.number in needed for out in step.outputs):
-            needed.update(x.number for x in step.inputs if x.number >= 0)
+    needed = scene.ancestors(scene.result)
     for step in scene.program.steps:
         (out, *others) = step.outputs
         if others or out.number not in needed or step.operation.name in _OTHERWISE:
@@ -39,7 +36,7 @@ def wrapped_numbers(scene: Scene) -> Message | None:
         # What leaves the range comes out as a number that is a multiple of the whole range away.
         away = np.abs(exact - found.astype(np.float64)) > 0.5 * 2.0 ** (8 * found.dtype.itemsize)
         if away.any():
-            return _said(scene, step, exact, tuple(map(int, np.argwhere(away)[0])) if away.ndim else ())
+            return _said(scene, step, exact, first_index(away))
     return None
 
 
