@@ -204,7 +204,7 @@ def test_in_a_turn_of_a_loop_the_way_leads_to_the_line_of_the_turn(name):
     record = found.derivation()
     assert not found.dropped
     (body,) = found.bodies
-    coded = TurnCoded(body, body.text, Coded(found, found.backward.program))
+    coded = TurnCoded(body, Coded(found, found.backward.program))
     assert len(coded.draws) == 4  # the first turn and the last, of the example and of other numbers
     routes = {r.name: r for part in record.parts for r in part.routes if any(line.inner for line in r.lines)}
     assert any(line.target == f"d{array}" for line in routes[array].lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -256,13 +257,20 @@ class Body(Scene):
         shape = tuple(i.length for i in free)
         if number not in held or np.size(held[number]) != int(np.prod(shape)):
             return True  # a turn of another shape
-        named = {name: turn.values[n] for n, name in names.items() if n in turn.values}
         if any(np.shape(v) != np.shape(self.values[n]) for n, v in turn.values.items() if n in names):
             return True
+        return agrees(side, free, self.named_in(turn), held[number], turn.gradients, self.counts_in(turn))
+
+    def named_in(self, turn: Turn) -> dict[str, Any]:
+        """The arrays that formulas name, as they are in a turn."""
+        names = self.forward.names
+        named = {name: turn.values[n] for n, name in names.items() if n in turn.values}
         named |= {f"{self.prefix}{names[n]}_next": g for n, g in turn.handed.items() if n in names}
-        result = held[number]
-        counter = {i.name: int(turn.values[n]) for n, i in self.counters.items()}
-        return agrees(side, free, {**named, **self.forward.forms.lookups}, result, turn.gradients, counter)
+        return named | self.forward.forms.lookups
+
+    def counts_in(self, turn: Turn) -> dict[str, int]:
+        """What the indices that count turns are in a turn."""
+        return {i.name: int(turn.values[n]) for n, i in self.counters.items()}
 
     def handed_in(self, number: int, element: Element) -> Formula | None:
         if number not in self.turns[-1].handed or not self.consumers.get(number):

@@ -199,8 +199,8 @@ class Deriving(Scene):
         parts = shortened(coded := Coded(self, self.backward.program), self.told(self.forward.readings))
         of_scenes: dict[int, Coded] = {id(self): coded}
         for body in self.bodies:  # each behind the one that it is in
-            if body.text is not None and (outer := of_scenes.get(id(body.outer))) is not None:
-                of_scenes[id(body)] = TurnCoded(body, body.text, outer)
+            if body.text is not None:
+                of_scenes[id(body)] = TurnCoded(body, of_scenes[id(body.outer)])
                 parts = shortened(of_scenes[id(body)], parts)
         nodes, edges = picture_of(self)
         wanted = {

@@ -12,8 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.explain.bodies import Body
 from chainrule.explain.coded import Coded, Draw
 from chainrule.explain.index_forms.reading import Forms
-from chainrule.explain.turn_lines import TurnText
-from chainrule.explain.turn_numbers import Turn, operands, turns_of
+from chainrule.explain.turn_numbers import Turn, spaces_of, turns_of
 from chainrule.ir import Var
 
 __all__ = ["TurnCoded"]
@@ -23,14 +22,14 @@ class TurnCoded(Coded):
     """The code of one turn in index notation, with the numbers of the last turn and of the first.
 
     Args:
-        body: the body of the loop.
-        text: what is written for it.
+        body: the body of the loop, which code is written for.
         outer: the code that the loop stands in.
     """
 
-    def __init__(self, body: Body, text: TurnText, outer: Coded) -> None:
-        super().__init__(body, text.loop.program)
-        self.text = text
+    def __init__(self, body: Body, outer: Coded) -> None:
+        assert body.text is not None
+        super().__init__(body, body.text.loop.program)
+        self.text = body.text
         self.outer = outer
 
     @property
@@ -70,18 +69,10 @@ class TurnCoded(Coded):
 
     def _turns(self, outer: Draw) -> list[Draw]:
         turns = turns_of(self.made.step, self.made.backward_step, outer.values, outer.gradients)
-        spaces: dict[int, Mapping[int, Any]] = {}
-        arrays = operands(self.text.step, outer.code)
-        self.text.loop.watched(arrays, lambda k, space: spaces.__setitem__(k, dict(space)))
+        spaces = spaces_of(self.text.step, outer.code)
         return [self._turn(turns[k], spaces[k]) for k in dict.fromkeys((len(turns) - 1, 0))]
 
     def _turn(self, turn: Turn, space: Mapping[int, Any]) -> Draw:
-        made = self.made
-        names = made.forward.names
         code = {**space, **turn.values}
-        named = {name: turn.values[n] for n, name in names.items() if n in turn.values}
-        named.update(made.forward.forms.lookups)
-        named.update((f"{made.prefix}{names[n]}_next", g) for n, g in turn.handed.items() if n in names)
-        named.update((name, code[n]) for n, name in self.text.names.items() if n in code)
-        counters = {i.name: int(turn.values[n]) for n, i in made.counters.items()}
-        return Draw(named, turn.gradients, turn.values, code, counters)
+        named = self.made.named_in(turn) | {name: code[n] for n, name in self.text.names.items() if n in code}
+        return Draw(named, turn.gradients, turn.values, code, self.made.counts_in(turn))

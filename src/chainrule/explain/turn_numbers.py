@@ -13,7 +13,7 @@ from chainrule.loops import Loop, loop_in
 from chainrule.run import resolved, values_of
 from chainrule.sizes import plain_number
 
-__all__ = ["Turn", "backward_of", "operands", "turns_of"]
+__all__ = ["Turn", "backward_of", "spaces_of", "turns_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +60,7 @@ def turns_of(
     """
     loop = loop_in(forward)
     assert loop is not None
-    arrays = operands(forward, values)
-    spaces: dict[int, Mapping[int, Any]] = {}
-    loop.watched(arrays, lambda k, space: spaces.__setitem__(k, dict(space)))
+    spaces = spaces_of(forward, values)
     reversed_ = None if backward is None else loop_in(backward)
     if reversed_ is None or reversed_.plain is None:
         return [Turn(spaces[k], {}, {}) for k in sorted(spaces)]
@@ -85,9 +83,16 @@ def turns_of(
     return found[::-1]
 
 
-def operands(step: Step, values: Mapping[int, Any]) -> list[Any]:
-    """What a step is given, where these are the values of the program that it is in."""
-    return [values[x.number] if isinstance(x, Var) or x.number >= 0 else resolved(x.value, values) for x in step.inputs]
+def spaces_of(step: Step, values: Mapping[int, Any]) -> dict[int, Mapping[int, Any]]:
+    """What the variables of a loop's body hold in each turn, where these are the values of the program around it."""
+    loop = loop_in(step)
+    assert loop is not None
+    arrays = [
+        values[x.number] if isinstance(x, Var) or x.number >= 0 else resolved(x.value, values) for x in step.inputs
+    ]
+    found: dict[int, Mapping[int, Any]] = {}
+    loop.watched(arrays, lambda k, space: found.__setitem__(k, dict(space)))
+    return found
 
 
 def _arriving(
@@ -119,7 +124,7 @@ def _turn(space: Mapping[int, Any], backward: Loop, arriving: Mapping[int, Any])
     if any(x is None for x in inputs):
         return Turn(space, {}, {})
     found = values_of(program, inputs)
-    shapes = {x.number: np.shape(space[x.number]) for x in _variables(program) if x.number in space}
+    shapes = {n: np.shape(space[n]) for n in program.by_number() if n in space}
     gradients = {}
     for v, g in plain.links.items():
         if v in shapes:
@@ -132,7 +137,3 @@ def _turn(space: Mapping[int, Any], backward: Loop, arriving: Mapping[int, Any])
 
 def _held(g: Any, found: Mapping[int, Any]) -> Any:
     return found[g] if type(g) is int else plain_number(g)
-
-
-def _variables(program: Any) -> list[Var]:
-    return [*program.inputs, *(out for step in program.steps for out in step.outputs)]
