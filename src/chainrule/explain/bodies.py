@@ -299,10 +299,7 @@ class Body(Scene):
         return Body(self, step, backward, last, text, (first[0], first[-1]))
 
     def formed(self) -> dict[str, str]:
-        names = self.forward.names
-        known = () if self.text is None else self.text.arriving
-        taken = set(names.values())
-        return {names[v]: g for v in known if v in names and (g := self.prefix + names[v]) not in taken}
+        return {} if self.text is None else self.named_gradients(self.text.arriving)
 
     def route(self, number: int) -> Route:
         """How the gradient of an array is found; what becomes of it in other turns is said beside its lines, too."""
@@ -311,9 +308,8 @@ class Body(Scene):
 
     def without_lines(self, number: int) -> Message | None:
         made = number not in self.slots and self.forward.names[number] not in self.given.values()
-        if made and self.text is not None and number not in self.text.loop.links:
-            return super().without_lines(number)
-        return self._in_other_turns(number)
+        left_out = made and self.text is not None and number not in self.text.loop.links
+        return super().without_lines(number) if left_out else None
 
     def _in_other_turns(self, number: int) -> Message | None:
         """What other turns have to do with a gradient."""

@@ -256,8 +256,7 @@ class Deriving(Scene):
     def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         names = self.forward.names
-        taken = set(names.values())
-        found = {names[n]: g for n in self.lines if n in names and (g := self.prefix + names[n]) not in taken}
+        found = self.named_gradients(self.lines)
         given = self.pasted.writing.request.given
         for output, cotangent in self.outputs():
             single = [x for x, _ in self.outputs()].count(output) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -104,6 +104,12 @@ class Scene:
     def formed(self) -> dict[str, str]:
         """The gradients that are there under a name in the code, by the names of what they are the gradients of."""
         return {}
+
+    def named_gradients(self, numbers: Iterable[int]) -> dict[str, str]:
+        """The names of gradients, by the names of what they are the gradients of; not those that arrays have."""
+        names = self.forward.names
+        taken = set(names.values())
+        return {names[n]: g for n in numbers if n in names and (g := self.prefix + names[n]) not in taken}
 
     def identities(self, number: int) -> tuple[tuple[Message, Message], ...]:
         """Where an identity shortened the lines of a gradient, which, and why it is sound."""
