@@ -50,7 +50,7 @@ def agrees(
         return False
     wanted = np.asarray(result)
     if np.size(found) != wanted.size:
-        return False  # in this turn the array is of another shape
+        return False  # as in a turn in which the array has another shape
     scale = float(np.max(np.abs(wanted[np.isfinite(wanted)]), initial=0.0))
     tolerance = 1e-6 if wanted.dtype.itemsize > 4 else 1e-3
     least = tolerance * max(scale, _LEAST)  # what cancels to zero leaves a rest

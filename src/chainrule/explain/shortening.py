@@ -32,7 +32,7 @@ from chainrule.explain.formula import Element, Equation, Formula, Index, Partial
 from chainrule.explain.index_forms.reading import NoIndexFormError
 from chainrule.language import Message, listed, message
 
-__all__ = ["Shortenings", "shortened"]
+__all__ = ["shortened"]
 
 _LONGEST = 120  # nodes of a formula that anyone reads
 _MOST_UNFOLDED = 6  # names that are written out for a proof
@@ -50,17 +50,21 @@ def shortened(coded: Coded, parts: Sequence[Part]) -> tuple[Part, ...]:
         parts: what is said of each statement.
     """
     made = coded.made
-    told_of = {id(route): route for part in parts for route in part.routes if id(route) in made.own_routes}
-    outside = {key: route for key, route in told_of.items() if route.name in made.chains}
-    by_name = {route.name: route for route in reversed(outside.values())}
+    told_of = {
+        id(route): route
+        for part in parts
+        for route in part.routes
+        if id(route) in made.own_routes and route.name in made.chains
+    }
+    by_name = {route.name: route for route in reversed(told_of.values())}
     steps = {
         route.name: k for k, part in enumerate(parts, 1) for route in part.routes if by_name.get(route.name) is route
     }
     numbers = {made.forward.names[n]: n for n in made.active}
-    shortenings = Shortenings(coded, steps)
+    shortenings = _Shortenings(coded, steps)
     changed: dict[int, Route] = {}
     told: set[int] = set()
-    for key, route in outside.items():
+    for key, route in told_of.items():
         if route.lines and route.chain is not None and route.name in numbers:
             found, names = shortenings.of(route.name, numbers[route.name])
             without = [by_name[name] for name in names if not by_name[name].lines]
@@ -73,7 +77,7 @@ def shortened(coded: Coded, parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(replace(part, routes=tuple(changed.get(id(r), r) for r in part.routes)) for part in parts)
 
 
-class Shortenings:
+class _Shortenings:
     """Says for each gradient how the chain rule becomes its lines of code.
 
     Args:
@@ -126,7 +130,7 @@ class Shortenings:
 class _Way:
     """The way from one chain rule to its code."""
 
-    def __init__(self, all_: Shortenings, element: Element, number: int, expansion: Expansion) -> None:
+    def __init__(self, all_: _Shortenings, element: Element, number: int, expansion: Expansion) -> None:
         self.all = all_
         self.element = element
         self.number = number

@@ -96,8 +96,11 @@ class TurnText:
     def lines(self, scene: Any) -> dict[int, list[Line]]:
         """The lines of a turn, by the number of the array whose gradient they lead to."""
         written, loop = self.written, self.loop
-        statements = [s for s in written.statements.statements if loop_in(s.step) is None]
-        texts = {id(s): own for s, own in zip(written.statements.statements, written.texts, strict=True)}
+        chosen = [
+            (s, texts)
+            for s, texts in zip(written.statements.statements, written.texts, strict=True)
+            if loop_in(s.step) is None
+        ]
         collecting = Collecting(
             written.printer,
             written.statements.folded,
@@ -106,19 +109,19 @@ class TurnText:
             loop.program.steps[: loop.forward_steps],
         )
         cotangents = [(v, g) for v, g in loop.links.items() if type(g) is int]
+        owners = owners_of(scene, [s for s, _ in chosen], cotangents)
         names = scene.forward.names
         # Which gradients have other names in the code, said with the first line that has such a name.
         called = {own: scene.prefix + names[v] for v, (own, _) in self.arriving.items() if v in names}
         called = {own: gradient for own, gradient in called.items() if own != gradient}
         found: dict[int, list[Line]] = {}
-        for place, (statement, owner) in enumerate(
-            zip(statements, owners_of(scene, statements, cotangents), strict=True)
-        ):
+        for place, ((statement, texts), owner) in enumerate(zip(chosen, owners, strict=True)):
             if owner < 0:
                 continue
             target = ", ".join(statement.targets)
-            code = self._spelled("\n".join(part for text in texts[id(statement)] for part in wrapped(text, _ROOM)))
-            said = {own: called.pop(own) for own in list(called) if own in re.findall(r"\w+", code)}
+            code = self._spelled("\n".join(part for text in texts for part in wrapped(text, _ROOM)))
+            words = set(re.findall(r"\w+", code))
+            said = {own: called.pop(own) for own in list(called) if own in words}
             if any(out.number == loop.links.get(owner) for out in statement.step.outputs) and target not in called:
                 said[target] = scene.prefix + names[owner]
             line = Line(
