@@ -51,12 +51,11 @@ class LineShapes:
         if name == "transpose" and not step.params and rank_of(step.inputs[0]) == 2:
             return f"{self._of_operand(step.inputs[0])}ᵀ"
         if name == "vecdot" and [rank_of(x) for x in step.inputs] == [len(out.shape) + 1] * 2:
-            axis = axes_in(step.params.get("axis", -1), rank_of(step.inputs[0]))[0]
-            return f"Σ{'₀₁₂₃₄₅₆₇₈₉'[axis]} [{' ∘ '.join(self._of_operand(x, ' ∘ ') for x in step.inputs)}]"
+            axis = _subscript(step.inputs[0], step.params.get("axis", -1))
+            return f"Σ{axis} [{' ∘ '.join(self._of_operand(x, ' ∘ ') for x in step.inputs)}]"
         if name in ("sum", "mean") and arrays:
             axis = param(step, "axis", 1)
-            axes = "" if axis is None else "".join("₀₁₂₃₄₅₆₇₈₉"[k] for k in axes_in(axis, rank_of(step.inputs[0])))
-            return f"Σ{axes} {self._of_operand(step.inputs[0])}"
+            return f"Σ{'' if axis is None else _subscript(step.inputs[0], axis)} {self._of_operand(step.inputs[0])}"
         if not arrays or step.operation.kind != "elementwise" or step.operation.function in (set_item, add_item):
             return _shape(out)
         if len(arrays) == 1:
@@ -114,6 +113,11 @@ def _marks(text: str) -> set[str]:
 def _depth(text: str) -> int:
     """How deep brackets are nested."""
     return max(accumulate((c == "[") - (c == "]") for c in text), default=0)
+
+
+def _subscript(x: Var | Const, axis: Any) -> str:
+    """The axes that something is added up along."""
+    return "".join("₀₁₂₃₄₅₆₇₈₉"[k] for k in axes_in(axis, rank_of(x)))
 
 
 def _shape(x: Var | Const) -> str:

@@ -47,9 +47,9 @@ def _blocks(derivation: Derivation, depth: Depth) -> Iterator[str]:
         )
     if depth == "brief":
         yield from _brief(derivation)
-    elif derivation.begins_with():
+    elif first := derivation.begins_with():
         yield _plain(str(begins()))
-        yield _fenced("python", "\n".join(derivation.begins_with()))
+        yield _fenced("python", "\n".join(first))
     outline = Outline(derivation, written_out=depth == "full")
     for number, part in enumerate(() if depth == "brief" else derivation.parts, 1):
         yield from _part(outline, number, part, depth)

@@ -71,10 +71,10 @@ def _head(derivation: Derivation, depth: Depth, width: int) -> Iterator[Styled]:
         letters = max(map(wide, derivation.indices))
         for letter, runs in derivation.indices.items():
             yield from _labelled("  " + padded(letter, letters), str(runs), width, letters + 4, "cyan", "dim")
-    if derivation.begins_with():
+    if first := derivation.begins_with():
         yield []
         yield from _paragraph(str(begins()), width, "")
-        yield from ([("  " + line, "green")] for line in derivation.begins_with())
+        yield from ([("  " + line, "green")] for line in first)
 
 
 def _definitions(derivation: Derivation, width: int) -> Iterator[Styled]:
