@@ -64,6 +64,14 @@ class Index:
         filled = tuple(next(remaining) if p is HOLE else p for p in self.parts)
         return filled[0] if self.single else filled
 
+    def spelled_out(self, rank: int) -> list[Any]:
+        """The parts of an index without arrays, with a slice for each axis that an ellipsis, or nothing, stands for."""
+        given = sum(p is not None and p is not Ellipsis for p in self.parts)
+        found: list[Any] = []
+        for p in self.parts if any(p is Ellipsis for p in self.parts) else (*self.parts, Ellipsis):
+            found += [slice(None)] * (rank - given) if p is Ellipsis else [p]
+        return found
+
     def __hash__(self) -> int:
         return hash((self.frozen, self.single))
 

@@ -58,9 +58,7 @@ def spelled_out(index: Index, x: Var | Const) -> Index:
     rank = len(shape_of(x))
     if rank > 3 or Ellipsis not in index.parts or not index.basic:
         return index
-    colons = rank - sum(p is not None and p is not Ellipsis for p in index.parts)
-    k = index.parts.index(Ellipsis)
-    parts = (*index.parts[:k], *(slice(None),) * colons, *index.parts[k + 1 :])
+    parts = tuple(index.spelled_out(rank))
     return Index(parts, len(parts) == 1)
 
 

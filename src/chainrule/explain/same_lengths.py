@@ -99,17 +99,12 @@ def _read(sets: _Sets, step: Step) -> None:
         sets.unite(a, rank_of(a) - 2, b, max(rank_of(b) - 2, 0))
     elif name in ("setitem", "getitem") and step.params["index"].basic:
         whole, part = (operands[0], operands[1]) if name == "setitem" else (operands[0], step.outputs[0])
-        for k, j in _whole_axes(step.params["index"].parts, rank_of(whole), rank_of(part)):
+        for k, j in _whole_axes(step.params["index"].spelled_out(rank_of(whole)), rank_of(part)):
             sets.unite(whole, k, part, j)
 
 
-def _whole_axes(index: Sequence[Any], rank: int, kept: int) -> Iterator[tuple[int, int]]:
+def _whole_axes(parts: Sequence[Any], kept: int) -> Iterator[tuple[int, int]]:
     """The axes of which an index takes all: in the array, and in the part of this rank that is taken."""
-    given = sum(1 for p in index if p is not None and p is not Ellipsis)
-    parts: list[Any] = []
-    for p in index:
-        parts += [slice(None)] * (rank - given) if p is Ellipsis else [p]
-    parts += [slice(None)] * (rank - sum(1 for p in parts if p is not None))
     if sum(1 for p in parts if p is None or type(p) is slice) != kept:
         return  # a part that is stretched
     k = j = 0

@@ -159,13 +159,9 @@ def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
         return None
     mapping: list[int | None] = []
     axis = 0
-    for part in index.parts:
+    for part in index.spelled_out(len(dims)):
         if part is None:
             mapping.append(None)
-        elif part is Ellipsis:
-            taken = sum(1 for p in index.parts if p is not None and p is not Ellipsis)
-            mapping += range(axis, len(dims) - taken + axis)
-            axis += len(dims) - taken
         elif type(part) is slice:
             if (part.start, part.stop, part.step) != (None, None, None):
                 return None
@@ -175,7 +171,7 @@ def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
             if not dims[axis].one or is_size(part):
                 return None
             axis += 1
-    return mapping + list(range(axis, len(dims)))
+    return mapping
 
 
 def _read_view(reader: Reader, step: Step) -> Ref | None:

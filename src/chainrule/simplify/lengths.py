@@ -224,21 +224,15 @@ def _moved(step: Step, own: Any, axes: Any, lengths: Lengths) -> None:
     elif function is get_item and step.params["index"].basic:
         mapping = []
         position = 0
-        parts = step.params["index"].parts
-        for part in parts:
+        for part in step.params["index"].spelled_out(rank):
             if part is None:
                 mapping.append(None)
-            elif part is Ellipsis:
-                taken = sum(1 for p in parts if p is not None and p is not Ellipsis)
-                mapping += range(position, rank - taken + position)
-                position += rank - taken
             elif type(part) is slice:
                 whole = (part.start, part.stop, part.step) == (None, None, None)
                 mapping.append(position if whole else "new")
                 position += 1
             else:
                 position += 1
-        mapping += list(range(position, rank))
     if mapping is None or len(mapping) != len(own):
         return
     for axis, source in zip(own, mapping, strict=True):

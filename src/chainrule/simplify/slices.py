@@ -103,11 +103,7 @@ def _tiled(reader: Reader, value: Value, added: Sequence[Any]) -> list[Recipe]:
 
 def _parts(index: Index, rank: int) -> list[Any] | None:
     """The slices of an index, one per axis."""
-    parts = list(index.parts)
-    if Ellipsis in parts:
-        k = parts.index(Ellipsis)
-        parts[k : k + 1] = [slice(None)] * (rank - len(parts) + 1)
-    parts += [slice(None)] * (rank - len(parts))
+    parts = index.spelled_out(rank)
     return parts if len(parts) == rank and all(type(p) is slice for p in parts) else None
 
 
