@@ -76,7 +76,7 @@ def square(x):
 
 def refusals(script):
     """What explain and why refuse, each as the call that does."""
-    from_file = explain_script, str(script)
+    path = str(script)
     return [
         (cr.why, (square, np.ones(2)), {"of": "dz"}),
         (cr.why, (square, np.ones(2)), {"of": "dx[5]"}),
@@ -84,14 +84,14 @@ def refusals(script):
         (cr.why, (np.argmax, np.ones(2)), {"of": "dx"}),
         (cr.explain(square, np.ones(2)).element, ("dx",), {}),
         (cr.explain(square, np.ones(2)).save, ("page.doc",), {}),
-        (*from_file[:1], (*from_file[1:], None, None), {}),
-        (*from_file[:1], (*from_file[1:], "nothing", None), {}),
-        (*from_file[:1], (*from_file[1:], "W", None), {}),
-        (*from_file[:1], (*from_file[1:], "rows", None), {}),
-        (*from_file[:1], (*from_file[1:], "loss", ["labels"]), {}),
-        (explain_function, (f"{script}::missing", {}, {}, None), {}),
-        (explain_function, (f"{script}::scaled", {}, {}, None), {}),
-        (explain_function, (f"{script}::scaled", {"z": (2,)}, {}, None), {}),
+        (explain_script, (path, None, None), {}),
+        (explain_script, (path, "nothing", None), {}),
+        (explain_script, (path, "W", None), {}),
+        (explain_script, (path, "rows", None), {}),
+        (explain_script, (path, "loss", ["labels"]), {}),
+        (explain_function, (f"{path}::missing", {}, {}, None), {}),
+        (explain_function, (f"{path}::scaled", {}, {}, None), {}),
+        (explain_function, (f"{path}::scaled", {"z": (2,)}, {}, None), {}),
     ]
 
 
