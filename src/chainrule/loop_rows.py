@@ -13,6 +13,7 @@ from chainrule.loop_buffers import buffers_of, counted_from, counter_place
 from chainrule.loops import Loop, Slot
 from chainrule.protocol import apply
 from chainrule.sizes import is_size
+from chainrule.statics import shifted
 
 __all__ = ["ends_of", "picked", "rows_of", "spread_rows", "takes_all", "write_rows"]
 
@@ -68,16 +69,10 @@ def ends_of(loop: Loop, shift: int) -> tuple[Any, Any] | None:
     if counted_from(loop) is None:
         return None
     first = int(loop.values[0])
-    start, stop, _ = header.counted if header.counted is not None else (first, _plus(header.count, first), 1)
+    start, stop, _ = header.counted if header.counted is not None else (first, shifted(header.count, first), 1)
     if int(start) + shift < 0:
         return None
-    return _plus(start, shift), _plus(stop, shift)
-
-
-def _plus(x: Any, shift: int) -> Any:
-    if is_size(x) and x.expression[0] == "sub" and x.expression[2] == shift:
-        return x.expression[1]
-    return x + shift if shift > 0 else x - -shift if shift else x
+    return shifted(start, shift), shifted(stop, shift)
 
 
 def picked(x: Any, axis: int, start: Any, stop: Any) -> Any:

@@ -367,8 +367,8 @@ class Matching:
             start, stop, step = counted
             counted = (shifted(start, first * step), shifted(stop, -dropped * step), step)
         turned = self.record.part.kind == "reversed"
-        count, left_out = self.record.count(), first + dropped
-        return Header(counted, turned, counter_of(position), position, count - left_out if left_out else count)
+        count = shifted(self.record.count(), -first - dropped)
+        return Header(counted, turned, counter_of(position), position, count)
 
     def _outs(self, places: dict[Place, int]) -> tuple[list[Out], list[int]]:
         """What is used behind the loop; refused where that is what an earlier turn made."""

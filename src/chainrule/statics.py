@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.indexing import Index
 from chainrule.sizes import is_size, rebuilt
 
-__all__ = ["canonical", "changed", "instruction", "mentioned_in", "moved", "renumbered"]
+__all__ = ["canonical", "changed", "instruction", "mentioned_in", "moved", "renumbered", "shifted"]
 
 _CACHE = dis.opmap["CACHE"]
 
@@ -100,7 +100,7 @@ def instruction(code: Any, offset: int) -> int:
 
 
 def shifted(x: Any, by: Any) -> Any:
-    """Where a range begins or ends, so much further."""
+    """Where a range begins or ends, so much further: ``n`` for ``n - 1`` and 1."""
     if type(by) is not int:
         return x + by
     if is_size(x) and x.expression[0] == "sub" and type(x.expression[2]) is int:

@@ -15,6 +15,7 @@ from chainrule.names import Namespace, singular
 from chainrule.sizes import is_size
 from chainrule.statements.request import is_view
 from chainrule.statements.statement import Statement, Statements
+from chainrule.statics import shifted
 from chainrule.user_source import iterated
 
 __all__ = ["BodyText", "Context", "Heads", "Titles"]
@@ -297,7 +298,7 @@ class Heads:
             start, stop, stride = header.counted
             turned = header.turned
             if turned:
-                start, stop, stride = _plus(stop, 1), _plus(start, 1), 1
+                start, stop, stride = shifted(stop, 1), shifted(start, 1), 1
             args = [self.printer.static(x)[0] for x in (start, stop)]
             if stride != 1:
                 args.append(self.printer.static(stride)[0])
@@ -332,20 +333,13 @@ class Heads:
         count, first = self.loop.header.count, int(self.loop.values[0]) if counted else 0
         if is_size(count) or not self.heads:
             start = f"{first}, " if first else ""
-            return f"range({start}{self.printer.static(_plus(count, first))[0]})"
+            return f"range({start}{self.printer.static(shifted(count, first))[0]})"
         length = f"len({self._first_list()})"
         return f"range({first}, {first} + {length})" if first else f"range({length})"
 
     def _first_list(self) -> str:
         text = self.heads[0][1]
         return text.removeprefix("reversed(").removesuffix(")") if text.startswith("reversed(") else text
-
-
-def _plus(x: Any, n: int) -> Any:
-    """``x + n``, where x may be a size less that already."""
-    if is_size(x) and x.expression[0] == "sub" and x.expression[2] == n:
-        return x.expression[1]
-    return x + n if n else x
 
 
 def _is_one(text: str) -> bool:
