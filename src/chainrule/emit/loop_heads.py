@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.emit.assignments import StatementPrinter
-from chainrule.emit.text import formatted_path, tight
+from chainrule.emit.text import ATOM, Text, formatted_path, join, tight
 from chainrule.ir import Const, Var
 from chainrule.loops import Items, Loop, Out, Slot
 from chainrule.names import Namespace, singular
@@ -174,26 +174,23 @@ class Heads:
         self.counter = self.space.claim(name) if name in self.context.taken else name
         self.given[self.loop.turn] = self.counter
 
-    def _turn(self) -> str:
+    def _turn(self) -> Text:
         """The number of the turn, counted from 0, by the counter of a loop over a range."""
         start, _, stride = self.loop.header.counted or (0, 0, 1)
-        text, far = self.counter, self.printer.static(start)[0]
+        text: Text = (self.counter, ATOM)
         if int(stride) < 0:
-            text = f"{far} - {self.counter}"
+            text = join(self.printer.static(start), "-", text)
         elif is_size(start) or start:
-            text = f"{self.counter} - {far if _is_one(far) else f'({far})'}"
+            text = join(text, "-", self.printer.static(start))
         size = abs(stride) if type(stride) is int else stride
-        if type(size) is int and size == 1:
-            return text
-        divisor = self.printer.static(size)[0]
-        return f"{text if _is_one(text) else f'({text})'} // {divisor if _is_one(divisor) else f'({divisor})'}"
+        return text if type(size) is int and size == 1 else join(text, "//", self.printer.static(size))
 
     def _row(self, first: int) -> str:
         """The place of the row that the turn at hand takes, by the counter of a loop over a range."""
         start, _, stride = self.loop.header.counted or (0, 0, 1)
         if type(stride) is int and stride == 1 and not is_size(start):
             return _counted(self.counter, first - start)
-        return _counted(self._turn(), first)
+        return _counted(self._turn()[0], first)
 
     def _item_place(self, items: Items) -> str:
         """The place, in a list, of what the turn at hand takes, by the counter of a loop over a range."""
@@ -201,13 +198,12 @@ class Heads:
         if kind == "counter":
             return _counted(self.counter, offset)
         if kind == "start":
-            return _counted(self._turn(), offset)
+            return _counted(self._turn()[0], offset)
         start, _, stride = self.loop.header.counted or (0, 0, 1)
         if type(stride) is int and stride == 1:
             offset += start
             return f"{offset} - {self.counter}" if offset else f"-{self.counter}"
-        turn = self._turn()
-        return f"{offset} - {turn if _is_one(turn) or ' // ' in turn else f'({turn})'}"
+        return join(self.printer.number(offset), "-", self._turn())[0]
 
     def _fixed(self) -> None:
         loop, ranged = self.loop, self.loop.header.counted is not None
@@ -340,11 +336,6 @@ class Heads:
     def _first_list(self) -> str:
         text = self.heads[0][1]
         return text.removeprefix("reversed(").removesuffix(")") if text.startswith("reversed(") else text
-
-
-def _is_one(text: str) -> bool:
-    """Whether an expression needs no brackets."""
-    return text.isidentifier() or text.isdigit() or re.fullmatch(r"\w+\([^()]*\)|[\w.]+\[\w+\]", text) is not None
 
 
 def _counted(text: str, offset: int) -> str:
