@@ -320,8 +320,8 @@ class Heads:
                 texts = [f"reversed({self._uncounted(counted)})", *(x for _, x in heads)]
                 return f"for {self.counter}, {', '.join(t for t, _ in heads)} in zip({', '.join(texts)}):"
             inner = f"({target})" if len(heads) > 1 else target
-            first = f", {first}" if (first := int(self.loop.values[0])) else ""
-            return f"for {self.counter}, {inner} in enumerate({text}{first}):"
+            first = int(self.loop.values[0])
+            return f"for {self.counter}, {inner} in enumerate({text}{f', {first}' if first else ''}):"
         return f"for {target.removeprefix('(').removesuffix(')') if len(heads) == 1 else target} in {text}:"
 
     def _uncounted(self, counted: bool) -> str:

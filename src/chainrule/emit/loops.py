@@ -116,30 +116,26 @@ class _Lines(Heads):
                 continue
             # A list of the name of one that the turns read is made under another name.
             name = self.space.claim(target) if target in read else target
+            left = name
             if out.kind in ("trail", "whole"):
                 slot = out.variable
                 start = self.given[slot.variable]
                 self.before.append(f"{name} = [{start}{'.copy()' if slot.written else ''}]")
                 self.appended.append((name, slot.following))
-                if out.kind == "whole":
-                    self.after.append(f"{target} = np.stack({name})")
-                elif name != target:
-                    self.after.append(f"{target} = {name}")
-                continue
-            self.before.append(f"{name} = []")
-            if out.variable in self.given:
-                copied = any(s.written and s.variable == out.variable for s in self.loop.slots)
-                self.first.append(f"{name}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
+                left = f"np.stack({name})" if out.kind == "whole" else name
             else:
-                self.appended.append((name, out.variable))
-            if out.kind == "stack":
-                turned = f"{name}[::-1]" if self.loop.backward else name
-                self.after.append(f"{target} = np.stack({turned})")
-                continue
-            if self.loop.backward:
-                self.after.append(f"{name}.reverse()")
-            if name != target:
-                self.after.append(f"{target} = {name}")
+                self.before.append(f"{name} = []")
+                if out.variable in self.given:
+                    copied = any(s.written and s.variable == out.variable for s in self.loop.slots)
+                    self.first.append(f"{name}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
+                else:
+                    self.appended.append((name, out.variable))
+                if out.kind == "stack":
+                    left = f"np.stack({name}{'[::-1]' if self.loop.backward else ''})"
+                elif self.loop.backward:
+                    self.after.append(f"{name}.reverse()")
+            if left != target:
+                self.after.append(f"{target} = {left}")
         self.after += parts
 
     def _body(self) -> list[str]:
