@@ -62,14 +62,10 @@ class Items:
 
         The first item is counted from the counter of the loop, from the start of the list or from its end.
         """
-        if header.counted is not None:
-            start, _, stride = header.counted
-            if self.step * int(stride) == 1:
-                return "counter", self.first - int(start)
-            if self.step == 1 or is_size(start):
-                return "start", self.first
-            return "end", self.first - self.count
-        if self.step == 1:
+        start, _, stride = header.counted or (0, 0, 0)
+        if self.step * int(stride) == 1:
+            return "counter", self.first - int(start)
+        if self.step == 1 or is_size(start):
             return "start", self.first
         return "end", self.first - self.count
 
