@@ -100,7 +100,6 @@ class Series:
         sums = {v: (own.variable, g) for v, own in self.sums.items() if (g := gradients[v].number) != own.variable}
         rows = {s.variable: gradients[s.variable].number for s in self.active_slots() if s.kind == "row"}
         others = [g.number for key, g in gradients.items() if key not in sums and key not in rows]
-        even: dict[int, bool] = {}
         done: dict[int, Lift] = {}
         never = turns * (len(simplified.program.steps) + 1)
 
@@ -118,11 +117,8 @@ class Series:
                 return never
             if any(s.variable == v and s.kind != "carried" for s in loop.slots):
                 return never
-            if self.is_forward(v):
-                if v not in even:
-                    even[v] = self._is_even(v)
-                return 1 if even[v] else never
-            return 1 if self._is_even_cotangent(v, simplified.links) else never
+            even = self._is_even(v) if self.is_forward(v) else self._is_even_cotangent(v, simplified.links)
+            return 1 if even else never
 
         fixed = loop.fixed()
         found = batches_of(simplified, sums, rows, others, loop, stacked, ())
