@@ -19,7 +19,7 @@ from chainrule.ir import Const, Var
 from chainrule.loop_activity import active_in
 from chainrule.loop_factors import free_factors_first
 from chainrule.loop_kept import kept_of
-from chainrule.loop_rows import spread_rows
+from chainrule.loop_rows import rows_taken, spread_rows
 from chainrule.loop_series import Series
 from chainrule.loop_sums import added_once, sums_begun
 from chainrule.loops import Loop, Out, Slot, loop_in, values_in, written_in
@@ -360,7 +360,7 @@ class _Reversed(Series):
         """Add the gradient of the rows that the turns were given to that of the array."""
         operand = self.operands[place]
         if operand.value.shape != result.value.shape:
-            result = spread_rows(self.loop, operand, first, result)
+            result = spread_rows(operand, 0, *rows_taken(self.loop, operand, first), result)
         found[place] = result if found[place] is None else found[place] + result
 
     def _keep(self, backward: Loop, slot: Callable[..., Slot]) -> None:

@@ -15,7 +15,7 @@ from chainrule.protocol import apply
 from chainrule.sizes import is_size
 from chainrule.statics import shifted
 
-__all__ = ["ends_of", "picked", "rows_of", "spread_rows", "takes_all", "write_rows"]
+__all__ = ["ends_of", "picked", "rows_of", "rows_taken", "spread_rows", "takes_all", "write_rows"]
 
 
 def rows_of(
@@ -51,11 +51,11 @@ def _rows_of_slot(loop: Loop, x: Any, slot: Slot) -> Callable[[], Any] | None:
     """The rows that the loop itself takes, which are all but some at the ends."""
     if np.asarray(getattr(x, "value", x)).dtype.kind not in "fiu":
         return None
-    start, stop = _taken(loop, x, slot.first)
+    start, stop = rows_taken(loop, x, slot.first)
     return lambda: picked(x, 0, start, stop)
 
 
-def _taken(loop: Loop, x: Any, first: int) -> tuple[Any, Any]:
+def rows_taken(loop: Loop, x: Any, first: int) -> tuple[Any, Any]:
     """Where the rows of an array that the turns take begin and end, for all numbers of turns."""
     left = np.shape(getattr(x, "value", x))[0] - first - len(loop.values)
     start = counted_from(loop) if loop.header.counted is not None else None
@@ -89,10 +89,10 @@ def write_rows(x: Any, axis: int, start: Any, stop: Any, value: Any) -> None:
     x[(slice(None),) * axis + (part,) if axis else part] = value
 
 
-def spread_rows(loop: Loop, operand: Any, first: int, rows: Any) -> Any:
-    """An array like ``operand`` with these rows where a loop reads its own, from ``first`` on, and zeros elsewhere."""
+def spread_rows(operand: Any, axis: int, start: Any, stop: Any, rows: Any) -> Any:
+    """An array like ``operand`` with these rows from one place to another, and zeros elsewhere."""
     whole = apply(np.zeros_like, operand)
-    write_rows(whole, 0, *_taken(loop, operand, first), rows)
+    write_rows(whole, axis, start, stop, rows)
     return whole
 
 

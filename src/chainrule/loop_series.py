@@ -14,11 +14,10 @@ from chainrule.ir import Var
 from chainrule.loop_batches import Batch, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
 from chainrule.loop_lifts import Lift, Lifts, hoisted
-from chainrule.loop_rows import ends_of, picked, rows_of, takes_all, write_rows
+from chainrule.loop_rows import ends_of, picked, rows_of, spread_rows, takes_all, write_rows
 from chainrule.loops import Loop, Out, Slot
 from chainrule.names import plural
 from chainrule.ops import Operation
-from chainrule.protocol import apply
 from chainrule.simplify.cost import operations_of
 from chainrule.tape import Tape
 from chainrule.traced import Traced
@@ -178,9 +177,7 @@ class Series:
         rows = np.moveaxis(rows, 0, axis) if axis else rows
         if takes_all(operand, axis, *ends):
             return rows
-        whole = apply(np.zeros_like, operand)
-        write_rows(whole, axis, *ends, rows)
-        return whole
+        return spread_rows(operand, axis, *ends, rows)
 
     def _at_hand(self, v: int) -> Callable[[], Any] | None:
         return rows_of(self.loop, self.operands, v, self._left_of)
