@@ -21,7 +21,7 @@ from chainrule.loop_backward import loop_rule
 from chainrule.loops import Loop
 from chainrule.names import plural
 from chainrule.ops import OPERATIONS, Operation
-from chainrule.same_turns import DifferentError, Found, Matching, bounds_of, outputs_of
+from chainrule.same_turns import DifferentError, Found, Matching, outputs_of
 from chainrule.sizes import is_size, plain_number, rebuilt
 from chainrule.statics import mentioned_in, moved
 from chainrule.tape import Tape
@@ -103,8 +103,7 @@ class _Pass:
     def run(self) -> set[int]:
         """Look at all loops; those that must not be rolled, so that one has to begin again."""
         self._look(self.children.get(None, []))
-        rolled = {f.record.number: (bounds_of(f.record, f.turns[0])[0], bounds_of(f.record, f.turns[-1])[1])
-                  for f in self.found}  # fmt: skip
+        rolled = {f.record.number: f.bounds() for f in self.found}
         lost: set[int] = set()
         for taker, givers in self.needs.items():
             start, stop = rolled.get(taker, (0, 0))
@@ -139,8 +138,7 @@ class _Pass:
         tape = self.tape
         removed: dict[int, Found] = {}
         for f in self.found:
-            start, stop = bounds_of(f.record, f.turns[0])[0], bounds_of(f.record, f.turns[-1])[1]
-            removed.update(dict.fromkeys(range(start, stop), f))
+            removed.update(dict.fromkeys(range(*f.bounds()), f))
         gone: set[int] = set()
         steps: list[Any] = []
         done: set[int] = set()

@@ -22,7 +22,7 @@ from chainrule.traced import Traced
 from chainrule.turns import Turns
 from chainrule.user_source import counter_of, item_of
 
-__all__ = ["DifferentError", "Found", "Matching", "bounds_of", "outputs_of"]
+__all__ = ["DifferentError", "Found", "Matching", "outputs_of"]
 
 _LAG = 3  # how many turns back a value may come from
 
@@ -46,6 +46,10 @@ class Found:
     made: list[dict[int, Place]]
     body: dict[Place, int]
     lists: dict[Place, int] = field(default_factory=dict)
+
+    def bounds(self) -> tuple[int, int]:
+        """The steps of its turns."""
+        return bounds_of(self.record, self.turns[0])[0], bounds_of(self.record, self.turns[-1])[1]
 
 
 class Matching:
@@ -99,6 +103,7 @@ class Matching:
 
     def _array_rows(self) -> None:
         """The steps with which a loop reads the next row of an array that it runs over."""
+        first = self.turns[0]
         for j, (operation, inputs, params, *_) in enumerate(self.steps[0]):
             if operation.function is not get_item or len(inputs) != 1:
                 continue
@@ -106,12 +111,10 @@ class Matching:
             if len(parts) != 1 or not is_size(parts[0]) or parts[0].expression != ("turn", self.record.number):
                 continue
             array = inputs[0]
-            if all(s[j][0] is operation and s[j][1] == inputs and s[j][2]["index"].parts[0] == k + self.turns[0] and
+            if all(s[j][0] is operation and s[j][1] == inputs and s[j][2]["index"].parts[0] == k + first and
                    is_size(s[j][2]["index"].parts[0]) for k, s in enumerate(self.steps)):  # fmt: skip
                 self._outside(array)
-                self.rows[j] = self._slot(
-                    ("row", array, self.turns[0]), [array], Slot("row", -1, 0, first=self.turns[0])
-                )
+                self.rows[j] = self._slot(("row", array, first), [array], Slot("row", -1, 0, first=first))
 
     def _inner_loops(self) -> None:
         """The loops that ran in each turn, which must be the same."""
@@ -215,9 +218,7 @@ class Matching:
             first = next((n for n, made in enumerate(f.made) if vs[0] in made), None)
             if first is not None:
                 place = f.made[first][vs[0]]
-                if [v in made and made[v] == place for v, made in zip(vs, f.made[first:], strict=False)] != [
-                    True
-                ] * len(vs):
+                if [made.get(v) for v, made in zip(vs, f.made[first:], strict=False)] != [place] * len(vs):
                     raise DifferentError("turns differ")
                 number = self._series(f, place)
                 return self._slot(("row", number, first), [number], Slot("row", -1, 0, first=first))
@@ -359,8 +360,7 @@ class Matching:
         return found
 
     def _header(self, turn: int) -> Header:
-        code, offset = self.record.code
-        position = locate(code, offset)
+        position = locate(*self.record.code)
         counted = self.record.counted
         first, dropped = self.turns[0], len(self.record.starts) - self.turns[-1] - 1
         if counted is not None:
