@@ -182,13 +182,14 @@ class _Pass:
     def note_series(self, series: Sequence[Kept]) -> None:
         """Give the loops the user's lists that hold what all their turns made."""
         for f in self.found:
-            turns = [{place: v for v, place in made.items()} for made in f.made]
             for kept in series:
-                for place, variable in f.body.items():
-                    run = tuple(turn.get(place) for turn in turns)
-                    first = len(kept.variables) - len(run)
-                    if first >= 0 and kept.variables[first:] == run:
-                        f.loop.series.append((kept, variable, first))
+                first = len(kept.variables) - len(f.made)
+                if first < 0:
+                    continue
+                places = {made.get(v) for made, v in zip(f.made, kept.variables[first:], strict=True)}
+                place = places.pop()
+                if not places and place in f.body:
+                    f.loop.series.append((kept, f.body[place], first))
 
     def inner(self, tape: Tape, outputs: Sequence[int]) -> None:
         """Roll the loops of a body."""
