@@ -265,8 +265,9 @@ def _items(part: Part, record: Turns) -> Iterator[Any]:
             yield array[place]
     elif kind == "reversed" and args[0].kind == "array":
         (array,) = args[0].args
+        down = record.counted == part.counted()
         for _ in range(len(array.value)):
-            yield array[record.turn if record.counted == part.counted() else array.shape[0] - 1 - record.place()]
+            yield array[record.turn if down else array.shape[0] - 1 - record.place()]
     elif kind == "reversed":
         (inner,) = args
         yield from reversed(inner.args[0]) if inner.kind == "items" else reversed(_builtin(inner))
