@@ -171,14 +171,6 @@ def _of_sum(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
     return parity(table, inner, tuple(whole))
 
 
-def matrix_factors(value: Value) -> list[Value] | None:
-    """The matrices whose product a value is; ``None`` where there are vectors or stacks among them."""
-    if value.kind != "matmul":
-        return [value] if len(value.dims) == 2 else None
-    left, right = (matrix_factors(v) for _, v in value.parts)
-    return None if left is None or right is None else left + right
-
-
 def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
     factors = _factors(table, value)
     if factors is None or mapping != (1, 0) or len(factors) > 8:
@@ -192,22 +184,24 @@ def _of_product(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
     for k, (own, other) in enumerate(zip(factors, factors[::-1], strict=True)):
         if 2 * k + 1 > len(factors):
             break
-        found = parity(table, own[0], mapping) if own == other else 0
-        if not found and own == other:
-            return 0
         if own != other:
             c, moved = _seen(table, other[0], mapping)
             if (moved, other[1]) != own or c != UNIT:
                 return 0
-        elif 2 * k + 1 == len(factors):
+            continue
+        found = parity(table, own[0], mapping)
+        if 2 * k + 1 == len(factors):
             sign = found
-        elif found < 0:
+        elif found <= 0:
             return 0
     return sign
 
 
 def _factors(table: Table, value: Value) -> list[tuple[Value, bool]] | None:
-    """The matrices whose product a value is, each with whether it is inverted, as the matrix of a system is."""
+    """The matrices whose product a value is, each with whether it is inverted, as the matrix of a system is.
+
+    ``None`` where there are vectors or stacks among them.
+    """
     function = function_of(value)
     if value.kind == "matmul":
         parts = [_factors(table, v) for _, v in value.parts]
