@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -14,7 +14,7 @@ from chainrule.ops import OPERATIONS
 from chainrule.simplify.choices import ROWS
 from chainrule.simplify.linear_algebra import known_product
 from chainrule.simplify.making import Making
-from chainrule.simplify.scalars import UNIT, times
+from chainrule.simplify.scalars import UNIT, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
 __all__ = ["contract", "sums_with_known_products"]
@@ -23,6 +23,8 @@ _MOST_FACTORS = 5
 _MOST_RECIPES = 40
 _MOST_DOTS = 4
 _LETTERS = "ijklmnop"
+
+Factor = tuple[Value, Power]
 
 
 def contract(options: Making, value: Value) -> None:
@@ -63,10 +65,8 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
         if len(inner.dims) == 1:
             recipe = Recipe("matmul", c, ((UNIT, f), (UNIT, other)), None, "sum of a product")
         else:
-            operation = OPERATIONS[np.vdot]
-            step = Step(operation, (), {}, (Var((), options.reader.dtype, None, 0),), None)
-            recipe = Recipe("op", c, ((UNIT, f), (UNIT, other)), (operation, step, 0, (0, 1)), "sum of a product")
-        if len(value.recipes) < 40:
+            recipe = _called(options, value, np.vdot, {}, c, (f, other))
+        if len(value.recipes) < _MOST_RECIPES:
             value.recipes.append(recipe)
 
 
@@ -83,26 +83,37 @@ def _dots(options: Making, value: Value, inner: Value) -> None:
         known = any(w.kind != "prod" or options.is_known(w) for w in (u, v))
         if u.dims == v.dims == inner.dims and u.floating and v.floating and known and count < _MOST_DOTS:
             count += 1
-            operation = OPERATIONS[np.vecdot]
-            step = Step(operation, (), {}, (Var(value.shape, options.reader.dtype, None, 0),), None)
-            details = (operation, step, 0, (0, 1))
-            value.recipes.append(Recipe("op", times(c, k), ((UNIT, u), (UNIT, v)), details, "sum of a product"))
+            value.recipes.append(_called(options, value, np.vecdot, {}, times(c, k), (u, v)))
+
+
+def _called(
+    options: Making, value: Value, function: Any, params: dict[str, Any], scale: Coefficient, pair: tuple[Value, Value]
+) -> Recipe:
+    """A sum of a product as a multiple of what a function makes of two arrays."""
+    operation = OPERATIONS[function]
+    step = Step(operation, (), params, (Var(value.shape, options.reader.dtype, None, 0),), None)
+    return Recipe("op", scale, tuple((UNIT, v) for v in pair), (operation, step, 0, (0, 1)), "sum of a product")
+
+
+def _halves(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor]]]:
+    """The ways of putting factors into two groups; those of equal size come in both orders."""
+    for size in range(1, len(factors) // 2 + 1):
+        for first in combinations(range(len(factors)), size):
+            yield [factors[k] for k in first], [e for k, e in enumerate(factors) if k not in first]
 
 
 def _pairs(options: Making, value: Value, inner: Value) -> Iterator[tuple[Ref, Ref]]:
     """The ways in which a product is the product of two."""
-    units = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)) if p == int(p) else 0)]
-    if len(units) > _MOST_FACTORS or any(p != int(p) for _, p in inner.factors):
+    if any(p != int(p) for _, p in inner.factors):
         return
+    units = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)))]
     seen: set[Any] = set()
-    for size in range(1, len(units) // 2 + 1):
-        for first in combinations(range(len(units)), size):
-            groups = [[units[k] for k in first], [e for k, e in enumerate(units) if k not in first]]
-            key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
-            if key not in seen:
-                seen.add(key)
-                a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
-                yield a, b
+    for groups in _halves(units) if len(units) <= _MOST_FACTORS else ():
+        key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
+        if key not in seen:
+            seen.add(key)
+            a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
+            yield a, b
 
 
 def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:
@@ -170,26 +181,18 @@ def _contraction(options: Making, value: Value, inner: Value) -> None:
     if len(factors) > _MOST_FACTORS:
         return
     several = len(value.details) > 1
-    for size in range(1, len(factors) // 2 + 1):
-        for first in combinations(range(len(factors)), size):
-            groups = [[factors[k] for k in first], [e for k, e in enumerate(factors) if k not in first]]
-            pair = [options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups]
-            terms = [_lettered(options, value, inner, v) for _, v in pair]
-            if any(t is None for t in terms):
-                continue
-            (a, u), (b, v) = (t for t in terms if t is not None)
-            if len(a) == len(b) == len(inner.dims) and not several:
-                continue  # np.vecdot is read more easily
-            left = "".join(_LETTERS[k] for k in range(len(inner.dims)) if k not in value.details)
-            if not set(left) <= set(a + b):
-                continue
-            operation = OPERATIONS[np.einsum]
-            out = Var(value.shape, options.reader.dtype, None, 0)
-            step = Step(operation, (), {"subscripts": f"{a},{b}->{left}"}, (out,), None)
-            scale = times(pair[0][0], pair[1][0])
-            recipe = Recipe("op", scale, ((UNIT, u), (UNIT, v)), (operation, step, 0, (0, 1)), "sum of a product")
-            if len(value.recipes) < _MOST_RECIPES:
-                value.recipes.append(recipe)
+    left = "".join(_LETTERS[k] for k in range(len(inner.dims)) if k not in value.details)
+    for groups in _halves(factors):
+        pair = [options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups]
+        terms = [_lettered(options, value, inner, v) for _, v in pair]
+        if any(t is None for t in terms):
+            continue
+        (a, u), (b, v) = (t for t in terms if t is not None)
+        if len(a) == len(b) == len(inner.dims) and not several:
+            continue  # np.vecdot is read more easily
+        if set(left) <= set(a + b) and len(value.recipes) < _MOST_RECIPES:
+            scale, params = times(pair[0][0], pair[1][0]), {"subscripts": f"{a},{b}->{left}"}
+            value.recipes.append(_called(options, value, np.einsum, params, scale, (u, v)))
 
 
 def _lettered(options: Making, value: Value, inner: Value, v: Value) -> tuple[str, Value] | None:
