@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -44,10 +43,7 @@ def contract(options: Making, value: Value) -> None:
         for c, other in sums_with_known_products(options, value, inner, value.details):
             value.recipes.append(Recipe("reduce", c, ((UNIT, other),), (value.details, None), ROWS))
             if other.kind == "prod":
-                key = other.number, value.details
-                kept = tuple(d for k, d in enumerate(other.dims) if k not in value.details)
-                make = partial(options.table.make, "reduce", key, value.details, ((UNIT, other),), kept)
-                options.same(value, (c, options.making(value, make)), ROWS)
+                options.same(value, (c, options.total(value, other, value.details)), ROWS)
     elif rank > 2:
         _contraction(options, value, inner)
 

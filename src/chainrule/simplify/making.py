@@ -13,7 +13,7 @@ from typing import Any
 
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.read import Reader
-from chainrule.simplify.scalars import Coefficient, power_of
+from chainrule.simplify.scalars import UNIT, Coefficient, power_of
 from chainrule.simplify.values import Power, Recipe, Ref, Value
 
 __all__ = ["Making", "SpentError", "without"]
@@ -94,6 +94,13 @@ class Making:
             if depth <= _DEPTH:
                 self.queue.append(value)
         return result
+
+    def total(self, parent: Value, inner: Value, axes: tuple[int, ...]) -> Value:
+        """A sum along axes, as it stands, as a value that has options of its own."""
+        dims = tuple(d for k, d in enumerate(inner.dims) if k not in axes)
+        key = (inner.number, axes)
+        made: Value = self.making(parent, lambda: self.table.make("reduce", key, axes, ((UNIT, inner),), dims))
+        return made
 
     def products(self, factor: Value, value: Value) -> Sequence[Value]:
         """Products with a factor: all if they are few, else those that the forward pass holds."""

@@ -418,10 +418,7 @@ class _Options(Making):
         axes, mapping = details
         if child.kind != "prod":
             return
-        dims = tuple(d for k, d in enumerate(child.dims) if k not in axes)
-        total = self.making(
-            whole, lambda: self.table.make("reduce", (child.number, axes), axes, ((UNIT, child),), dims)
-        )
+        total = self.total(whole, child, axes)
         name = "factor moved into a sum"
         if mapping is not None:
             self.recipe(whole, "view", coefficient, ((UNIT, total),), tuple(mapping), name)

@@ -71,9 +71,7 @@ def _turned_sums(options: Making, value: Value, groups: dict[Any, dict[int, Ref]
             if inner is table.one or inner.dims != dims or not c.number or not inner.floating:
                 continue
             rest = [t for k, t in enumerate(value.parts) if k not in used]
-            total = options.making(
-                value, lambda i=inner, d=dims: table.make("reduce", (i.number, (0,)), (0,), ((UNIT, i),), d[1:])
-            )
+            total = options.total(value, inner, (0,))
             if rest:
                 options.recipe(value, "sum", UNIT, (*rest, (c, total)), None, "sums along two axes merged")
             else:
