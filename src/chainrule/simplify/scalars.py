@@ -205,7 +205,7 @@ class Lengths:
         self.join(axis, self._diagonals.setdefault(key, key[0] if key[0] == key[1] else axis))
 
     def counts(self, axis: int) -> bool:
-        return axis in self._counts or any(self.find(axis) == self.find(c) for c in self._counts)
+        return self.find(axis) in map(self.find, self._counts)
 
     def dims(self, variable: int) -> tuple[Dim, ...]:
         return tuple(self._dim(self.find(axis)) for axis in self._axes[variable])
