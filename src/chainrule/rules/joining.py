@@ -16,12 +16,7 @@ from chainrule.rules.helpers import as_operand, at_axis, normalise_axes, writes_
 __all__: list[str] = []
 
 
-def _cut(g: Any, arrays: tuple[Any, ...], axis: int) -> list[Any]:
-    """The part of ``g`` that belongs to each array, where they were joined along ``axis``."""
-    return _cut_at(g, [np.shape(x)[axis] for x in arrays], axis)
-
-
-def _cut_at(g: Any, lengths: list[int], axis: int) -> list[Any]:
+def _cut(g: Any, lengths: list[int], axis: int) -> list[Any]:
     """The parts of ``g`` of these lengths along ``axis``."""
     parts, start = [], 0
     for length in lengths:
@@ -61,9 +56,9 @@ def _concatenate(
     g: Any, out: Any, *arrays: Any, axis: Any = 0, dtype: Any = None, casting: str = "same_kind"
 ) -> list[Any]:
     if axis is None:
-        flat = _cut_at(g, [np.size(x) for x in arrays], 0)
+        flat = _cut(g, [np.size(x) for x in arrays], 0)
         return [np.reshape(part, np.shape(x)) for part, x in zip(flat, arrays, strict=True)]
-    return _cut(g, arrays, normalise_axes(axis, np.ndim(out))[0])
+    return _taken(g, arrays, normalise_axes(axis, np.ndim(out))[0], {})
 
 
 def _stack(g: Any, out: Any, *arrays: Any, axis: int = 0, dtype: Any = None, casting: str = "same_kind") -> list[Any]:
@@ -131,7 +126,7 @@ def _append(g: Any, arr: Any, values: Any, axis: Any) -> tuple[Any, Any]:
     if axis is None:
         first, second = g[: arr.size], g[arr.size :]
         return np.reshape(first, np.shape(arr)), np.reshape(second, np.shape(values))
-    first, second = _cut(g, (arr, values), normalise_axes(axis, np.ndim(g))[0])
+    first, second = _taken(g, (arr, values), normalise_axes(axis, np.ndim(g))[0], {})
     return first, second
 
 
