@@ -91,34 +91,28 @@ def _lognorm(z: Any, s: Any) -> Any:
     return _where(z > 0, -(log_z**2) / (2 * s**2) - _log(s) - log_z - _LOG_2PI / 2)
 
 
-# ---- distribution functions of the standard distributions
-
-
-def _norm_cdf(z: Any) -> Any:
-    return call(sc.ndtr, z)
-
-
-def _logistic_cdf(z: Any) -> Any:
-    return call(sc.expit, z)
-
-
-def _expon_cdf(z: Any) -> Any:
-    return -np.expm1(-np.maximum(z, 0))
-
-
-_LOG_DENSITIES: dict[Any, tuple[int, Callable[..., Any]]] = {
-    st.norm: (0, _norm),
-    st.t: (1, _t),
-    st.cauchy: (0, _cauchy),
-    st.laplace: (0, _laplace),
-    st.logistic: (0, _logistic),
-    st.expon: (0, _expon),
-    st.gamma: (1, _gamma),
-    st.chi2: (1, _chi2),
-    st.beta: (2, _beta),
-    st.lognorm: (1, _lognorm),
+_LOG_DENSITIES: dict[Any, Callable[..., Any]] = {
+    st.norm: _norm,
+    st.t: _t,
+    st.cauchy: _cauchy,
+    st.laplace: _laplace,
+    st.logistic: _logistic,
+    st.expon: _expon,
+    st.gamma: _gamma,
+    st.chi2: _chi2,
+    st.beta: _beta,
+    st.lognorm: _lognorm,
 }
-_CDFS: dict[Any, Callable[..., Any]] = {st.norm: _norm_cdf, st.logistic: _logistic_cdf, st.expon: _expon_cdf}
+
+# Distribution functions of the standard distributions, of z.
+_OTHERS: dict[Any, Callable[..., Any]] = {
+    st.norm.cdf: lambda z: call(sc.ndtr, z),
+    st.norm.logcdf: lambda z: call(sc.log_ndtr, z),
+    st.norm.sf: lambda z: call(sc.ndtr, -z),
+    st.norm.logsf: lambda z: call(sc.log_ndtr, -z),
+    st.logistic.cdf: lambda z: call(sc.expit, z),
+    st.expon.cdf: lambda z: -np.expm1(-np.maximum(z, 0)),
+}
 _METHODS = ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf", "ppf")
 
 
@@ -130,12 +124,12 @@ class _Frozen:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         distribution, args, kwargs = self._given
-        if name not in _METHODS and name not in ("pmf", "logpmf"):
+        if name not in _METHODS:
             raise AttributeError(f"chainrule follows no {name} of a frozen distribution with followed parameters.")
         return lambda x: call(getattr(distribution, name), x, *args, **kwargs)
 
 
-def _register(distribution: Any, shapes: int, log_density: Callable[..., Any]) -> None:
+def _register(distribution: Any, log_density: Callable[..., Any]) -> None:
     names = [s.strip() for s in (distribution.shapes or "").split(",") if s.strip()]
 
     def parameters(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Any, Any]:
@@ -155,18 +149,19 @@ def _register(distribution: Any, shapes: int, log_density: Callable[..., Any]) -
     composite(distribution.logpdf)(logpdf)
     composite(distribution.pdf)(pdf)
     composite(distribution)(lambda *args, **kwargs: _Frozen(distribution, args, kwargs))
-    assert len(names) == shapes
-    cdf = _CDFS.get(distribution)
-    if cdf is not None:
-        composite(distribution.cdf)(lambda x, loc=0, scale=1: cdf(_standard(x, loc, scale)))
 
 
-for _distribution, (_shapes, _log_density) in _LOG_DENSITIES.items():
-    _register(_distribution, _shapes, _log_density)
+def _moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of z as one of x, the location and the scale."""
+    return lambda x, loc=0, scale=1: function(_standard(x, loc, scale))
 
-composite(st.norm.logcdf)(lambda x, loc=0, scale=1: call(sc.log_ndtr, _standard(x, loc, scale)))
-composite(st.norm.sf)(lambda x, loc=0, scale=1: call(sc.ndtr, -_standard(x, loc, scale)))
-composite(st.norm.logsf)(lambda x, loc=0, scale=1: call(sc.log_ndtr, -_standard(x, loc, scale)))
+
+for _distribution, _log_density in _LOG_DENSITIES.items():
+    _register(_distribution, _log_density)
+
+for _method, _function in _OTHERS.items():
+    composite(_method)(_moved(_function))
+
 composite(st.norm.ppf)(lambda q, loc=0, scale=1: loc + scale * call(sc.ndtri, q))
 
 
