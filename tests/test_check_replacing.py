@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import linecache
+
 from chainrule.check.adapters.replacing import with_lines
 
 _registered = []
@@ -36,3 +39,16 @@ def test_what_reads_a_variable_that_the_function_does_not_hold_is_looked_up_amon
     candidate = _candidate_within(3)
     line = candidate.__code__.co_firstlineno + 2
     assert with_lines(candidate, line, line, "y = g + len(_registered)")(0) == 2.0 + len(_registered)
+
+
+def test_the_lines_of_what_was_tried_are_kept_no_longer_than_it_is():
+    candidate = _candidate_within(3)
+    line = candidate.__code__.co_firstlineno + 2
+    made = with_lines(candidate, line, line, "y = 7 * g")
+    file = made.__code__.co_filename
+    assert linecache.getline(file, line).strip() == "y = 7 * g"
+    del made
+    gc.collect()
+    assert not linecache.getline(file, line)
+    assert with_lines(candidate, line, line, "y = (7") is None
+    assert not any(name.startswith(f"{candidate.__code__.co_filename}#") for name in linecache.cache)

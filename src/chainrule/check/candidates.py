@@ -129,8 +129,10 @@ class AdaptedCandidate:
         if changed is None:
             return None
         try:
-            plain = type(self.adapter) is FunctionAdapter
-            adapter = self.adapter.remade(changed) if plain else adapter_of(changed, self.task)  # type: ignore[attr-defined]
+            if type(self.adapter) is FunctionAdapter:
+                adapter: Adapter = self.adapter.remade(changed)
+            else:
+                adapter = adapter_of(changed, self.task)
             return AdaptedCandidate(adapter, self.forward, changed, self.task)
         except CandidateError:
             return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import itertools
 import linecache
 import textwrap
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
@@ -14,7 +16,7 @@ from typing import Any
 
 from chainrule.check.adapters.forwards import remember_source, source_lines
 
-__all__ = ["edited", "parts_of", "with_lines"]
+__all__ = ["edited", "with_lines"]
 
 _numbers = itertools.count(1)
 
@@ -80,7 +82,7 @@ def with_lines(candidate: Any, first: int, last: int, text: str) -> Any:
 def _remade(member: Any, first: int, last: int, text: str) -> Any:
     """A function or class from its changed source; ``None`` where the lines are neither in it nor in what it calls."""
     held = inspect.unwrap(member)
-    parts = parts_of(held)
+    parts = _parts_of(held)
     extents = {q: _extent(part) for q, part in parts.items()}
     around = [q for q, (_, start, end) in extents.items() if start <= first <= last <= end]
     if not around:
@@ -91,7 +93,6 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
     if changed is None:
         return None
     name = f"{file}#{next(_numbers)}"
-    linecache.cache[name] = (len(changed), None, changed, name)
     by = len(changed) - len(whole)
     world = dict(_world(held))
     made: dict[str, Any] = {}
@@ -109,6 +110,7 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
         if isinstance(made.get(q), FunctionType):
             remember_source(made[q], rows, start + moved)
     world.update((q, x) for q, x in made.items() if x is not None and world.get(q) is parts[q])
+    linecache.cache[name] = (len(changed), None, changed, name)
     for q in sorted((q for q, part in parts.items() if isinstance(part, type)), key=lambda q: extents[q][1]):
         _, start, end = extents[q]
         moved = by if start > first else 0
@@ -118,12 +120,19 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
         try:
             exec(compile(source, name, "exec"), namespace)
         except SyntaxError:
+            del linecache.cache[name]
             return None
         made[q] = namespace[parts[q].__name__]
-    return made.get(held.__qualname__)
+    found = made.get(held.__qualname__)
+    if found is None:
+        del linecache.cache[name]
+        return None
+    with contextlib.suppress(TypeError):  # what a decorator makes of a class may be anything
+        weakref.finalize(found, linecache.cache.pop, name, None).atexit = False  # many lines are tried
+    return found
 
 
-def parts_of(held: Any) -> dict[str, Any]:
+def _parts_of(held: Any) -> dict[str, Any]:
     """A function or class, and what it calls of the same file, by qualified names."""
     found: dict[str, Any] = {}
     pending = [held]
