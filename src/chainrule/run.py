@@ -14,7 +14,7 @@ from chainrule.indexing import Index
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["resolved", "run", "values_of"]
+__all__ = ["resolved", "run", "value_in", "values_of"]
 
 
 def resolved(x: Any, values: Mapping[int, Any]) -> Any:
@@ -38,13 +38,8 @@ def resolved(x: Any, values: Mapping[int, Any]) -> Any:
             return getattr(np, head.removeprefix("np."))(*numbers)
         function: Callable[..., Any] = getattr(operator, head)
         return function(*numbers)
-    if isinstance(x, tuple | list):
-        return type(x)(resolved(e, values) for e in x)
-    if type(x) is slice:
-        return slice(*(resolved(e, values) for e in (x.start, x.stop, x.step)))
-    if type(x) is Index:
-        return Index(tuple(resolved(p, values) for p in x.parts), x.single)
-    return x
+    sizes = _sizes_in(x)
+    return x if sizes is None else sizes(values)
 
 
 def run(program: Program, inputs: Sequence[Any]) -> list[Any]:
@@ -59,7 +54,7 @@ def run(program: Program, inputs: Sequence[Any]) -> list[Any]:
         ShapeError: where the number of inputs is not the program's.
     """
     values = values_of(program, inputs)
-    return [_operand(x, values) for x in program.outputs]
+    return [value_in(x, values) for x in program.outputs]
 
 
 def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
@@ -87,7 +82,8 @@ def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
     return values
 
 
-def _operand(x: Var | Const, values: Mapping[int, Any]) -> Any:
+def value_in(x: Var | Const, values: Mapping[int, Any]) -> Any:
+    """What an operand is, given the values of the variables."""
     if isinstance(x, Var) or x.number >= 0:
         return values[x.number]
     return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)
@@ -105,10 +101,10 @@ def _prepared_step(step: Step) -> tuple[Any, ...]:
     operands = [
         (x.number, None, None)
         if isinstance(x, Var) or x.number >= 0
-        else (-1, plain_number(x.value), sizes_in(x.value))
+        else (-1, plain_number(x.value), _sizes_in(x.value))
         for x in step.inputs
     ]
-    sized = [(k, sizes) for k, v in step.params.items() if (sizes := sizes_in(v)) is not None]
+    sized = [(k, sizes) for k, v in step.params.items() if (sizes := _sizes_in(v)) is not None]
     names = {k for k, _ in sized}
     fixed = {k: v for k, v in step.params.items() if k not in names}
     numbers = tuple(out.number for out in step.outputs)
@@ -118,7 +114,7 @@ def _prepared_step(step: Step) -> tuple[Any, ...]:
 _Sizes = Callable[[Mapping[int, Any]], Any]
 
 
-def sizes_in(x: Any) -> _Sizes | None:
+def _sizes_in(x: Any) -> _Sizes | None:
     """What :func:`resolved` makes of a static argument, as a function of the values; ``None`` without a size in it."""
     if is_size(x):
         return _size(x)
@@ -136,7 +132,7 @@ def sizes_in(x: Any) -> _Sizes | None:
 
 def _parts(parts: Sequence[Any]) -> list[_Sizes] | None:
     """A function for each part, where there is a size in one of them."""
-    found = [sizes_in(part) for part in parts]
+    found = [_sizes_in(part) for part in parts]
     if all(sizes is None for sizes in found):
         return None
     return [_always(part) if sizes is None else sizes for part, sizes in zip(parts, found, strict=True)]

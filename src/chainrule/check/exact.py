@@ -11,11 +11,9 @@ import numpy as np
 from chainrule.backward import Backward, backward_of
 from chainrule.check.draws import Draw
 from chainrule.check.forward import Forward, Leaf
-from chainrule.ir import Const, Var
-from chainrule.run import resolved, values_of
-from chainrule.sizes import is_size, plain_number
+from chainrule.run import value_in, values_of
 
-__all__ = ["Exact", "exact_on", "inputs_of", "value_in"]
+__all__ = ["Exact", "exact_on", "inputs_of"]
 
 _ULPS = 4.0  # how far the arguments are moved to see how much rounding matters
 
@@ -47,13 +45,6 @@ class Exact:
         """The results of the forward pass."""
         count = len(self.backward.program.outputs) - len(self.backward.gradients)
         return [value_in(x, self.values) for x in self.backward.program.outputs[:count]]
-
-
-def value_in(x: Var | Const, values: Mapping[int, Any]) -> Any:
-    """What an operand is, given the values of the variables."""
-    if isinstance(x, Var) or x.number >= 0:
-        return values[x.number]
-    return resolved(x.value, values) if is_size(x.value) else plain_number(x.value)
 
 
 def inputs_of(forward: Forward, backward: Backward, draw: Draw, moved: np.random.Generator | None = None) -> list[Any]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.exact import Exact, inputs_of, value_in
+from chainrule.check.exact import Exact, inputs_of
 from chainrule.check.findings import Place, place_of
 from chainrule.check.forward import Forward
-from chainrule.run import values_of
+from chainrule.run import value_in, values_of
 
 __all__ = ["Kink", "Neighbourhood", "kink_place"]
 

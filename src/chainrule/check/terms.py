@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.backward import Backward, backward_of
 from chainrule.calls import TracedCall
 from chainrule.check.counts import factor_between, named_factor
-from chainrule.check.exact import Exact, exact_on, value_in
+from chainrule.check.exact import Exact, exact_on
 from chainrule.check.findings import Finding, Place, part_of, place_of
 from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial
@@ -24,6 +24,7 @@ from chainrule.check.trials import Trials
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Program, Var
 from chainrule.language import Message, message
+from chainrule.run import value_in
 from chainrule.sizes import is_size
 from chainrule.traced import Traced
 from chainrule.trees import LEAF
