@@ -172,34 +172,22 @@ def bound_names(code: CodeType, offset: int, place: int = 0) -> tuple[str, ...]:
 
 
 def _stored(instructions: dict[int, tuple[str, Any, int]], offset: int, skipped: int = 0) -> tuple[str, ...]:
+    """The name that is stored first, or after others that are skipped."""
     following = instructions.get(offset)
-    names: list[str] = []
     while following is not None:
         name, argument, next_offset = following
-        if skipped and name in _STORES:
-            skipped -= 1
-            following = instructions.get(next_offset)
-            continue
-        if skipped:
-            pair = argument if name == "STORE_FAST_STORE_FAST" and isinstance(argument, tuple) else ()
-            if len(pair) == 2:
-                if skipped == 1:
-                    return (pair[1],)
-                skipped -= 2
-                following = instructions.get(next_offset)
-                continue
-            break
+        stored: tuple[str, ...] = ()
         if name in _STORES:
-            names.append(argument)
+            stored = (argument,)
+        elif name == "STORE_FAST_STORE_FAST" or (name == "STORE_FAST_LOAD_FAST" and not skipped):
+            stored = argument if isinstance(argument, tuple) else (str(argument),)
+        elif name != "COPY" or skipped:
             break
-        if name == "STORE_FAST_STORE_FAST" or name == "STORE_FAST_LOAD_FAST":
-            names.append(argument[0] if isinstance(argument, tuple) else str(argument))
-            break
-        if name == "COPY":
-            following = instructions.get(next_offset)
-            continue
-        break
-    return tuple(names)
+        if skipped < len(stored):
+            return (stored[skipped],)
+        skipped -= len(stored)
+        following = instructions.get(next_offset)
+    return ()
 
 
 def user_frame(depth: int = 1) -> FrameType:
