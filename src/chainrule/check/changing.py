@@ -14,6 +14,7 @@ __all__ = [
     "Scene",
     "Values",
     "called",
+    "change_to",
     "factors",
     "is_float",
     "replaced",
@@ -44,6 +45,11 @@ class Change:
     def node(self) -> Any:
         """What stands there then."""
         return self.make()
+
+
+def change_to(node: Any, word: str, cost: float) -> Change:
+    """A change to something that is there already."""
+    return Change(lambda: node, word, cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Change, Scene, Values, factors, is_float, replaced, scene_name, with_all
+from chainrule.check.changing import Change, Scene, Values, change_to, factors, is_float, replaced, scene_name, with_all
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import is_close
 
@@ -48,7 +48,7 @@ def changes_of_value(
             break  # what is suspected is what it is
         node = change.node
         if _gives(node, scene.values, right):
-            found.append(Change(partial(_same, node), change.word, change.cost))
+            found.append(change_to(node, change.word, change.cost))
             if len(found) >= _FEW:
                 break
     return found or list(_multiples_of_terms(expression, scene, right))
@@ -121,11 +121,7 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
                 first = ast.BinOp(ast.Constant(2), ast.Mult(), first) if two else first
                 product = ast.BinOp(first, ast.Mult(), scene_name(scene, name))
                 total = ast.BinOp(whole, ast.Add(), product)
-                yield Change(partial(_same, total), "missing_reg_grad", 0.7 + 0.1 * two)
-
-
-def _same(node: Any) -> Any:
-    return node
+                yield change_to(total, "missing_reg_grad", 0.7 + 0.1 * two)
 
 
 def _with_factor(node: ast.expr, operator: ast.operator, factor: ast.expr) -> ast.expr:
@@ -199,8 +195,9 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
         yield ast.BinOp(left, ast.Mult(), right), "matmul_instead_of_elementwise", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         yield ast.BinOp(node.left, ast.Div(), node.right), "wrong_local_derivative", 0.3
-        for a in (node.left, *_turned(node.left, scene)):
-            for b in (node.right, *_turned(node.right, scene)):
+        lefts, rights = [node.left, *_turned(node.left, scene)], [node.right, *_turned(node.right, scene)]
+        for a in lefts:
+            for b in rights:
                 yield ast.BinOp(a, ast.MatMult(), b), "elementwise_instead_of_matmul", 0.2
                 yield ast.BinOp(b, ast.MatMult(), a), "elementwise_instead_of_matmul", 0.3
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
@@ -425,7 +422,7 @@ def _multiples_of_terms(whole: ast.expr, scene: Scene, right: Sequence[Any]) -> 
     for term, plus in new[1:]:
         total = ast.BinOp(total, ast.Add() if plus else ast.Sub(), term)
     if word and _gives(total, scene.values, right):
-        yield Change(partial(_same, total), word, 0.6)
+        yield change_to(total, word, 0.6)
 
 
 def _factor_of(sizes: Sequence[float], scene: Scene) -> tuple[ast.expr, bool, str] | None:

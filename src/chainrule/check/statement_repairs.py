@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Change, Scene, called, replaced, scene_name, with_all
+from chainrule.check.changing import Change, Scene, called, change_to, replaced, scene_name, with_all
 from chainrule.check.evaluating import path_of
 from chainrule.check.repairs import changes_of_expression, parts
 
@@ -25,7 +25,7 @@ def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     """Small changes of a statement in a loop, or of one that writes into a part of an array; the likeliest first."""
     meant = _accumulated(statement)
     if meant is not None:
-        yield Change(partial(_same, meant), "overwrites_instead_of_accumulates", 0.0)
+        yield change_to(meant, "overwrites_instead_of_accumulates", 0.0)
     found = _target(statement)
     if found is None:
         return
@@ -88,10 +88,6 @@ def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
             first, index, value = call.args
             return first, value, lambda t, v: ast.Expr(ast.Call(call.func, [t, index, v], []))
     return None
-
-
-def _same(statement: ast.stmt) -> ast.stmt:
-    return statement
 
 
 def _labels(name: str, scene: Scene) -> Iterator[ast.expr]:
