@@ -11,7 +11,7 @@ import ast
 import itertools
 import re
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,14 +21,13 @@ from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Change, Scene, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
-from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, earlier_line
-from chainrule.check.seeding import seeded
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
+from chainrule.check.trials import trial_of
 
-__all__ = ["fixes_anywhere", "scene_of", "wrong_on"]
+__all__ = ["Tries", "fixes_anywhere", "scene_of", "wrong_on"]
 
 _SECONDS = 1.5  # of one processor
 _WAITED = 8.0  # in all: a candidate in another process is waited for
@@ -49,34 +48,61 @@ class _Tried:
     cost: float
 
 
+class Tries:
+    """What a candidate has wrong on a draw with other lines, each of which is run once, however often it is asked for.
+
+    Args:
+        exact: the draw.
+    """
+
+    def __init__(self, exact: Exact) -> None:
+        self.exact = exact
+        self._known: dict[int, tuple[Candidate, dict[tuple[int, str], set[str] | None]]] = {}
+
+    def wrong_with(self, candidate: Candidate, line: int, last: int, text: str) -> set[str] | None:
+        """The gradients that are wrong with a text in the place of some lines; ``None`` where it cannot be run."""
+        known = self._known.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
+        if (line, text) not in known:
+            changed = candidate.replaced(line, text, last)  # type: ignore[attr-defined]
+            known[line, text] = None if changed is None else wrong_on(changed, self.exact)
+        return known[line, text]
+
+
 def fixes_anywhere(
     candidate: Candidate,
+    witness: Witness,
     wrong: Sequence[str],
     exacts: Sequence[Exact],
     others: Sequence[Exact],
     kinds: Collection[str],
+    tries: Tries,
 ) -> list[Fix]:
     """The likeliest small changes of single lines with which gradients are right that were wrong, one after another.
 
     Args:
         candidate: the candidate.
+        witness: its own variables.
         wrong: the gradients that are wrong.
         exacts: two draws of the same sizes.
         others: draws on which a change must hold, too.
         kinds: the mistakes that are suspected.
+        tries: what was tried on the first draw.
     """
     found: list[Fix] = []
     remaining, moved = list(wrong), list[tuple[int, int]]()
+    own: Witness | None = witness
     for _ in range(_MOST_FAULTS):
-        witness = witness_of(candidate, exacts) if remaining else None
-        fix = None if witness is None else _fix(candidate, witness, remaining, [exacts[0], *others], kinds)
+        fix = None if own is None else _fix(candidate, own, remaining, others, kinds, tries)
         if fix is None:
             break
         line = fix.location.line
         found.append(replace(fix, location=replace(fix.location, line=earlier_line(line, moved))))
         moved.append((line, fix.text.count("\n") + 1 - fix.replaced))
         remaining = [n for n in remaining if n not in fix.mends]
+        if not remaining:
+            break
         candidate = candidate.replaced(line, fix.text, line + fix.replaced - 1)  # type: ignore[attr-defined]
+        own = witness_of(candidate, exacts)
     return found
 
 
@@ -104,28 +130,26 @@ def scene_of(witness: Witness, entry: Entry, script: bool = False) -> Scene:
 
 
 def _fix(
-    candidate: Candidate, witness: Witness, wrong: Sequence[str], exacts: Sequence[Exact], kinds: Collection[str]
+    candidate: Candidate,
+    witness: Witness,
+    wrong: Sequence[str],
+    others: Sequence[Exact],
+    kinds: Collection[str],
+    tries: Tries,
 ) -> Fix | None:
     """The likeliest small change of one line with which some gradients are right that were wrong."""
-    first, *others = exacts
-    right = [n for n in first.gradients if n not in wrong]
+    right = [n for n in tries.exact.gradients if n not in wrong]
     end, waited = time.process_time() + _SECONDS, time.monotonic() + _WAITED
-    texts = set[tuple[int, str]]()
-    for tried in itertools.islice(_in_order(witness, wrong, kinds, candidate.style == "script"), _MOST):
+    for tried in _in_order(witness, wrong, kinds, candidate.style == "script")[:_MOST]:
         if time.process_time() > end or time.monotonic() > waited:
             break
         text = text_of(tried.change.node)
         line, last = tried.statement.lineno, tried.statement.end_lineno or tried.statement.lineno
-        if (line, text) in texts:
+        left = tries.wrong_with(candidate, line, last, text)
+        mended = [] if left is None else [n for n in wrong if n not in left]
+        if left is None or not mended or left & set(right):
             continue
-        texts.add((line, text))
         changed = candidate.replaced(line, text, last)  # type: ignore[attr-defined]
-        if changed is None:
-            continue
-        left = wrong_on(changed, first)
-        mended = [n for n in wrong if n not in left]
-        if not mended or left & set(right):
-            continue
         if any(wrong_on(changed, exact) & {*mended, *right} for exact in others):
             continue
         at = Location(tuple(mended), line, tried.entry.text, tried.entry.name, Place(), Place())
@@ -135,14 +159,11 @@ def _fix(
 
 def wrong_on(candidate: Candidate, exact: Exact) -> set[str]:
     """The gradients that a candidate has wrong on a draw; all of them where it fails."""
-    with seeded(exact.draw.seed):
-        answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
-    if answer.error is not None:
-        return set(exact.gradients)
-    return set(compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves))).wrong)
+    trial = trial_of(candidate, exact)
+    return set(exact.gradients if trial.answer.error is not None else trial.wrong)
 
 
-def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], script: bool) -> Iterator[_Tried]:
+def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], script: bool) -> list[_Tried]:
     """The changes of all lines, the likeliest ones first."""
     found: list[_Tried] = []
     places = _places(witness)
@@ -154,7 +175,7 @@ def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], sc
                 continue
             cost = change.cost + _FURTHER * distance + (change.word not in kinds) - _LOCATED * (entry.line in located)
             found.append(_Tried(entry, statement, change, cost))
-    return iter(sorted(found, key=lambda t: t.cost))
+    return sorted(found, key=lambda t: t.cost)
 
 
 def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from chainrule.backward import Backward, backward_of
-from chainrule.check.anywhere import fixes_anywhere, scene_of, wrong_on
+from chainrule.check.anywhere import Tries, fixes_anywhere, scene_of, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Change, Scene, text_of
 from chainrule.check.exact import Exact
@@ -81,7 +81,7 @@ class Mender:
         self.end = time.process_time() + _TOTAL
         self._runs: dict[int, tuple[Candidate, dict[int, bool]]] = {}
         self._changes: dict[tuple[int, int, str], tuple[Witness, list[Change]]] = {}
-        self._wrong: dict[tuple[int, int, str], set[str] | None] = {}
+        self._tries = Tries(exacts[0])
 
     @cached_property
     def material(self) -> Material:
@@ -104,11 +104,12 @@ class Mender:
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
         found: list[Fix] = []
-        candidate, remaining, moved = self.candidate, list(wrong), list[tuple[int, int]]()
+        candidate, own, remaining, moved = self.candidate, witness, list(wrong), list[tuple[int, int]]()
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
-            if not any(self._can_run_with(candidate, witness, at) for at in locations):
-                if not found and not self._can_change_anything(witness):  # as one without source
+            if not any(self._can_run_with(candidate, witness, at.line) for at in locations):
+                anywhere = next(iter(witness.lines.statements), 0)
+                if not found and not self._can_run_with(candidate, witness, anywhere):  # as one without source
                     return [f for f in (self._untried(witness, at) for at in locations) if f is not None]
                 break
             step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
@@ -125,7 +126,7 @@ class Mender:
         meant = self._kinds_of(wrong)
         faults = {frozenset(self.kinds.get(n, ())) for n in wrong}
         if remaining or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
-            elsewhere = self._anywhere(wrong)
+            elsewhere = fixes_anywhere(self.candidate, own, wrong, self.exacts, self.others, meant, self._tries)
             mended = len({n for f in elsewhere for n in f.mends})
             better = len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
             if mended > len(wrong) - len(remaining) or (mended == len(wrong) and better):
@@ -136,17 +137,6 @@ class Mender:
             )
             for f in found
         ]
-
-    def _can_change_anything(self, witness: Witness) -> bool:
-        """Whether the candidate can be run with another line anywhere."""
-        line = next(iter(witness.lines.statements), None)
-        statement = None if line is None else witness.lines.statements[line]
-        make = getattr(self.candidate, "replaced", None)
-        return statement is not None and callable(make) and make(line, ast.unparse(statement)) is not None
-
-    def _anywhere(self, wrong: Sequence[str]) -> list[Fix]:
-        """Small changes of any lines with which the candidate is right."""
-        return fixes_anywhere(self.candidate, wrong, self.exacts, self.others, self._kinds_of(wrong))
 
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
         """The line to write at a place of a candidate that cannot be run with it."""
@@ -164,12 +154,10 @@ class Mender:
     ) -> tuple[Fix, Candidate, Witness] | None:
         """The line to write at a place: the first one with which the candidate is right in the end, or right there."""
         found: tuple[Fix, Candidate, Witness] | None = None
-        if not self._can_run_with(candidate, witness, location):
+        if not self._can_run_with(candidate, witness, location.line):
             return None
         for at, text, word in self._proposed(witness, candidate, location):
-            last = witness.lines.statements.get(at.line)
-            count = 1 if last is None else (last.end_lineno or at.line) - at.line + 1
-            changed = self._replaced(candidate, witness, at, text)
+            changed = self._replaced(candidate, witness, at.line, text)
             again = None if changed is None else witness_of(changed, self.exacts)
             if changed is None or again is None:
                 continue
@@ -179,6 +167,7 @@ class Mender:
             if not self._holds(changed, mended):
                 continue
             moved = again.locate(n for n in location.gradients if n not in mended)
+            count = _last_line(witness, at.line) - at.line + 1
             step = Fix(at, text, (), True, count, word), changed, again
             if not moved:
                 return step
@@ -261,7 +250,7 @@ class Mender:
     ) -> Iterator[tuple[str, str]]:
         """Changes of a line whose value cannot be known alone, as one in a loop, judged by what the candidate gives."""
         statement = witness.lines.statements.get(entry.line)
-        if statement is None or not self._can_run_with(candidate, witness, location):
+        if statement is None or not self._can_run_with(candidate, witness, location.line):
             return
         kinds = self._said_of(location)
         key = (id(witness), entry.line, entry.name)
@@ -273,42 +262,29 @@ class Mender:
             if time.process_time() > end:
                 return
             text = text_of(change.node)
-            wrong = self._wrong_with(candidate, witness, location, text)
+            wrong = self._tries.wrong_with(candidate, location.line, _last_line(witness, location.line), text)
             if wrong is not None and not wrong & set(location.gradients):
                 yield text, change.word
-
-    def _wrong_with(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> set[str] | None:
-        """What is wrong when the candidate is run with another line; ``None`` where it cannot be.
-
-        Several gradients may go wrong on the same lines, so the answer is kept.
-        """
-        key = (id(candidate), location.line, text)
-        if key not in self._wrong:
-            changed = self._replaced(candidate, witness, location, text)
-            self._wrong[key] = None if changed is None else wrong_on(changed, self.exacts[0])
-        return self._wrong[key]
 
     def _holds(self, candidate: Candidate, names: Sequence[str]) -> bool:
         """Whether gradients are right on draws of other sizes, too."""
         return not names or not any(set(names) & wrong_on(candidate, exact) for exact in self.others)
 
-    def _can_run_with(self, candidate: Candidate, witness: Witness, location: Location) -> bool:
-        """Whether the candidate can be run with another line at a place: not where that is in a function it calls."""
-        statement = witness.lines.statements.get(location.line)
+    def _can_run_with(self, candidate: Candidate, witness: Witness, line: int) -> bool:
+        """Whether the candidate can be run with another line there: not where that is in code of another file."""
+        statement = witness.lines.statements.get(line)
         if statement is None:
             return False
         runs = self._runs.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
-        if location.line not in runs:
-            runs[location.line] = self._replaced(candidate, witness, location, ast.unparse(statement)) is not None
-        return runs[location.line]
+        if line not in runs:
+            runs[line] = self._replaced(candidate, witness, line, ast.unparse(statement)) is not None
+        return runs[line]
 
-    def _replaced(self, candidate: Candidate, witness: Witness, location: Location, text: str) -> Candidate | None:
+    def _replaced(self, candidate: Candidate, witness: Witness, line: int, text: str) -> Candidate | None:
         make = getattr(candidate, "replaced", None)
-        if not callable(make) or location.line <= 0:
+        if not callable(make) or line <= 0:
             return None
-        statement = witness.lines.statements.get(location.line)
-        last = location.line if statement is None else statement.end_lineno or location.line
-        changed: Candidate | None = make(location.line, text, last)
+        changed: Candidate | None = make(line, text, _last_line(witness, line))
         return changed
 
     # ---- what to write
@@ -403,6 +379,12 @@ class Mender:
                     given[held.number] = name
                 given.update((c.number, name) for c in backward.cotangents if backward.likes.get(c.number) == number)
         return given
+
+
+def _last_line(witness: Witness, line: int) -> int:
+    """Where the statement of a line ends."""
+    statement = witness.lines.statements.get(line)
+    return line if statement is None else statement.end_lineno or line
 
 
 def _gradient_in(backward: Backward, number: int) -> Var | Const | None:

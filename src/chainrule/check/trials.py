@@ -17,11 +17,18 @@ from chainrule.errors import ChainruleError
 from chainrule.lengths import ONE, Symbol
 from chainrule.trace import trace
 
-__all__ = ["Trials"]
+__all__ = ["Trials", "trial_of"]
 
 _FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
 _ATTEMPTS = 4  # lengths that are tried for one draw
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
+
+
+def trial_of(candidate: Candidate, exact: Exact) -> Trial:
+    """A candidate's answer where the exact gradients are known."""
+    with seeded(exact.draw.seed):
+        answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
+    return compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
 
 
 @dataclass(slots=True)
@@ -60,15 +67,9 @@ class Trials:
 
     def add(self, exact: Exact) -> Trial:
         """The candidate's answer where the exact gradients are known, which counts."""
-        trial = self.compared(exact)
+        trial = trial_of(self.candidate, exact)
         self.done.append(trial)
         return trial
-
-    def compared(self, exact: Exact) -> Trial:
-        """The candidate's answer where the exact gradients are known."""
-        with seeded(exact.draw.seed):
-            answer = self.candidate.answer(exact.draw.arguments, exact.draw.cotangent)
-        return compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
 
     def on(self, draw: Draw | None) -> Trial | None:
         """A trial on a draw; ``None`` where there are no exact gradients on it."""
@@ -108,7 +109,7 @@ class Trials:
         with seeded(self.seed + 77):
             draw = self.drawing.draw("large", None, self.seed * 100 + 77, how)
         exact = None if draw is None else self.exact(draw)
-        return None if exact is None else self.compared(exact)
+        return None if exact is None else trial_of(self.candidate, exact)
 
     def resized(self, number: int, label: str = "sizes", how: str = "") -> Trial | None:
         """A trial on other sizes; ``None`` for a candidate that holds for its own sizes only, as a script does."""
@@ -143,7 +144,7 @@ class Trials:
             exact = None if draw is None else self.exact(draw)
             if exact is None:
                 continue
-            trial = self.compared(exact)
+            trial = trial_of(self.candidate, exact)
             trial.lengths = lengths
             if trial.answer.error is None:
                 found.append(trial)
