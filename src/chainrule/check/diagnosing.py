@@ -181,26 +181,18 @@ def _placed(finding: Finding, exact: Exact) -> Finding:
 
 
 def _squares(exact: Exact) -> bool:
-    """Whether the forward pass squares something."""
-    program, first = exact.backward.program, exact.backward.forward_steps
-    for step in program.steps[:first]:
-        numbers = [x.number for x in step.inputs]
-        if step.operation.name in _SQUARES or len(set(numbers)) < len(numbers) or _meets_itself(exact, numbers):
+    """Whether the forward pass squares something, or an array meets itself: ``x @ x.T``."""
+    roots: dict[int, int] = {}  # of what is an array in another shape, the array
+    for step in exact.backward.program.steps[: exact.backward.forward_steps]:
+        met = [roots.get(x.number, x.number) for x in step.inputs if x.number >= 0]  # two numbers are not one array
+        if step.operation.name in _SQUARES or len(set(met)) < len(met):
             return True
+        if step.operation.name in _RESHAPING and met:
+            roots.update((out.number, met[0]) for out in step.outputs)
     return False
 
 
-def _meets_itself(exact: Exact, numbers: Sequence[int]) -> bool:
-    """Whether two inputs of a step come from the same array: ``x @ x.T``."""
-    made = {o.number: s for s in exact.backward.program.steps[: exact.backward.forward_steps] for o in s.outputs}
-    roots = []
-    for number in numbers:
-        while number in made and made[number].operation.name in ("transpose", "swapaxes", "reshape", "getitem"):
-            number = made[number].inputs[0].number
-        roots.append(number)
-    return len(set(roots)) < len(roots)
-
-
+_RESHAPING = frozenset("transpose swapaxes reshape getitem".split())
 _SQUARES = frozenset("power square var std norm linalg.norm float_power".split())
 _INTRODUCED = {
     "sign_flipped": frozenset(("negative", "subtract")),

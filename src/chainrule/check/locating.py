@@ -287,9 +287,12 @@ class Witness:
     def has_gradient(self, e: Entry) -> bool:
         """Whether a gradient goes into an entry."""
         for a in self.lines.entries[len(self._holding) :]:  # each is made of earlier ones
-            self._holding.append(_is_gradient(a) or any(self._holding[s.index] for s in a.sources))
-        listed = e.index < len(self._holding) and self.lines.entries[e.index] is e
-        return self._holding[e.index] if listed else any(map(_is_gradient, self.lines.ancestors(e)))
+            self._holding.append(self._holds(a))
+        return self._holds(e)
+
+    def _holds(self, e: Entry) -> bool:
+        own = e.match is not None and e.match.known.role != "value"
+        return own or any(self._holding[s.index] for s in e.sources)
 
     def _right_operands(self, entry: Entry) -> list[tuple[int, Entry | None]]:
         """The gradients that an entry is computed from, as they come: of which variables, and in which entry."""
@@ -390,10 +393,6 @@ class Witness:
             if x.number not in made and x.number in self.backward.links
         }
         return next(iter(read)) if len(read) == 1 else None
-
-
-def _is_gradient(e: Entry) -> bool:
-    return e.match is not None and e.match.known.role != "value"
 
 
 _FIELDS = tuple(Location.__dataclass_fields__)

@@ -99,7 +99,8 @@ class Lines:
     def returned(self) -> list[Entry]:
         """What the functions return in one piece, each as it is after its last call."""
         found: dict[int, Entry] = {}
-        for e in self.entries:
+        last = {e.line: e for e in self.entries}  # a line in a loop is met in every turn
+        for e in sorted(last.values(), key=lambda e: e.index):
             for statement in self._returns(e.line):
                 text = text_of(statement)
                 value = statement.value

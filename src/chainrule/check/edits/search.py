@@ -206,7 +206,8 @@ class Search:
             strict: whether an edit must reproduce everything that it reaches, right gradients and wrong ones.
         """
         found: list[Match] = []
-        stages = list(self.stages(set(wanted)))
+        everything, done = set(wanted), False
+        stages = list(self.stages(everything))
         for number, stage in enumerate(stages):
             enough, ordered = np.inf, number < len(stages) - 1
             for key, edit in stage:
@@ -215,11 +216,12 @@ class Search:
                 match = self.tried_on_all((key,), (edit,), strict)
                 if match is not None:
                     found.append(match)
-                    whole = set(match.explains) >= set(wanted) and not match.breaks and not match.misses
+                    whole = set(match.explains) >= everything and not match.breaks and not match.misses
                     enough = min(enough, edit.cost + _FAR) if whole and ordered else enough
+                    done = done or whole
                 if edit.cost > enough:
                     break  # all that follow are more far-fetched than what explains everything
-            if any(set(m.explains) >= set(wanted) and not m.breaks and not m.misses for m in found):
+            if done:
                 break  # what is so in every turn is not looked for in a single one
         return found
 
