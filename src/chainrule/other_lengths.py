@@ -19,15 +19,14 @@ import numpy as np
 from chainrule.calls import TracedCall
 from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
 from chainrule.emit.text import formatted_path
-from chainrule.ir import Const, Program, Var
+from chainrule.ir import Program
 from chainrule.lengths import whole_symbols
-from chainrule.loops import Header, Items, loop_in
 from chainrule.members import lists_in
+from chainrule.outlines import decided_by_lengths, decides_further, outline
 from chainrule.rules.helpers import FixedLength
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.scalars import Lengths
 from chainrule.sizes import is_size, leaves_of, named_number, plain_number
-from chainrule.statics import canonical
 from chainrule.tape import Tape
 from chainrule.trace import input_names, program_of
 from chainrule.trees import flatten, unflatten
@@ -48,7 +47,7 @@ def fixed_lengths(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     prepare: Callable[[TracedCall], None] | None,
-    holds: Callable[[Sequence[Any], Mapping[str, Any]], bool],
+    holds: Callable[..., bool],
 ) -> tuple[Fixed, ...]:
     """The lengths of the arguments that what was written holds for alone.
 
@@ -57,7 +56,7 @@ def fixed_lengths(
         args: the arguments that it was written from.
         kwargs: its keyword arguments.
         prepare: what was done with the traced call before it was written: chooses outputs, rolls loops.
-        holds: runs what was written on other arguments, and tells whether it is right.
+        holds: runs what was written on other arguments, and tells whether it is right; with ``runs``, whether it runs.
     """
     trial = _Trial(material, args, kwargs, prepare, holds)
     return tuple(trial.fixed())
@@ -91,7 +90,7 @@ class _Trial:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         prepare: Callable[[TracedCall], None] | None,
-        holds: Callable[[Sequence[Any], Mapping[str, Any]], bool],
+        holds: Callable[..., bool],
     ) -> None:
         self.holds = holds
         self.material = material
@@ -100,6 +99,7 @@ class _Trial:
         self.prepare = prepare
         self.equal: set[tuple[str, str]] = set()
         self.recorded: set[Any] = set()  # the lengths that steps were recorded for
+        self.turns: list[list[Any]] = []  # per loop what says how many turns it has
 
     def fixed(self) -> Iterator[Fixed]:
         """What is said of each length."""
@@ -108,7 +108,9 @@ class _Trial:
             return
         program, _ = traced
         self.own = program
-        self.outline = _outline(*traced)
+        self.numbers = dict(zip((x.source for x in self.material.leaves), (x.number for x in program.inputs), strict=False))
+        self.outline = outline(*traced)
+        self.turns = self.counted
         written = self.material.program
         symbols = whole_symbols(written).of
         for guard in written.guards:
@@ -116,13 +118,14 @@ class _Trial:
                 self.recorded.add(symbols[guard.variable.number][guard.value.axis])
         yield from self._axes(list(self._classes(program)))
         for name, value in self._settings():
-            yield from self._said(name, value, partial(self._reset, name)) or []
+            found = self._said(name, value, partial(self._reset, name))
+            yield from found or self._at_least_one(name, partial(self._reset, name), ("name", name, value))
         for path, count, lists in self._lists():
             found = self._said(f"len({path})", count, partial(self._relisted, lists))
             if found is None:
                 counting = any(formatted_path(x) == path for own in program.counts for x in own if type(x) is str)
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
-            yield from found
+            yield from found or self._at_least_one(f"len({path})", partial(self._relisted, lists), path)
 
     def _axes(self, classes: Sequence[Sequence[Axis]]) -> Iterator[Fixed]:
         """What is said of the lengths of the arrays."""
@@ -154,6 +157,19 @@ class _Trial:
             elif not verdict.tried:
                 counting = [own for own in untried if own[0] in alike and self._counts(own)]
                 yield from map(self._same, counting)
+        for axes in classes:
+            leaf, k = axes[0]
+            if (leaf.variable.number, k) not in told:
+                lengths = [("length", self.numbers[x.source], a) for x, a in axes]
+                yield from self._at_least_one(length_text(leaf, k), partial(self._resized, axes), *lengths)
+
+    def _at_least_one(
+        self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any
+    ) -> Iterator[Fixed]:
+        """That a loop must have a turn, where the function itself runs without any and what is written does not."""
+        counts = [own for counts in self.turns for x in counts for own in (leaves_of(x) or [formatted_path(str(x))])]
+        if any(x in counts for x in counting) and not all(self.holds(*own, runs=True) for own in others(0)):
+            yield Fixed(text, ">", "0", True)
 
     @staticmethod
     def _same(axes: Sequence[Axis]) -> Fixed:
@@ -196,8 +212,8 @@ class _Trial:
                 traced = self._traced(arguments)
                 if traced is None:
                     continue
-                other = _outline(*traced)
-                if _decides_further(self.outline[0], other[0]):
+                other = outline(*traced)
+                if decides_further(self.outline[0], other[0]):
                     verdict.tried = verdict.others = True
                     break
                 if other[0] != self.outline[0]:
@@ -222,13 +238,12 @@ class _Trial:
 
     def _counts(self, axes: Sequence[Axis]) -> bool:
         """Whether one of these says how many turns a loop has that is written out."""
-        numbers = dict(zip((x.source for x in self.material.leaves), self.own.inputs, strict=False))
         leaves = [own for counts in self.own.counts for x in counts for own in leaves_of(x)]
-        return any(("length", numbers[leaf.source].number, axis) in leaves for leaf, axis in axes)
+        return any(("length", self.numbers[leaf.source], axis) in leaves for leaf, axis in axes)
 
     def _conditions(self, other: Program) -> dict[Any, Fixed] | None:
         """What lengths decided otherwise in another trace; ``None`` where that is not all that differs."""
-        before, after = _decided_by_lengths(self.own), _decided_by_lengths(other)
+        before, after = decided_by_lengths(self.own), decided_by_lengths(other)
         found: dict[Any, Fixed] = {}
         for position, own in before.items():
             if position not in after or [d[-1] for d in own] == [d[-1] for d in after[position]]:
@@ -263,6 +278,7 @@ class _Trial:
             with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
                 with Tape(names=True, loops=True) as tape:
                     call = TracedCall(self.material.function, args, dict(kwargs), (), tape)
+                    self.counted = [count_of(r, tape.items) for r in tape.loops or ()]
                     if self.prepare is not None:
                         self.prepare(call)
                     tape.counts += [count_of(r, tape.items) for r in tape.loops or ()]
@@ -342,6 +358,8 @@ class _Trial:
             places = [*range(k), *[k] * (n - count + 1), *range(k + 1, count)] if n > count else None
             if n == count - 1:
                 places = [*range(k), *range(k + 1, count)]
+            elif n == 0:
+                places = []
             if places is None:
                 return
             known = {id(x): [x[p] for p in places] for x in lists}
@@ -367,83 +385,3 @@ def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:
     if type(tree) is dict:
         return {key: _replaced(x, known) for key, x in tree.items()}
     return np.copy(tree) if isinstance(tree, np.ndarray) else tree
-
-
-def _decided_by_lengths(program: Program) -> dict[str, Sequence[Any]]:
-    return {str(g.position): g.lengths for g in program.guards if g.lengths}
-
-
-def _outline(program: Program, paths: Sequence[str]) -> tuple[Any, Any]:
-    """What values decided; and the steps that the outputs depend on, as something that can be compared."""
-    decided = [(str(g.position), g.value) for g in program.guards if g.position is not None and not g.lengths]
-    # By their paths: in front of an array may be a list, whose items are more or fewer.
-    inputs = {x.number: ("input", path) for x, path in zip(program.inputs, paths, strict=False)}
-    return decided, _steps(program, list(program.outputs), inputs)
-
-
-def _decides_further(own: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Whether a trace decides all that another one does alike, and more or less of it."""
-    before, after = _by_position(own), _by_position(other)
-    if before == after or before.keys() != after.keys():
-        return False
-    return all(a == b for own_, other_ in zip(before.values(), (after[p] for p in before), strict=True)
-               for a, b in zip(own_, other_, strict=False))  # fmt: skip
-
-
-def _by_position(decided: Sequence[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for position, value in decided:
-        found.setdefault(position, []).append(value)
-    return found
-
-
-def _steps(program: Program, outputs: Sequence[Var | Const], inputs: Mapping[int, Any]) -> Any:
-    live: set[int] = {x.number for x in outputs}
-    chosen = []
-    for step in reversed(program.steps):
-        if any(out.number in live for out in step.outputs):
-            chosen.append(step)
-            live.update(x.number for x in step.inputs)
-    numbers: dict[int, Any] = dict(inputs)
-    found: list[Any] = []
-
-    def static(x: Any, loops: Mapping[int, int] | None = None) -> Any:
-        mentioned: list[int] = []
-        text = canonical(x, mentioned, loops or {})
-        return text, [numbers.get(n, n) for n in mentioned]
-
-    def operand(x: Var | Const) -> Any:
-        if isinstance(x, Const) and x.number < 0:
-            return static(x.value)
-        if isinstance(x, Const):
-            return "array", np.shape(x.value), np.asarray(x.value).tobytes()
-        return numbers[x.number]
-
-    for k, step in enumerate(reversed(chosen)):
-        loop = loop_in(step)
-        name = step.operation.name if loop is None else _loop(loop, static)
-        operands = [operand(x) for x in step.inputs]
-        if loop is not None:  # the items of lists are as many as the turns
-            operands = [operands[s.place] for s in loop.slots if s.kind != "item"]
-        params = {key: static(v) for key, v in step.params.items()}
-        found.append((name, operands, params, step.position))
-        numbers.update({out.number: (k, o) for o, out in enumerate(step.outputs)})
-    return found, [operand(x) for x in outputs]
-
-
-def _loop(loop: Any, static: Callable[..., Any]) -> Any:
-    """A loop without how many turns it has where that follows the lengths."""
-    numbers = {v: k for k, v in enumerate([s.variable for s in loop.slots])}
-    slots = [(s.kind, s.first, s.items and _placed(s.items, loop.header)) for s in loop.slots]
-    places = {id(slot): k for k, slot in enumerate(loop.slots)}
-    outs = [(o.kind, places.get(id(o.variable))) for o in loop.outs]  # the variables are outputs of the body
-    counted = None if loop.header.counted is None else static(loop.header.counted)
-    return slots, outs, counted, loop.header.turned, int(loop.values[0]) if counted is None else 0, _body(loop), numbers
-
-
-def _placed(items: Items, header: Header) -> Any:
-    return items.path, items.suffix, items.step, items.anchored(header)
-
-
-def _body(loop: Any) -> Any:
-    return _steps(loop.program, [*loop.program.outputs], {x.number: k for k, x in enumerate(loop.program.inputs)})

@@ -342,8 +342,8 @@ class Draft:
         # What a counter decides otherwise in other numbers of turns is said above the code.
         said = any(loop.decided for s in self.material.program.steps if (loop := loop_in(s)) is not None)
 
-        def holds(positional: Sequence[Any], named: Mapping[str, Any]) -> bool:
-            return of is not None or said or self._holds(positional, named, runs=False)
+        def holds(positional: Sequence[Any], named: Mapping[str, Any], *, runs: bool = False) -> bool:
+            return of is not None or (said and not runs) or self._holds(positional, named, runs=runs)
 
         found = fixed_lengths(self.material, args, kwargs, prepare if looped or of is not None else None, holds)
         if found:
