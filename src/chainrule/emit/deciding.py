@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from chainrule.emit.writing import INDENT, Writing
+from collections.abc import Sequence
+
 from chainrule.ir import Guard, Program, Var
 
-__all__ = ["decision_checks", "decisive"]
+__all__ = ["decision_checks", "decisions", "decisive"]
 
 _MOST = 8  # decisions; of more, it is only said above the code
 
 
 def decisive(program: Program, forward_steps: int) -> tuple[Var, ...]:
     """The variables of the forward pass whose values decided what was traced."""
-    return tuple({g.variable.number: g.variable for g in _decisions(program, forward_steps)
+    return tuple({g.variable.number: g.variable for g in decisions(program, forward_steps)
                   if isinstance(g.variable, Var)}.values())  # fmt: skip
 
 
-def _decisions(program: Program, forward_steps: int) -> list[Guard]:
+def decisions(program: Program, forward_steps: int) -> list[Guard]:
+    """The decisions that are checked where the forward pass runs."""
     made = {x.number for x in program.inputs}
     made.update(out.number for step in program.steps[:forward_steps] for out in step.outputs)
     found = {
@@ -27,17 +29,27 @@ def _decisions(program: Program, forward_steps: int) -> list[Guard]:
     return list(found.values()) if len(found) <= _MOST else []
 
 
-def decision_checks(writing: Writing) -> list[str]:
-    """The lines behind the forward pass that refuse other decisions."""
-    lines: list[str] = []
-    for g in _decisions(writing.request.program, writing.request.forward_steps):
-        text = writing.operand(g.variable)
+def decision_checks(guards: Sequence[Guard], lines: Sequence[str], name: str, *, lone: bool) -> list[str]:
+    """The lines that compute what decided, and behind them those that refuse another decision.
+
+    Args:
+        guards: the decisions.
+        lines: what computes the value.
+        name: the variable that holds it.
+        lone: whether nothing else reads it, so that it needs no name.
+    """
+    text = lines[0].removeprefix(f"{name} = ") if len(lines) == 1 and lone and len(guards) == 1 else ""
+    if text in ("", *lines):
+        text, kept = name, list(lines)
+    else:
+        kept = []
+    for g in guards:
         if type(g.value) is bool:
-            lines.append(f"if {'not ' * g.value}{text}:")
+            kept.append(f"if {'not ' * g.value}{text}:")
         else:
-            lines.append(f"if {text} != {g.value}:")
-        lines.append(f'{INDENT}raise ValueError("{_said(g)}")')
-    return lines
+            kept.append(f"if {text} != {g.value}:")
+        kept.append(f'    raise ValueError("{_said(g)}")')
+    return kept
 
 
 def _said(g: Guard) -> str:

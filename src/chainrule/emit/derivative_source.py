@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.backward import Backward
+from chainrule.emit.deciding import decisive
 from chainrule.emit.material import Leaf, Material
 from chainrule.emit.numpy_source import blocks, output_names, outputs_of, page, returned
 from chainrule.emit.writing import Writing
@@ -35,7 +36,7 @@ def _written(
         backward.program,
         whole_symbols(backward.program, backward.likes),
         backward.forward_steps,
-        (*outputs, *backward.gradients) if whole else backward.gradients,
+        (*(outputs if whole else ()), *backward.gradients, *decisive(backward.program, backward.forward_steps)),
         given,
         backward.links,
         {n: name for n, name in {**output_names(outputs, False), **wanted}.items() if n not in given},

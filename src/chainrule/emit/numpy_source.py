@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.backward import Backward
-from chainrule.emit.deciding import decision_checks, decisive
+from chainrule.emit.deciding import decisive
 from chainrule.emit.gathered import gathered
 from chainrule.emit.material import Material, constant_lines
 from chainrule.emit.series import series_at_hand
@@ -123,7 +123,7 @@ def function_source(material: Material, backward: Backward, wrt: Sequence[Var], 
     texts, settling = writing.settled(chosen.pairs, prefix)
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
     output = material.result_text([writing.operand(x) for x in outputs])
-    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    forward = writing.forward_lines()
     lines = blocks(forward, [*writing.backward_lines(), *settling])
     end = returned(f"{output}, ", gradients, "{", "}")
     head = material.head(*([_cotangent_name(material)] if backward.cotangents else []))
@@ -163,7 +163,7 @@ def pullback_source(material: Material, backward: Backward, wrt: Sequence[Var], 
     texts, settling = writing.settled(chosen.pairs, prefix)
     pairs = gathered(writing, chosen.pairs, texts)
     gradients = [text for _, text in pairs]
-    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    forward = writing.forward_lines()
     lines = blocks(forward, [*writing.backward_lines(), *settling])
     end = returned("", gradients, "(", ")") if len(gradients) > 1 else [f"return {gradients[0]}"]
     if len(gradients) > 1 and len(end) == 1:
@@ -196,7 +196,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     writing = Writing(material, request, WIDTH - 2 * len(INDENT))
     texts, settling = writing.settled(chosen.pairs, prefix)
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
-    forward = [*writing.forward_lines(), *decision_checks(writing)]
+    forward = writing.forward_lines()
     lines = [*writing.backward_lines(), *settling]
     end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
@@ -233,15 +233,16 @@ def forward_source(material: Material) -> tuple[str, str]:
     """The user's function, statement for statement."""
     program = material.program
     named = frozenset(out.number for s in program.steps for out in s.outputs if out.name is not None)
+    deciding = decisive(program, len(program.steps))
     request = Request(
         program,
         whole_symbols(program),
         len(program.steps),
-        program.outputs,
+        (*program.outputs, *deciding),
         _given(material, None),
         taken=(*material.parameters, *material.lengths()),
         fold_roots=True,
-        forced=named,
+        forced=named.union(x.number for x in deciding),
     )
     writing = Writing(material, request)
     output = material.result_text([writing.operand(x) for x in program.outputs])

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.emit.assignments import StatementPrinter
+from chainrule.emit.deciding import decision_checks, decisions
 from chainrule.emit.loop_heads import Context
 from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
 from chainrule.emit.material import Leaf, Material, constant_lines, remarks, setting_check
 from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Guard, Step, Var
 from chainrule.lengths import ONE, Symbol
 from chainrule.loops import loop_in
 from chainrule.sizes import is_size, where_from
@@ -174,6 +175,12 @@ class Writing:
         forward = [(statement, lines) for statement, lines in pairs if statement.forward]
         made = {out.number for statement, _ in forward for out in statement.step.outputs}
         result: list[str] = []
+        deciding: dict[int, list[Guard]] = {}
+        for guard in decisions(self.request.program, self.request.forward_steps):
+            deciding.setdefault(guard.variable.number, []).append(guard)
+        for number in deciding.keys() & self.request.given.keys():
+            result += decision_checks(deciding[number], [], self.request.given[number], lone=False)
+        reads = self._reads()
         for statement, lines in forward:
             wanted = self.lengths_used(lines)
             for name in list(waiting):
@@ -182,9 +189,17 @@ class Writing:
                 if own.variable not in made and (later or name in wanted):
                     result.append(f"{name} = {own.text}")
                     waiting.remove(name)
-            result += lines
+            number = statement.step.outputs[0].number
+            checked = deciding.get(number, [])
+            lone = number not in reads
+            result += decision_checks(checked, lines, statement.targets[0], lone=lone) if checked else lines
             made.difference_update(out.number for out in statement.step.outputs)
         return result + [f"{name} = {self.length_of[name].text}" for name in waiting]
+
+    def _reads(self) -> set[int]:
+        """The variables that statements read."""
+        steps = [*(t for s in self.statements.statements for t in s.steps), *self.statements.folded.values()]
+        return {x.number for t in steps for x in t.inputs}
 
     def backward_lines(self) -> list[str]:
         """The statements of the backward pass, under the statements of the user's that they belong to."""
