@@ -306,7 +306,8 @@ class Series:
         _, inputs, params, outputs, code, offset = tape.steps[number]
         program = self.body.program
         steps = program.steps[: self.body.forward_steps]
-        whole = replace(self.left, program=replace(program, steps=steps, outputs=()), forward_steps=len(steps))
+        body = replace(program, steps=steps, outputs=(), guards=self.loop.program.guards)
+        whole = replace(self.left, program=body, forward_steps=len(steps))
         whole.outs = [*self.left.outs, *kept]
         variables = whole.program.by_number()
         whole.program = replace(whole.program, outputs=tuple(variables[v] for v in whole.roots() if type(v) is int))

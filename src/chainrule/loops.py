@@ -191,6 +191,11 @@ class Loop:
         """The variables of the body that it is given and that are the same in all turns."""
         return {slot.variable for slot in self.slots if slot.kind == "fixed"}
 
+    def decides(self) -> bool:
+        """Whether values decide something in its turns."""
+        inner = (loop_in(step) for step in self.program.steps)
+        return bool(self.program.guards) or any(loop is not None and loop.decides() for loop in inner)
+
     def named(self) -> list[str]:
         """Per output, what the user calls what it is the cotangent of."""
         found: list[str] = []

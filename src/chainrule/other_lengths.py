@@ -108,7 +108,9 @@ class _Trial:
             return
         program, _ = traced
         self.own = program
-        self.numbers = dict(zip((x.source for x in self.material.leaves), (x.number for x in program.inputs), strict=False))
+        self.numbers = dict(
+            zip((x.source for x in self.material.leaves), (x.number for x in program.inputs), strict=False)
+        )
         self.outline = outline(*traced)
         self.turns = self.counted
         written = self.material.program
@@ -129,17 +131,23 @@ class _Trial:
 
     def _axes(self, classes: Sequence[Sequence[Axis]]) -> Iterator[Fixed]:
         """What is said of the lengths of the arrays."""
-        told: set[tuple[int, int]] = set()  # axes of which it is said already
+        told: set[tuple[int, int]] = set()  # axes of which it is known already
+        fixed: set[tuple[int, int]] = set()  # and of which something is said
         untried: list[Sequence[Axis]] = []
+        shorter: list[Sequence[Axis]] = []
         for axes in classes:
             leaf, k = axes[0]
             verdict = self._tried(leaf.variable.shape[k], partial(self._resized, axes))
-            verdict.others |= verdict.alone and not verdict.same
+            alone = verdict.alone and not verdict.same
+            if alone and len(self._alike(axes)) > len(axes):
+                shorter.append(axes)  # others may have to be longer with it
+            verdict.others |= alone and axes not in shorter
             verdict.others |= any(("length", x.variable.number, a) in self.recorded for x, a in axes)
-            if not (verdict.tried or verdict.others):
+            if axes in shorter or not (verdict.tried or verdict.others):
                 untried.append(axes)
             if verdict.conditions or verdict.wrong or verdict.others:
                 told.update((leaf.variable.number, k) for leaf, k in axes)
+                fixed.update((leaf.variable.number, k) for leaf, k in axes)
                 found = self._as_long(axes, classes) if verdict.wrong and not verdict.others else None
                 yield from verdict.conditions or [self._same(axes)] if found is None else found
         # What a length alone does not show, or cannot: two arrays that must be equally long.
@@ -153,21 +161,22 @@ class _Trial:
             verdict.others |= verdict.alone and not verdict.same
             told.update((x.variable.number, a) for x, a in alike)
             if verdict.conditions or verdict.wrong or verdict.others:
+                fixed.update((x.variable.number, a) for x, a in alike)
                 yield from verdict.conditions or [self._same(axes)]
             elif not verdict.tried:
-                counting = [own for own in untried if own[0] in alike and self._counts(own)]
+                counting = [own for own in untried if own[0] in alike and (own in shorter or self._counts(own))]
                 yield from map(self._same, counting)
         for axes in classes:
             leaf, k = axes[0]
-            if (leaf.variable.number, k) not in told:
+            if (leaf.variable.number, k) not in fixed:
                 lengths = [("length", self.numbers[x.source], a) for x, a in axes]
                 yield from self._at_least_one(length_text(leaf, k), partial(self._resized, axes), *lengths)
 
-    def _at_least_one(
-        self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any
-    ) -> Iterator[Fixed]:
+    def _at_least_one(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
         """That a loop must have a turn, where the function itself runs without any and what is written does not."""
-        counts = [own for counts in self.turns for x in counts for own in (leaves_of(x) or [formatted_path(str(x))])]
+        counts: list[Any] = []
+        for x in (x for own in self.turns for x in own):
+            counts += [formatted_path(x)] if type(x) is str else leaves_of(x)
         if any(x in counts for x in counting) and not all(self.holds(*own, runs=True) for own in others(0)):
             yield Fixed(text, ">", "0", True)
 

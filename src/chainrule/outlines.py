@@ -84,7 +84,9 @@ def _loop(loop: Any, static: Callable[..., Any]) -> Any:
     places = {id(slot): k for k, slot in enumerate(loop.slots)}
     outs = [(o.kind, places.get(id(o.variable))) for o in loop.outs]  # the variables are outputs of the body
     counted = None if loop.header.counted is None else static(loop.header.counted)
-    return slots, outs, counted, loop.header.turned, int(loop.values[0]) if counted is None else 0, _body(loop), numbers
+    decided = [(str(g.position), g.value) for g in loop.program.guards]
+    first = int(loop.values[0]) if counted is None else 0
+    return slots, outs, counted, loop.header.turned, first, _body(loop), numbers, decided
 
 
 def _placed(items: Items, header: Header) -> Any:

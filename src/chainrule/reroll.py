@@ -27,6 +27,7 @@ from chainrule.statics import mentioned_in, moved
 from chainrule.tape import Tape
 from chainrule.trace import bound_to, input_names
 from chainrule.traced import Traced
+from chainrule.turn_decisions import decided_alike
 from chainrule.turns import Turns, count_of
 
 __all__ = ["reroll", "rolled"]
@@ -77,6 +78,7 @@ class _Pass:
         for record in self.records:
             self.children.setdefault(None if record.parent is None else record.parent[0], []).append(record)
         self.found: list[Found] = []
+        self.covered: set[int] = set()  # what values decided in turns, as bodies say it
         self.stacks: dict[int, list[Any]] = {}  # steps that are written in place of others
         # By loop, the loops that leave a series to it with the steps that read it: its turns must have these.
         self.needs: dict[int, set[tuple[int, int]]] = {}
@@ -155,6 +157,7 @@ class _Pass:
                 inputs = tuple(x if type(x) is int else self._unturned_literal(x) for x in found.inputs)
                 steps.append((operation, inputs, {}, tuple(found.outputs), *found.record.code))
         tape.steps[:] = steps
+        tape.guards[:] = [g for g in tape.guards if id(g) not in self.covered]
         made = {v for step in steps for v in outputs_of(step)}
         tape.values[:] = self.values
         tape.removed |= gone - made
@@ -191,8 +194,12 @@ class _Pass:
                 if not places and place in f.body:
                     f.loop.series.append((kept, f.body[place], first))
 
-    def inner(self, tape: Tape, outputs: Sequence[int]) -> None:
-        """Roll the loops of a body."""
+    def inner(
+        self, tape: Tape, outputs: Sequence[int], made: Sequence[Mapping[int, Any]], places: Mapping[Any, int]
+    ) -> None:
+        """Roll the loops of a body, which takes over what values decide alike in all turns."""
+        tape.guards[:], covered = decided_alike(self.tape.guards, made, places)
+        self.covered |= covered
         reroll(tape, outputs, {}, self.function, self.rule)
         self.tape.unsure |= tape.unsure
         self.tape.counts += tape.counts

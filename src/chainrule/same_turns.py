@@ -314,7 +314,7 @@ class Matching:
         roots = [x for slot in self.slots if (x := slot.following) is not None] + [
             out.variable for out in outs if type(out.variable) is int
         ]
-        whole.inner(body, roots)
+        whole.inner(body, roots, self.made, places)
         stand_ins = [Traced(body, v, body.values[v], False) for v in roots]
         program = program_of(Recorded(whole.function, body, stand_ins))
         loop = Loop(program, len(program.steps), self.slots, outs, turn, [self.record.values()[k] for k in self.turns],

@@ -42,6 +42,7 @@ def _written(
         {n: name for n, name in {**output_names(outputs, False), **wanted}.items() if n not in given},
         prefix,
         taken=(*material.parameters, *material.lengths()),
+        checked=True,
     )
     return Writing(material, request), outputs
 

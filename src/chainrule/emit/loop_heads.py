@@ -56,6 +56,7 @@ class Context:
         there: variables that need not be computed, as the user's own lines have done that.
         numbers: gives the user's names for numbers that are computed from the lengths of arrays with these names.
         bodies: takes what was written for each loop, by the loop's identity.
+        checked: whether turns of loops of the forward pass refuse other decisions on values.
     """
 
     prefix: str
@@ -69,6 +70,7 @@ class Context:
     there: frozenset[int] = frozenset()
     numbers: Callable[[Mapping[str, Var]], Mapping[Any, str]] = field(default=lambda arrays: {})
     bodies: dict[int, BodyText] = field(default_factory=dict)
+    checked: bool = False
 
 
 class Heads:

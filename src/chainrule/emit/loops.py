@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.emit.assignments import StatementPrinter
+from chainrule.emit.deciding import decision_checks, decisions
 from chainrule.emit.loop_heads import BodyText, Context, Heads
 from chainrule.emit.text import tight
-from chainrule.ir import Step, Var
+from chainrule.ir import Guard, Step, Var
 from chainrule.lengths import whole_symbols
 from chainrule.loop_buffers import counted_from
 from chainrule.loops import Slot, loop_in
@@ -79,10 +80,17 @@ class _Lines(Heads):
         head = self._header(body)
         return [*self.before, head, *(INDENT + line for line in body), *self.after]
 
+    def _is_checked(self) -> bool:
+        return self.context.checked and not self.loop.backward
+
     def _needed(self) -> set[int]:
         """The variables of the body that what is used of the loop depends on."""
         roots = {out.variable if type(out.variable) is int else out.variable.variable
                  for _, out, target in self.outs if target != "_"}  # fmt: skip
+        if self._is_checked():
+            roots |= {g.variable.number for g in decisions(self.program, self.loop.forward_steps)}
+            inner = [s for s in self.program.steps if (own := loop_in(s)) is not None and own.decides()]
+            roots |= {x.number for s in inner for x in s.inputs if isinstance(x, Var)}
         given = self.loop.given()
         carried = {s.variable: s.following for s in self.loop.slots if s.kind == "carried"}
         found: set[int] = set()
@@ -150,7 +158,10 @@ class _Lines(Heads):
                     self.renamed[context.prefix + (called if called.isidentifier() else self._called(primal))] = name
         wanted: dict[int, str] = {}
         followings = [slot.following for slot, _ in self.slots]
-        roots = [*followings, *(v for _, v in self.appended), *self.finals]
+        deciding: dict[int, list[Guard]] = {}
+        for guard in decisions(self.program, loop.forward_steps) if self._is_checked() else ():
+            deciding.setdefault(guard.variable.number, []).append(guard)
+        roots = [*followings, *(v for _, v in self.appended), *self.finals, *deciding]
         for v, target in self.finals.items():
             wanted[v] = target
         for target, v in self.appended:
@@ -172,6 +183,7 @@ class _Lines(Heads):
             alike={v: other for v, other in loop.alike.items() if v in given},
             handed=frozenset(slot.variable for slot, _ in self.slots),
             fixed=True,
+            checked=self._is_checked(),
             counts={} if (start := counted_from(loop)) is None else {loop.turn: start},
         )
         statements = statements_of(request)
@@ -195,10 +207,15 @@ class _Lines(Heads):
             override.update(split_names(st, inner))
         statements.names.update(override)
         pairs: list[tuple[Statement, list[str]]] = []
+        reads = statements.reads().union(x for x in roots if x not in deciding)
         for s in statements.statements:
-            pairs.append(
-                (s, loop_lines(s, printer, inner) if loop_in(s.step) else self._summed(printer.statement(s), s))
-            )
+            own_lines = loop_lines(s, printer, inner) if loop_in(s.step) else self._summed(printer.statement(s), s)
+            number = s.step.outputs[0].number
+            if number in deciding:
+                own_lines = decision_checks(deciding[number], own_lines, s.targets[0], lone=number not in reads)
+            pairs.append((s, own_lines))
+        for number in deciding.keys() & given.keys():
+            self.first += decision_checks(deciding[number], [], given[number], lone=False)
         self.printer.modules |= printer.modules
         context.bodies[id(loop)] = BodyText(statements, [own for _, own in pairs], given, printer)
         used = {x.number for s in statements.statements for t in s.steps for x in t.inputs}

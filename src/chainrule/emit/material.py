@@ -361,6 +361,8 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) 
     found += [f"valid while {_decided(position, values)}" for position, values in decisions.items()]
     taken = [text for step in steps if (loop := loop_in(step)) is not None for text in loop.decided]
     found += [f"valid while {text}" for text in taken]
+    alike = [g for step in steps if (loop := loop_in(step)) is not None for g in _decided_in(loop)]
+    found += [f"valid while {_decided(g.position, [g.value], True)}" for g in alike]
     turns: dict[tuple[str, int], int] = {}
     counts: dict[Any, int] = {}
     bodies = [s.position for step in steps if (loop := loop_in(step)) is not None for s in loop.program.steps]
@@ -387,12 +389,20 @@ def _comment(text: str) -> list[str]:
     )
 
 
-def _decided(position: Position | None, values: Sequence[Any]) -> str:
+def _decided_in(loop: Loop) -> list[Guard]:
+    """What values decide in the turns of a loop, and in those of the loops in it."""
+    inner = [own for step in loop.program.steps if (own := loop_in(step)) is not None]
+    return [*loop.program.guards, *(g for own in inner for g in _decided_in(own))]
+
+
+def _decided(position: Position | None, values: Sequence[Any], turns: bool = False) -> str:
     """What values decided at a place: ```x.sum() > 0` on line 12``; with how often, where that was in a loop."""
     text = position.segment if position is not None else ""
     if position is None or not text:
         return f"a value is {', '.join(map(repr, values))}"
     said = f"`{text}` on line {position.line}"
+    if turns and type(values[0]) is bool:
+        return f"{said} is {'true' if values[0] else 'false'} in every turn"
     node = node_of(position)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "sorted"):
         return f"{said} chooses the same as in the example"

@@ -103,6 +103,7 @@ def _request(material: Material, backward: Backward, chosen: Chosen, prefix: str
         {n: name for n, name in wanted.items() if n not in given},
         prefix,
         taken=(*options.pop("taken", ()), *material.parameters, _cotangent_name(material), *material.lengths()),
+        checked=not options.get("late"),
         **options,
     )
 
@@ -201,7 +202,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
-    kept = [w for w in words_of([*lines, *end]) if w in known]
+    kept = [w for w in words_of([*lines, *end]) if w in known and not writing.only_in_loops(w)]
     output = material.result_text([writing.operand(x) for x in outputs])
     # A method keeps what it needs in its own object, which holds its arrays already.
     itself = material.parameters[0] if material.owner else "self"
@@ -242,6 +243,7 @@ def forward_source(material: Material) -> tuple[str, str]:
         _given(material, None),
         taken=(*material.parameters, *material.lengths()),
         fold_roots=True,
+        checked=True,
         forced=named.union(x.number for x in deciding),
     )
     writing = Writing(material, request)

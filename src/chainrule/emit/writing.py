@@ -84,6 +84,7 @@ class Writing:
             leaves=frozenset(leaves),
             there=frozenset(request.given),
             numbers=self._numbers_of,
+            checked=request.checked,
         )
         names: dict[int, str] = {}
         for s in statements.statements:
@@ -180,7 +181,7 @@ class Writing:
             deciding.setdefault(guard.variable.number, []).append(guard)
         for number in deciding.keys() & self.request.given.keys():
             result += decision_checks(deciding[number], [], self.request.given[number], lone=False)
-        reads = self._reads()
+        reads = self.statements.reads()
         for statement, lines in forward:
             wanted = self.lengths_used(lines)
             for name in list(waiting):
@@ -195,11 +196,6 @@ class Writing:
             result += decision_checks(checked, lines, statement.targets[0], lone=lone) if checked else lines
             made.difference_update(out.number for out in statement.step.outputs)
         return result + [f"{name} = {self.length_of[name].text}" for name in waiting]
-
-    def _reads(self) -> set[int]:
-        """The variables that statements read."""
-        steps = [*(t for s in self.statements.statements for t in s.steps), *self.statements.folded.values()]
-        return {x.number for t in steps for x in t.inputs}
 
     def backward_lines(self) -> list[str]:
         """The statements of the backward pass, under the statements of the user's that they belong to."""
@@ -348,6 +344,10 @@ class Writing:
             *(line for name, value in self.material.settings.items() for line in setting_check(name, value)),
             *(line for fixed in self.material.fixed for line in fixed.check()),
         ]
+
+    def only_in_loops(self, name: str) -> bool:
+        """Whether this is what loops call the items of a list, and nothing around them."""
+        return self.loops is not None and name in self.loops.leaves
 
     def unpacking(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[str]:
         """Lines that read the arrays out of trees of parameters, as far as ``texts`` use them."""

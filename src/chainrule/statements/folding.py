@@ -83,11 +83,16 @@ class Folding:
         for k in range(len(self.steps) - 1, -1, -1):
             step = self.steps[k]
             outputs = [out.number for out in step.outputs if out.number not in given]
-            if any(n in needed for n in outputs):
+            if any(n in needed for n in outputs) or (self.request.checked and self._decides(k)):
                 self.live.append(k)
                 needed.update(x.number for x in step.inputs if isinstance(x, Var))
         self.live.reverse()
         self.needed = needed
+
+    def _decides(self, k: int) -> bool:
+        """Whether a step is a loop of the user's in which values decided something."""
+        loop = loop_in(self.steps[k])
+        return k < self.request.forward_steps and loop is not None and loop.decides()
 
     def _named(self, out: Var, k: int) -> bool:
         if k < self.request.forward_steps:

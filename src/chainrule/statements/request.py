@@ -42,6 +42,7 @@ class Request:
         alike: given variables with another variable each that has the same shape, whatever the sizes.
         renamed: what stands in the place of a name, because that is taken.
         counts: for the counters of loops, what they count up from.
+        checked: whether loops are there for what values decide in their turns, too.
     """
 
     program: Program
@@ -63,6 +64,7 @@ class Request:
     alike: Mapping[int, int] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[int, int] = field(default_factory=dict)
+    checked: bool = False
 
 
 def sizes_in(x: Any) -> Iterable[tuple[int, int | None]]:

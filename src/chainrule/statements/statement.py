@@ -60,6 +60,11 @@ class Statements:
     folded: Mapping[int, Step]
     stand_ins: Mapping[tuple[int, int | None], tuple[tuple[int, int | None], ...]]
 
+    def reads(self) -> set[int]:
+        """The variables that are read, by statements or in them."""
+        steps = [*(t for s in self.statements for t in s.steps), *self.folded.values()]
+        return {x.number for t in steps for x in t.inputs}
+
 
 def statements_of(request: Request) -> Statements:
     """The statements that compute the roots of a request."""
