@@ -113,6 +113,51 @@ def test_no_message_hides_in_an_fstring():
     assert messages_in_fstrings("f\"{message('a')}\"") == [1]
 
 
+# What explain, why and check refuse, and what reads the files for them.
+_REFUSING = (
+    "check/",
+    "explain/",
+    "cli/",
+    "script",
+    "history",
+    "running",
+    "stretch",
+    "asked",
+    "backward.py",
+    "language",
+)
+# A formula or a term that contradicts itself is a mistake in this package, and nothing that a user could mend.
+_WITHIN = ("explain/evaluating.py", "check/terms.py")
+_REFUSALS = frozenset("ChainruleError TreeError RequestError ScriptError CandidateError IsolationError".split())
+
+
+def raised_in_english(source: str) -> list[int]:
+    """The lines on which an error of this package is made of a text, which would be said in English to everybody."""
+    return [
+        call.lineno
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in _REFUSALS
+        and any(isinstance(part, ast.JoinedStr | ast.BinOp) or _is_text(part) for part in call.args[:1])
+    ]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_what_is_refused_is_said_in_the_language_of_the_user():
+    paths = {path.relative_to(catalogues.PACKAGE).as_posix(): path for path in catalogues.PACKAGE.rglob("*.py")}
+    found = {
+        name: raised_in_english(path.read_text(encoding="utf-8"))
+        for name, path in paths.items()
+        if name.startswith(_REFUSING) and name not in _WITHIN
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert raised_in_english("TreeError('a')\nTreeError(f'{a}')\nTreeError(message('a'))\nTypeError('a')") == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("name", "language"), [("fr", "fr"), ("fr_CA.UTF-8", "fr"), ("zh-Hans", "zh"), ("ja_JP", "ja"), ("EN", "en")]
 )

@@ -114,3 +114,66 @@ def test_refusals(tmp_path):
                 said = str(refused.value)
             assert said != str(refused.value), said
             assert english(said) == set()
+
+
+def scaled(x, w):
+    return x * w
+
+
+X = {"x": np.ones(3), "w": np.full(3, 2.0)}
+
+
+class Unbuilt:
+    """A layer that needs what nobody knows."""
+
+    def __init__(self, mood):
+        self.mood = mood
+
+    def forward(self, x, w):
+        return x * w
+
+    def backward(self, g):
+        return g, g
+
+
+# What check refuses, each as the arguments of the call that does.
+UNREADABLE = {
+    "no candidate": (3.0, scaled, X),
+    "unclear gradients": ([np.sin, np.cos, np.tan], scaled, X),
+    "no gradient": (lambda g, x, w: (g, g), scaled, X, "nothing"),
+    "unclear parameters": (lambda one, two, three, four: one, scaled, X),
+    "half a class": (type("Half", (), {"forward": lambda self, x: x}), scaled, X),
+    "a constructor": (Unbuilt, scaled, X),
+    "other arguments": (lambda g, x, w: (g, g), scaled, {"x": np.ones(3), "k": np.ones(3)}),
+    "too many arguments": (lambda g, x, w: (g, g), scaled, [np.ones(3)] * 3),
+    "a failing example": (lambda g, x, w: (g, g), scaled, {"x": np.ones(3), "w": np.ones(2)}),
+}
+
+# What check cannot judge, and says so in its report.
+UNJUDGED = {
+    "too few": (lambda g, x, w: (g, g, g), scaled, X),
+    "another key": (lambda g, x, w: {"p": g}, scaled, X),
+    "a text": (lambda g, x, w: "no", scaled, X),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_check_refuses(name):
+    candidate, forward, args, *wrt = UNREADABLE[name]
+    with pytest.raises(ChainruleError) as refused:
+        cr.check(candidate, forward, args, *wrt)
+    for language in LANGUAGES:
+        with in_language(language):
+            said = str(refused.value)
+        assert said != str(refused.value), said
+        assert english(_RAISED.sub("", said)) == set()
+
+
+@pytest.mark.parametrize("name", UNJUDGED)
+def test_what_check_cannot_judge(name):
+    report = cr.check(*UNJUDGED[name])
+    assert not report.ok
+    for language in LANGUAGES:
+        with in_language(language):
+            said = text_of(blocks_of(report), 1000)
+        assert english(_RAISED.sub("", said)) == set()

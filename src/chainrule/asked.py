@@ -11,6 +11,7 @@ from chainrule.calls import argument_names
 from chainrule.emit.material import Material
 from chainrule.errors import TreeError
 from chainrule.ir import Var
+from chainrule.language import listed, message, plural
 from chainrule.linear import floating_arguments
 from chainrule.sizes import named_number
 from chainrule.whole_numbers import lengths_given
@@ -91,7 +92,14 @@ def positions_of(
     for x in wanted:
         if isinstance(x, int):
             if not -len(args) <= x < len(args):
-                raise TreeError(f"wrt={x}: the call has {len(args)} arguments.")
+                raise TreeError(
+                    plural(
+                        "wrt={position}: the call has {count} argument.",
+                        "wrt={position}: the call has {count} arguments.",
+                        len(args),
+                        position=x,
+                    )
+                )
             found.add(x % len(args))
         elif x in names:
             found.add(names.index(x))
@@ -116,7 +124,13 @@ def chosen_inputs(material: Material, backward: Backward, wanted: Sequence[int |
             position = x % count if isinstance(x, int) else material.parameters.index(x)
             fitting = [leaf for leaf in leaves if leaf.argument == position]
         if not fitting:
-            known = ", ".join(leaf.name for leaf in leaves)
-            raise TreeError(f"wrt={x!r} names no floating argument of {material.name}. The arrays are: {known}.")
+            raise TreeError(
+                message(
+                    "wrt={asked} names no floating argument of {function}. The arrays are: {names}.",
+                    asked=repr(x),
+                    function=material.name,
+                    names=listed(leaf.name for leaf in leaves),
+                )
+            )
         found += [leaf.variable for leaf in fitting]
     return list({v.number: v for v in found}.values())

@@ -12,6 +12,7 @@ from chainrule.calls import TracedCall
 from chainrule.differentiate import differentiate, is_differentiable
 from chainrule.errors import ChainruleError, TreeError
 from chainrule.ir import Const, Program, Var
+from chainrule.language import listed, message
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.linear import floating_arguments
 from chainrule.sizes import is_size, written_number
@@ -89,7 +90,7 @@ def backward_of(
             prepare(call)
         outputs = [x for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]
         if not outputs:
-            raise TreeError("the function returns nothing that depends on its floating arguments.")
+            raise TreeError(message("the function returns nothing that depends on its floating arguments."))
         return backward_of_call(call, outputs)
 
 
@@ -112,8 +113,14 @@ def select_output(call: TracedCall, of: int | str) -> None:
     made = [out for step in program.steps for out in step.outputs if out.name is not None]
     named = [x for x in made if x.name == of]
     if not named:
-        known = ", ".join(dict.fromkeys(str(x.name) for x in made))
-        raise TreeError(f"of={of!r} is no part of the result of {program.name}, and none of its variables: {known}.")
+        raise TreeError(
+            message(
+                "of={of} is no part of the result of {function}, and none of its variables: {names}.",
+                of=repr(of),
+                function=program.name,
+                names=listed(dict.fromkeys(str(x.name) for x in made)) or "-",
+            )
+        )
     number = named[-1].number
     call.outputs, call.structure = [Traced(call.tape, number, call.tape.values[number], True)], LEAF
 

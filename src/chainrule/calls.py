@@ -13,6 +13,7 @@ from chainrule.differentiate import full, is_differentiable
 from chainrule.dispatch import known
 from chainrule.errors import NotDifferentiableError, TreeError
 from chainrule.follow import call, followed
+from chainrule.language import message
 from chainrule.members import lists_in
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
@@ -216,16 +217,24 @@ class TracedCall:
             isinstance(x, np.ndarray | Traced) and x.dtype.kind in "iub"
         ):
             kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
-            advice = (
-                f"pass floats: {float(x)!r}" if np.ndim(x) == 0 and type(x) is not Traced else "use x.astype(float)"
-            )
+            single = np.ndim(x) == 0 and type(x) is not Traced
             raise NotDifferentiableError(
-                f"{name} is of type {kind}, and a derivative with respect to integers is not defined. "
-                f"Instead: {advice}; or leave it out of argnums."
+                message(
+                    "{name} is of type {kind}, and a derivative with respect to integers is not defined. "
+                    "Instead: pass floats, {example}; or leave it out of argnums.",
+                    name=name,
+                    kind=kind,
+                    example=repr(float(x)) if single else "x.astype(float)",
+                )
             )
-        kind = f"an array of dtype {x.dtype}" if isinstance(x, np.ndarray) else f"of type {type(x).__name__}"
+        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise NotDifferentiableError(
-            f"{name} is {kind}, which has no derivative. Instead: pass arrays or floats, or leave it out of argnums."
+            message(
+                "{name} is of type {kind}, which has no derivative. Instead: pass arrays or floats, or leave it out of "
+                "argnums.",
+                name=name,
+                kind=kind,
+            )
         )
 
     def loss(self) -> Any:

@@ -14,6 +14,7 @@ from chainrule.backward import Backward, number_of, record_of
 from chainrule.calls import TracedCall
 from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.errors import TreeError
+from chainrule.language import message
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.protocol import apply
 from chainrule.sizes import written_number
@@ -34,7 +35,7 @@ def tangents_of(f: Callable[..., Any], args: Sequence[Any], wrt: Sequence[Any], 
         call = TracedCall(f, args, dict(kwargs), wrt, tape)
         outputs = [x for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]
         if not outputs:
-            raise TreeError("the function returns nothing that depends on its floating arguments.")
+            raise TreeError(message("the function returns nothing that depends on its floating arguments."))
         forward_steps = len(tape.steps)
         lengths = _lengths(call)
         tangents = [tape.input(np.zeros_like(tape.values[v])[()], active=True) for v in call.wrt]

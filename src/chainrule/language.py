@@ -20,7 +20,17 @@ from unicodedata import east_asian_width
 
 from chainrule.errors import ChainruleError
 
-__all__ = ["LANGUAGES", "Message", "current_language", "in_language", "language_named", "listed", "message", "plural"]
+__all__ = [
+    "LANGUAGES",
+    "Message",
+    "current_language",
+    "in_language",
+    "language_named",
+    "listed",
+    "message",
+    "plural",
+    "stated",
+]
 
 LANGUAGES = ("en", "fr", "ja", "zh")
 _FOLDER = os.path.join(os.path.dirname(__file__), "locale")  # pathlib would be loaded with every import of chainrule
@@ -114,6 +124,12 @@ def listed(parts: Iterable[Message | str]) -> Message | str:
     return found[0] if found else ""
 
 
+def stated(error: BaseException) -> Message | str:
+    """What an error says: the message that it was raised with, if it was, and else its text."""
+    held = error.args[0] if len(error.args) == 1 else None
+    return held if isinstance(held, Message) else str(error)
+
+
 def current_language() -> str:
     """The language in which messages are read: the one chosen by :func:`in_language`, or the locale's."""
     return _current.get() or _of_locale()
@@ -141,7 +157,11 @@ def language_named(name: str) -> str:
     """
     short = name.replace("-", "_").partition(".")[0].partition("_")[0].lower()
     if short not in LANGUAGES:
-        raise ChainruleError(f"there are no messages in the language {name!r}; there are: {', '.join(LANGUAGES)}.")
+        known = ", ".join(LANGUAGES)
+        text = message(
+            "there are no messages in the language {name}; there are: {known}.", name=repr(name), known=known
+        )
+        raise ChainruleError(text)
     return short
 
 

@@ -192,8 +192,12 @@ class Names(MutableMapping[str, Any]):
         self.measured = len(tape.values)
         if len(tape.steps) > _MOST_STEPS or self.bytes > _MOST_BYTES:
             raise RequestError(
-                f"the script has computed {len(tape.steps):,} arrays of {self.bytes / 2**30:.1f} GiB together, and all "
-                "of them are kept while it is followed.\n  Let its loop take fewer turns: one is enough for a gradient."
+                message(
+                    "the script has computed {count} arrays of {size} GiB together, and all of them are kept while it "
+                    "is followed.\n  Let its loop take fewer turns: one is enough for a gradient.",
+                    count=f"{len(tape.steps):,}",
+                    size=f"{self.bytes / 2**30:.1f}",
+                )
             )
 
 
@@ -241,21 +245,29 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(report.format()).rstrip()
 
 
-def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> list[str]:
+def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> list[Message]:
     """What to write, where the cause of a failure is plain."""
     if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
-        return [f"pip install {_PACKAGES[error.name]}, or put a # in front of the lines that use {error.name}"]
+        package = _PACKAGES[error.name]
+        return [
+            message(
+                "pip install {package}, or put a # in front of the lines that use {name}",
+                package=package,
+                name=error.name,
+            )
+        ]
     if isinstance(error, FileNotFoundError):
         return _missing_file(error, str(held.get("__file__", "")))
     if isinstance(error, AttributeError) and error.name and isinstance(error.obj, ModuleType | Traced | np.ndarray):
-        return [f"did you mean .{name}?" for name in get_close_matches(error.name, dir(error.obj), 1)]
+        return [_meant(f".{name}") for name in get_close_matches(error.name, dir(error.obj), 1)]
     if type(error) is not NameError or not error.name:
         return []
     usual = {"np": "numpy", "numpy": "numpy", "math": "math", "random": "random", "scipy": "scipy"}
     if error.name in usual:
         module = usual[error.name]
-        return [f"add import {module}" + (f" as {error.name}" if module != error.name else "")]
-    hints = []
+        line = f"import {module}" + (f" as {error.name}" if module != error.name else "")
+        return [message("add {line}", line=line)]
+    hints: dict[str, Message] = {}
     defined = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | set(held)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
@@ -267,21 +279,35 @@ def _hints(error: BaseException, tree: ast.Module, held: Mapping[str, Any]) -> l
             continue
         family = ", ".join(members[k] for k in sorted(members))
         defined.add(name)
-        hints.append(f"{ast.unparse(node)} is used, but only {family} are defined: add {name} = [{family}]")
-    first = [h for h in hints if h.startswith(f"{error.name}[")]
-    if first:
-        return first + [h for h in hints if h not in first]
+        hints[name] = message(
+            "{use} is used, but only {names} are defined: add {line}",
+            use=ast.unparse(node),
+            names=family,
+            line=f"{name} = [{family}]",
+        )
+    if error.name in hints:
+        return [hints.pop(error.name), *hints.values()]
     names = [name for name in (*held, *dir(builtins)) if not name.startswith("__")]
-    return [f"did you mean {name}?" for name in get_close_matches(error.name, names, 1)]
+    return [_meant(name) for name in get_close_matches(error.name, names, 1)]
 
 
-def _missing_file(error: FileNotFoundError, script: str) -> list[str]:
+def _meant(name: str) -> Message:
+    return message("did you mean {name}?", name=name)
+
+
+def _missing_file(error: FileNotFoundError, script: str) -> list[Message]:
     """Where a file is that was looked for in another folder."""
     folder = os.path.dirname(os.path.abspath(script))
     missing = error.filename or str(error).removesuffix(" not found.")
     if not isinstance(missing, str) or not os.path.exists(os.path.join(folder, missing)):
         return []
-    return [f"{missing} is beside the script; it is looked for in the current folder: cd {folder} first"]
+    return [
+        message(
+            "{file} is beside the script; it is looked for in the current folder: cd {folder} first",
+            file=missing,
+            folder=folder,
+        )
+    ]
 
 
 def _warn(message: Any, category: type, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
@@ -294,8 +320,10 @@ def _warn(message: Any, category: type, filename: str, lineno: int, file: Any = 
 
 def failure(error: BaseException, tree: ast.Module | None = None, held: Mapping[str, Any] | None = None) -> ScriptError:
     """What to raise where the user's code failed: its own traceback, and a hint where the cause is plain."""
-    hints = [] if tree is None else _hints(error, tree, held or {})
-    return ScriptError(_own_traceback(error) + "".join(f"\nHint: {hint}" for hint in hints))
+    said: Message | str = _own_traceback(error)
+    for hint in [] if tree is None else _hints(error, tree, held or {}):
+        said = message("{traceback}\nHint: {hint}", traceback=said, hint=hint)
+    return ScriptError(said)
 
 
 def _stopped_after(error: ChainruleError, tree: ast.Module, code: Any, result: str) -> int | None:

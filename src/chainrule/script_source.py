@@ -49,8 +49,11 @@ def write_script(
     check_options(style if what in ("backward", "forward") else "function", prefix, what)
     if what in ("jvp", "hvp"):
         raise RequestError(
-            f"--what {what} is for functions: a script has no arguments that tangents could belong to.\n"
-            "  Instead: put the lines into a function, and ask for FILE::FUNCTION."
+            message(
+                "{request} is for functions: a script has no arguments that tangents could belong to.\n"
+                "  Instead: put the lines into a function, and ask for FILE::FUNCTION.",
+                request=f"--what {what}",
+            )
         )
     lines = style == "lines" and what == "backward"
     scripted = script_followed(path, of, wrt, index=index, updates=updates, promote=not lines)

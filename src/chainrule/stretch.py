@@ -13,7 +13,7 @@ from chainrule.calls import TracedCall, detached
 from chainrule.differentiate import differentiate
 from chainrule.history import Chosen, RequestError, ancestors, descendants
 from chainrule.ir import Program, Var
-from chainrule.language import Message
+from chainrule.language import Message, message
 from chainrule.statics import mentioned_in
 from chainrule.tape import Tape
 from chainrule.trace import program_of
@@ -120,10 +120,16 @@ def element(result: Any, title: str, index: Sequence[int] | None) -> tuple[Any, 
     try:
         element = result[tuple(index)]
     except IndexError as error:
-        raise RequestError(f"--of-index: {error}.") from None
+        text = message("{request}: {error}.", request=f"--of-index {','.join(map(str, index))}", error=str(error))
+        raise RequestError(text) from None
     if np.shape(element.value):
         raise RequestError(
-            f"--of-index {','.join(map(str, index))} is no element of {title}, whose shape is {np.shape(result.value)}."
+            message(
+                "{request} is no element of {name}, whose shape is {shape}.",
+                request=f"--of-index {','.join(map(str, index))}",
+                name=title,
+                shape=np.shape(result.value),
+            )
         )
     return element, f"{title}[{', '.join(map(str, index))}]"
 
@@ -142,7 +148,7 @@ def stretch(
 ) -> Followed:
     """The record of a result, with the steps that it and other variables need from the chosen variables on."""
     if not chosen.variables:
-        raise RequestError(f"{title} depends on no float array that is not computed from another.")
+        raise RequestError(message("{name} depends on no float array that is not computed from another.", name=title))
     variables = list(chosen.variables.values())
     reached = descendants(tape, variables)
     guards = [g for g in tape.guards if g[0] in reached and g[0] <= output.variable]

@@ -7,13 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chainrule.errors import ChainruleError
-from chainrule.language import Message
+from chainrule.language import Message, message, stated
 
-__all__ = ["Answer", "Candidate", "CandidateError", "Seen"]
+__all__ = ["Answer", "Candidate", "CandidateError", "Seen", "in_lines", "said_by"]
 
 
 class CandidateError(ChainruleError, ValueError):
     """What a candidate takes or gives cannot be read: the message says what was understood, and how to say it."""
+
+
+def said_by(error: BaseException | None) -> Message | str:
+    """What an error says: a candidate's own with its kind before it, one of this package's in the user's language."""
+    said = stated(error) if isinstance(error, CandidateError) else None
+    return said if isinstance(said, Message) else f"{type(error).__name__}: {error}"
+
+
+def in_lines(parts: Sequence[Message | str]) -> Message | str:
+    """Sentences below each other, those behind the first one moved in."""
+    first, *others = parts
+    for other in others:
+        first = message("{above}\n  {below}", above=first, below=other)
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,12 @@ def adapter_of(candidate: Any, task: Task) -> Adapter:
     if members is not None:
         return FamilyAdapter(members, task)
     raise CandidateError(
-        f"a {type(candidate).__name__} is no backward pass.\n  Instead: a function, a class with forward and backward, "
-        "a list or dict of functions, or a module with functions such as "
-        f"{task.facts.name}_grad_{task.facts.floats[0] if task.facts.floats else 'x'}."
+        message(
+            "a {kind} is no backward pass.\n  Instead: a function, a class with forward and backward, a list or dict "
+            "of functions, or a module with functions such as {example}.",
+            kind=type(candidate).__name__,
+            example=f"{task.facts.name}_grad_{task.facts.floats[0] if task.facts.floats else 'x'}",
+        )
     )
 
 
@@ -153,8 +156,12 @@ def wanted_of(wrt: str | Sequence[str] | None, forward: Forward) -> tuple[str, .
     unknown = [n for n in wanted if n not in forward.facts.floats]
     if unknown:
         raise CandidateError(
-            f"wrt={', '.join(unknown)}: {forward.facts.name} has no such argument that holds floats; it has "
-            f"{', '.join(forward.facts.floats) or 'none'}."
+            message(
+                "wrt={names}: {function} has no such argument that holds floats; it has {own}.",
+                names=",".join(unknown),
+                function=forward.facts.name,
+                own=listed(forward.facts.floats) or message("none"),
+            )
         )
     return wanted
 

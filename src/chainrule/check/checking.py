@@ -14,7 +14,7 @@ from chainrule.check.behaviour import (
     is_random,
     is_unstable,
 )
-from chainrule.check.candidate import Candidate
+from chainrule.check.candidate import Candidate, said_by
 from chainrule.check.candidates import candidate_of
 from chainrule.check.completing import completed
 from chainrule.check.diagnosing import Diagnosis, diagnose, place_of_result
@@ -26,7 +26,7 @@ from chainrule.check.second_opinion import doubted
 from chainrule.check.trials import Trials
 from chainrule.check.weighing import Verdicts
 from chainrule.errors import ChainruleError
-from chainrule.language import Message, listed, message
+from chainrule.language import Message, listed, message, stated
 from chainrule.simplify.rewriting import quickly
 
 __all__ = ["check", "judge"]
@@ -88,7 +88,7 @@ def judge(
     try:
         trials = Trials.begun(candidate, held, wanted, seed)
     except ChainruleError as error:
-        note = message("The forward function could not be followed: {error}", error=str(error))
+        note = message("The forward function could not be followed: {error}", error=stated(error))
         return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
     with quickly():
         return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
@@ -229,12 +229,14 @@ class _Judge:
         if diagnosis.findings:
             self.remarks.append(
                 message(
-                    "On arrays of your sizes it raises {error}; the fault was found on arrays whose axes are all of "
-                    "one length.",
+                    "The fault was found on arrays whose axes are all of one length. On arrays of your sizes it ends "
+                    "with this: {error}",
                     error=_said(answer.error),
                 )
             )
-        details = {"error": _said(answer.error), "candidate_line": answer.error_line}
+        said = _said(answer.error)
+        # An error of this package says what could not be read, one of the candidate's what went wrong in it.
+        details = {"unread" if isinstance(said, Message) else "error": said, "candidate_line": answer.error_line}
         cost = 1.0 if diagnosis.findings else 0.0
         if diagnosis.findings:
             cost = max(f.rank for f in diagnosis.findings) + 4.0
@@ -273,10 +275,10 @@ class _Judge:
         return message("No single mistake was found that explains {gradients}.", gradients=listed(left))
 
 
-def _said(error: BaseException | None) -> str:
+def _said(error: BaseException | None) -> Message | str:
     """What an error says, cut where it goes on for long."""
-    text = f"{type(error).__name__}: {error}"
-    return text if len(text) <= _LONGEST_ERROR else text[:_LONGEST_ERROR] + "…"
+    text = said_by(error)
+    return text if isinstance(text, Message) or len(text) <= _LONGEST_ERROR else text[:_LONGEST_ERROR] + "…"
 
 
 def _held(candidate: Any, forward: Callable[..., Any], args: Any, wrt: Any, names: Any) -> Candidate:

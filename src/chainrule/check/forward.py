@@ -13,6 +13,7 @@ from chainrule.calls import argument_names
 from chainrule.errors import TreeError
 from chainrule.indexing import HOLE, Index
 from chainrule.ir import Const, Program, Step, Var, shape_of
+from chainrule.language import listed, message
 from chainrule.lengths import ONE, Symbol, Symbols, whole_symbols
 from chainrule.trees import flatten, paths, unflatten
 
@@ -109,8 +110,13 @@ def _by_name(function: Callable[..., Any], args: Mapping[str, Any] | Sequence[An
         wrong = [n for n in args if n not in positional and n not in named]
         if parameters and wrong and not takes_any:
             raise TreeError(
-                f"{wrong[0]!r} is no parameter of {getattr(function, '__name__', 'the forward function')}, which has "
-                f"{', '.join(p.name for p in parameters)}. Instead: name the arguments as the function does."
+                message(
+                    "{name} is no parameter of {function}, which has {own}. Instead: name the arguments as the "
+                    "function does.",
+                    name=repr(wrong[0]),
+                    function=getattr(function, "__name__", None) or message("the forward function"),
+                    own=listed(p.name for p in parameters),
+                )
             )
         order = [n for n in positional if n in args]
         gap = next((k for k, n in enumerate(positional) if n not in args), len(positional))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 from chainrule.check.verdicts import FEEDBACK, Feedback, GradientVerdict, Suspect, chief
 from chainrule.check.vocabulary import explanation
 from chainrule.errors import ChainruleError
-from chainrule.language import Message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Reported", "at_level", "level_named"]
 
@@ -58,7 +58,10 @@ def level_named(name: str) -> Feedback:
         ChainruleError: where there is none.
     """
     if name not in FEEDBACK:
-        raise ChainruleError(f"feedback={name!r}: choose one of {', '.join(map(repr, FEEDBACK))}.")
+        choices = listed(map(repr, FEEDBACK))
+        raise ChainruleError(
+            message("{choice}: choose one of {choices}.", choice=f"feedback={name!r}", choices=choices)
+        )
     return name
 
 

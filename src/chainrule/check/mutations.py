@@ -19,7 +19,7 @@ from chainrule.check.mistakes import edits_of
 from chainrule.check.planting import Edit, Pass
 from chainrule.errors import ChainruleError
 from chainrule.ir import Program, Var
-from chainrule.language import Message
+from chainrule.language import Message, message
 from chainrule.run import run
 from chainrule.sizes import plain_number
 from chainrule.trees import flatten
@@ -297,5 +297,7 @@ def _near(a: Any, b: Any, tolerance: float = _SAME) -> bool:
 
 def _is_floating(value: Any) -> bool:
     if isinstance(value, tuple | list | dict):
-        raise ChainruleError("mistakes are planted for functions of arrays and numbers; write the arrays one by one.")
+        raise ChainruleError(
+            message("mistakes are planted for functions of arrays and numbers; write the arrays one by one.")
+        )
     return not isinstance(value, str) and np.asarray(value).dtype.kind == "f"

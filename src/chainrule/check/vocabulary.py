@@ -39,7 +39,11 @@ def kind_named(word: str) -> Kind:
     name = _words().get(word.strip().lower().replace("-", "_").replace(" ", "_"))
     if name is None:
         raise ChainruleError(
-            f"{word!r} is no kind of mistake in chainrule's vocabulary. Instead: one of {', '.join(KINDS)}."
+            message(
+                "{word} is no kind of mistake in chainrule's vocabulary. Instead: one of {kinds}.",
+                word=repr(word),
+                kinds=listed(KINDS),
+            )
         )
     return KINDS[name]
 

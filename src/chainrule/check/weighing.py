@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.check.candidate import Answer
+from chainrule.check.candidate import Answer, said_by
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Compared, Trial
 from chainrule.check.kinks import Neighbourhood, kink_place
@@ -75,8 +75,8 @@ class Verdicts:
         error = failed[0].answer.error
         self.notes.append(
             message(
-                "The candidate runs on arrays of your sizes only: on others it raises {error}.",
-                error=f"{type(error).__name__}: {error}",
+                "The candidate runs on arrays of your sizes only. On others it ends with this: {error}",
+                error=said_by(error),
             )
         )
 

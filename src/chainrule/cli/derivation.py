@@ -61,9 +61,10 @@ def explain(
 
     Example: chainrule explain mlp.py --of err --html out.html
     """
-    if brief and full:
-        fail("--brief and --full: choose one of them.", USAGE)
     with speaking(lang):
+        if brief and full:
+            both = "--brief, --full"
+            fail(str(message("{choice}: choose one of {choices}.", choice=both, choices=both)), USAGE)
         with failing(), redirect_stdout(sys.stderr):
             found, notes = _explained(target, of, wrt, shapes, of_index, updates)
             if element is not None:

@@ -51,7 +51,9 @@ def selftest(
     errors = Console(stderr=True, highlight=False)
     with failing(), redirect_stdout(sys.stderr):
         if "::" not in target:
-            raise RequestError(f"{target}: name a function of the file. Instead: chainrule selftest {target}::forward")
+            raise RequestError(
+                message("{file}: name a function of the file. Instead: chainrule selftest {file}::forward", file=target)
+            )
         sizes, values = read_shapes(shapes or "")
         loaded = load_function(target, sizes, values)
         args = inspect.signature(loaded.function).bind(*loaded.args, **loaded.kwargs).arguments

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
-from chainrule.language import Message, in_language, language_named, message
+from chainrule.language import Message, in_language, language_named, message, stated
 from chainrule.script import Followed, ScriptError, trace_function, trace_script
 
 try:
@@ -135,13 +135,14 @@ def index_in(of_index: str | None) -> tuple[int, ...] | None:
     try:
         return None if of_index is None else tuple(int(k) for k in of_index.split(","))
     except ValueError:
-        fail(f"--of-index {of_index} is no element: write --of-index 0,2.", USAGE)
+        fail(str(message("--of-index {index} is no element: write --of-index 0,2.", index=of_index)), USAGE)
 
 
 def check_updates(updates: str | None) -> None:
     """End the program where ``--updates`` is none of its choices."""
     if updates not in (None, "fixed", "followed"):
-        fail(f"--updates {updates}: choose fixed or followed.", USAGE)
+        choice = f"--updates {updates}"
+        fail(str(message("{choice}: choose one of {choices}.", choice=choice, choices="fixed, followed")), USAGE)
 
 
 @contextmanager
@@ -168,7 +169,7 @@ def speaking(lang: str | None) -> Iterator[None]:
     try:
         chosen = None if lang is None else language_named(lang)
     except ChainruleError as error:
-        fail(f"--lang {lang}: {error}", USAGE)
+        fail(str(message("{request}: {error}", request=f"--lang {lang}", error=stated(error))), USAGE)
     with in_language(chosen):
         yield
 
@@ -201,10 +202,10 @@ def read_shapes(text: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
     return shapes, values
 
 
-def fail(message: str, code: int, verbatim: bool = False) -> NoReturn:
+def fail(said: str, code: int, verbatim: bool = False) -> NoReturn:
     """Say what is wrong on the standard error, and end the program."""
     console = Console(stderr=True, highlight=False)
-    console.print(Text(message if verbatim else broken(message, console.width)), soft_wrap=True)
+    console.print(Text(said if verbatim else broken(said, console.width)), soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -214,7 +215,8 @@ def write_file(option: str, name: str, text: str, code: int = USAGE) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        fail(f"{option} {name} cannot be written: {error.strerror}.", code)
+        file = f"{option} {name}"
+        fail(str(message("{file} cannot be written: {error}.", file=file, error=error.strerror)), code)
 
 
 def print_notes(notes: Sequence[Message], console: Console) -> None:

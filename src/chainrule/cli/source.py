@@ -29,6 +29,7 @@ from chainrule.cli.shared import (
     write_file,
 )
 from chainrule.history import RequestError
+from chainrule.language import message
 from chainrule.script import has_parameters
 from chainrule.script_source import write_function, write_script
 
@@ -63,13 +64,13 @@ def write(
     with failing(), redirect_stdout(sys.stderr):
         if is_function(target, of) or has_parameters(target):
             if index is not None or updates is not None:
-                raise RequestError("--of-index and --updates are for scripts, and for grad and trace.")
+                raise RequestError(message("--of-index and --updates are for scripts, and for grad and trace."))
             sizes, values = read_shapes(shapes or "")
             options["of"] = int(of) if of is not None and of.isdecimal() else of
             source, notes = write_function(target, sizes, values, names, style=style or "function", **options)  # type: ignore[arg-type]
         else:
             if shapes:
-                raise RequestError("--shapes is for functions: write FILE::FUNCTION.")
+                raise RequestError(message("--shapes is for functions: write FILE::FUNCTION."))
             options |= {"index": index, "updates": updates}
             source, notes = write_script(target, of, names, style=style or "lines", **options)  # type: ignore[arg-type]
     errors = Console(stderr=True, highlight=False)

@@ -38,7 +38,7 @@ from chainrule.cli.shared import (
 )
 from chainrule.errors import ChainruleError
 from chainrule.history import RequestError
-from chainrule.language import in_language, message
+from chainrule.language import in_language, message, stated
 from chainrule.script import ScriptError, load_function
 
 __all__ = ["NOT_JUDGED", "check"]
@@ -119,8 +119,10 @@ def check(
             )  # fmt: skip
             if (of is None) == (forward is None):
                 raise RequestError(
-                    "say what it is compared with: --of NAME for the result of a script, or --forward FILE::FUNCTION "
-                    "for a function or class."
+                    message(
+                        "say what it is compared with: --of NAME for the result of a script, or --forward "
+                        "FILE::FUNCTION for a function or class."
+                    )
                 )
         except ChainruleError as error:
             fail(str(error), NOT_JUDGED)
@@ -133,7 +135,8 @@ def check(
         except ChainruleError as error:
             if not as_json and not gradescope:
                 fail(with_notes(error), NOT_JUDGED, verbatim=isinstance(error, ScriptError))
-            note = message("{error}", error=with_notes(error))
+            noted = getattr(error, "__notes__", ())
+            note = message("{error}", error=with_notes(error) if noted else stated(error))
             report = Report(target, forward or str(of), False, judged=False, notes=(note,), feedback=asked.feedback)
         if gradescope:
             write_file("--gradescope", gradescope, report.to_gradescope() + "\n", NOT_JUDGED)
@@ -156,14 +159,18 @@ def _of_function(target: str, forward: str, shapes: str | None, names: dict[str,
     path, _, pattern = target.partition("::")
     source, _, function = forward.partition("::")
     if not function:
-        raise RequestError(f"--forward {forward}: name the function, as in {forward}::dense.")
+        raise RequestError(message("--forward {file}: name the function, as in {file}::dense.", file=forward))
     if not Path(path).is_file():
-        raise RequestError(f"{path} cannot be read: there is no such file.")
+        raise RequestError(message("{file} cannot be read: there is no such file.", file=path))
     same = os.path.realpath(path) == os.path.realpath(source)
     if same and asked.graded:
         raise RequestError(
-            f"the forward function is in the candidate's own file, {path}, which would have to be run in the grader.\n"
-            "  Instead: keep the forward function in a file of your own."
+            message(
+                "the forward function is in the candidate's own file, {file}, which would have to be run in the "
+                "grader.\n"
+                "  Instead: keep the forward function in a file of your own.",
+                file=path,
+            )
         )
     sizes, values = read_shapes(shapes or "")
     with redirect_stdout(sys.stderr):
@@ -191,7 +198,7 @@ def _pairs(text: str | None) -> dict[str, str]:
     for part in filter(None, map(str.strip, split_outside(text or ""))):
         name, equals, meaning = (p.strip() for p in part.partition("="))
         if not equals or not name or not meaning:
-            raise RequestError(f"{part}: write name=meaning.")
+            raise RequestError(message("{part}: write name=meaning.", part=part))
         found[name] = meaning
     return found
 
@@ -201,7 +208,7 @@ def _points(text: str | None) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in _pairs(text).items()}
     except ValueError:
-        raise RequestError(f"--points {text}: write numbers, as in W=2,b=1.") from None
+        raise RequestError(message("--points {text}: write numbers, as in W=2,b=1.", text=text)) from None
 
 
 @contextmanager

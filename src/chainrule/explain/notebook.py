@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.errors import ChainruleError
 from chainrule.explain.explaining import explain
 from chainrule.explain.explanation import Explanation
-from chainrule.language import listed, message
+from chainrule.language import Message, listed, message
 
 __all__ = ["Shell", "explained_cell", "load_ipython_extension"]
 
@@ -49,7 +49,11 @@ def load_ipython_extension(ipython: Shell) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ChainruleError(f"%%explain: {message}. Instead: %%explain err --wrt W1,W2 --brief")
+        raise ChainruleError(_misread(message))
+
+
+def _misread(error: str) -> Message:
+    return message("%%explain: {error}. Instead: %%explain err --wrt W1,W2 --brief", error=error)
 
 
 def explained_cell(line: str, cell: str, variables: Mapping[str, Any]) -> Explanation:

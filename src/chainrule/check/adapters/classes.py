@@ -192,11 +192,14 @@ class ClassAdapter:
         shaped = {n: begun.places[n].back(g) if n in begun.places else g for n, g in found.items()}
         wanted = {n: g for n, g in shaped.items() if n in (self.task.wrt or self.task.facts.floats)}
         if not wanted:
-            attributes = ", ".join(n for n in getattr(begun.instance, "__dict__", {})) or "none"
             missing = CandidateError(
-                f"{self.name}.{self.backward_name} gave no gradient that could be found: it returned "
-                f"{type(seen.result).__name__}, and the attributes are {attributes}.\n"
-                "  Instead: return the gradients, or keep them as self.dW, self.grads['W'] or the like."
+                message(
+                    "{method} gave no gradient that could be found: it returned {kind}, and the attributes are {own}.\n"
+                    "  Instead: return the gradients, or keep them as self.dW, self.grads['W'] or the like.",
+                    method=f"{self.name}.{self.backward_name}",
+                    kind=type(seen.result).__name__,
+                    own=listed(getattr(begun.instance, "__dict__", {})) or message("none"),
+                )
             )
             return Answer({}, seen.seen, missing, None, changed, notes, output)
         return Answer(kept(wanted), seen.seen, None, None, changed, notes, output)

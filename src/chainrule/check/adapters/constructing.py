@@ -45,10 +45,14 @@ def method_of(kind: type, what: str) -> str:
         own.discard("__call__")
     found = next((n for n in _METHODS[what] if n in own), None)
     if found is None:
-        public = ", ".join(n for n in sorted(own) if not n.startswith("_")) or "none"
         raise CandidateError(
-            f"the class {kind.__name__} has no method {what}; its methods are: {public}.\n"
-            "  Instead: give it forward, which computes the output, and backward, which is given its gradient."
+            message(
+                "the class {kind} has no method {method}; its methods are: {own}.\n"
+                "  Instead: give it forward, which computes the output, and backward, which is given its gradient.",
+                kind=kind.__name__,
+                method=what,
+                own=listed(n for n in sorted(own) if not n.startswith("_")) or message("none"),
+            )
         )
     return found
 
@@ -91,8 +95,14 @@ def nature_of(method: Any, task: Task, skipped: int = 1) -> dict[str, str]:
     free = [n for n in arguments if n not in found.values()]
     if len(left) > len(free):
         raise CandidateError(
-            f"{method.__qualname__} takes {', '.join(p.name for p in left)} as well, and {task.facts.name} has the "
-            f"arguments {', '.join(arguments)}.\n  Instead: use these names."
+            message(
+                "{method} takes {names} as well, and {function} has the arguments {arguments}.\n"
+                "  Instead: use these names.",
+                method=method.__qualname__,
+                names=listed(p.name for p in left),
+                function=task.facts.name,
+                arguments=listed(arguments),
+            )
         )
     found.update(zip((p.name for p in left), free, strict=False))
     return found
@@ -149,9 +159,15 @@ class Construction:
                 missing.append(p.name)
         if missing:
             raise CandidateError(
-                f"the constructor of {self.kind.__name__} needs {', '.join(missing)}, which is no argument of "
-                f"{self.task.facts.name} and no size that could be told from its name.\n"
-                f"  Instead: hand over an instance, {self.kind.__name__}(…), and it is copied for each run."
+                message(
+                    "the constructor of {kind} needs {names}, which is no argument of {function} and no size that "
+                    "could be told from its name.\n"
+                    "  Instead: hand over an instance, {example}, and it is copied for each run.",
+                    kind=self.kind.__name__,
+                    names=listed(missing),
+                    function=self.task.facts.name,
+                    example=f"{self.kind.__name__}(…)",
+                )
             )
 
     def _turned(self) -> frozenset[str]:
@@ -222,10 +238,15 @@ class Construction:
                 continue
             if name not in places:
                 if name not in handed and name in self.task.facts.arrays:
-                    own = ", ".join(getattr(instance, "__dict__", {})) or "none"
                     raise CandidateError(
-                        f"{self.kind.__name__} has no attribute for {name}; its attributes are: {own}.\n"
-                        f"  Instead: take {name} in the constructor or in forward, or keep it as self.{name}."
+                        message(
+                            "{kind} has no attribute for {name}; its attributes are: {own}.\n"
+                            "  Instead: take {name} in the constructor or in forward, or keep it as {attribute}.",
+                            kind=self.kind.__name__,
+                            name=name,
+                            own=listed(getattr(instance, "__dict__", {})) or message("none"),
+                            attribute=f"self.{name}",
+                        )
                     )
                 continue
             holder = self._shaped(name, place(instance, places[name]), value, places[name])

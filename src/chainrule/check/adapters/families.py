@@ -14,8 +14,8 @@ from chainrule.check.adapters.functions import FunctionAdapter, roles_of, wants_
 from chainrule.check.adapters.naming import gradient_target
 from chainrule.check.adapters.observing import observe
 from chainrule.check.adapters.reading import at_the_end
-from chainrule.check.candidate import Answer, CandidateError
-from chainrule.language import Message
+from chainrule.check.candidate import Answer, CandidateError, said_by
+from chainrule.language import Message, listed, message, plural
 
 __all__ = ["FamilyAdapter", "PairAdapter", "is_pair", "members_of"]
 
@@ -41,7 +41,8 @@ class FamilyAdapter:
             if task.wrt is None or target in task.wrt
         }
         if not self.members:
-            raise CandidateError(f"none of the functions {', '.join(members)} gives a gradient that was asked for.")
+            text = message("none of the functions {names} gives a gradient that was asked for.", names=listed(members))
+            raise CandidateError(text)
         self.name = _common([m.name for m in self.members.values()])
         self.wrt = tuple(n for n in task.wrt or task.facts.floats if n in self.members)
         first = next(iter(self.members.values())).origin
@@ -92,11 +93,21 @@ def _targets(members: Mapping[str, Callable[..., Any]], task: Task) -> dict[str,
         arrays = task.facts.arrays
         if not found and len(arrays) == len(members):
             return dict(zip(members, arrays, strict=True))
-        unclear = ", ".join(n for n in members if n not in found)
+        unclear = [n for n in members if n not in found]
         raise CandidateError(
-            f"it cannot be told which gradient {unclear} gives; {task.facts.name} has the arguments "
-            f"{', '.join(floats)}.\n  Instead: hand over a dict with these names, or end the names of the functions "
-            f"in them, as in {task.facts.name}_grad_{floats[0] if floats else 'x'}."
+            plural(
+                "it cannot be told which gradient {names} gives; {function} has the arguments {arguments}.\n"
+                "  Instead: hand over a dict with these names, or end the names of the functions in them, as in "
+                "{example}.",
+                "it cannot be told which gradients {names} give; {function} has the arguments {arguments}.\n"
+                "  Instead: hand over a dict with these names, or end the names of the functions in them, as in "
+                "{example}.",
+                len(unclear),
+                names=listed(unclear),
+                function=task.facts.name,
+                arguments=listed(floats),
+                example=f"{task.facts.name}_grad_{floats[0] if floats else 'x'}",
+            )
         )
     return found
 
@@ -177,9 +188,8 @@ class PairAdapter:
         example = self._given(task.example)
         made = observe(lambda: Forward(forward, example, wants_cache(backward)), self.origin.files, False)
         if made.error is not None:
-            raise CandidateError(
-                f"{forward.__name__} failed: {type(made.error).__name__}: {made.error}"
-            ) from made.error
+            text = message("{function} failed: {error}", function=forward.__name__, error=said_by(made.error))
+            raise CandidateError(text) from made.error
         self.own: Forward = made.result
         own_wrt = None if task.wrt is None else tuple(self._own_name(n) for n in task.wrt)
         self.inner = FunctionAdapter(backward, Task(self.own.facts, self.own.example, own_wrt, task.names))

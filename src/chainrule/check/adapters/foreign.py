@@ -16,7 +16,7 @@ from chainrule.check.adapters.forwards import ForwardValues, fresh
 from chainrule.check.adapters.observing import observe
 from chainrule.check.adapters.reading import kept
 from chainrule.check.candidate import Answer, CandidateError
-from chainrule.language import Message
+from chainrule.language import Message, listed, plural
 
 __all__ = ["ContextAdapter", "JaxAdapter", "TorchAdapter", "is_context_class", "is_custom_vjp", "is_torch_function"]
 
@@ -82,9 +82,14 @@ class _InPlaces:
         parts = list(gradients) if isinstance(gradients, tuple | list) else [gradients]
         if len(parts) != len(places):
             error = CandidateError(
-                f"its backward gave {len(parts)} gradient{'s' * (len(parts) != 1)}, and its forward is given "
-                f"{len(places)} arguments: {', '.join(places)}.\n  Instead: return one for each, in this order; None "
-                "where there is none."
+                plural(
+                    "its backward gave {count} gradient, and its forward is given these arguments: {names}.\n"
+                    "  Instead: return one for each, in this order; None where there is none.",
+                    "its backward gave {count} gradients, and its forward is given these arguments: {names}.\n"
+                    "  Instead: return one for each, in this order; None where there is none.",
+                    len(parts),
+                    names=listed(places),
+                )
             )
             return Answer({}, seen.seen, error, None, changed, seen.notes, output)
         wanted = self.wrt or self.task.facts.floats

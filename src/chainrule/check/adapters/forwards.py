@@ -14,8 +14,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from chainrule.check.candidate import CandidateError
+from chainrule.check.candidate import CandidateError, in_lines, said_by
 from chainrule.errors import ChainruleError
+from chainrule.language import Message, listed, message
 from chainrule.linear import is_floating
 from chainrule.trees import paths
 
@@ -98,12 +99,16 @@ class Forward:
         except ChainruleError:
             raise
         except Exception as error:
-            called = getattr(function, "__name__", "the forward function")
-            shapes = ", ".join(f"{n} has shape {x.shape}" for n, x in given.items() if isinstance(x, np.ndarray))
-            raise CandidateError(
-                f"{called} fails on the example: {type(error).__name__}: {error}.\n"
-                f"  {shapes or 'No argument is an array'}."
-            ) from error
+            shapes = listed(
+                message("{name} has shape {shape}", name=n, shape=x.shape)
+                for n, x in given.items()
+                if isinstance(x, np.ndarray)
+            )
+            failed = message(
+                "{function} fails on the example: {error}.", function=_called(function), error=said_by(error)
+            )
+            measured = message("{shapes}.", shapes=shapes) if shapes else message("No argument is an array.")
+            raise CandidateError(in_lines([failed, measured])) from error
         self._of = _result_in(result, cached)
         full = self._with_defaults(given)
         floats = tuple(n for n, x in given.items() if is_floating(x))
@@ -136,13 +141,19 @@ class Forward:
         try:
             named = isinstance(args, Mapping)
             bound = self._signature.bind(**args) if named else self._signature.bind(*args)  # type: ignore[arg-type]
-        except TypeError as error:
-            name = getattr(self.function, "__name__", "the forward function")
-            wanted = ", ".join(self._signature.parameters)
-            given = f"the names {', '.join(map(str, args))}" if isinstance(args, Mapping) else f"{len(args)} in order"
+        except TypeError:
+            if isinstance(args, Mapping):
+                given = message("the names {names}", names=listed(map(str, args)))
+            else:
+                given = message("{count} in order", count=len(args))
             raise CandidateError(
-                f"{name} takes the arguments {wanted}, and args gives {given}: {error}.\n"
-                "  Instead: give a dict with the name of each argument, or all of them in order."
+                message(
+                    "{function} takes the arguments {wanted}, and args gives {given}.\n"
+                    "  Instead: give a dict with the name of each argument, or all of them in order.",
+                    function=_called(self.function),
+                    wanted=listed(self._signature.parameters),
+                    given=given,
+                )
             ) from None
         return dict(bound.arguments)
 
@@ -302,3 +313,8 @@ def _own_statements(function: ast.FunctionDef) -> list[ast.AST]:
 
 def _names(function: Any) -> list[str]:
     return [name or "" for name in returned_names(function_node(function)) or []]
+
+
+def _called(function: Callable[..., Any]) -> Message | str:
+    name: str | None = getattr(function, "__name__", None)
+    return name or message("the forward function")

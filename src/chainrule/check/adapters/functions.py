@@ -23,8 +23,8 @@ from chainrule.check.adapters.naming import (
 )
 from chainrule.check.adapters.observing import observe
 from chainrule.check.adapters.reading import Reader, kept
-from chainrule.check.candidate import Answer, CandidateError
-from chainrule.language import Message, message
+from chainrule.check.candidate import Answer, CandidateError, in_lines
+from chainrule.language import Message, listed, message, plural
 
 __all__ = ["COTANGENT", "FunctionAdapter", "Role", "arranged", "cache_for", "roles_of", "value_of_role", "wants_cache"]
 
@@ -212,7 +212,10 @@ def roles_of(
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise CandidateError(f"the parameters of {function!r} cannot be read: {error}.") from None
+        text = message(
+            "the parameters of {function} cannot be read: {error}.", function=repr(function), error=str(error)
+        )
+        raise CandidateError(text) from None
     choice = _Choice(task, [p for p in signature.parameters.values() if p.name not in skip])
     return choice.made()
 
@@ -271,8 +274,14 @@ class _Choice:
         if meaning in self.facts.local:
             return Role("local", meaning)
         raise CandidateError(
-            f"names={{{name!r}: {meaning!r}}}: {meaning} is no argument and no variable of {self.facts.name}. "
-            f"There are: {', '.join([*self.facts.arguments, *self.facts.local])}; and grad_output, output and cache."
+            message(
+                "names={names}: {meaning} is no argument and no variable of {function}. There are: {own}; and "
+                "grad_output, output and cache.",
+                names=repr({name: meaning}),
+                meaning=meaning,
+                function=self.facts.name,
+                own=listed([*self.facts.arguments, *self.facts.local]),
+            )
         )
 
     def _by_name(self) -> None:
@@ -365,16 +374,21 @@ class _Choice:
         self.notes.append(message("Its parameter {name} is taken for {meaning}.", name=name, meaning=meaning))
 
     def _refused(self, left: Sequence[str]) -> CandidateError:
-        understood = [f"{n} is {_called_in_report(r) or r.kind}" for n, r in self.roles.items() if r.kind != "default"]
-        arguments, local = ", ".join(self.facts.arguments), ", ".join(self.facts.local)
-        own = f" and the variables {local}" if local else ""
-        example = ", ".join(f'"{n}": "…"' for n in left)
-        return CandidateError(
-            f"it cannot be told what {', '.join(left)} {'stands' if len(left) == 1 else 'stand'} for"
-            f"{'; understood: ' + ', '.join(understood) if understood else ''}.\n"
-            f"  {self.facts.name} has the arguments {arguments}{own}.\n"
-            f"  Instead: use these names, and {COTANGENT} for the incoming gradient; or say names={{{example}}}."
-        )
+        said = {n: _called_in_report(r) or r.kind for n, r in self.roles.items() if r.kind != "default"}
+        understood = [message("{name} is {meaning}", name=n, meaning=meaning) for n, meaning in said.items()]
+        unclear = plural(
+            "it cannot be told what {names} stands for.", "it cannot be told what {names} stand for.", len(left),
+            names=listed(left),
+        )  # fmt: skip
+        function, local = self.facts.name, listed(self.facts.local)
+        has = [message("{function} has the arguments {names}.", function=function, names=listed(self.facts.arguments))]
+        has += [message("Its variables are {names}.", names=local)] if local else []
+        instead = message(
+            "Instead: use these names, and {cotangent} for the incoming gradient; or say names={names}.",
+            cotangent=COTANGENT, names="{" + ", ".join(f'"{n}": "…"' for n in left) + "}",
+        )  # fmt: skip
+        known = [message("Understood: {understood}.", understood=listed(understood))] if understood else []
+        return CandidateError(in_lines([unclear, *known, *has, instead]))
 
 
 def _begins(one: str, other: str) -> bool:
@@ -401,8 +415,12 @@ def cache_for(node: ast.AST | None, parameter: str, values: ForwardValues) -> An
         match = matched(name, list(known))
         if match is None:
             raise CandidateError(
-                f"it takes {name} out of {parameter}, and the forward function has no argument or variable of that "
-                "name.\n  Instead: let the forward function return a result and a cache, or use its names."
+                message(
+                    "it takes {name} out of {parameter}, and the forward function has no argument or variable of that "
+                    "name.\n  Instead: let the forward function return a result and a cache, or use its names.",
+                    name=name,
+                    parameter=parameter,
+                )
             )
         found.append(known[match])
     return tuple(found)

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.check.adapters.forwards import Facts, fresh
 from chainrule.check.adapters.naming import gradient_target, one_to_one
 from chainrule.check.candidate import CandidateError
-from chainrule.language import Message, listed, message
+from chainrule.language import Message, listed, message, plural
 
 __all__ = ["Reader", "at_the_end", "is_array", "kept"]
 
@@ -61,8 +61,12 @@ class Reader:
             return self._from_sequence(result, output, shapes)
         if not is_array(result):
             raise CandidateError(
-                f"it returned a value of type {type(result).__name__}.\n  Instead: return an array, a tuple of arrays "
-                f"in the order {', '.join(self._targets())}, or a dict with these names."
+                message(
+                    "it returned a value of type {kind}.\n  Instead: return an array, a tuple of arrays in the order "
+                    "{names}, or a dict with these names.",
+                    kind=type(result).__name__,
+                    names=listed(self._targets()),
+                )
             )
         return self._from_array(result, shapes or {})
 
@@ -86,9 +90,13 @@ class Reader:
                     found.setdefault(keys[inner][0], value)
         if not found:
             raise CandidateError(
-                f"it returned a dict with the keys {', '.join(map(str, result))}, and none of them names a gradient of "
-                f"{', '.join(targets)}.\n  Instead: use the names of the arguments, such as "
-                f'"{targets[0]}" or "d{targets[0]}".'
+                message(
+                    "it returned a dict with the keys {keys}, and none of them names a gradient of {names}.\n"
+                    '  Instead: use the names of the arguments, such as "{example}" or "d{example}".',
+                    keys=listed(map(str, result)),
+                    names=listed(targets),
+                    example=targets[0],
+                )
             )
         return found
 
@@ -122,10 +130,18 @@ class Reader:
                 return found, []
         targets = self._targets()
         raise CandidateError(
-            f"it returned {count} values, and {self.facts.name} has {len(targets)} "
-            f"{'array to differentiate' if len(targets) == 1 else 'arrays to differentiate'}: {', '.join(targets)}.\n"
-            "  Instead: return one gradient for each of them in this order, or a dict with these names, or say which "
-            "are meant with wrt=."
+            plural(
+                "it returned {values} values, and {function} has {count} array to differentiate: {names}.\n"
+                "  Instead: return one gradient for each of them in this order, or a dict with these names, or say "
+                "which are meant with wrt=.",
+                "it returned {values} values, and {function} has {count} arrays to differentiate: {names}.\n"
+                "  Instead: return one gradient for each of them in this order, or a dict with these names, or say "
+                "which are meant with wrt=.",
+                len(targets),
+                values=count,
+                function=self.facts.name,
+                names=listed(targets),
+            )
         )
 
     def _orders(self) -> list[tuple[str, ...]]:

@@ -129,10 +129,13 @@ def traced_script(
     gradients, seen = found
     missing = [n for n in followed.names if n not in gradients]
     if not gradients or (wrt and missing):
-        example = missing[0]
         raise CandidateError(
-            f"the script computes no gradient of {', '.join(missing)} that could be recognised by its name.\n"
-            f"  Instead: call it d{short_name(example)}, grad_{short_name(example)} or {short_name(example)}_grad."
+            message(
+                "the script computes no gradient of {names} that could be recognised by its name.\n"
+                "  Instead: call it d{example}, grad_{example} or {example}_grad.",
+                names=listed(missing),
+                example=short_name(missing[0]),
+            )
         )
     tape = followed.tape
     numbers = dict.fromkeys([*(c.number for c in gradients.values()), *(c.number for c in seen)])

@@ -15,6 +15,7 @@ from chainrule.check.adapters.constructing import has_both
 from chainrule.check.adapters.families import members_of
 from chainrule.check.adapters.forwards import Facts
 from chainrule.check.candidate import CandidateError
+from chainrule.language import Message, listed, message
 from chainrule.running import failure, parsed
 
 __all__ = ["load", "selected"]
@@ -72,7 +73,14 @@ def selected(module: ModuleType, pattern: str, facts: Facts) -> Any:
     if any(c in pattern for c in "*?["):
         found = {n: x for n, x in own.items() if fnmatch.fnmatchcase(n, pattern) and not isinstance(x, type)}
         if not found:
-            raise CandidateError(f"no function of {module.__file__} fits {pattern}; it defines {_list(own)}.")
+            raise CandidateError(
+                message(
+                    "no function of {file} fits {pattern}; it defines {own}.",
+                    file=module.__file__,
+                    pattern=pattern,
+                    own=_list(own),
+                )
+            )
         return found
     return _named(module, own, pattern)
 
@@ -82,12 +90,13 @@ def _named(module: ModuleType, own: dict[str, Any], name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
-        raise CandidateError(f"{module.__file__} defines no {name}; it defines {_list(own)}.")
+        text = message("{file} defines no {name}; it defines {own}.", file=module.__file__, name=name, own=_list(own))
+        raise CandidateError(text)
     return found
 
 
-def _list(own: dict[str, Any]) -> str:
-    return ", ".join(own) or "nothing that could be called"
+def _list(own: dict[str, Any]) -> Message | str:
+    return listed(own) or message("nothing that could be called")
 
 
 def _is_own(x: Any, module: ModuleType) -> bool:
@@ -109,6 +118,11 @@ def _fitting(own: dict[str, Any], module: ModuleType, facts: Facts) -> Any:
     if len(others) == 1:
         return next(iter(others.values()))
     raise CandidateError(
-        f"it cannot be told what in {module.__file__} is to be checked; it defines {_list(own)}.\n"
-        f"  Instead: name it, as in {module.__file__}::{next(iter(marked or others), 'backward')}."
+        message(
+            "it cannot be told what in {file} is to be checked; it defines {own}.\n"
+            "  Instead: name it, as in {example}.",
+            file=module.__file__,
+            own=_list(own),
+            example=f"{module.__file__}::{next(iter(marked or others), 'backward')}",
+        )
     )

@@ -17,6 +17,7 @@ from chainrule.errors import ChainruleError
 from chainrule.handlers import CREATORS, creation
 from chainrule.indexing import HOLE, Index
 from chainrule.ir import Const, Program, Step, Var
+from chainrule.language import Message, message
 from chainrule.ops import MADE, OPERATIONS, Operation
 from chainrule.positions import Position
 from chainrule.sizes import Size, SizeFloat, SizeFloat64, is_size, plain_number
@@ -78,11 +79,16 @@ def _operation(operation: Operation) -> tuple[Any, ...]:
     return (kind, *_operation(row)[1:], list(key))
 
 
-def _unknown(operation: Operation) -> ChainruleError:
-    return ChainruleError(
-        f"{operation.spelling} cannot be handed over by the process of its own in which the file runs.\n"
-        "  Instead: for a file of your own, run it here, without limits, with --trust."
+def _not_handed_over(thing: Message | str) -> Message:
+    return message(
+        "{thing} cannot be handed over by the process of its own in which the file runs.\n"
+        "  Instead: for a file of your own, run it here, without limits, with --trust.",
+        thing=thing,
     )
+
+
+def _unknown(operation: Operation) -> ChainruleError:
+    return ChainruleError(_not_handed_over(operation.spelling))
 
 
 def _static(x: Any) -> Any:
@@ -112,10 +118,7 @@ def _static(x: Any) -> Any:
     name = str(getattr(x, "__name__", ""))
     if isinstance(x, np.ufunc) and getattr(np, name, None) is x:
         return ("ufunc", name)
-    raise ChainruleError(
-        f"a {type(x).__name__} cannot be handed over by the process of its own in which the file runs.\n"
-        "  Instead: for a file of your own, run it here, without limits, with --trust."
-    )
+    raise ChainruleError(_not_handed_over(message("a value of type {kind}", kind=type(x).__name__)))
 
 
 # ---- and back
@@ -145,7 +148,11 @@ def unpacked(parts: Mapping[str, Any], path: str) -> Program:
     except ChainruleError:
         raise
     except Exception as error:  # whatever parts that were made up lead to
-        raise ChainruleError(f"what the file's process sent is no program: {type(error).__name__}.") from None
+        raise _no_program(type(error).__name__) from None
+
+
+def _no_program(part: str) -> ChainruleError:
+    return ChainruleError(message("what the file's process sent is no program: {part}.", part=part))
 
 
 class _Unpacking:
@@ -168,7 +175,7 @@ class _Unpacking:
         number, shape, dtype, name = parts
         kind = np.dtype(dtype)
         if kind.kind not in "fciub":
-            raise ChainruleError("what the file's process sent holds a variable of a kind that is not sent.")
+            raise _no_program(f"dtype {kind}")
         made = Var(tuple(int(n) for n in shape), kind, _name(name), int(number))
         self.known[made.number] = made
         return made
@@ -205,7 +212,7 @@ def _looked_up(parts: Any) -> Operation:
     if kind == "creation":
         function = getattr(np, str(key[0]))
         if function not in CREATORS:
-            raise ChainruleError(f"what the file's process sent asks for np.{key[0]}.")
+            raise _no_program(f"np.{key[0]}")
         return creation(function, int(key[1]))
     row = _table()[str(key[0]), str(key[1])]
     if kind == "row":
@@ -227,12 +234,12 @@ def _statics(x: Any) -> Any:
     if kind == "type":
         found = _TYPES.get(rest[0]) or getattr(np, str(rest[0]))
         if not isinstance(found, type):
-            raise ChainruleError("what the file's process sent asks for a type that is none.")
+            raise _no_program(f"type {rest[0]}")
         return found
     if kind == "ufunc":
         function = getattr(np, str(rest[0]))
         if not isinstance(function, np.ufunc):
-            raise ChainruleError("what the file's process sent asks for a function that is none.")
+            raise _no_program(f"np.{rest[0]}")
         return function
     makers: dict[str, Any] = {
         "tuple": lambda: tuple(_statics(e) for e in rest),
@@ -252,5 +259,5 @@ def _expression(parts: Any) -> list[Any]:
     """The expression of a size; what is computed is looked up by its head, so that must be one of those there are."""
     head = parts[0]
     if head not in _HEADS and not (head.startswith("np.") and isinstance(getattr(np, head[3:], None), np.ufunc)):
-        raise ChainruleError(f"what the file's process sent holds a size that is none: {head}.")
+        raise _no_program(str(head))
     return [head, *(_statics(e) for e in parts[1:])]

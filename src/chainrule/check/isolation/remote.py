@@ -24,7 +24,7 @@ from chainrule.check.adapters.replacing import edited
 from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.check.candidates import not_given, wanted_of
 from chainrule.check.isolation.wire import Ended, TooLate, WireError, read, write
-from chainrule.language import Message, listed, message
+from chainrule.language import Message, listed, message, plural
 from chainrule.script import ScriptError
 
 __all__ = ["HEAVY", "IsolationError", "Limits", "Process", "RemoteCandidate", "imported", "refused", "unenforced"]
@@ -211,7 +211,7 @@ class RemoteCandidate:
         except CandidateError as error:
             return [Answer(error=error)] * count
         except (LookupError, TypeError, ValueError, AttributeError, WireError):
-            self.failed = IsolationError("what its process sent is no answer")
+            self.failed = IsolationError(message("what its process sent is no answer"))
             return [Answer(error=self.failed)] * count
         return answers
 
@@ -296,29 +296,35 @@ class Process:
             reply = read(self.answers, seconds)
         except TooLate:
             self.kill()
-            raise IsolationError(f"it took longer than {seconds:g} seconds, and was stopped") from None
+            text = plural(
+                "it took longer than {seconds} second, and was stopped",
+                "it took longer than {seconds} seconds, and was stopped",
+                1 if seconds == 1 else 2,
+                seconds=f"{seconds:g}",
+            )
+            raise IsolationError(text) from None
         except Ended:
             raise IsolationError(self._ending()) from None
         except WireError as error:
             self.kill()
-            raise IsolationError("it wrote into the checker's own channel, and was stopped") from error
+            raise IsolationError(_disturbed()) from error
         if not isinstance(reply, dict) or reply.get("number") != number:
             self.kill()
-            raise IsolationError("it wrote into the checker's own channel, and was stopped")
+            raise IsolationError(_disturbed())
         return reply
 
-    def _ending(self) -> str:
+    def _ending(self) -> Message:
         if self.printed > self.limits.output:
-            return f"it printed more than {self.limits.output >> 20} MiB, and was stopped"
+            return message("it printed more than {size} MiB, and was stopped", size=self.limits.output >> 20)
         try:
             status = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             self.kill()
-            return "it closed the checker's own channel, and was stopped"
+            return message("it closed the checker's own channel, and was stopped")
         if status < 0:
             name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else str(-status)
-            return f"its process was ended by the system ({name}); it may have run out of memory"
-        return f"its process ended itself, with the status {status}"
+            return message("its process was ended by the system ({signal}); it may have run out of memory", signal=name)
+        return message("its process ended itself, with the status {status}", status=status)
 
     def kill(self) -> None:
         """End the process, and all that it started in its session."""
@@ -343,9 +349,13 @@ class Process:
         self.folder.cleanup()
 
 
+def _disturbed() -> Message:
+    return message("it wrote into the checker's own channel, and was stopped")
+
+
 def refused(reply: Mapping[str, Any]) -> CandidateError | ScriptError:
     """The error for an answer that says why there is none: the file's own traceback, or what was not understood."""
-    text = str(reply["refused"])
+    text = reply["refused"] if isinstance(reply["refused"], Message) else str(reply["refused"])
     return (ScriptError if reply.get("failed") else CandidateError)(text)
 
 
@@ -376,19 +386,19 @@ def _answer(reply: Mapping[str, Any]) -> Answer:
     )
 
 
-def _error(kind: str, text: str) -> BaseException:
+def _error(kind: str, text: Message | str) -> BaseException:
     """An exception of the same name; of the candidate's own kinds, one that bears it."""
     if kind == CandidateError.__name__:
         return CandidateError(text)
     known: Any = getattr(builtins, kind, None)
     if isinstance(known, type) and issubclass(known, BaseException) and not issubclass(known, UnicodeError):
         try:
-            made: BaseException = known(text)
+            made: BaseException = known(str(text))
             return made
         except TypeError:
             pass
     own: type[Exception] = type(kind if kind.isidentifier() else "Failure", (Exception,), {})
-    return own(text)
+    return own(str(text))
 
 
 def imported(path: str) -> frozenset[str]:

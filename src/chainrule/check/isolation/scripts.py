@@ -11,7 +11,7 @@ from typing import Any
 from chainrule.check.adapters.scripts import Computed, ScriptTrace
 from chainrule.check.isolation.programs import unpacked
 from chainrule.check.isolation.remote import HEAVY, IsolationError, Limits, Process, imported, refused, unenforced
-from chainrule.language import Message
+from chainrule.language import Message, message
 
 __all__ = ["remote_script"]
 
@@ -70,7 +70,7 @@ def _trace(path: str, reply: Any, source: str, notes: tuple[Message, ...]) -> Sc
         seen = tuple(_computed(*parts) for parts in reply["seen"])
         names, values = tuple(map(str, reply["names"])), tuple(reply["values"])
     except (TypeError, ValueError, LookupError) as error:
-        raise IsolationError("what the file's process sent is no answer") from error
+        raise IsolationError(message("what the file's process sent is no answer")) from error
     known = program.by_number()
     whole = len(names) == len(values) == len(program.inputs) and bool(program.outputs)
     if (
@@ -78,7 +78,7 @@ def _trace(path: str, reply: Any, source: str, notes: tuple[Message, ...]) -> Sc
         or any(c.number not in known for c in (*gradients.values(), *seen))
         or not set(gradients) <= set(names)
     ):
-        raise IsolationError("what the file's process sent is no answer")
+        raise IsolationError(message("what the file's process sent is no answer"))
     return ScriptTrace(path, str(reply["title"]), program, names, values, gradients, seen, notes, source)
 
 

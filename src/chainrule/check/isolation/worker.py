@@ -22,6 +22,7 @@ from chainrule.check.isolation.finding import load, selected
 from chainrule.check.isolation.programs import packed
 from chainrule.check.isolation.wire import Ended, read, write
 from chainrule.errors import ChainruleError
+from chainrule.language import message, stated
 from chainrule.script import ScriptError
 
 __all__ = ["main"]
@@ -46,7 +47,7 @@ def main(requests: int, answers: int) -> None:
         try:
             write(answers, {"number": request["number"], **reply})
         except ChainruleError as error:
-            write(answers, {"number": request["number"], "refused": str(error)})
+            write(answers, {"number": request["number"], "refused": stated(error)})
 
 
 def _preloaded(name: str) -> None:
@@ -85,7 +86,7 @@ class _Worker:
             found: dict[str, Any] = done.result
             return found
         if isinstance(done.error, ChainruleError):
-            return {"refused": str(done.error), "failed": isinstance(done.error, ScriptError)}
+            return {"refused": stated(done.error), "failed": isinstance(done.error, ScriptError)}
         return {"refused": f"{type(done.error).__name__}: {_text(done.error)}"}
 
     def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class _Worker:
     def replace(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Make the candidate anew from another text of its file."""
         if self.task is None:
-            raise CandidateError("nothing has been loaded.")
+            raise CandidateError(message("nothing has been loaded."))
         version = len(self.changed) + 1
         module = load(self.path, request["text"], f"{self.path}#{version}")
         self.changed[version] = adapter_of(selected(module, self.pattern, self.task.facts), self.task)
@@ -142,7 +143,7 @@ class _Worker:
         """The candidate, or what was made of it with another text."""
         found = self.changed.get(request["version"], self.adapter)
         if found is None:
-            raise CandidateError("nothing has been loaded.")
+            raise CandidateError(message("nothing has been loaded."))
         return found
 
     def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +173,10 @@ def _draw_from(state: Any) -> None:
 
 
 def _sent(answer: Answer) -> dict[str, Any]:
-    error = None if answer.error is None else (type(answer.error).__name__, _text(answer.error))
+    error = None
+    if answer.error is not None:
+        own = stated(answer.error) if isinstance(answer.error, CandidateError) else None
+        error = (type(answer.error).__name__, own or _text(answer.error))
     return {
         "gradients": dict(answer.gradients),
         "seen": list(answer.seen),

@@ -233,6 +233,7 @@ KINDS = (
         (
             message("The backward pass ends with {error} on its line {candidate_line}."),
             message("The backward pass ends with {error}."),
+            message("The backward pass could not be judged: {unread}"),
         ),
         ("missing_transpose", "wrong_shape"),
     ),

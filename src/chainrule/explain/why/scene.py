@@ -186,7 +186,7 @@ def _element(output: Any, element: tuple[int, ...]) -> Any:
     try:
         chosen = output[element]
     except IndexError as error:
-        raise TreeError(f"result: {error}.") from None
+        raise TreeError(message("result: {error}.", error=str(error))) from None
     if np.shape(chosen.value):
         raise TreeError(
             message(
@@ -280,5 +280,9 @@ def _whole(g: Any, variable: int, values: Mapping[int, Any]) -> np.ndarray[Any, 
         return np.array(np.broadcast_to(value, like.shape))
     except ValueError as error:
         raise ChainruleError(
-            f"a gradient of shape {np.shape(value)} belongs to a value of shape {like.shape}."
+            message(
+                "a gradient of shape {given} belongs to a value of shape {shape}.",
+                given=np.shape(value),
+                shape=like.shape,
+            )
         ) from error
