@@ -30,11 +30,21 @@ FUNCTIONS = {
     # Symmetric by how they are made.
     "gram": (lambda A: np.sum(np.exp(-(A @ A.T)) ** 2), (_plain((0, 1)),)),
     "distances": (lambda x: np.sum(np.exp(-((x[:, None] - x[None]) ** 2)) @ x), (_plain((0,)),)),
+    "pairs": (
+        lambda x, v: np.sum(np.exp(-np.sum((x[:, None] - x[None]) ** 2, axis=2)) @ v / (1 + v)),
+        (_plain((0, 2)), lambda random, n: random.random(n)),
+    ),
     "log-determinant": (lambda A: np.linalg.slogdet(A.T @ A + np.eye(A.shape[1]))[1], (_plain((0, 1)),)),
     "quadratic": (
         lambda A, y: y @ np.linalg.solve(A @ A.T + np.eye(len(y)), y),
         (_plain((0, 1)), _plain((0,))),
     ),
+    # Numbers by cases, both computed.
+    "two numbers": (
+        lambda x, y, a: np.mean(np.where(x > y, np.tanh(a[0]), 1 - np.tanh(a[0])) * (x - y) ** 2),
+        (_plain((0,)), _plain((0,)), _plain((0,))),
+    ),
+    "sums of products": (lambda x, v: np.sum(np.cos(np.sin(x) * v + v)), (_plain((0, 1)), _plain((1,)))),
     # NumPy reads the lower triangle.
     "factor": (lambda S: np.sum(np.log(np.diag(_cholesky(S)))), (_definite,)),
     "factor, weighted": (lambda S: np.sum(np.sin(_cholesky(S))), (_definite,)),

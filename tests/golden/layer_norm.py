@@ -23,7 +23,7 @@ class LayerNorm:
         ratio = self.ratio
         # return gain * (centred / std) + bias                               line 153
         product = gain / std * grad_output
-        grad_gain = (ratio * grad_output).sum(axis=0)
+        grad_gain = np.einsum("ij,ij->j", grad_output, ratio)
         grad_bias = grad_output.sum(axis=0)
         # std = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)    line 152
         product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio

@@ -12,7 +12,7 @@ from chainrule.emit.text import tight
 from chainrule.explain.formula import Element, Index
 from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape_of
 from chainrule.explain.letters import Letters
-from chainrule.explain.line_shapes import PRODUCTS, LineShapes
+from chainrule.explain.line_shapes import PRODUCTS, LineShapes, dotted_axis
 from chainrule.indexing import add_item
 from chainrule.ir import Const, Step, Var
 from chainrule.language import Message, message
@@ -80,7 +80,7 @@ class Collecting(LineShapes):
             again = id(step) in self.printer.forward  # what the forward pass computes, computed once more
             if name in PRODUCTS:
                 self._transposed(step, id(step) in turned, found)
-            elif name in ("sum", "vecdot") and element is not None and not again:
+            elif (name == "sum" or dotted_axis(step) is not None) and element is not None and not again:
                 if self._is_gradient_of(element, statement.step) and self._is_broadcast(element):
                     self._added_up(step, element, found)
             elif name in ("divide", "multiply"):
@@ -181,8 +181,8 @@ class Collecting(LineShapes):
         x = step.inputs[0]
         if not isinstance(x, Var):
             return
-        dot = step.operation.name == "vecdot"
-        axis = step.params.get("axis", -1) if dot else param(step, "axis", 1)
+        dotted = dotted_axis(step)
+        axis = param(step, "axis", 1) if dotted is None else dotted
         axes = axes_in(axis, len(x.shape))
         letters = [self._letter(x, k) for k in axes]
         own = {i.name for i in element.indices if isinstance(i, Index)}
@@ -191,7 +191,7 @@ class Collecting(LineShapes):
         keep = bool(step.params.get("keepdims"))
         text = "" if axis is None else f"axis={axis}"
         text += (", " if text and keep else "") + ("keepdims=True" if keep else "")
-        part = "np.vecdot" if dot else f".sum({text})"
+        part = f".sum({text})" if dotted is None else f"np.{step.operation.name}"
         if not all(letters):
             found[part] = message(
                 "{element} is used again and again along what is summed here, and each use sends a share back. The "

@@ -13,10 +13,23 @@ from chainrule.ir import Const, Step, Var
 from chainrule.loops import loop_in
 from chainrule.statements.statement import Statement
 
-__all__ = ["PRODUCTS", "LineShapes"]
+__all__ = ["PRODUCTS", "LineShapes", "dotted_axis"]
 
 PRODUCTS = frozenset(("matmul", "dot"))
 _ALL = "·∘Σ+-"
+
+
+def dotted_axis(step: Step) -> int | None:
+    """The axis along which a step sums the product of two arrays of one shape: ``np.einsum("ij,ij->j", a, b)``."""
+    if step.operation.name == "vecdot":
+        return int(step.params.get("axis", -1))
+    terms, _, result = (
+        step.params.get("subscripts", "").partition("->") if step.operation.name == "einsum" else ("", "", "")
+    )
+    left, _, right = terms.partition(",")
+    summed = [k for k, letter in enumerate(left) if letter not in result]
+    kept = [letter for letter in left if letter in result]
+    return summed[0] if left == right and len(summed) == 1 and kept == [*result] else None
 
 
 class LineShapes:
@@ -50,8 +63,8 @@ class LineShapes:
             return self._of_operand(back, _ALL)
         if name == "transpose" and not step.params and rank_of(step.inputs[0]) == 2:
             return f"{self._of_operand(step.inputs[0])}ᵀ"
-        if name == "vecdot" and [rank_of(x) for x in step.inputs] == [len(out.shape) + 1] * 2:
-            axis = _subscript(step.inputs[0], step.params.get("axis", -1))
+        if (summed := dotted_axis(step)) is not None and [rank_of(x) for x in step.inputs] == [len(out.shape) + 1] * 2:
+            axis = _subscript(step.inputs[0], summed)
             return f"Σ{axis} [{' ∘ '.join(self._of_operand(x, ' ∘ ') for x in step.inputs)}]"
         if name in ("sum", "mean") and arrays:
             axis = param(step, "axis", 1)

@@ -20,7 +20,7 @@ from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.scaled_numbers import scaled_recipes
-from chainrule.simplify.values import Recipe, Value
+from chainrule.simplify.values import Recipe, Value, is_dot
 
 __all__ = [
     "OPERATION",
@@ -344,17 +344,17 @@ class Choices:
         operands: list[Any] = list(recipe.parts)
         if kind == "op" and recipe.details[0] != "full":
             linear = recipe.details[3]
-            operations = (
-                0 if is_free(recipe.details[1]) or not (value.dims or any(self._has_axes(r) for r in operands)) else 1
-            )
+            axes = value.dims or any(self._has_axes(r) for r in operands)
+            operations = 0 if is_free(recipe.details[1]) or not axes else 1
             arithmetic = float(size_of(value.shape))
-            if recipe.details[0].function is np.einsum:
+            function = recipe.details[0].function
+            if function is np.einsum:
                 operations = max(operations, len(operands) - 1)
-            if recipe.details[0].function in (np.vdot, np.vecdot):
+            if function in (np.vdot, np.vecdot) or is_dot(recipe):
                 arithmetic = 2.0 * size_of(operands[0][1].shape)
                 # A product and its sum are read more easily where they take no more operations.
-                arithmetic += _ROUNDABOUT * (recipe.details[0].function is np.vecdot)
-            if recipe.details[0].function in _CUBIC:
+                arithmetic += _ROUNDABOUT * (function is not np.vdot)
+            if function in _CUBIC:
                 order = float(operands[0][1].dims[-1].length) if type(operands[0]) is tuple else 1.0
                 arithmetic = order**3 + 2 * order * size_of(value.shape)
         else:

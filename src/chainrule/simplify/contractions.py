@@ -14,7 +14,7 @@ from chainrule.simplify.choices import ROWS
 from chainrule.simplify.linear_algebra import known_product
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, Coefficient, times
-from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
+from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, spans
 
 __all__ = ["contract", "sums_with_known_products"]
 
@@ -67,19 +67,21 @@ def _inner_product(options: Making, value: Value, inner: Value) -> None:
 
 
 def _dots(options: Making, value: Value, inner: Value) -> None:
-    """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape.
+    """``(a * b).sum(1)`` is ``np.vecdot(a, b)``, for arrays of one shape; ``np.einsum`` along any other axis.
 
-    Along any axis but the last one it would take several times as long as the product and the sum.
+    There ``np.vecdot`` would take several times as long, and ``np.einsum`` half as long as the product and the sum.
     """
     (axis,) = value.details
-    count = 0
-    if axis != len(inner.dims) - 1 or any(d.one for d in inner.dims):
+    count, rank = 0, len(inner.dims)
+    if any(d.one for d in inner.dims):
         return
+    letters = _LETTERS[:rank]
+    params = {"subscripts": f"{letters},{letters}->{letters[:axis]}{letters[axis + 1 :]}"}
     for (c, u), (k, v) in (sorted(pair, key=lambda ref: ref[1].number) for pair in _pairs(options, value, inner)):
-        known = any(w.kind != "prod" or options.is_known(w) for w in (u, v))
-        if u.dims == v.dims == inner.dims and u.floating and v.floating and known and count < _MOST_DOTS:
+        if u.dims == v.dims == inner.dims and u.floating and v.floating and count < _MOST_DOTS:
             count += 1
-            value.recipes.append(_called(options, value, np.vecdot, {}, times(c, k), (u, v)))
+            function, given = (np.vecdot, {}) if axis == rank - 1 else (np.einsum, params)
+            value.recipes.append(_called(options, value, function, given, times(c, k), (u, v)))
 
 
 def _called(
@@ -99,17 +101,30 @@ def _halves(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Fact
 
 
 def _pairs(options: Making, value: Value, inner: Value) -> Iterator[tuple[Ref, Ref]]:
-    """The ways in which a product is the product of two."""
+    """The ways in which a product is the product of two arrays of its shape, of which one is there."""
     if any(p != int(p) for _, p in inner.factors):
         return
-    units = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)))]
+    units: list[Factor] = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)))]
+    units = units if len(units) <= _MOST_FACTORS else [*inner.factors]
     seen: set[Any] = set()
     for groups in _halves(units) if len(units) <= _MOST_FACTORS else ():
         key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
-        if key not in seen:
+        whole = all(broadcast(f.dims for f, _ in group) == inner.dims for group in groups)
+        if whole and key not in seen and any(_is_there(options, group) for group in groups):
             seen.add(key)
             a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
             yield a, b
+
+
+def _is_there(options: Making, group: Sequence[Factor]) -> bool:
+    """Whether a product is computed anyway, or a single array."""
+    powers: dict[Value, Power] = {}
+    for f, p in group:
+        powers[f] = powers.get(f, 0) + p
+    if len(powers) == 1:
+        return True
+    made = options.table.find("prod", tuple(sorted((f.number, p) for f, p in powers.items())))
+    return made is not None and options.is_known(made)
 
 
 def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:
@@ -179,6 +194,8 @@ def _contraction(options: Making, value: Value, inner: Value) -> None:
     several = len(value.details) > 1
     left = "".join(_LETTERS[k] for k in range(len(inner.dims)) if k not in value.details)
     for groups in _halves(factors):
+        if not any(_is_there(options, group) for group in groups):
+            continue
         pair = [options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups]
         terms = [_lettered(options, value, inner, v) for _, v in pair]
         if any(t is None for t in terms):

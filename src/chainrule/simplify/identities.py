@@ -145,8 +145,14 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "sums along two axes merged", "B", "a matrix and the transpose of another are added before they are summed",
-        lambda x, y, s, m: x.sum(0) - y.T.sum(1),
-        lambda x, y, s, m: (x - y).sum(0),
+        lambda x, y, s, m: (
+            x.sum(0) - y.T.sum(1),
+            (d := x[:, None] - x[None], w := (x @ y.T)[:, :, None], (w * d).sum(1) - (w * d).sum(0))[-1],
+        ),
+        lambda x, y, s, m: (
+            (x - y).sum(0),
+            (w := x @ y.T, np.einsum("ij,ijk->ik", w + w.T, x[:, None] - x[None]))[-1],
+        ),
     ),
     Identity(
         "sums of what is the same", "B", "with axes exchanged it is the same or its opposite, and so is its sum",
@@ -383,7 +389,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity(
         "sum of a product", "B", "a sum of a product is a product of vectors or matrices",
         lambda x, y, s, m: ((x * y).sum(), (x * s).sum(0), (x * m[0]).sum(1), (x * y).sum(0)),
-        lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0], np.vecdot(x.T, y.T)),
+        lambda x, y, s, m: (np.vdot(x, y), s[:, 0] @ x, x @ m[0], np.einsum("ij,ij->j", x, y)),
     ),
     Identity(
         "sum of a product in parts", "B", "of a sum of a product of several arrays, two are summed first",

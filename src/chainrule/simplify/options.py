@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from chainrule.simplify.choices import ROWS
+from chainrule.simplify.common_factors import factored
 from chainrule.simplify.conditions import (
     logistic_by_cases,
     masked_already,
@@ -24,7 +25,6 @@ from chainrule.simplify.conditions import (
 from chainrule.simplify.contractions import contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
 from chainrule.simplify.making import Making, SpentError, without
-from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.read import Reader
 from chainrule.simplify.reductions import merge_reductions
 from chainrule.simplify.saturation import saturated, saturated_sum
@@ -32,7 +32,7 @@ from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.tensors import summed_in_parts
-from chainrule.simplify.values import Power, Ref, Value, smaller, spans
+from chainrule.simplify.values import Power, Ref, Value, spans
 
 __all__ = ["add_options"]
 
@@ -56,7 +56,7 @@ class _Options(Making):
             "sum": (
                 partial(saturated_sum, self),
                 self._view_of_sum,
-                self._factored,
+                partial(factored, self),
                 self._matmul_sides,
                 self._part_sums,
                 partial(slice_options, self),
@@ -87,60 +87,6 @@ class _Options(Making):
                     way(value)
 
     # ---- sums
-
-    def _factored(self, value: Value) -> None:
-        terms: tuple[Ref, ...] = value.parts
-        users: dict[Value, list[int]] = {}
-        for k, (_, v) in enumerate(terms):
-            for f, _ in v.factors:
-                users.setdefault(f, []).append(k)
-        seen: set[Any] = set()
-        for indices in list(users.values()):
-            if len(indices) < 2:
-                continue
-            for group in (tuple(indices), *(combinations(indices, 2) if 2 < len(indices) <= 4 else ())):
-                self._factor_group(value, terms, group, seen)
-
-    def _factor_group(self, value: Value, terms: tuple[Ref, ...], group: tuple[int, ...], seen: set[Any]) -> None:
-        chosen = [terms[k] for k in group]
-        shared: dict[Value, Power] = dict(chosen[0][1].factors)
-        for _, v in chosen[1:]:
-            own = dict(v.factors)
-            shared = {f: s for f, p in shared.items() if (s := smaller(p, own.get(f, 0)))}
-        subsets = [tuple(shared.items())]
-        if 1 < len(shared) <= 4:
-            subsets += [(f,) for f in shared.items()]
-            subsets += [tuple(f for f in shared.items() if f is not g and f != g) for g in shared.items()]
-        elif len(shared) == 1:
-            ((f, p),) = shared.items()
-            if p > 1 or p < -1:  # the rest may be there already: x**2 * a + x**2 * b is x * (x * a + x * b)
-                unit: Power = 1 if p > 0 else -1
-                subsets += [((f, unit),), ((f, p - unit),)]
-        for factors in subsets:
-            key = (group, tuple((f.number, p) for f, p in factors))
-            if key in seen or not factors:
-                continue
-            seen.add(key)
-            coefficient, inner = self.making(value, lambda f=factors: self.divided(chosen, f))
-            if not coefficient.number:
-                continue
-            if len(group) == len(terms):
-                parts = (*factors, *inner.factors)
-                self.recipe(value, "prod", coefficient, parts, None, "common factor")
-                if len(parts) > 2 or any(may_overflow(f) for f, _ in factors):  # some may be held as a product
-                    whole = self.making(value, lambda c=coefficient, f=parts: self.table.product(c, f))
-                    self.same(value, whole, "common factor")
-                    below = power_of(whole[0], -1)
-                    if below is not None and whole[1].kind == "prod":
-                        self.recipe(whole[1], "prod", below, ((value, 1),), None, "shared sum")
-                    saturated(self, whole[1])
-                continue
-            scale, part = self.making(value, lambda f=factors, v=inner: self.table.product(UNIT, (*f, (v, 1))))
-            rest = [t for k, t in enumerate(terms) if k not in group]
-            self.recipe(value, "sum", UNIT, (*rest, (times(coefficient, scale), part)), None, "common factor")
-            if len(rest) > 1 and inner.leaves:  # the rest may have common factors too
-                whole = [*rest, (times(coefficient, scale), part)]
-                self.same(value, self.making(value, lambda w=whole: self.table.add(w)), "common factor")
 
     def _matmul_sides(self, value: Value) -> None:
         """``a @ b + a @ c`` is ``a @ (b + c)``, and ``a @ b @ d + c @ d`` is ``(a @ b + c) @ d``."""

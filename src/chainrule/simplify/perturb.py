@@ -305,7 +305,7 @@ def _hand_on(selection: Selection) -> None:
                     if not needed or (x, moved) in tried or len(tried) > _MOST_MOVED:
                         continue
                     tried.add((x, moved))
-                    if selection.chosen[x].cost >= OPERATION:
+                    if selection.chosen[x].cost >= OPERATION or selection.uses[x] > 1:
                         _move(selection, x, moved)
             level = [c for x in level if selection.uses.get(x, 0) for c in selection.chosen[x].children]
 

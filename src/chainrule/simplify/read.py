@@ -306,7 +306,7 @@ class Reader:
                 number = self.operand(step.inputs[n]) if is_zero(refs[3 - n]) else None
                 if number is not None and number[1] is self.table.one and number[0].number:
                     refs[n] = number
-            if type(refs[1]) is tuple and refs[1][1] is self.table.one and refs[0][1].mask:
+            if is_zero(refs[2]) and type(refs[1]) is tuple and refs[1][1] is self.table.one and refs[0][1].mask:
                 return self.table.multiply(refs[1], refs[0])
             linear = tuple(n for n in (1, 2) if is_zero(refs[3 - n]) and type(refs[n]) is tuple)
             for n in linear:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from chainrule.simplify.contractions import contract
 from chainrule.simplify.making import Making
-from chainrule.simplify.scalars import UNIT, Coefficient, times
-from chainrule.simplify.symmetry import exchanged_sums
+from chainrule.simplify.scalars import UNIT, Coefficient, inverse_of, times
+from chainrule.simplify.symmetry import exchanged_sums, parity
 from chainrule.simplify.values import Power, Ref, Value, smaller
 
 __all__ = ["merge_reductions"]
@@ -18,10 +19,13 @@ def merge_reductions(options: Making, value: Value) -> None:
     table = options.table
     terms: tuple[Ref, ...] = value.parts
     groups: dict[Any, dict[int, Ref]] = {}
-    for k, (c, v) in enumerate(terms):
-        if v.kind == "reduce":
-            groups.setdefault((v.details, v.parts[0][1].shape), {})[k] = c, v.parts[0][1]
+    summed = [_summed(options, value, v) for _, v in terms] if any(v.kind == "reduce" for _, v in terms) else []
+    for k, found in enumerate(summed):
+        if found is not None:
+            (c, inner), axes = found
+            groups.setdefault((axes, inner.shape), {})[k] = times(terms[k][0], c), inner
     if len(groups) > 1:
+        _pairwise(options, value, groups)
         for (axes, shape), group in list(groups.items()):
             for k, (c, inner) in group.items():
                 # Along another axis: the sum of what is the same with these axes exchanged.
@@ -48,6 +52,85 @@ def merge_reductions(options: Making, value: Value) -> None:
                 options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, "sums along an axis merged")
             else:
                 options.same(value, (c, merged), "sums along an axis merged")
+
+
+def _summed(options: Making, value: Value, term: Value) -> tuple[Ref, tuple[int, ...]] | None:
+    """What a term is the sum of, and along which axes; factors that are constant along these are moved into it."""
+    if term.kind == "reduce":
+        return term.parts[0], term.details
+    sums = [f for f, p in term.factors if f.kind == "reduce" and p == 1 and f.dims == term.dims]
+    if term.kind != "prod" or len(sums) != 1 or term.leaves:
+        return None
+    inner: Value = sums[0].parts[0][1]
+    axes: tuple[int, ...] = sums[0].details
+    kept = [k for k in range(len(inner.dims)) if k not in axes]
+    mapping = [kept.index(k) if k in kept else None for k in range(len(inner.dims))]
+
+    def make() -> Ref:
+        c, rest = options.table.product(UNIT, [e for e in term.factors if e[0] is not sums[0]])
+        d, moved = options.table.view((c, rest), mapping, len(kept))
+        return options.table.product(d, (*inner.factors, *moved.factors))
+
+    found: Ref = options.making(value, make)
+    return (found, axes) if found[1].dims == inner.dims else None
+
+
+def _pairwise(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) -> None:
+    """``(w * d).sum(1) - (w * d).sum(0)`` is ``((w + w.T) * d).sum(1)`` where d changes sign with axes exchanged."""
+    table = options.table
+    for (axes, shape), first in groups.items():
+        second = groups.get(((axes[0] + 1,), shape)) if len(axes) == 1 else None
+        if second is None or set(first) & set(second):
+            continue
+        terms = [*first.values(), *second.values()]
+        swap = list(range(len(shape)))
+        swap[axes[0]], swap[axes[0] + 1] = axes[0] + 1, axes[0]
+        for f, p in terms[0][1].factors:
+            sign = parity(table, f, tuple(swap)) if p == 1 and f.dims == terms[0][1].dims else 0
+            if not sign or any(dict(v.factors).get(f) != 1 for _, v in terms):
+                continue
+
+            def make(f: Value = f, sign: int = sign, i: int = axes[0], groups: Any = (first, second)) -> Any:
+                pair = [options.divided([*g.values()], ((f, 1),)) for g in groups]
+                weights = _added_turned(options, pair, i, sign, len(f.dims))
+                k, product = table.product(weights[0], ((f, 1), (weights[1], 1)))
+                left = tuple(d for n, d in enumerate(product.dims) if n != i + 1)
+                return k, table.make("reduce", (product.number, (i + 1,)), (i + 1,), ((UNIT, product),), left), product
+
+            c, merged, product = options.making(value, make)
+            if not c.number or product.dims != terms[0][1].dims:
+                continue
+            contract(options, merged)
+            rest = [t for k, t in enumerate(value.parts) if k not in first and k not in second]
+            name = "sums along two axes merged"
+            if rest:
+                options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, name)
+            else:
+                options.same(value, (c, merged), name)
+            break
+
+
+def _added_turned(options: Making, pair: list[Ref], axis: int, sign: int, rank: int) -> Ref:
+    """One array with an axis and the next one exchanged, with a sign, and another one; both without other axes."""
+    table = options.table
+    missing = [rank - len(v.dims) for _, v in pair]
+    kept = [
+        k for k in range(rank) if any(k >= m and not v.dims[k - m].one for m, (_, v) in zip(missing, pair, strict=True))
+    ]
+    if axis not in kept or axis + 1 not in kept:
+        kept = list(range(rank))
+    (c, first), second = (table.view(ref, kept, rank) for ref in pair)
+    swap = list(range(len(kept)))
+    place = kept.index(axis)
+    swap[place], swap[place + 1] = place + 1, place
+    c, turned = table.view((c, first), swap, len(kept))
+    parts = ((times(c, Coefficient(Fraction(sign))), turned), second)
+    total: Ref = table.add(parts)
+    below = inverse_of(total[0])
+    if total[1].kind == "sum":
+        options.recipe(total[1], "sum", UNIT, tuple((times(k, below), v) for k, v in parts), None, "shared sum")
+    whole: Ref = table.view(total, [kept.index(k) if k in kept else None for k in range(rank)], len(kept))
+    return whole
 
 
 def _turned_sums(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) -> None:

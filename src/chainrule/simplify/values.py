@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from chainrule.ir import Var
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim
 
-__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "function_of", "smaller", "spans"]
+__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "function_of", "is_dot", "smaller", "spans"]
 
 Power = int | Fraction
 
@@ -99,6 +101,13 @@ Ref = tuple[Coefficient, Value]
 def function_of(value: Value) -> Any:
     """The function that an operation without structure applies."""
     return getattr(value.details[0], "function", None) if value.kind == "op" else None
+
+
+def is_dot(recipe: Recipe) -> bool:
+    """Whether a product of two arrays of one shape is summed along one axis by ``np.einsum``."""
+    function = recipe.details[0].function
+    alike = function is np.einsum and len({r[1].shape for r in recipe.parts if type(r) is tuple}) == 1
+    return alike and recipe.identity == "sum of a product"
 
 
 def broadcast(parts: Iterable[tuple[Dim, ...]]) -> tuple[Dim, ...]:

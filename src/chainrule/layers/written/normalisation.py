@@ -59,7 +59,7 @@ def layer_norm_grad_gain(x_input, grad_output, gain, bias, epsilon):
     std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
 
     # return gain * (centred / std) + bias    line 111
-    dgain = (grad_output * (centred / std)).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, centred / std)
 
     return dgain
 
@@ -80,7 +80,7 @@ def layer_norm_backward(x_input, grad_output, gain, bias, epsilon):
 
     # return gain * (centred / std) + bias                                 line 111
     product = gain / std * grad_output
-    dgain = (ratio * grad_output).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, ratio)
     dbias = grad_output.sum(axis=0)
     # std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)    line 110
     product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
@@ -111,7 +111,7 @@ class LayerNorm:
         ratio = self.ratio
         # return gain * (centred / std) + bias                                 line 111
         product = gain / std * grad_output
-        dgain = (ratio * grad_output).sum(axis=0)
+        dgain = np.einsum("ij,ij->j", grad_output, ratio)
         dbias = grad_output.sum(axis=0)
         # std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)    line 110
         product2 = (ratio * product).mean(axis=1, keepdims=True) * ratio
@@ -147,7 +147,7 @@ def batch_norm_grad_gain(x_input, grad_output, gain, bias, epsilon):
     std = np.sqrt((centred**2).mean(axis=0) + epsilon)
 
     # return gain * (centred / std) + bias    line 118
-    dgain = (grad_output * (centred / std)).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, centred / std)
 
     return dgain
 
@@ -167,7 +167,7 @@ def batch_norm_backward(x_input, grad_output, gain, bias, epsilon):
     ratio = centred / std
 
     # return gain * (centred / std) + bias        line 118
-    dgain = (ratio * grad_output).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, ratio)
     dbias = grad_output.sum(axis=0)
     # centred = x_input - x_input.mean(axis=0)    line 116
     dx_input = gain / std * (grad_output - (dbias + dgain * ratio) / centred.shape[0])
@@ -197,7 +197,7 @@ class BatchNorm:
         std = self.std
         centred = self.centred
         # return gain * (centred / std) + bias        line 118
-        dgain = (ratio * grad_output).sum(axis=0)
+        dgain = np.einsum("ij,ij->j", grad_output, ratio)
         dbias = grad_output.sum(axis=0)
         # centred = x_input - x_input.mean(axis=0)    line 116
         dx_input = gain / std * (grad_output - (dbias + dgain * ratio) / centred.shape[0])
@@ -225,7 +225,7 @@ def batch_norm_inference_grad_gain(x_input, grad_output, gain, bias, mean, varia
     std = np.sqrt(variance + epsilon)
 
     # return gain * ((x_input - mean) / std) + bias    line 124
-    dgain = (grad_output * ((x_input - mean) / std)).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, (x_input - mean) / std)
 
     return dgain
 
@@ -244,7 +244,7 @@ def batch_norm_inference_backward(x_input, grad_output, gain, bias, mean, varian
 
     # return gain * ((x_input - mean) / std) + bias    line 124
     dx_input = gain / std * grad_output
-    dgain = ((x_input - mean) / std * grad_output).sum(axis=0)
+    dgain = np.einsum("ij,ij->j", grad_output, (x_input - mean) / std)
     dbias = grad_output.sum(axis=0)
 
     return dx_input, dgain, dbias
@@ -270,7 +270,7 @@ class BatchNormInference:
         ratio = self.ratio
         # return gain * ((x_input - mean) / std) + bias    line 124
         dx_input = gain / std * grad_output
-        dgain = (ratio * grad_output).sum(axis=0)
+        dgain = np.einsum("ij,ij->j", grad_output, ratio)
         dbias = grad_output.sum(axis=0)
         return {"x_input": dx_input, "gain": dgain, "bias": dbias}
 

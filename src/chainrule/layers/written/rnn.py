@@ -57,7 +57,7 @@ def rnn_cell_grad_Wh(x_input, grad_output, h, Wx, Wh, b):
 def rnn_cell_grad_b(x_input, grad_output, h, Wx, Wh, b):
     """The gradient of rnn_cell with respect to b."""
     # return np.tanh(x_input @ Wx + h @ Wh + b)    line 135
-    db = (grad_output * (1 - np.tanh(x_input @ Wx + h @ Wh + b) ** 2)).sum(axis=0)
+    db = np.einsum("ij,ij->j", grad_output, 1 - np.tanh(x_input @ Wx + h @ Wh + b) ** 2)
 
     return db
 
