@@ -68,8 +68,14 @@ class Printer(Signs):
 
     def operand(self, x: Var | Const) -> Text:
         """An operand: a name, a literal, or the expression of what is folded in."""
+        known = self.texts if x.number in self.folded else None
+        if known is not None and x.number in known:
+            return known[x.number]
         text = self._operand(x)
-        return (Mask(text[0]), text[1]) if isinstance(x, Var) and x.dtype.kind in "bu" else text
+        text = (Mask(text[0]), text[1]) if isinstance(x, Var) and x.dtype.kind in "bu" else text
+        if known is not None:
+            known[x.number] = text
+        return text
 
     def _operand(self, x: Var | Const) -> Text:
         if id(x) in self.strong:

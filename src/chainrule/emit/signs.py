@@ -31,6 +31,13 @@ class Signs(Values):
         super().__init__(statements, literals, variables, lengths)
         self.folded = statements.folded
         self.forward: set[int] = {id(s) for s in forward}
+        # What was written for each folded variable, where it is known to stay as it is.
+        self.texts: dict[int, Text] | None = None
+        self.signed_texts: dict[int, tuple[bool, Text]] = {}
+
+    def keep(self) -> None:
+        """Keep what is written from now on: of deep expressions each part is asked for again and again."""
+        self.texts, self.signed_texts = {}, {}
 
     def operand(self, x: Var | Const) -> Text:
         """An operand: a name, a literal, or the expression of what is folded in."""
@@ -115,7 +122,12 @@ class Signs(Values):
         """An operand without the minus signs in front of it, which products, quotients and sums hand on exactly."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
         if step is not None and id(step) not in self.forward and len(step.outputs) == 1:
-            return self.signed_step(step)
+            found = self.signed_texts.get(x.number)
+            if found is None:
+                found = self.signed_step(step)
+                if self.texts is not None:
+                    self.signed_texts[x.number] = found
+            return found
         head = x.value.expression[0] if isinstance(x, Const) and x.number < 0 and is_size(x.value) else ""
         if isinstance(x, Const) and head == "neg":
             minus, whole_text = self.signed(Const(x.value.expression[1]))

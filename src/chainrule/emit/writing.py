@@ -26,6 +26,7 @@ __all__ = ["INDENT", "WIDTH", "Writing", "words_of"]
 
 WIDTH = 100
 INDENT = "    "
+_VERY_WIDE = 6  # times as wide as it may be: such a line is divided into many at once
 _MOST_ROUNDS = 40  # of dividing wide lines; each divides all that are left
 
 
@@ -67,6 +68,7 @@ class Writing:
         request, statements = self.request, self.statements
         if not any(loop_in(step) for step in request.program.steps):
             self.loops = None
+            self.printer.keep()
             return [self.printer.statement(s) for s in statements.statements]
         self.printer.lone = lone(statements.statements, request)
         steps = [t for s in statements.statements for t in s.steps] + list(statements.folded.values())
@@ -154,6 +156,9 @@ class Writing:
             if statement.forward or loop_in(statement.step) or max(map(len, lines)) <= self.room:
                 continue
             whole = max(map(len, lines))
+            if whole > _VERY_WIDE * self.room:
+                found += self._many_parts(statement)
+                continue
             parts = []
             for step in statement.steps[:-1]:
                 out = next((o for o in step.outputs if o.number in self.statements.folded), None)
@@ -162,6 +167,22 @@ class Writing:
                 parts.append((is_view(step), abs(whole / 2 - len(self.printer.operand(out)[0])), out.number))
             if parts:
                 found.append(min(parts)[2])
+        return found
+
+    def _many_parts(self, statement: Statement) -> list[int]:
+        """The folded variables of a very wide line that fill a line each, when those in them have their own."""
+        found: list[int] = []
+        own: dict[int, int] = {}  # by folded variable, how wide it is without what was taken out of it
+        for step in statement.steps[:-1]:
+            out = next((o for o in step.outputs if o.number in self.statements.folded), None)
+            if out is None:
+                continue
+            inner = {x.number for x in step.inputs if x.number in own}
+            taken = sum(len(self.printer.operand(self.variables[n])[0]) - own[n] for n in inner)
+            own[out.number] = len(self.printer.operand(out)[0]) - taken
+            if own[out.number] > self.room // 2 and step.operation.name != "negative" and not is_view(step):
+                found.append(out.number)
+                own[out.number] = 0
         return found
 
     def operand(self, x: Var | Const) -> str:

@@ -20,7 +20,7 @@ from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.scaled_numbers import scaled_recipes
-from chainrule.simplify.values import Recipe, Value, is_dot
+from chainrule.simplify.values import Recipe, Value, is_dot, plain_recipes
 
 __all__ = [
     "OPERATION",
@@ -28,7 +28,6 @@ __all__ = [
     "Choice",
     "Choices",
     "Instance",
-    "plain_recipes",
     "priced",
     "scalars_of",
     "size_of",
@@ -100,16 +99,6 @@ def _coefficients(choice: Choice) -> list[Coefficient]:
     return []
 
 
-def plain_recipes(value: Value) -> tuple[Recipe, ...]:
-    """The way of computing a value that its kind says."""
-    if value.kind in ("prod", "sum", "reduce", "matmul", "view", "cut"):
-        details: Any = (value.details, None) if value.kind == "reduce" else value.details
-        return (Recipe(value.kind, UNIT, value.parts, details),)
-    if value.kind == "op":
-        return (Recipe("op", UNIT, value.parts, value.details),)
-    return ()
-
-
 def _simplicity(c: Coefficient) -> Any:
     """An order of scalars, the simpler ones first."""
     return c.number < 0, sum(abs(p) for _, p in c.atoms), abs(c.number.numerator) * c.number.denominator, c.atoms
@@ -126,6 +115,7 @@ class Choices:
         self.spoiling = spoiling  # values that must not be factors, as they were infinite where the whole is not
         self.banned = banned
         self._made: dict[Instance, list[Choice]] = {}
+        self._unsigned: dict[Instance, list[Choice]] = {}  # those from before signs were moved about
         self._scales: dict[int, int] = {}
         self._wild: dict[int, bool] = {}
         self._asked: dict[int, list[Coefficient]] = {}  # by value, the scales that it was asked for with
@@ -164,7 +154,14 @@ class Choices:
     def sign(self) -> None:
         """From now on, let terms that are subtracted be made with the other sign as well."""
         self.signed = True
-        self._made.clear()
+        self._unsigned, self._made = self._made, {}
+        self._scales.clear()
+
+    def again(self, changed: Container[int]) -> None:
+        """As it was before signs were moved about; only the choices of values that have other recipes are made anew."""
+        if self.signed:
+            self._made, self.signed = self._unsigned, False
+        self._made = {x: found for x, found in self._made.items() if x[0] not in changed}
         self._scales.clear()
 
     def _find(self, instance: Instance) -> list[Choice]:

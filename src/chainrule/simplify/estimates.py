@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from chainrule.simplify.choices import Choices, Instance, plain_recipes, priced, scalars_of, size_of
+from chainrule.simplify.choices import Choices, Instance, priced, scalars_of, size_of
 from chainrule.simplify.scalars import UNIT
-from chainrule.simplify.values import Recipe, Value
+from chainrule.simplify.values import Recipe, Value, plain_recipes
 
 __all__ = ["Estimates"]
 
@@ -22,8 +22,9 @@ class Estimates:
         mutual: the groups of more than one value.
     """
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, needed: dict[int, dict[int, None]] | None = None) -> None:
         self.choices = choices
+        self._needed: dict[int, dict[int, None]] = needed or {}  # by value, what some way of computing it needs
         self.groups: dict[int, int] = {}
         self.mutual: set[int] = set()
         self._estimates: dict[int, int] = {}
@@ -77,7 +78,9 @@ class Estimates:
         def enter(n: int) -> None:
             places[n] = lowest[n] = len(places)
             open_values.append(n)
-            stack.append((n, iter(self._needed(self.choices.table.values[n]))))
+            if n not in self._needed:
+                self._needed[n] = _needed_by(self.choices.table.values[n])
+            stack.append((n, iter(self._needed[n])))
 
         enter(number)
         while stack:
@@ -108,14 +111,22 @@ class Estimates:
                     while top not in groups:
                         groups[open_values.pop()] = top
 
-    def untie(self, number: int | None) -> None:
-        """Drop ways that need values made later: those of a value and its group, or of all groups."""
+    def untied(self, number: int | None) -> Estimates:
+        """Estimates without ways that need values made later: those of a value and its group, or of all groups."""
         group = None if number is None else self.groups.get(number)
+        changed: set[int] = set()
         for value in self.choices.table.values:
             own = self.groups.get(value.number)
             if own is None or own not in self.mutual or group not in (None, own):
                 continue
             value.recipes[:] = [r for r in value.recipes if self._latest(r) < value.number]
+            changed.add(value.number)
+        return self.again(changed)
+
+    def again(self, changed: Container[int] = ()) -> Estimates:
+        """Estimates of the same choices, from before signs were moved about."""
+        self.choices.again(changed)
+        return Estimates(self.choices, {n: found for n, found in self._needed.items() if n not in changed})
 
     @staticmethod
     def _latest(recipe: Recipe) -> int:
@@ -124,18 +135,19 @@ class Estimates:
         parts = (p[place] for p in recipe.parts if type(p) is tuple)
         return max((v.number for v in parts if isinstance(v, Value)), default=-1)
 
-    def _needed(self, value: Value) -> dict[int, None]:
-        """The values that some way of computing a value needs."""
-        found: dict[int, None] = {}
-        for recipe in (*plain_recipes(value), *value.recipes):
-            scalars = [recipe.coefficient]
-            for part in recipe.parts:
-                if type(part) is tuple and recipe.kind == "prod":
-                    found[part[0].number] = None
-                elif type(part) is tuple and isinstance(part[1], Value):
-                    scalars.append(part[0])
-                    if part[1].kind != "one":
-                        found[part[1].number] = None
-            for c in scalars:
-                found.update(dict.fromkeys(n for n, _ in scalars_of(c)))
-        return found
+
+def _needed_by(value: Value) -> dict[int, None]:
+    """The values that some way of computing a value needs."""
+    found: dict[int, None] = {}
+    for recipe in (*plain_recipes(value), *value.recipes):
+        scalars = [recipe.coefficient]
+        for part in recipe.parts:
+            if type(part) is tuple and recipe.kind == "prod":
+                found[part[0].number] = None
+            elif type(part) is tuple and isinstance(part[1], Value):
+                scalars.append(part[0])
+                if part[1].kind != "one":
+                    found[part[1].number] = None
+        for c in scalars:
+            found.update(dict.fromkeys(n for n, _ in scalars_of(c)))
+    return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from functools import partial
 from itertools import combinations
 from operator import itemgetter
@@ -241,7 +240,8 @@ class _Options(Making):
                     continue
                 for sign in (1, -1):
                     if self._divides(w, powers, sign):
-                        weight = sum(abs(Fraction(q)) for _, q in w.factors)
+                        exponents: list[Any] = [q for _, q in held]
+                        weight = sum(map(abs, exponents))
                         candidates.append((-int(2 * weight) - bool(w.leaves), sign, w))
         chosen = sorted(candidates, key=lambda e: (e[0], e[2].number))[: self.candidates]
         for _, sign, w in chosen:

@@ -191,8 +191,8 @@ class _Rewriting:
     def _selected(self, wanted: Sequence[Instance], names: Mapping[Instance, Var]) -> Selection:
         """The better of two ways to start: scaling late, and scaling where the steps did."""
         exact = False
+        estimates = Estimates(Choices(self.table, self.strict, self.spoiling, self.banned))
         for attempt in range(_MOST_ATTEMPTS):
-            estimates = Estimates(Choices(self.table, self.strict, self.spoiling, self.banned))
             try:
                 selections = [Selection(estimates, wanted, names, scale_early, exact) for scale_early in self._starts]
                 for selection in selections:
@@ -203,12 +203,12 @@ class _Rewriting:
                 for selection in selections if not _quick.get() else ():
                     perturb(selection)
             except StuckError as stuck:
-                estimates.untie(stuck.number if attempt + 2 < _MOST_ATTEMPTS else None)
+                estimates = estimates.untied(stuck.number if attempt + 2 < _MOST_ATTEMPTS else None)
                 continue
             best = min(selections, key=lambda s: s.total)
             if exact or best.is_ordered():
                 return best
-            exact = True
+            exact, estimates = True, estimates.again()
         raise NoFormError("values need each other")
 
     # ---- what is needed

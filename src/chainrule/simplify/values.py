@@ -12,7 +12,18 @@ import numpy as np
 from chainrule.ir import Var
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim
 
-__all__ = ["Power", "Recipe", "Ref", "Value", "broadcast", "function_of", "is_dot", "smaller", "spans"]
+__all__ = [
+    "Power",
+    "Recipe",
+    "Ref",
+    "Value",
+    "broadcast",
+    "function_of",
+    "is_dot",
+    "plain_recipes",
+    "smaller",
+    "spans",
+]
 
 Power = int | Fraction
 
@@ -96,6 +107,16 @@ class Value:
 
 
 Ref = tuple[Coefficient, Value]
+
+
+def plain_recipes(value: Value) -> tuple[Recipe, ...]:
+    """The way of computing a value that its kind says."""
+    if value.kind in ("prod", "sum", "reduce", "matmul", "view", "cut"):
+        details: Any = (value.details, None) if value.kind == "reduce" else value.details
+        return (Recipe(value.kind, UNIT, value.parts, details),)
+    if value.kind == "op":
+        return (Recipe("op", UNIT, value.parts, value.details),)
+    return ()
 
 
 def function_of(value: Value) -> Any:
