@@ -17,29 +17,28 @@ from typing import Any
 import numpy as np
 
 from chainrule.calls import TracedCall
-from chainrule.emit.material import OPPOSITE, Fixed, Leaf, Material, length_text
+from chainrule.emit.material import OPPOSITE, Fixed, Material, length_text
 from chainrule.emit.text import formatted_path
 from chainrule.ir import Program
 from chainrule.lengths import whole_symbols
 from chainrule.members import lists_in
+from chainrule.other_examples import Arguments, Axis, Example
 from chainrule.outlines import decided_by_lengths, decides_further, outline
 from chainrule.rules.helpers import FixedLength
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.scalars import Lengths
-from chainrule.sizes import is_size, leaves_of, named_number, plain_number
+from chainrule.sizes import is_size, leaves_of
 from chainrule.tape import Tape
 from chainrule.trace import input_names, program_of
-from chainrule.trees import flatten, unflatten
 from chainrule.turns import count_of
 
 __all__ = ["fixed_lengths"]
 
 _OTHERS: tuple[Callable[[int], int], ...] = (lambda n: n + 1, lambda n: n - 1, lambda n: 2 * n + 3)
 _MOST_STEPS = 5000
+_MANY = 12  # turns of a loop, beyond which fewer show the same in less time
+_FEW = 6
 _SIGNS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "bool": "!="}
-
-Axis = tuple[Leaf, int]
-Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 def fixed_lengths(
@@ -94,40 +93,69 @@ class _Trial:
     ) -> None:
         self.holds = holds
         self.material = material
-        self.args = args
-        self.kwargs = kwargs
+        self.example = Example(args, kwargs, material.leaves, material.parameters)
         self.prepare = prepare
         self.equal: set[tuple[str, str]] = set()
         self.recorded: set[Any] = set()  # the lengths that steps were recorded for
         self.turns: list[list[Any]] = []  # per loop what says how many turns it has
+        self.lengths = {x.source: x.variable.shape for x in material.leaves}
+        self.numbers: dict[str, int] = {}
 
     def fixed(self) -> Iterator[Fixed]:
         """What is said of each length."""
-        traced = self._traced((self.args, self.kwargs))
+        traced = self._traced((self.example.args, self.example.kwargs))
         if traced is None or len(traced[0].steps) > _MOST_STEPS:
             return
-        program, _ = traced
-        self.own = program
-        self.numbers = dict(
-            zip((x.source for x in self.material.leaves), (x.number for x in program.inputs), strict=False)
-        )
-        self.outline = outline(*traced)
-        self.turns = self.counted
+        self._start_from(*traced)
+        settings = dict(self.example.settings())
+        self._take_few_turns()
         written = self.material.program
         symbols = whole_symbols(written).of
         for guard in written.guards:
             if isinstance(guard.value, FixedLength):
                 self.recorded.add(symbols[guard.variable.number][guard.value.axis])
-        yield from self._axes(list(self._classes(program)))
-        for name, value in self._settings():
-            found = self._said(name, value, partial(self._reset, name))
-            yield from found or self._at_least_one(name, partial(self._reset, name), ("name", name, value))
-        for path, count, lists in self._lists():
-            found = self._said(f"len({path})", count, partial(self._relisted, lists))
+        yield from self._axes(self._classes())
+        for name, value in self.example.settings():
+            found = self._said(name, value, partial(self.example.reset, name), settings[name])
+            yield from found or self._at_least_one(name, partial(self.example.reset, name), ("name", name, value))
+        for path, count, lists in self.example.lists():
+            found = self._said(f"len({path})", count, partial(self.example.relisted, lists))
             if found is None:
-                counting = any(formatted_path(x) == path for own in program.counts for x in own if type(x) is str)
+                counting = any(formatted_path(x) == path for own in self.own.counts for x in own if type(x) is str)
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
-            yield from found or self._at_least_one(f"len({path})", partial(self._relisted, lists), path)
+            yield from found or self._at_least_one(f"len({path})", partial(self.example.relisted, lists), path)
+
+    def _start_from(self, program: Program, paths: Sequence[str]) -> None:
+        """Let the trace that was made last be the one that others are compared with."""
+        self.own = program
+        self.numbers = dict(
+            zip((x.source for x in self.material.leaves), (x.number for x in program.inputs), strict=False)
+        )
+        self.outline = outline(program, paths)
+        self.turns = self.counted
+
+    def _take_few_turns(self) -> None:
+        """Go on from a smaller example where loops have many turns and what is written is right for few of them."""
+        for place in range(len(self._classes())):
+            axes = self._classes()[place]
+            leaf, k = axes[0]
+            counting = self._says_turns(*(("length", self.numbers[x.source], a) for x, a in axes))
+            if counting and leaf.variable.shape[k] > _MANY:
+                few = self.example.free_length(_FEW)
+                self._go_on_from(*self.example.resized(self.example.alike(axes), few))
+        for name, value in self.example.settings():
+            if value > _MANY and self._says_turns(("name", name, value)):
+                self._go_on_from(*self.example.reset(name, _FEW))
+
+    def _go_on_from(self, arguments: Arguments) -> None:
+        """Make others from this example, if the function does the same there, and what is written is right."""
+        traced = self._traced(arguments)
+        if traced is None or outline(*traced) != self.outline or _results(traced[0]) != _results(self.own):
+            return
+        if not self.holds(*arguments):
+            return
+        self.example = self.example.like_this(arguments)
+        self._start_from(*traced)
 
     def _axes(self, classes: Sequence[Sequence[Axis]]) -> Iterator[Fixed]:
         """What is said of the lengths of the arrays."""
@@ -137,9 +165,9 @@ class _Trial:
         shorter: list[Sequence[Axis]] = []
         for axes in classes:
             leaf, k = axes[0]
-            verdict = self._tried(leaf.variable.shape[k], partial(self._resized, axes))
+            verdict = self._tried(leaf.variable.shape[k], partial(self.example.resized, axes))
             alone = verdict.alone and not verdict.same
-            if alone and len(self._alike(axes)) > len(axes):
+            if alone and len(self.example.alike(axes)) > len(axes):
                 shorter.append(axes)  # others may have to be longer with it
             verdict.others |= alone and axes not in shorter
             verdict.others |= any(("length", x.variable.number, a) in self.recorded for x, a in axes)
@@ -152,12 +180,12 @@ class _Trial:
                 yield from verdict.conditions or [self._same(axes)] if found is None else found
         # What a length alone does not show, or cannot: two arrays that must be equally long.
         for axes in classes:
-            alike = self._alike(axes)
+            alike = self.example.alike(axes)
             alone = len(alike) == len(axes) and axes not in untried
             if alone or any((x.variable.number, a) in told for x, a in alike):
                 continue
             leaf, k = axes[0]
-            verdict = self._tried(leaf.variable.shape[k], partial(self._resized, alike))
+            verdict = self._tried(leaf.variable.shape[k], partial(self.example.resized, alike))
             verdict.others |= verdict.alone and not verdict.same
             told.update((x.variable.number, a) for x, a in alike)
             if verdict.conditions or verdict.wrong or verdict.others:
@@ -170,20 +198,23 @@ class _Trial:
             leaf, k = axes[0]
             if (leaf.variable.number, k) not in fixed:
                 lengths = [("length", self.numbers[x.source], a) for x, a in axes]
-                yield from self._at_least_one(length_text(leaf, k), partial(self._resized, axes), *lengths)
+                yield from self._at_least_one(length_text(leaf, k), partial(self.example.resized, axes), *lengths)
 
     def _at_least_one(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
         """That a loop must have a turn, where the function itself runs without any and what is written does not."""
+        if self._says_turns(*counting) and not all(self.holds(*own, runs=True) for own in others(0)):
+            yield Fixed(text, ">", "0", True)
+
+    def _says_turns(self, *counting: Any) -> bool:
+        """Whether one of these says how many turns a loop has."""
         counts: list[Any] = []
         for x in (x for own in self.turns for x in own):
             counts += [formatted_path(x)] if type(x) is str else leaves_of(x)
-        if any(x in counts for x in counting) and not all(self.holds(*own, runs=True) for own in others(0)):
-            yield Fixed(text, ">", "0", True)
+        return any(x in counts for x in counting)
 
-    @staticmethod
-    def _same(axes: Sequence[Axis]) -> Fixed:
+    def _same(self, axes: Sequence[Axis]) -> Fixed:
         leaf, k = axes[0]
-        return Fixed(length_text(leaf, k), "==", repr(leaf.variable.shape[k]))
+        return Fixed(length_text(leaf, k), "==", repr(self.lengths[leaf.source][k]))
 
     def _as_long(self, axes: Sequence[Axis], classes: Sequence[Sequence[Axis]]) -> list[Fixed] | None:
         """That an array must be as long as another one, where what is written is right if both are longer.
@@ -195,7 +226,7 @@ class _Trial:
         for other in classes:
             own, a = other[0]
             if other is not axes and own.variable.shape[a] == count:
-                verdict = self._tried(count, partial(self._resized, [*axes, *other]))
+                verdict = self._tried(count, partial(self.example.resized, [*axes, *other]))
                 if verdict.tried and not (verdict.wrong or verdict.others or verdict.conditions):
                     said = (length_text(own, a), length_text(leaf, k))
                     if said in self.equal:
@@ -204,11 +235,13 @@ class _Trial:
                     return [Fixed(said[1], "==", said[0])]
         return None
 
-    def _said(self, text: str, count: Any, others: Callable[[int], Iterator[Arguments]]) -> list[Fixed] | None:
+    def _said(
+        self, text: str, count: Any, others: Callable[[int], Iterator[Arguments]], given: Any = None
+    ) -> list[Fixed] | None:
         """What must hold, where what is written is wrong for other lengths; ``None`` where that could not be tried."""
         verdict = self._tried(count, others)
         if verdict.wrong or verdict.others:
-            return [Fixed(text, "==", repr(count))]
+            return [Fixed(text, "==", repr(count if given is None else given))]
         return verdict.conditions or ([] if verdict.tried else None)
 
     def _tried(self, count: Any, others: Callable[[int], Iterator[Arguments]]) -> _Verdict:
@@ -307,90 +340,17 @@ class _Trial:
                 found = [name.replace(last, f"{path}[-1]", 1) if name.startswith(last) else name for name in found]
         return found
 
-    def _classes(self, program: Program) -> list[list[Axis]]:
+    def _classes(self) -> list[list[Axis]]:
         """The axes of arguments that have the same length wherever the function runs."""
         lengths = Lengths()
-        join_lengths(program, {}, lengths)
+        join_lengths(self.own, {}, lengths)
         found: dict[int, list[Axis]] = {}
-        numbers = [x.number for x in program.inputs]
-        for leaf, number in zip(self.material.leaves, numbers, strict=False):
-            for k, axis in enumerate(lengths.axes(number, leaf.variable.shape)):
+        for leaf, x in zip(self.example.leaves, self.own.inputs, strict=False):
+            for k, axis in enumerate(lengths.axes(x.number, leaf.variable.shape)):
                 found.setdefault(lengths.find(axis), []).append((leaf, k))
         return [axes for root, axes in found.items() if root != 0]
 
-    def _alike(self, axes: Sequence[Axis]) -> list[Axis]:
-        """All axes that are as long as these."""
-        count = axes[0][0].variable.shape[axes[0][1]]
-        return [(x, a) for x in self.material.leaves for a, m in enumerate(x.variable.shape) if m == count]
 
-    def _resized(self, axes: Sequence[Axis], n: int) -> Iterator[Arguments]:
-        """The arguments with another length along these axes."""
-        values = {id(x.value): x.value for x, _ in axes}
-        for x, a in axes:
-            values[id(x.value)] = _stretched(values[id(x.value)], n, a)
-        yield self._with(values)
-
-    def _with(self, values: Mapping[int, Any]) -> Arguments:
-        trees = []
-        for tree in (*self.args, *self.kwargs.values()):
-            leaves, structure = flatten(tree)
-            trees.append(unflatten(structure, [np.copy(v) if isinstance(v := values.get(id(x), x), np.ndarray) else v
-                                               for x in leaves]))  # fmt: skip
-        return trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
-
-    def _settings(self) -> list[tuple[str, Any]]:
-        """The arguments that are numbers and are written by their names."""
-        given = (*self.args, *self.kwargs.values())
-        named = [(x.expression[1], plain_number(x)) for x in given if is_size(x) and x.expression[0] == "name"]
-        return [(name, value) for name, value in named if type(value) is int]  # others are tried for themselves
-
-    def _reset(self, name: str, value: Any) -> Iterator[Arguments]:
-        """The arguments with another number for this one."""
-
-        def other(x: Any) -> Any:
-            return named_number(value, name) if is_size(x) and x.expression[:2] == ("name", name) else x
-
-        yield [other(x) for x in self.args], {key: other(x) for key, x in self.kwargs.items()}
-
-    def _lists(self) -> list[tuple[str, int, list[Any]]]:
-        """The lists in the arguments, those of the same length together."""
-        found: dict[int, tuple[str, int, list[Any]]] = {}
-        for _, path, x in lists_in(self.material.parameters, (*self.args, *self.kwargs.values())):
-            if isinstance(x, list) and x:
-                found.setdefault(len(x), (formatted_path(path), len(x), []))[2].append(x)
-        return list(found.values())
-
-    def _relisted(self, lists: Sequence[Any], n: int) -> Iterator[Arguments]:
-        """The arguments with other numbers of items in these lists: one is left out, or repeated."""
-        count = len(lists[0])
-        for k in range(count - 1, -1, -1):
-            places = [*range(k), *[k] * (n - count + 1), *range(k + 1, count)] if n > count else None
-            if n == count - 1:
-                places = [*range(k), *range(k + 1, count)]
-            elif n == 0:
-                places = []
-            if places is None:
-                return
-            known = {id(x): [x[p] for p in places] for x in lists}
-            trees = [_replaced(tree, known) for tree in (*self.args, *self.kwargs.values())]
-            yield trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
-
-
-def _stretched(x: Any, n: int, axis: int) -> Any:
-    """An array with another length along an axis; what is repeated differs a little, so that it makes no ties."""
-    count = x.shape[axis]
-    taken = np.take(x, np.arange(n) % count, axis=axis)
-    if n <= count or x.dtype.kind not in "fc":
-        return taken
-    factors = 1 + 0.01 * (np.arange(n) // count) * np.arange(n)
-    return (taken * factors.reshape([-1 if k == axis else 1 for k in range(x.ndim)])).astype(x.dtype)
-
-
-def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:
-    if id(tree) in known:
-        return known[id(tree)]
-    if type(tree) in (list, tuple):
-        return type(tree)(_replaced(x, known) for x in tree)
-    if type(tree) is dict:
-        return {key: _replaced(x, known) for key, x in tree.items()}
-    return np.copy(tree) if isinstance(tree, np.ndarray) else tree
+def _results(program: Program) -> dict[str, set[str]]:
+    """What the comparisons of lengths came out as, by where they stand."""
+    return {position: {repr(d[-1]) for d in own} for position, own in decided_by_lengths(program).items()}
