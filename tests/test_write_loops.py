@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.source import Draft
 from chainrule.trees import flatten
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -331,16 +332,31 @@ def agree(function, f, args):
         assert np.allclose(a, b, rtol=1e-8, atol=1e-8)
 
 
+STYLES = {"rnn_stack", "mlp_idx", "smooth", "nest"}  # written as a pullback and as a layer, too
+LINES = {  # and as lines to paste
+    *("rnn_last", "rnn_stack", "rnn_loss", "mlp_all", "mlp_dict", "lstm", "rk4", "smooth", "momentum", "nest", "seq"),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_loops_stay_loops_and_give_the_gradients(name):
     f, arguments = CASES[name]
-    source = cr.write(f, *arguments(5))
+    draft = Draft(f, arguments(5), {})
+    source = draft.source()
     text = str(source)
     # Where no turn needs what another one makes, the backward pass is written for all turns at once.
     assert text.count("    for ") >= (1 if name == "enum" else 2)
     assert "written out" not in text
     for count in (5, 8, 3):
         agree(source.function, f, arguments(count))
+    args = arguments(6)
+    value = f(*args)
+    extra = None if np.ndim(value) == 0 else normal(np.shape(value))
+    _, expected = gradients(f, args, extra)
+    if name in STYLES:
+        in_other_styles(draft, args, value, extra, expected)
+    if name in LINES:
+        lines_run_under_the_forward_lines(draft, f, args, extra, expected)
 
 
 @pytest.mark.parametrize("name", ["rnn_stack", "rnn_array", "mlp_all", "smooth", "nest", "lossum"])
@@ -362,24 +378,13 @@ def test_forward_source_is_a_loop_that_can_be_written_again(name):
     agree(again.function, f, arguments(6))
 
 
-@pytest.mark.parametrize("name", ["rnn_stack", "mlp_idx", "smooth", "nest"])
-@pytest.mark.parametrize("style", ["pullback", "layer"])
-def test_loops_in_other_styles(name, style):
-    f, arguments = CASES[name]
-    args = arguments(6)
-    value = f(*args)
-    extra = None if np.ndim(value) == 0 else normal(np.shape(value))
-    _, expected = gradients(f, args, extra)
+def in_other_styles(draft, args, value, extra, expected):
     given = () if extra is None else (extra,)
-    written = cr.write(f, *arguments(4), style=style).function
-    if style == "layer":
-        layer = written()
-        assert np.allclose(layer.forward(*args), value)
-        found = list(layer.backward(*given).values())
-    else:
-        found = written(*args, *given)
-    for a, b in zip(flatten(list(found))[0], flatten(expected)[0], strict=True):
-        assert np.allclose(a, b)
+    layer = draft.source("layer").function()
+    assert np.allclose(layer.forward(*args), value)
+    for found in (layer.backward(*given).values(), draft.source("pullback").function(*args, *given)):
+        for a, b in zip(flatten(list(found))[0], flatten(expected)[0], strict=True):
+            assert np.allclose(a, b)
 
 
 def pasted(f, args, extra, lines):
@@ -394,18 +399,8 @@ def pasted(f, args, extra, lines):
     return held
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["rnn_last", "rnn_stack", "rnn_loss", "mlp_all", "mlp_dict", "lstm", "rk4", "smooth", "momentum", "nest", "seq"],
-)
-def test_lines_with_loops_run_under_the_forward_lines(name):
-    f, arguments = CASES[name]
-    args = arguments(6)
-    value = f(*args)
-    extra = None if np.ndim(value) == 0 else normal(np.shape(value))
-    _, expected = gradients(f, args, extra)
-    lines = str(cr.write(f, *arguments(4), style="lines"))
-    held = pasted(f, args, extra, lines)
+def lines_run_under_the_forward_lines(draft, f, args, extra, expected):
+    held = pasted(f, args, extra, str(draft.source("lines")))
     for parameter, wanted in zip(inspect.signature(f).parameters, expected, strict=True):
         own = f"d{parameter}_" if f"d{parameter}_" in held else f"d{parameter}"
         for a, b in zip(flatten(held[own])[0], flatten(wanted)[0], strict=True):
@@ -561,11 +556,11 @@ def test_a_thousand_turns_are_one_body():
 
 def test_loops_pass_ruff_and_are_the_same_under_every_hash_seed(tmp_path):
     program = (
-        "import sys; from tests.test_write_loops import CASES; import chainrule as cr\n"
+        "import sys; from tests.test_write_loops import CASES; from chainrule.source import Draft\n"
         "for name in ('rnn_loss', 'mlp_dict', 'smooth', 'nest'):\n"
         "    f, arguments = CASES[name]\n"
-        "    for style in ('function', 'layer'):\n"
-        "        cr.write(f, *arguments(4), style=style).save(f'{sys.argv[1]}/{name}_{style}.py')\n"
+        "    draft = Draft(f, arguments(4), {})\n"
+        "    for style in ('function', 'layer'): draft.source(style).save(f'{sys.argv[1]}/{name}_{style}.py')\n"
     )
     texts = []
     for seed in ("0", "5"):
