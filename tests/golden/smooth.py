@@ -5,13 +5,12 @@ import numpy as np
 def smooth_and_grad(x, decay, grad_output):
     """The output of smooth and its gradients by name."""
     x_sum = x.sum()
-    mask = x_sum > 0
+    if not x_sum > 0:
+        raise ValueError("written for `x.sum() > 0` on line 40")
     x2 = x / x.sum()
     level = np.zeros(4)
     for t in range(1, 4):
         level[t] = decay * level[t - 1] + x2[t]
-    if not mask:
-        raise ValueError("written for `x.sum() > 0` on line 40")
 
     # for t in range(1, 4):    line 43
     dx2 = np.zeros_like(x2)
