@@ -21,6 +21,25 @@ def _weights(x):
     return np.cos(np.arange(x.size)).reshape(x.shape)
 
 
+def _stepped(u, k):
+    v = u.copy()
+    v[1:-1] = u[1:-1] + np.tanh(k[0]) * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return np.sum(np.exp(v[1:]) * v[:-1])
+
+
+def _doubled(x, w):
+    h = x * 1.5
+    h[:, 0] *= w[0]
+    h[np.arange(len(x)), np.arange(len(x)) % 2] -= w[1]
+    return np.sum(h**3)
+
+
+def _repeated(x, w):
+    h = x * w[0]
+    h[np.array([0, 1, 1])] = h[np.array([0, 1, 1])] * 2  # of repeated indices the last one counts
+    return np.sum(h**3)
+
+
 FUNCTIONS = {
     # Not symmetric, though they look like it.
     "two factors": (lambda A, B: np.sum((A @ B.T) ** 2 * _weights(A @ B.T)), (_plain((0, 1)), _plain((0, 1)))),
@@ -71,6 +90,10 @@ FUNCTIONS = {
     "both axes": (lambda x: np.sum(np.sin(x[:2]) ** 2) + np.sum(np.exp(x[:, 2:])), (_plain((0, 1)),)),
     "differences": (lambda x: np.sum(np.abs(x[1:] - x[:-1])) + np.sum(x**2), (_plain((0,)),)),
     "split": (lambda x: np.sum(np.sin(np.split(x, 2)[0]) * np.split(x, 2)[1]), (lambda r, n: _plain((n,))(r, n),)),
+    # Parts that are replaced in place.
+    "stepped": (_stepped, (_plain((0,)), _plain((0,)))),
+    "doubled": (_doubled, (_plain((0, 0)), _plain((0,)))),
+    "repeated": (_repeated, (_plain((0, 0)), _plain((0,)))),
     # Diagonals.
     "diagonal": (lambda A: np.sum(np.log1p(np.exp(A @ A.T))) - np.sum(np.diag(A @ A.T)), (_plain((0, 1)),)),
     "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),

@@ -42,6 +42,17 @@ def _added_at(base: Any, amount: Any) -> Any:
     return result
 
 
+def _put_at(base: Any, amount: Any) -> Any:
+    """One element of each row replaced."""
+    result = np.array(base)
+    result[np.arange(len(base)), np.arange(len(base)) % base.shape[1]] = amount
+    return result
+
+
+def _read_at(base: Any) -> Any:
+    return base[np.arange(len(base)), np.arange(len(base)) % base.shape[1]]
+
+
 def _added_at_rows(base: Any, first: Any, others: Any) -> Any:
     result = np.array(base)
     result[:1] += first
@@ -233,6 +244,11 @@ IDENTITIES: tuple[Identity, ...] = (
         "added at the same place", "B", "what is added at the same place is added up first",
         lambda x, y, s, m: _added_at(_added_at(np.zeros_like(x), s[:, 0]), y[:, 0]),
         lambda x, y, s, m: _added_at(np.zeros_like(x), s[:, 0] + y[:, 0]),
+    ),
+    Identity(
+        "part put back", "A", "a part that was set to zero and is added at its place again was never gone",
+        lambda x, y, s, m: (_added_at(_put_at(x, 0.0), _read_at(x)), _added_at(_put_at(x, 0.0), s[:, 0])),
+        lambda x, y, s, m: (x * 1, _put_at(x, s[:, 0])),
     ),
     Identity(
         "slices that tile an array", "A", "parts that follow one another are joined",

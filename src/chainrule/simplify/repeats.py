@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,14 @@ from chainrule.backward import Backward
 from chainrule.calls import identity
 from chainrule.indexing import add_item, get_item, set_item
 from chainrule.ir import Const, Step, Var
-from chainrule.ops import Operation
+from chainrule.ops import OPERATIONS, Operation
 from chainrule.sizes import is_size
 from chainrule.statics import mentioned_in, renumbered
 
 __all__ = ["frozen", "without_repeats"]
 
 _UNREPEATABLE = frozenset((np.empty_like,))
+_MOST_BETWEEN = 8  # additions between setting a part to zero and adding to it
 _WRITTEN = frozenset("zeros_like ones_like full_like zeros ones full".split())
 
 
@@ -46,6 +49,8 @@ def without_repeats(backward: Backward) -> Backward:
     known: dict[Any, tuple[Var, ...]] = {}
     steps: list[Step] = []
     made_by: dict[int, Step] = {}  # the backward steps
+    counted: set[int] = set()  # arrays of the numbers from 0 on
+    numbers = count(max(program.by_number(), default=0) + 1)
 
     def operand(x: Var | Const) -> Var | Const:
         if isinstance(x, Var):
@@ -58,6 +63,8 @@ def without_repeats(backward: Backward) -> Backward:
             params = {name: renumbered(p, moved) for name, p in step.params.items()}
             step = Step(step.operation, inputs, params, step.outputs, step.position)
         key = _key(step.operation, inputs, step.params)
+        if step.operation.name == "arange" and list(step.params) == ["argument 0"]:
+            counted.update(out.number for out in step.outputs)
         if k >= backward.forward_steps:
             earlier = known.get(key)
             if earlier is not None:
@@ -68,11 +75,16 @@ def without_repeats(backward: Backward) -> Backward:
                 replaced[step.outputs[0].number] = inputs[0]
                 moved[step.outputs[0].number] = inputs[0].number
                 continue
-            restored = _put_back(step, inputs, made_by)
+            restored = _put_back(step, inputs, made_by, counted, numbers)
             if restored is not None:
-                replaced[step.outputs[0].number] = restored
-                moved[step.outputs[0].number] = restored.number
-                continue
+                *others, step = restored
+                steps += others
+                made_by.update((other.outputs[0].number, other) for other in others)
+                if step.operation.function is identity and isinstance(step.inputs[0], Var):
+                    replaced[step.outputs[0].number] = step.inputs[0]
+                    moved[step.outputs[0].number] = step.inputs[0].number
+                    continue
+                inputs = step.inputs
             step = Step(step.operation, inputs, step.params, step.outputs, step.position)
             made_by[step.outputs[0].number] = step
         # The user's np.zeros_like is for them to write into.
@@ -118,22 +130,54 @@ def without_repeats(backward: Backward) -> Backward:
     )
 
 
-def _put_back(step: Step, inputs: tuple[Var | Const, ...], made_by: dict[int, Step]) -> Var | None:
-    """The array of which a part was set to zero, where that part is added to it again.
+def _put_back(
+    step: Step, inputs: tuple[Var | Const, ...], made_by: dict[int, Step], counted: set[int], numbers: Iterator[int]
+) -> list[Step] | None:
+    """What is added to a part that was set to zero: to the array as it was, where it is that part, else written there.
 
     ``y[1:] += v`` reads, adds and writes: the cotangent of y goes through the write, where it is zero, and the reading.
+    What was added elsewhere meanwhile is added to the array as it was. The last step made is the one that is meant.
     """
-    if step.operation.function is not add_item or len(inputs) != 2 or not isinstance(inputs[0], Var):
+    if step.operation.function is not add_item or not isinstance(inputs[0], Var):
         return None
-    cleared, part = made_by.get(inputs[0].number), made_by.get(inputs[1].number)
+    between: list[Step] = []
+    cleared = made_by.get(inputs[0].number)
+    while cleared is not None and cleared.operation.function is add_item and len(between) < _MOST_BETWEEN:
+        between.append(cleared)
+        base = cleared.inputs[0]
+        cleared = made_by.get(base.number) if isinstance(base, Var) else None
     if cleared is None or cleared.operation.function is not set_item:
         return None
-    if part is None or part.operation.function is not get_item:
-        return None
-    base, nothing = cleared.inputs[:2]
+    whole, nothing, *places = cleared.inputs
+    index = step.params["index"]
     zero = isinstance(nothing, Const) and nothing.number < 0 and nothing.value == 0
-    same = cleared.params["index"] == step.params["index"] == part.params["index"]
-    return base if zero and same and isinstance(base, Var) and part.inputs == (base,) else None
+    if not zero or cleared.params["index"] != index or tuple(places) != inputs[2:] or not isinstance(whole, Var):
+        return None
+    if not (index.basic or _names_each_once(places, counted)):
+        return None
+    amount = inputs[1]
+    part = made_by.get(amount.number) if isinstance(amount, Var) else None
+    known = part is not None and part.operation.function is get_item and part.params["index"] == index
+    if part is None or not known or part.inputs != (whole, *places):
+        if between or whole.dtype != step.outputs[0].dtype:
+            return None
+        return [Step(OPERATIONS[set_item], (whole, amount, *places), step.params, step.outputs, step.position)]
+    made: list[Step] = []
+    for added in reversed(between):
+        (old,) = added.outputs
+        out = Var(old.shape, old.dtype, old.name, next(numbers))
+        made.append(Step(added.operation, (whole, *added.inputs[1:]), added.params, (out,), added.position))
+        whole = out
+    made.append(Step(OPERATIONS[identity], (whole,), {}, step.outputs, step.position))
+    return made
+
+
+def _names_each_once(places: Sequence[Var | Const], counted: set[int]) -> bool:
+    """Whether no element is named twice by arrays of indices: one of them counts, or a mask stands alone."""
+    if len(places) == 1:
+        return isinstance(places[0], Var) and (places[0].dtype.kind == "b" or places[0].number in counted)
+    flat = all(isinstance(x, Var) and len(x.shape) <= 1 for x in places)
+    return flat and any(x.number in counted for x in places)
 
 
 def _key(operation: Operation, inputs: tuple[Var | Const, ...], params: Any) -> Any:

@@ -7,13 +7,14 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from chainrule.indexing import Index
+from chainrule.indexing import Index, get_item, set_item
+from chainrule.ir import is_zero as is_literal_zero
 from chainrule.simplify.functions import ScatterAt, scatter
 from chainrule.simplify.making import Making
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import UNIT, Coefficient, Lengths, times
-from chainrule.simplify.values import Recipe, Ref, Value
+from chainrule.simplify.values import Recipe, Ref, Value, function_of
 
 __all__ = ["slice_options"]
 
@@ -25,6 +26,7 @@ def slice_options(options: Making, value: Value) -> None:
     """Further ways of computing a sum with terms that were added at an index."""
     table: Table = options.table
     added = [(k, c, v, table.scatters[v]) for k, (c, v) in enumerate(value.parts) if v in table.scatters]
+    _put_back(options, value, added)
     found: list[Recipe] = []
     for k, c, v, at in added:
         found += _onto(options, value, k, (c, v), at)
@@ -34,6 +36,40 @@ def slice_options(options: Making, value: Value) -> None:
             found += _tiled(options.reader, value, added)
     for recipe in found:
         options.recipe(value, recipe.kind, recipe.coefficient, recipe.parts, recipe.details, recipe.identity)
+
+
+def _put_back(options: Making, value: Value, added: Sequence[Any]) -> None:
+    """Of an array a part of which was set to zero, the whole, where that part is added at its place again."""
+    for k, (c, v) in enumerate(value.parts) if added else ():
+        if function_of(v) is not set_item or type(v.parts[0]) is not tuple or not is_literal_zero(v.parts[1]):
+            continue
+        scale, whole = v.parts[0]
+        step = v.details[1]
+        place = tuple((name, options.reader.frozen(p)) for name, p in step.params.items())
+        for n, d, w, at in added:
+            part: Value = w.parts[1][1]
+            if (
+                at.params != place
+                or at.arrays != v.parts[2:]
+                or not _named_once(at)
+                or function_of(part) is not get_item
+            ):
+                continue
+            read = tuple((name, options.reader.frozen(p)) for name, p in part.details[1].params.items())
+            if read != place or part.parts[0] != (UNIT, whole) or part.parts[1:] != at.arrays or times(c, scale) != d:
+                continue
+            rest = [t for j, t in enumerate(value.parts) if j not in (k, n)]
+            total = options.making(value, lambda r=rest, t=(d, whole): options.table.add((*r, t)))
+            options.same(value, total, "part put back")
+
+
+def _named_once(at: ScatterAt) -> bool:
+    """Whether an index names no element twice: slices do not, nor masks, nor pairs of which one counts."""
+    arrays = [v for _, v in at.arrays]
+    if at.step.params["index"].basic or (len(arrays) == 1 and arrays[0].mask):
+        return True
+    counts = [v.kind == "op" and getattr(v.details[0], "name", "") == "arange" for v in arrays]
+    return any(counts) and all(len(v.dims) <= 1 for v in arrays)
 
 
 def _onto(options: Making, value: Value, k: int, term: Ref, at: ScatterAt) -> list[Recipe]:
