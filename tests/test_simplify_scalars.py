@@ -24,6 +24,12 @@ def _squash(s):
     return np.sum(np.cos(n / (1 + n) * s / np.sqrt(n)))
 
 
+def _kept_away(x, y):
+    n = np.linalg.norm(x, axis=1)
+    unit = x / np.maximum(n, 0.5)[:, None]
+    return np.sum(np.cos(unit)) + np.sum(np.sum(x * y, axis=1) / np.maximum(n * np.linalg.norm(y, axis=1), 0.5))
+
+
 def _noise(mu, sigma, eps):
     w = mu + sigma * eps
     return np.sum(np.log(sigma) + ((w - mu) / sigma) ** 2) + np.sum(w**2)
@@ -72,6 +78,7 @@ def _number(x):
 FUNCTIONS = {
     "prices of one asset": (_normal_prices, (_number(1.1), _positive(5), _number(0.3), _number(0.7), _number(0.1))),
     "squash": (_squash, (_normal(4, 3),)),
+    "kept away from zero": (_kept_away, (_normal(4, 3), _normal(4, 3))),
     "root of a product": (lambda x, y: np.sum(np.sin(x * y / np.sqrt(x * y)) * x), (_positive(5), _positive(5))),
     "root below": (lambda x: np.sum(np.sin(np.sqrt(x) / x)), (_positive(5),)),
     "cube root": (lambda x: np.sum(np.sin(x / np.cbrt(x) ** 2)), (_normal(5),)),
@@ -154,3 +161,13 @@ def test_a_power_that_is_given_stays_a_variable():
     written = cr.write(f, x, 2.0, wrt="x").function
     for k in (2.0, 3.0, 0.5):
         np.testing.assert_allclose(written(x, k)[1]["x"], cr.grad(f)(x, k), rtol=1e-12)
+
+
+def test_a_norm_that_is_kept_away_from_zero_has_its_gradient_at_zero_and_below_the_bound():
+    written = cr.write(_kept_away, np.ones((3, 2)), np.ones((3, 2))).function
+    x = np.array([[0.0, 0.0], [0.1, 0.2], [3.0, -4.0]])
+    y = np.array([[1.0, 2.0], [0.0, 0.0], [0.5, 0.5]])
+    for values in ((x, y), (y, x)):
+        found = written(*values)[1]
+        for g, e in zip(found.values(), cr.grad(_kept_away, (0, 1))(*values), strict=True):
+            np.testing.assert_allclose(g, e, rtol=1e-12)

@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import HOLE, add_item, get_item
-from chainrule.ir import Const, Step, Var, is_zero
+from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
+from chainrule.simplify.guards import (
+    argument_of,
+    guard_added,
+    guard_chosen,
+    guarded_by_maximum,
+    guarded_norm,
+    masked_anyway,
+    zero_anyway,
+)
 from chainrule.simplify.linear_algebra import known_inner, trace_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
@@ -19,11 +28,6 @@ from chainrule.simplify.values import Power, Ref, Value, function_of
 from chainrule.sizes import is_size
 
 __all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "tied_share"]
-
-
-def _argument(value: Value, k: int = 0) -> Any:
-    part = value.parts[k] if k < len(value.parts) else None
-    return part if type(part) is tuple else None
 
 
 def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
@@ -35,19 +39,20 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
         if value in powers and (cancelled := _root_cancelled(table, value, powers)) is not None:
             return cancelled
         if value.kind == "sum":
-            _guard_added(value, powers)
-            _guarded_norm(value, powers)
+            guard_added(value, powers)
+            guarded_norm(value, powers)
+            guarded_by_maximum(table, value, powers)
         elif function is np.sign and powers.get(value) == 1:
             _signed_reciprocal(value, powers)
             found = _size(table, value, powers) if value in powers else None
             if found is not None:
                 return found
         elif function in (np.maximum, np.minimum):
-            _masked_anyway(value, powers)
+            masked_anyway(value, powers)
         elif function is np.where and powers.get(value, 0) < 0:
-            _guard_chosen(value, powers)
+            guard_chosen(value, powers)
         elif function in (np.where, np.not_equal) and powers.get(value, 0) > 0:
-            _zero_anyway(value, powers)
+            zero_anyway(value, powers)
         elif function is np.sinh and powers.get(value) == 1 and not table.forward:
             _hyperbolic(table, value, powers)
         elif function is add_item and powers.get(value) == 1 and value in table.scatters:
@@ -61,7 +66,7 @@ def _root_cancelled(table: Table, value: Value, powers: dict[Value, Power]) -> R
     """``x / sqrt(x)`` is ``sqrt(x)``, and ``x / sqrt(x)**2`` is 1, in place; what is returned is a further factor."""
     root = value.parts[0][1] if value.kind == "view" else value
     order = _order(root)
-    argument = _argument(root) if order else None
+    argument = argument_of(root) if order else None
     if argument is None or not argument[1].dims or argument[1].kind == "sum":
         return None
     c, x = table.view(argument, value.details, len(root.dims)) if value.kind == "view" else argument
@@ -106,7 +111,7 @@ def _is_zero_or_one(value: Value) -> bool:
         return False
     operation, step = value.details[:2]
     if operation.name in ("tril", "triu"):
-        inner = _argument(value)
+        inner = argument_of(value)
         return inner is not None and inner[0] == UNIT and (inner[1].kind == "one" or _is_zero_or_one(inner[1]))
     return operation.kind == "constant" and operation.name in ("eye", "identity", "tri", "ones", "zeros")
 
@@ -214,11 +219,11 @@ def _counted_along(places: Value, dim: Dim) -> int | None:
     if places.kind == "view":
         inner = places.parts[0][1]
         across = [k for k, a in enumerate(places.details) if a is not None]
-    elif function_of(places) is np.reshape and _argument(places) is not None:
+    elif function_of(places) is np.reshape and argument_of(places) is not None:
         inner = places.parts[0][1]
         shape = places.details[1].params.get("shape", ())
         across = [k for k, n in enumerate(shape if isinstance(shape, tuple) else ()) if n != 1]
-    elif function_of(places) is get_item and _argument(places) is not None:
+    elif function_of(places) is get_item and argument_of(places) is not None:
         inner = places.parts[0][1]
         parts = places.details[1].params["index"].parts
         across = [k for k, p in enumerate(parts) if p is not None]
@@ -275,66 +280,9 @@ def note_share(table: Table, value: Value) -> None:
         table.shares[tuple(pair if function_of(wins) is np.greater else pair[::-1])] = value
 
 
-def _guard_added(guard: Value, powers: dict[Value, Power]) -> None:
-    """``s + (s == 0)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
-    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
-        return
-    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
-        test = _without_view(test)
-        compared = _argument(test) if function_of(test) is np.equal else None
-        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
-            zero = test.parts[1]
-            if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
-                powers[s] += powers.pop(guard)
-                return
-
-
-def _guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
-    """``where(s == 0, 1, s)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
-    if len(guard.parts) != 3 or type(guard.parts[0]) is not tuple or type(guard.parts[2]) is not tuple:
-        return
-    test, (c, s) = guard.parts[0][1], guard.parts[2]
-    compared = _argument(test) if function_of(test) is np.equal else None
-    if c == UNIT and compared == (UNIT, s) and is_zero(test.parts[1]) and powers.get(s, 0) < 0:
-        powers[s] += powers.pop(guard)
-
-
-def _without_view(value: Value) -> Value:
-    """The array behind a view of it, or behind itself in its full shape."""
-    if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
-        inner: Value = value.parts[0][1]
-        return _without_view(inner)
-    return value
-
-
-def _is_norm_of(norm: Value, x: Value) -> bool:
-    return function_of(norm) in (np.linalg.norm, np.linalg.vector_norm) and norm.parts[0][1] is x
-
-
-def _guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
-    """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
-    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
-        return
-    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
-        if a != UNIT or b != UNIT or powers.get(s, 0) < 1:
-            continue
-        equal = _without_view(test)
-        compared = _argument(equal)
-        if function_of(equal) is not np.equal or compared is None or not is_zero(equal.parts[1]):
-            continue
-        norm = _without_view(s)
-        if _without_view(compared[1]) is not norm or not any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
-            continue
-        for v, change in ((s, -1), (guard, 1)):
-            powers[v] += change
-            if not powers[v]:
-                del powers[v]
-        return
-
-
 def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
     """``sign(x) * x`` is ``abs(x)``."""
-    argument = _argument(sign)
+    argument = argument_of(sign)
     if argument is None or not argument[1].dims:
         return None
     c, x = argument
@@ -351,7 +299,7 @@ def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
 
 def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:
     """``sign(x) / abs(x)`` is ``1 / x``."""
-    argument = _argument(sign)
+    argument = argument_of(sign)
     size = next(
         (v for v, p in powers.items() if p < 0 and function_of(v) is np.absolute and v.parts == sign.parts), None
     )
@@ -363,39 +311,6 @@ def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:
         powers[v] = powers.get(v, 0) + change
         if not powers[v]:
             del powers[v]
-
-
-def _masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
-    """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``."""
-    if powers.get(extremum, 0) <= 0 or len(extremum.parts) != 2:
-        return
-    zeros = [p for p in extremum.parts if isinstance(p, Const) and p.value == 0]
-    arguments = [p for p in extremum.parts if type(p) is tuple]
-    if len(zeros) != 1 or len(arguments) != 1:
-        return
-    wanted = np.greater if function_of(extremum) is np.maximum else np.less
-    for mask in list(powers):
-        if function_of(mask) is wanted and _argument(mask) == arguments[0]:
-            zero = mask.parts[1]
-            if isinstance(zero, Const) and zero.value == 0:
-                del powers[mask]
-
-
-def _zero_anyway(mask: Value, powers: dict[Value, Power]) -> None:
-    """``x * (x != 0)``, and ``x * where(x == 0, 0, 1)``, is ``x``."""
-    test = mask
-    if function_of(mask) is np.where:
-        one = len(mask.parts) == 3 and type(mask.parts[2]) is tuple and mask.parts[2][0] == UNIT
-        if not one or mask.parts[2][1].kind != "one" or not is_zero(mask.parts[1]) or type(mask.parts[0]) is not tuple:
-            return
-        test = mask.parts[0][1]
-        if function_of(test) is not np.equal:
-            return
-    compared = _argument(test)
-    if compared is None or any(key[0] == "v" for key, _ in compared[0].atoms):
-        return  # times a number that may be zero itself
-    if is_zero(test.parts[1]) and powers.get(compared[1], 0) > 0:
-        del powers[mask]
 
 
 def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:

@@ -383,6 +383,17 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: x * 1,
     ),
     Identity(
+        "guard by a maximum", "C", "s + (s == 0) is maximum(s, c) where only what is above c counts, divided by it too",
+        lambda x, y, s, m: (
+            n := np.linalg.norm(x, axis=1, keepdims=True), g := n + (n == 0), p := n * s,
+            (y * (n > 0.5) / g / np.maximum(n, 0.5), y * (p > 0.5) / g / np.maximum(p, 0.5)),
+        )[-1],
+        lambda x, y, s, m: (
+            n := np.linalg.norm(x, axis=1, keepdims=True), p := n * s,
+            (y * (n > 0.5) / np.maximum(n, 0.5) ** 2, y * (p > 0.5) * s / np.maximum(p, 0.5) ** 2),
+        )[-1],
+    ),
+    Identity(
         "zeros and ones", "A", "the square of an array of zeros and ones is that array",
         lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)) ** 2 * (x > 0),
         lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)),

@@ -1,0 +1,175 @@
+"""Guards and masks that a product does not need: for divisors that are not zero, and for what is zero anyway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import Const, is_zero
+from chainrule.simplify.normal_form import Table
+from chainrule.simplify.scalars import UNIT
+from chainrule.simplify.values import Power, Ref, Value, function_of
+
+__all__ = [
+    "argument_of",
+    "guard_added",
+    "guard_chosen",
+    "guarded_by_maximum",
+    "guarded_norm",
+    "masked_anyway",
+    "zero_anyway",
+]
+
+
+def argument_of(value: Value, k: int = 0) -> Any:
+    """An operand of an operation, where it is an array."""
+    part = value.parts[k] if k < len(value.parts) else None
+    return part if type(part) is tuple else None
+
+
+def guard_added(guard: Value, powers: dict[Value, Power]) -> None:
+    """``s + (s == 0)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
+    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
+        return
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
+        test = _without_view(test)
+        compared = argument_of(test) if function_of(test) is np.equal else None
+        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
+            zero = test.parts[1]
+            if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
+                powers[s] += powers.pop(guard)
+                return
+
+
+def guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
+    """``where(s == 0, 1, s)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
+    if len(guard.parts) != 3 or type(guard.parts[0]) is not tuple or type(guard.parts[2]) is not tuple:
+        return
+    test, (c, s) = guard.parts[0][1], guard.parts[2]
+    compared = argument_of(test) if function_of(test) is np.equal else None
+    if c == UNIT and compared == (UNIT, s) and is_zero(test.parts[1]) and powers.get(s, 0) < 0:
+        powers[s] += powers.pop(guard)
+
+
+def guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
+    """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
+    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
+        return
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
+        if a != UNIT or b != UNIT or powers.get(s, 0) < 1:
+            continue
+        equal = _without_view(test)
+        compared = argument_of(equal)
+        if function_of(equal) is not np.equal or compared is None or not is_zero(equal.parts[1]):
+            continue
+        norm = _without_view(s)
+        if _without_view(compared[1]) is not norm or not any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
+            continue
+        for v, change in ((s, -1), (guard, 1)):
+            powers[v] += change
+            if not powers[v]:
+                del powers[v]
+        return
+
+
+def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -> None:
+    """``s + (s == 0)`` is ``m = maximum(s, c)`` where only s above c counts, and the product is divided by m as well.
+
+    With ``m = maximum(s * t, c)`` it is ``m / t`` in the same way.
+    """
+    if len(guard.parts) != 2 or powers.get(guard, 0) != -1:
+        return
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
+        equal = _without_view(test)
+        compared = argument_of(equal)
+        if a != UNIT or b != UNIT or function_of(equal) is not np.equal or compared is None:
+            continue
+        small = _without_view(s)
+        if _without_view(compared[1]) is not small or not is_zero(equal.parts[1]):
+            continue
+        for top, p in powers.items():
+            made = _without_view(top)
+            operands = [*made.parts] if function_of(made) is np.maximum and top.shape == s.shape and p < 0 else []
+            first = next((n for n, r in enumerate(operands) if type(r) is tuple and _has_factor(r, small)), None)
+            if first is None:
+                continue
+            whole, other = operands[first], operands[1 - first]
+            if any(q > 0 and _counts_above(_without_view(f), whole, other) for f, q in powers.items()):
+                c, rest = table.product(UNIT, [(f, q) for f, q in whole[1].factors if f is not small])
+                if s.kind == "view":
+                    c, rest = table.view((c, rest), s.details, len(small.dims))
+                if c != UNIT:
+                    return
+                del powers[guard]
+                for f, q in ((top, -1), *rest.factors):
+                    powers[f] = powers.get(f, 0) + q
+                    if not powers[f]:
+                        del powers[f]
+                return
+
+
+def masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
+    """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``."""
+    if powers.get(extremum, 0) <= 0 or len(extremum.parts) != 2:
+        return
+    zeros = [p for p in extremum.parts if isinstance(p, Const) and p.value == 0]
+    arguments = [p for p in extremum.parts if type(p) is tuple]
+    if len(zeros) != 1 or len(arguments) != 1:
+        return
+    wanted = np.greater if function_of(extremum) is np.maximum else np.less
+    for mask in list(powers):
+        if function_of(mask) is wanted and argument_of(mask) == arguments[0]:
+            zero = mask.parts[1]
+            if isinstance(zero, Const) and zero.value == 0:
+                del powers[mask]
+
+
+def zero_anyway(mask: Value, powers: dict[Value, Power]) -> None:
+    """``x * (x != 0)``, and ``x * where(x == 0, 0, 1)``, is ``x``."""
+    test = mask
+    if function_of(mask) is np.where:
+        one = len(mask.parts) == 3 and type(mask.parts[2]) is tuple and mask.parts[2][0] == UNIT
+        if not one or mask.parts[2][1].kind != "one" or not is_zero(mask.parts[1]) or type(mask.parts[0]) is not tuple:
+            return
+        test = mask.parts[0][1]
+        if function_of(test) is not np.equal:
+            return
+    compared = argument_of(test)
+    if compared is None or any(key[0] == "v" for key, _ in compared[0].atoms):
+        return  # times a number that may be zero itself
+    if is_zero(test.parts[1]) and powers.get(compared[1], 0) > 0:
+        del powers[mask]
+
+
+def _without_view(value: Value) -> Value:
+    """The array behind a view of it, or behind itself in its full shape."""
+    if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
+        inner: Value = value.parts[0][1]
+        return _without_view(inner)
+    return value
+
+
+def _is_norm_of(norm: Value, x: Value) -> bool:
+    return function_of(norm) in (np.linalg.norm, np.linalg.vector_norm) and norm.parts[0][1] is x
+
+
+def _has_factor(ref: Ref, factor: Value) -> bool:
+    return ref[0] == UNIT and any(f is factor and p == 1 for f, p in ref[1].factors)
+
+
+def _counts_above(share: Value, whole: Any, other: Any) -> bool:
+    """Whether a factor is zero wherever an operand of a maximum is below the other one."""
+    if function_of(share) is np.where and len(share.parts) == 3 and type(share.parts[2]) is tuple:
+        equal, half, larger = share.parts
+        if type(equal) is not tuple or not isinstance(half, Const) or function_of(equal[1]) is not np.equal:
+            return False
+        share = larger[1]
+    if function_of(share) not in (np.greater, np.less):
+        return False
+    first, second = share.parts if function_of(share) is np.greater else share.parts[::-1]
+    return bool(first == whole) and bool(second == other or _same_number(second, other))
+
+
+def _same_number(x: Any, y: Any) -> bool:
+    return isinstance(x, Const) and isinstance(y, Const) and min(x.number, y.number) < 0 and x.value == y.value
