@@ -9,43 +9,52 @@ from __future__ import annotations
 
 import ast
 import itertools
-import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from chainrule.check.adapters.naming import gradient_words, short_name
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, Scene, text_of
+from chainrule.check.changing import Change, text_of
+from chainrule.check.evaluating import NoValueError, evaluated
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
+from chainrule.check.judging import Trial, compare_all
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, earlier_line
+from chainrule.check.scenes import scene_of, with_containers
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
-from chainrule.check.trials import trial_of
+from chainrule.check.trials import answered, trial_of
 
-__all__ = ["Tries", "fixes_anywhere", "scene_of", "wrong_on"]
+__all__ = ["Tries", "fixes_anywhere", "wrong_on"]
 
-_SECONDS = 1.5  # of one processor
+_NEAR = 1e-3  # relative: no right gradient is further off, of whatever precision
+_SECONDS = 1.0  # of one processor
 _WAITED = 8.0  # in all: a candidate in another process is waited for
 _MOST = 2500  # changes of all lines together that are tried
 _OF_A_LINE = 600
 _MOST_FAULTS = 2
 _LOCATED = 0.5  # how much likelier a line is where the values go wrong first
+_TELLING, _NOT_TELLING = -0.6, 0.2  # how much likelier or less likely is what computes a gradient, or does not
+_EVALUATED = 500  # changes of all lines together
+_BESIDE = 0.6  # how much a line is less likely that goes into some of the gradients alone
+_MORE = 60  # changes that are tried after one that mends a part
 _FURTHER = 0.02  # how much a line is less likely for each line between it and the end
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A change of a line, with how far-fetched it is there."""
+    """A change of a line, with how far-fetched it is there, and what the variables are where it is met first."""
 
     entry: Entry
     statement: ast.stmt
     change: Change
     cost: float
+    values: Mapping[str, Any]
 
 
 class Tries:
@@ -53,10 +62,11 @@ class Tries:
 
     Args:
         exact: the draw.
+        wrong: the gradients that are wrong with the lines that there are.
     """
 
-    def __init__(self, exact: Exact) -> None:
-        self.exact = exact
+    def __init__(self, exact: Exact, wrong: Sequence[str]) -> None:
+        self.exact, self.wrong = exact, wrong
         self._known: dict[int, tuple[Candidate, dict[tuple[int, str], set[str] | None]]] = {}
 
     def wrong_with(self, candidate: Candidate, line: int, last: int, text: str) -> set[str] | None:
@@ -64,8 +74,25 @@ class Tries:
         known = self._known.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
         if (line, text) not in known:
             changed = candidate.replaced(line, text, last)  # type: ignore[attr-defined]
-            known[line, text] = None if changed is None else wrong_on(changed, self.exact)
+            known[line, text] = None if changed is None else self._wrong(changed)
         return known[line, text]
+
+    def _wrong(self, candidate: Candidate) -> set[str]:
+        """The gradients that are wrong; most tries mend nothing, which is seen without all that a verdict takes."""
+        trial = answered(candidate, self.exact)
+        everything = set(self.exact.gradients)
+        if trial.answer.error is not None or not any(self._is_near(trial, n) for n in self.wrong):
+            return everything
+        return set(compare_all(trial).wrong)
+
+    def _is_near(self, trial: Trial, name: str) -> bool:
+        """Whether a gradient may be right."""
+        exact, given = self.exact.gradients[name], trial.gradients.get(name)
+        if given is None or np.size(given) != np.size(exact):
+            return given is None
+        with np.errstate(all="ignore"):
+            off = np.max(np.abs(np.reshape(given, np.shape(exact)) - exact), initial=0.0)
+        return bool(off <= _NEAR * np.max(np.abs(exact), initial=0.0) + _NEAR * _NEAR * self.exact.scale)
 
 
 def fixes_anywhere(
@@ -76,6 +103,7 @@ def fixes_anywhere(
     others: Sequence[Exact],
     kinds: Collection[str],
     tries: Tries,
+    alone: bool,
 ) -> list[Fix]:
     """The likeliest small changes of single lines with which gradients are right that were wrong, one after another.
 
@@ -87,12 +115,13 @@ def fixes_anywhere(
         others: draws on which a change must hold, too.
         kinds: the mistakes that are suspected.
         tries: what was tried on the first draw.
+        alone: whether a single mistake is expected to explain all.
     """
     found: list[Fix] = []
     remaining, moved = list(wrong), list[tuple[int, int]]()
     own: Witness | None = witness
     for _ in range(_MOST_FAULTS):
-        fix = None if own is None else _fix(candidate, own, remaining, others, kinds, tries)
+        fix = None if own is None else _fix(candidate, own, remaining, others, kinds, tries, alone)
         if fix is None:
             break
         line = fix.location.line
@@ -106,29 +135,6 @@ def fixes_anywhere(
     return found
 
 
-def scene_of(witness: Witness, entry: Entry, script: bool = False) -> Scene:
-    """What can be written where an entry is computed."""
-    order = {name: entry.text.find(name) for name in entry.reads}  # its own names come first
-    before = sorted(witness.lines.before(entry), key=lambda name: (order.get(name, 1000), not name.isidentifier()))
-    names = {name: witness.lines.spelled(name, entry.line) for name in before}
-    if script:
-        names.update((n, n) for n in witness.references.numbers if n.isidentifier())
-    values = [witness.values(entry, k) for k in range(len(entry.values))]
-    known: dict[str, str] = {}
-    held = set[bytes]()
-    for name, text in names.items():
-        value = values[0].get(name)
-        if value is None or re.search(r"\[\d+\]", name):
-            continue
-        if isinstance(value, np.ndarray) and name not in entry.reads and np.unique(value).size > 1:
-            key = repr(value.shape).encode() + value.tobytes()
-            if key in held:
-                continue  # the same under another name
-            held.add(key)
-        known[name] = text
-    return Scene(known, values, frozenset(n for n in known if witness.carries_gradient(n)))
-
-
 def _fix(
     candidate: Candidate,
     witness: Witness,
@@ -136,25 +142,32 @@ def _fix(
     others: Sequence[Exact],
     kinds: Collection[str],
     tries: Tries,
+    alone: bool,
 ) -> Fix | None:
-    """The likeliest small change of one line with which some gradients are right that were wrong."""
+    """The likeliest small change of a line with which gradients are right that were wrong; all of them, if possible."""
     right = [n for n in tries.exact.gradients if n not in wrong]
     end, waited = time.process_time() + _SECONDS, time.monotonic() + _WAITED
-    for tried in _in_order(witness, wrong, kinds, candidate.style == "script")[:_MOST]:
-        if time.process_time() > end or time.monotonic() > waited:
+    best: Fix | None = None
+    left_to_try = _MOST
+    for tried in _in_order(witness, wrong, kinds, candidate.style == "script", alone):
+        left_to_try -= 1
+        if left_to_try < 0 or time.process_time() > end or time.monotonic() > waited:
             break
         text = text_of(tried.change.node)
         line, last = tried.statement.lineno, tried.statement.end_lineno or tried.statement.lineno
         left = tries.wrong_with(candidate, line, last, text)
         mended = [] if left is None else [n for n in wrong if n not in left]
-        if left is None or not mended or left & set(right):
+        if left is None or len(mended) <= (0 if best is None else len(best.mends)) or left & set(right):
             continue
         changed = candidate.replaced(line, text, last)  # type: ignore[attr-defined]
         if any(wrong_on(changed, exact) & {*mended, *right} for exact in others):
             continue
         at = Location(tuple(mended), line, tried.entry.text, tried.entry.name, Place(), Place())
-        return Fix(at, text, tuple(mended), True, last - line + 1, tried.change.word)
-    return None
+        best = Fix(at, text, tuple(mended), True, last - line + 1, tried.change.word)
+        if len(mended) == len(wrong) or not alone:
+            break
+        left_to_try = min(left_to_try, _MORE)
+    return best
 
 
 def wrong_on(candidate: Candidate, exact: Exact) -> set[str]:
@@ -163,19 +176,69 @@ def wrong_on(candidate: Candidate, exact: Exact) -> set[str]:
     return set(exact.gradients if trial.answer.error is not None else trial.wrong)
 
 
-def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], script: bool) -> list[_Tried]:
-    """The changes of all lines, the likeliest ones first."""
-    found: list[_Tried] = []
+def _in_order(
+    witness: Witness, wrong: Sequence[str], kinds: Collection[str], script: bool, alone: bool
+) -> Iterator[_Tried]:
+    """The changes of all lines: those that are suspected first, and of these and the others the likeliest ones."""
     places = _places(witness)
-    located = {at.line for at in witness.locate(wrong)}
-    for distance, (entry, statement) in enumerate(reversed(places)):
-        changes = changes_of_statement(statement, scene_of(witness, entry, script))
-        for change in itertools.islice(changes, _OF_A_LINE):
-            if isinstance(entry.values[0], int) and change.word != "wrong_count":
-                continue
-            cost = change.cost + _FURTHER * distance + (change.word not in kinds) - _LOCATED * (entry.line in located)
-            found.append(_Tried(entry, statement, change, cost))
-    return sorted(found, key=lambda t: t.cost)
+    located = _located(witness, wrong)
+    beside = _beside(witness, wrong) if alone else frozenset()
+    scenes = [scene_of(witness, entry, script) for entry, _ in places]
+    first = {e.line: e for e in reversed(witness.lines.entries)}
+    before = [with_containers(witness.values(first.get(e.line, e), 0)) for e, _ in places]
+    for suspected in (True, False):
+        found: list[_Tried] = []
+        rows = list(zip(places, scenes, before, strict=True))
+        for distance, ((entry, statement), scene, values) in enumerate(reversed(rows)):
+            own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
+            changes = changes_of_statement(statement, replace(scene, kinds=kinds, suspected=suspected))
+            for change in itertools.islice(changes, _OF_A_LINE):
+                if isinstance(entry.values[0], int) and change.word != "wrong_count":
+                    continue
+                found.append(_Tried(entry, statement, change, change.cost + own, values))
+        found.sort(key=lambda t: t.cost)
+        if suspected:
+            found = (
+                sorted((_by_value(witness, t) for t in found[:_EVALUATED]), key=lambda t: t.cost) + found[_EVALUATED:]
+            )
+        yield from found
+
+
+def _by_value(witness: Witness, tried: _Tried) -> _Tried:
+    """A change with how likely it is for what it computes where its line is met first, before anything can be wrong."""
+    statement = tried.change.node
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.expr):
+        return tried
+    try:
+        result = evaluated(value, tried.values)
+        whole = None
+        if isinstance(statement, ast.AugAssign):
+            whole = evaluated(ast.BinOp(statement.target, statement.op, value), tried.values)
+    except NoValueError:
+        return tried
+    if not isinstance(result, np.ndarray) or not result.ndim:
+        return tried
+    known = witness.references.is_gradient
+    return replace(tried, cost=tried.cost + (_TELLING if known(result) or known(whole) else _NOT_TELLING))
+
+
+def _located(witness: Witness, wrong: Sequence[str]) -> dict[int, float]:
+    """How much likelier the lines are where the values go wrong first; those of a function that is called there too."""
+    found: dict[int, float] = {}
+    for at in witness.locate(wrong):
+        called = witness.lines.called(at.line)
+        found[at.line] = _LOCATED / 2 if called else _LOCATED
+        for f in called:
+            found.update(dict.fromkeys(range(f.lineno, (f.end_lineno or f.lineno) + 1), _LOCATED))
+    return found
+
+
+def _beside(witness: Witness, wrong: Sequence[str]) -> frozenset[int]:
+    """The lines of the candidate that go into some of its wrong gradients, and not into all of them."""
+    finals = [witness.lines.finals[n] for n in wrong if n in witness.lines.finals]
+    lines = [{e.line for e in witness.lines.ancestors(final)} for final in finals]
+    return frozenset(lines[0].union(*lines) - lines[0].intersection(*lines)) if lines else frozenset()
 
 
 def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
@@ -194,9 +257,7 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         elif e.match is not None and e.match.exact and e.match.known.role == "value" and not _may_be_gradient(e):
             continue  # the forward pass
         found[statement] = e
-    for statement in {
-        s for s in lines.statements.values() if isinstance(s, ast.Expr) and isinstance(s.value, ast.BinOp)
-    }:
+    for statement in dict.fromkeys(s for s in lines.statements.values() if s not in found and _assigns_nothing(s)):
         near = [e for e in lines.entries if e.line < statement.lineno and not e.parameter]  # it assigns nothing
         if near:
             found.setdefault(statement, max(near, key=lambda e: (e.line, e.index)))
@@ -205,6 +266,15 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         if isinstance(statement, ast.Return) and statement not in found:
             found[statement] = e
     return sorted(((e, s) for s, e in found.items()), key=lambda pair: pair[0].index)
+
+
+def _assigns_nothing(statement: ast.stmt) -> bool:
+    """Whether a statement leaves all variables as they are: ``dW + x``, and ``dc = dc``."""
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(x, ast.Name) for x in (statement.value, *statement.targets)) and (
+            ast.unparse(statement.value) == ast.unparse(statement.targets[0])
+        )
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.BinOp)
 
 
 def _may_be_gradient(e: Entry) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from chainrule.check.evaluating import path_of
 
 __all__ = [
     "Change",
@@ -17,6 +20,8 @@ __all__ = [
     "change_to",
     "factors",
     "is_float",
+    "named_in",
+    "neighbours",
     "replaced",
     "scene_name",
     "text_of",
@@ -60,11 +65,21 @@ class Scene:
         names: the variables that there are, as they are written, by what :func:`path_of` gives.
         values: of all names, on each draw.
         gradients: the variables that hold gradients.
+        is_factor: whether some exact gradient times an array is another one.
+        kinds: the mistakes that are suspected; without them, changes of all kinds are wanted.
+        suspected: whether changes of these kinds are wanted, or all others.
     """
 
     names: Mapping[str, str]
     values: Sequence[Values]
     gradients: frozenset[str] = frozenset()
+    is_factor: Callable[[Any], bool] = lambda value: True
+    kinds: Collection[str] | None = None
+    suspected: bool = True
+
+    def wants(self, word: str) -> bool:
+        """Whether changes that are called so are wanted."""
+        return self.kinds is None or (word in self.kinds) is self.suspected
 
     def value(self, name: str) -> Any:
         """What an array or number is on the first draw; ``None`` for anything else, such as a list of arrays."""
@@ -74,7 +89,20 @@ class Scene:
 
 def scene_name(scene: Scene, name: str) -> ast.expr:
     """A variable as it is written."""
-    return ast.parse(scene.names[name], mode="eval").body
+    return _parsed(scene.names[name])
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def named_in(scene: Scene, node: ast.AST) -> str | None:
+    """Under which name a scene has what an expression reads; ``None`` where it has not."""
+    name = path_of(node)
+    if name is None and isinstance(node, ast.Subscript):
+        name = ast.unparse(node)
+    return name if name in scene.names else None
 
 
 # ---- what a line may lack as a factor
@@ -169,10 +197,33 @@ def replaced(whole: Any, old: ast.AST, new: ast.AST) -> Any:
 
 
 def with_all(node: Any, new: Mapping[int, ast.AST]) -> Any:
-    """A copy of a node with those inside of it replaced that are given by what they are."""
+    """A node with those inside of it replaced that are given by what they are; what has none of them stays itself."""
     if id(node) in new:
         return new[id(node)]
+    if isinstance(node, list):
+        items = [with_all(x, new) for x in node]
+        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
     if not isinstance(node, ast.AST):
-        return [with_all(x, new) for x in node] if isinstance(node, list) else node
-    copied = type(node)(**{name: with_all(value, new) for name, value in ast.iter_fields(node)})
-    return ast.copy_location(copied, node)
+        return node
+    changed = {}
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST | list):
+            inner = with_all(value, new)
+            if inner is not value:
+                changed[name] = inner
+    if not changed:
+        return node
+    fields = {name: getattr(node, name) for name in node._fields if hasattr(node, name)}
+    return ast.copy_location(type(node)(**{**fields, **changed}), node)
+
+
+def neighbours(index: ast.expr, counters: Collection[str]) -> Iterator[ast.expr]:
+    """Indices with a counter that is one further on or back: ``t - 1`` for ``t``, and ``t`` for ``t - 1``."""
+    for node in ast.walk(index):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.left, ast.Name):
+            if node.left.id in counters and isinstance(node.right, ast.Constant) and node.right.value == 1:
+                yield replaced(index, node, node.left)
+        elif isinstance(node, ast.Name) and node.id in counters:
+            for by in (ast.Sub(), ast.Add()):
+                yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1)))

@@ -14,14 +14,15 @@ from dataclasses import replace
 from functools import cached_property
 
 from chainrule.backward import Backward, backward_of
-from chainrule.check.anywhere import Tries, fixes_anywhere, scene_of, wrong_on
+from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, Scene, text_of
+from chainrule.check.changing import Scene, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, augmented, earlier_line, in_statement, likeness
-from chainrule.check.repairs import changes_of_value, first_changes, likeliest_first
+from chainrule.check.repairs import changes_of_value, likeliest_first
+from chainrule.check.scenes import scene_of
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
 from chainrule.check.vocabulary import kind_named
@@ -80,8 +81,8 @@ class Mender:
         self.partial: dict[str, list[Backward]] = {}
         self.end = time.process_time() + _TOTAL
         self._runs: dict[int, tuple[Candidate, dict[int, bool]]] = {}
-        self._changes: dict[tuple[int, int, str], tuple[Witness, list[Change]]] = {}
-        self._tries = Tries(exacts[0])
+        self._tries = Tries(exacts[0], ())
+        self._scenes: dict[tuple[int, int], tuple[Witness, Scene]] = {}
 
     @cached_property
     def material(self) -> Material:
@@ -103,13 +104,22 @@ class Mender:
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
+        self._tries = Tries(self.exacts[0], wrong)
         found: list[Fix] = []
         candidate, own, remaining, moved = self.candidate, witness, list(wrong), list[tuple[int, int]]()
+        meant = self._kinds_of(wrong)
+        faults = {frozenset(self.kinds.get(n, ())) for n in wrong}
+        elsewhere: list[Fix] | None = None
+        located = witness.locate(wrong)
+        if len(faults) == 1 and (len(located) > 1 or any(witness.lines.called(at.line) for at in located)):
+            # It is likely to be a line that all of them go through.
+            elsewhere = self._elsewhere(own, wrong, meant, True)
+            if any(set(f.mends) >= set(wrong) and f.word in meant for f in elsewhere):
+                return elsewhere
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
             if not any(self._can_run_with(candidate, witness, at.line) for at in locations):
-                anywhere = next(iter(witness.lines.statements), 0)
-                if not found and not self._can_run_with(candidate, witness, anywhere):  # as one without source
+                if not found and not self._can_run_with_others(candidate, witness):
                     return [f for f in (self._untried(witness, at) for at in locations) if f is not None]
                 break
             step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
@@ -123,12 +133,11 @@ class Mender:
             remaining = [n for n in remaining if n not in now]
             if not remaining:
                 break
-        meant = self._kinds_of(wrong)
-        faults = {frozenset(self.kinds.get(n, ())) for n in wrong}
-        if remaining or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
-            elsewhere = fixes_anywhere(self.candidate, own, wrong, self.exacts, self.others, meant, self._tries)
+        long = any(f.text.count("\n") >= _FEW_LINES for f in found)
+        if remaining or long or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
+            elsewhere = self._elsewhere(own, wrong, meant, False) if elsewhere is None else elsewhere
             mended = len({n for f in elsewhere for n in f.mends})
-            better = len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
+            better = long or len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
             if mended > len(wrong) - len(remaining) or (mended == len(wrong) and better):
                 return elsewhere
         return [
@@ -137,6 +146,12 @@ class Mender:
             )
             for f in found
         ]
+
+    def _elsewhere(self, witness: Witness, wrong: Sequence[str], kinds: Collection[str], alone: bool) -> list[Fix]:
+        """Small changes of any lines with which the candidate is right, if it can be run with another line at all."""
+        if not self._can_run_with_others(self.candidate, witness):
+            return []
+        return fixes_anywhere(self.candidate, witness, wrong, self.exacts, self.others, kinds, self._tries, alone)
 
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
         """The line to write at a place of a candidate that cannot be run with it."""
@@ -187,15 +202,11 @@ class Mender:
             if e is entry or e in witness.lines.finals.values():
                 for text, word in self._own_line_changed(witness, at, e):
                     yield at, text, word
-        for suspected in (True, False):
-            end = min(self.end, time.process_time() + _SECONDS)
-            for at, e in places:
-                for text, word in self._by_running(witness, candidate, at, e, end, suspected):
-                    yield at, text, word
-            if suspected:
-                texts = self._texts(witness, location)
-                yield from ((location, t, "") for t in texts if t.count("\n") < _FEW_LINES)
-        yield from ((location, t, "") for t in texts if t.count("\n") >= _FEW_LINES)
+        end = min(self.end, time.process_time() + _SECONDS)
+        for at, e in places:
+            for text, word in self._by_running(witness, candidate, at, e, end):
+                yield at, text, word
+        yield from ((location, t, "") for t in self._texts(witness, location))
 
     def _others(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[Location, Entry]]:
         """Other lines that it may be: where the gradient is there in the end, and what is not known to be right."""
@@ -243,22 +254,21 @@ class Mender:
         return said | {n for k in said for n in kind_named(k).near}
 
     def _scene(self, witness: Witness, entry: Entry) -> Scene:
-        return scene_of(witness, entry, self.candidate.style == "script")
+        key = (id(witness), entry.index)
+        if key not in self._scenes:  # with its witness, so that no other has its number
+            self._scenes[key] = witness, scene_of(witness, entry, self.candidate.style == "script")
+        return self._scenes[key][1]
 
     def _by_running(
-        self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float, suspected: bool
+        self, witness: Witness, candidate: Candidate, location: Location, entry: Entry, end: float
     ) -> Iterator[tuple[str, str]]:
-        """Changes of a line whose value cannot be known alone, as one in a loop, judged by what the candidate gives."""
+        """Suspected changes of a line whose value cannot be known alone, judged by what the candidate gives."""
         statement = witness.lines.statements.get(entry.line)
         if statement is None or not self._can_run_with(candidate, witness, location.line):
             return
         kinds = self._said_of(location)
-        key = (id(witness), entry.line, entry.name)
-        if key not in self._changes:
-            self._changes[key] = witness, first_changes(changes_of_statement(statement, self._scene(witness, entry)))
-        for change in likeliest_first(self._changes[key][1], kinds):
-            if (change.word in kinds) != suspected:
-                continue
+        scene = replace(self._scene(witness, entry), kinds=kinds)
+        for change in likeliest_first(changes_of_statement(statement, scene)):
             if time.process_time() > end:
                 return
             text = text_of(change.node)
@@ -279,6 +289,11 @@ class Mender:
         if line not in runs:
             runs[line] = self._replaced(candidate, witness, line, ast.unparse(statement)) is not None
         return runs[line]
+
+    def _can_run_with_others(self, candidate: Candidate, witness: Witness) -> bool:
+        """Whether the candidate can be run with another line anywhere, as one without source cannot."""
+        first = [f.body[0].lineno for f in witness.lines.functions] or list(witness.lines.statements)[:1]
+        return any(self._can_run_with(candidate, witness, line) for line in first)
 
     def _replaced(self, candidate: Candidate, witness: Witness, line: int, text: str) -> Candidate | None:
         make = getattr(candidate, "replaced", None)

@@ -17,6 +17,8 @@ from chainrule.ir import Const, Var
 __all__ = ["Known", "Match", "References", "is_close", "references_of"]
 
 _CLOSE = 1e-9
+_MANY = 16  # elements that are compared
+_WEIGHTS = np.random.default_rng(7).standard_normal(_MANY)  # of the elements, in the sum that stands for all of them
 _FEW = 8  # arrays that are compared one by one
 
 
@@ -75,6 +77,17 @@ def _sample(x: Any) -> Any:
     return np.real(flat[[0, len(flat) // 2, len(flat) // 3, -1]]).astype(float) if len(flat) else np.zeros(4)
 
 
+def _spread(x: Any) -> Any:
+    """More elements of an array, from all over it."""
+    flat = np.ravel(x)
+    return flat[np.linspace(0, len(flat) - 1, _MANY).astype(int)] if len(flat) else np.zeros(_MANY)
+
+
+def _stretches(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether an array can be stretched to a shape."""
+    return len(shape) <= len(other) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(other), strict=False))
+
+
 def _wide(*arrays: Any) -> Any:
     return np.result_type(*(np.asarray(a).dtype for a in arrays), np.float64)
 
@@ -96,6 +109,9 @@ class References:
     numbers: dict[str, list[int]] = field(default_factory=dict)
     _by_shape: dict[tuple[int, ...], list[Known]] = field(default_factory=dict)
     _samples: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    _spread: dict[tuple[int, ...], tuple[Any, Any]] = field(default_factory=dict)
+    _named: dict[str, bool] = field(default_factory=dict)
+    _factors: dict[tuple[tuple[int, ...], bytes], bool] = field(default_factory=dict)
 
     def add(self, known: Known) -> None:
         """Add what is known."""
@@ -103,6 +119,14 @@ class References:
         self._by_shape.setdefault(np.shape(known.values[0]), []).append(known)
         if known.role == "gradient":
             self.gradients[known.number] = known
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of forward variables whose gradients are known."""
+        if len(self._named) != len(self.numbers):
+            known = {name: any(n in self.gradients for n in numbers) for name, numbers in self.numbers.items()}
+            self._named = known
+        return tuple(name for name, has in self._named.items() if has)
 
     def match(self, values: Sequence[Any]) -> Match | None:
         """What an array is, given what it is on each draw; ``None`` if that is not known."""
@@ -145,7 +169,47 @@ class References:
                 far = np.any(off, axis=1) & np.isfinite(factors[:, 0])
             else:
                 far = np.any(~(np.abs(samples - own) <= 2 * _CLOSE * sizes[:, None]), axis=1)
-        return [k for k, out in zip(known, far.tolist(), strict=True) if not out]
+        return [known[k] for k in np.flatnonzero(~far)]
+
+    def is_factor(self, value: Any) -> bool:
+        """Whether some gradient of the first draw times an array is another one, as far as a few elements tell."""
+        array = np.asarray(value, float)
+        key = (array.shape, array.tobytes())
+        if key not in self._factors:
+            shapes = [s for s in self._by_shape if s and _stretches(array.shape, s)]
+            self._factors[key] = any(self._is_factor(np.broadcast_to(array, s)) for s in shapes)
+        return self._factors[key]
+
+    def is_gradient(self, value: Any) -> bool:
+        """Whether an array is a gradient of the first draw, or a share of one, as far as a few elements tell."""
+        array = np.asarray(value)
+        if array.dtype.kind != "f" or array.shape not in self._by_shape:
+            return False
+        return self._among(array.shape, _spread(array)[None])
+
+    def _is_factor(self, value: Any) -> bool:
+        samples, _ = self._known_sums(value.shape)
+        own = _spread(value)
+        with np.errstate(all="ignore"):
+            return not np.all(own == 1) and self._among(value.shape, samples * own)
+
+    def _known_sums(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        """Elements of the gradients of a shape, and sums that stand for them, in order."""
+        if shape not in self._spread:
+            rows = [np.asarray(k.values[0]) for k in self._by_shape[shape] if k.role != "value"]
+            spread = np.array([_spread(x) for x in rows if x.dtype.kind == "f"]).reshape(-1, _MANY)
+            self._spread[shape] = spread, np.sort(spread @ _WEIGHTS)
+        return self._spread[shape]
+
+    def _among(self, shape: tuple[int, ...], rows: Any) -> bool:
+        """Whether one of these rows of elements is that of a gradient."""
+        _, sums = self._known_sums(shape)
+        if not len(sums):
+            return False
+        with np.errstate(all="ignore"):
+            found, far = rows @ _WEIGHTS, 1e-10 * (np.abs(rows) @ np.abs(_WEIGHTS))
+        above = np.minimum(np.searchsorted(sums, found - far), len(sums) - 1)
+        return bool(np.any((np.abs(sums[above] - found) <= far) & (far > 0)))
 
     def factor(self, values: Sequence[Any], known: Known) -> float | None:
         """What a known value is multiplied by, if each draw has one factor for all elements; of the first draw."""

@@ -16,14 +16,26 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Change, Scene, Values, change_to, factors, is_float, replaced, scene_name, with_all
+from chainrule.check.changing import (
+    Change,
+    Scene,
+    Values,
+    change_to,
+    factors,
+    is_float,
+    named_in,
+    replaced,
+    scene_name,
+    with_all,
+)
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import is_close
 
-__all__ = ["changes_of_expression", "changes_of_value", "first_changes", "likeliest_first", "parts"]
+__all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
 
 _MOST = 2500  # changes of one expression that are evaluated
 _FEW = 6  # that are handed on
+_LEADING, _LEADING_NOWHERE = -0.15, 0.4  # how much likelier or less likely an array is as a factor
 _COMPLEMENT = {ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Lt: ast.GtE, ast.GtE: ast.Lt}
 _REDUCTIONS = frozenset(("sum", "mean"))
 
@@ -54,14 +66,9 @@ def changes_of_value(
     return found or list(_multiples_of_terms(expression, scene, right))
 
 
-def likeliest_first(changes: Iterable[Change], kinds: Collection[str]) -> list[Change]:
+def likeliest_first(changes: Iterable[Change], kinds: Collection[str] = ()) -> list[Change]:
     """Changes in the order in which they are tried: those that are suspected, and of these the small ones, first."""
-    return sorted(first_changes(changes), key=lambda c: (c.word not in kinds, c.cost))
-
-
-def first_changes(changes: Iterable[Change]) -> list[Change]:
-    """As many changes as are tried at all."""
-    return list(itertools.islice(changes, _MOST))
+    return sorted(itertools.islice(changes, _MOST), key=lambda c: (c.word not in kinds, c.cost))
 
 
 def _gives(node: ast.expr, values: Sequence[Values], right: Sequence[Any]) -> bool:
@@ -78,43 +85,47 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     for make in (_operators, _calls, _left_out, _signs, _derivatives):
         for node in nodes:
             for new, word, cost in make(node, scene):
+                if not scene.wants(word):
+                    continue
                 yield Change(partial(replaced, whole, node, new), word, cost)
-    lacking = list(factors(scene))
+    lacking = list(_lacking(scene))
     places = [whole, *(n for n in nodes if n is not whole and isinstance(n, ast.BinOp | ast.Call | ast.Subscript))]
-    names = [n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and path_of(n) in scene.names]
-    shapes = [_shape(factor, scene) for factor, *_ in lacking]
+    reads = {id(n): name for n in nodes if (name := named_in(scene, n)) is not None}
+    names = [n for n in nodes if id(n) in reads]
     for node in [*places, *names]:
-        inner = 0.0 if node is whole else 0.1
+        inner = 0.1 * (node is not whole) + 0.1 * (isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
         own_shape = _shape(node, scene)
-        for (factor, below, cost, word), shape in zip(lacking, shapes, strict=True):
+        for factor, below, cost, word, shape in lacking:
             if own_shape is not None and shape and not _goes_into(shape, own_shape):
                 continue
             operator = ast.Div() if below else ast.Mult()
             new = _with_factor(node, operator, factor)
             yield Change(partial(replaced, whole, node, new), word, cost + inner)
     arrays = [n for n in scene.names if np.ndim(scene.value(n)) and is_float(scene.value(n))]
-    for node in names:
-        own = scene.value(path_of(node) or "")
+    for node in names if scene.wants("wrong_operand") else ():
+        own = scene.value(reads[id(node)])
         for name in arrays:
             shape = np.shape(scene.value(name))
-            if name != path_of(node) and (shape == np.shape(own) or _can_stretch(np.shape(own), shape)):
+            if name != reads[id(node)] and (shape == np.shape(own) or _can_stretch(np.shape(own), shape)):
                 cost = 0.5 + 0.2 * (shape != np.shape(own))
                 yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", cost)
-    for read in {path_of(n) for n in names}:  # one that is read twice, as in a * (1 - a)
-        same = [n for n in names if path_of(n) == read]
+    for read in (
+        dict.fromkeys(reads.values()) if scene.wants("wrong_operand") else ()
+    ):  # one that is read twice, as in a * (1 - a)
+        same = [n for n in names if reads[id(n)] == read]
         for name in arrays if len(same) > 1 else ():
-            if name != read and np.shape(scene.value(name)) == np.shape(scene.value(read or "")):
+            if name != read and np.shape(scene.value(name)) == np.shape(scene.value(read)):
                 every: dict[int, ast.AST] = {id(n): scene_name(scene, name) for n in same}
                 yield Change(partial(with_all, whole, every), "wrong_operand", 0.4)
     carrying = [n for n in nodes if n is not whole and _holds_gradient(n, scene)]
-    for node in [whole, *carrying]:
+    for node in [whole, *carrying] if scene.wants("missing_path") else ():
         for name in arrays:
             cost = 0.4 + 0.1 * (node is not whole) - 0.2 * (name in scene.gradients)
             added = scene_name(scene, name)
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Add(), added)), "missing_path", cost)
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Sub(), added)), "missing_path", cost + 0.1)
     scalars = [n for n in scene.names if np.ndim(scene.value(n)) == 0 and is_float(scene.value(n))]
-    for name in arrays:
+    for name in arrays if scene.wants("missing_reg_grad") else ():
         for scalar in scalars:
             for two in (False, True):
                 first = scene_name(scene, scalar)
@@ -122,6 +133,25 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
                 product = ast.BinOp(first, ast.Mult(), scene_name(scene, name))
                 total = ast.BinOp(whole, ast.Add(), product)
                 yield change_to(total, "missing_reg_grad", 0.7 + 0.1 * two)
+
+
+def _lacking(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str, tuple[int, ...] | None]]:
+    """What an expression may lack as a factor, with its shape; one that leads from gradient to gradient is likelier."""
+    for factor, below, cost, word in factors(scene):
+        if not scene.wants(word):
+            continue
+        try:
+            value = np.asarray(evaluated(factor, scene.values[0]))
+        except (NoValueError, ValueError):
+            yield factor, below, cost, word, None
+            continue
+        if value.ndim and value.dtype.kind in "fb":
+            with np.errstate(all="ignore"):
+                leads = scene.is_factor(1.0 / value if below else value)
+            if not leads and scene.kinds is not None:
+                continue
+            cost += _LEADING if leads else _LEADING_NOWHERE
+        yield factor, below, cost, word, value.shape
 
 
 def _with_factor(node: ast.expr, operator: ast.operator, factor: ast.expr) -> ast.expr:

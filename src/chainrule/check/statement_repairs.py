@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Change, Scene, called, change_to, replaced, scene_name, with_all
+from chainrule.check.changing import Change, Scene, called, change_to, neighbours, replaced, scene_name, with_all
 from chainrule.check.evaluating import path_of
 from chainrule.check.repairs import changes_of_expression, parts
 
@@ -23,6 +23,10 @@ Make = Callable[[Any, ast.expr], ast.stmt]
 
 def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     """Small changes of a statement in a loop, or of one that writes into a part of an array; the likeliest first."""
+    return (change for change in _changes(statement, scene) if scene.wants(change.word))
+
+
+def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     meant = _accumulated(statement)
     if meant is not None:
         yield change_to(meant, "overwrites_instead_of_accumulates", 0.0)
@@ -56,7 +60,7 @@ def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
             yield Change(partial(ast.Module, [statement, less], []), "missing_label_term", 0.1)
     for node in ast.walk(value):
         if isinstance(node, ast.Subscript):
-            for index in _neighbours(node.slice, numbers):
+            for index in neighbours(node.slice, numbers):
                 moved = replaced(value, node.slice, index)
                 yield Change(partial(make, target, moved), "off_by_one_index", 0.0)
     for change in changes_of_expression(value, scene):
@@ -77,6 +81,8 @@ def _accumulated(statement: ast.stmt) -> ast.stmt | None:
 def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
     """What a statement writes to, what it writes, and the same statement for others."""
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
+        return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):  # several results
         return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
     if isinstance(statement, ast.AugAssign):
         return statement.target, statement.value, lambda t, v: ast.AugAssign(t, statement.op, v)
@@ -141,16 +147,5 @@ def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr
             step = ast.Name(stride, ast.Load())
             new = {id(n): ast.BinOp(n, ast.Mult(), step) for n in counters if n.id in group}
             yield with_all(index, new), "stride_ignored", 0.1
-    for neighbour in _neighbours(index, names):
+    for neighbour in neighbours(index, names):
         yield neighbour, "off_by_one_index", 0.2
-
-
-def _neighbours(index: ast.expr, counters: Collection[str]) -> Iterator[ast.expr]:
-    """Indices with a counter that is one further on or back: ``t - 1`` for ``t``, and ``t`` for ``t - 1``."""
-    for node in ast.walk(index):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.left, ast.Name):
-            if node.left.id in counters and isinstance(node.right, ast.Constant) and node.right.value == 1:
-                yield replaced(index, node, node.left)
-        elif isinstance(node, ast.Name) and node.id in counters:
-            for by in (ast.Sub(), ast.Add()):
-                yield replaced(index, node, ast.BinOp(node, by, ast.Constant(1)))

@@ -20,7 +20,7 @@ from chainrule.check.changing import text_of
 from chainrule.check.evaluating import path_of, reads_of
 from chainrule.check.matching import Known, Match, References
 
-__all__ = ["Entry", "Lines", "lines_of_candidate"]
+__all__ = ["Entry", "Lines", "lines_of_candidate", "nodes_of"]
 
 
 @dataclass(slots=True, eq=False)
@@ -109,11 +109,22 @@ class Lines:
 
     def _returns(self, line: int) -> list[ast.Return]:
         """The statements that return something of the function that a line is in."""
-        around = [f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
-        inner = max(around, key=lambda f: f.lineno, default=None)
-        nodes = [] if inner is None else list(ast.walk(inner))
+        inner = self.around(line)
         plain = ast.Tuple | ast.Dict | ast.List | ast.Constant | None
+        nodes = () if inner is None else nodes_of(inner)
         return [n for n in nodes if isinstance(n, ast.Return) and not isinstance(n.value, plain)]
+
+    def around(self, line: int) -> ast.FunctionDef | None:
+        """The innermost of the candidate's functions that a line is in."""
+        around = [f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
+        return max(around, key=lambda f: f.lineno, default=None)
+
+    def called(self, line: int) -> list[ast.FunctionDef]:
+        """The candidate's own functions that the statement of a line calls."""
+        statement = self.statements.get(line)
+        calls = [n.func for n in ast.walk(statement) if isinstance(n, ast.Call)] if statement is not None else []
+        names = {n.attr if isinstance(n, ast.Attribute) else getattr(n, "id", "") for n in calls}
+        return [f for f in self.functions if f.name in names and not f.lineno <= line <= (f.end_lineno or f.lineno)]
 
     def ancestors(self, entry: Entry) -> list[Entry]:
         """An entry and all that went into it, in order."""
@@ -158,8 +169,8 @@ def _own_statements(candidate: Candidate, seen: Iterable[Seen]) -> tuple[dict[in
     The functions that it calls are among them, where they are in its file.
     """
     whole = "".join(linecache.getlines(candidate.file)) if candidate.file else ""
-    own = {ast.dump(n) for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
-    names = {n.name for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)}
+    inner = [n for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)]
+    own, names = {ast.dump(n) for n in inner}, {n.name for n in inner}
     every = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef)]
     found = {n for n in every if n.name in names and ast.dump(n) in own}
     if candidate.style == "script" or not found:  # the file is not at hand, or is not what was run
@@ -167,9 +178,15 @@ def _own_statements(candidate: Candidate, seen: Iterable[Seen]) -> tuple[dict[in
         ast.increment_lineno(tree, candidate.first_line - 1)
         return _statements(ast.walk(tree)), [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     lines = {s.line for s in seen}
-    found |= {n for n in every if any(n.lineno < line <= (n.end_lineno or n.lineno) for line in lines)}
+    found |= {n for n in every if any(n.lineno <= line <= (n.end_lineno or n.lineno) for line in lines)}
     functions = [n for n in every if n in found]
     return _statements(n for f in functions for n in ast.walk(f)), functions
+
+
+@lru_cache(maxsize=64)
+def nodes_of(node: ast.AST) -> tuple[ast.AST, ...]:
+    """A part of a syntax tree and all that it consists of."""
+    return tuple(ast.walk(node))
 
 
 @lru_cache(maxsize=16)
@@ -180,6 +197,7 @@ def _body(source: str) -> list[ast.stmt]:
         return []
 
 
+@lru_cache(maxsize=16)
 def _parsed_all(source: str) -> list[ast.AST]:
     return [n for s in _body(source) for n in ast.walk(s)]
 
@@ -280,8 +298,7 @@ def _judge(lines: Lines, e: Entry, once: bool) -> None:
 
 def _named_gradient(references: References, e: Entry) -> Known | None:
     """The gradient that the name of a variable says it is."""
-    named = [name for name in references.numbers if any(n in references.gradients for n in references.numbers[name])]
-    target = gradient_target(e.name, named, strict=True)
+    target = gradient_target(e.name, references.named, strict=True)
     if target is None:
         return None
     numbers = [n for n in references.numbers[target] if n in references.gradients]
@@ -299,7 +316,9 @@ def _add_returned(
         if not all(name in g for g in gradients):
             continue
         values = tuple(g[name] for g in gradients)
-        held = [e for e in lines.entries if all(_same(v, w) for v, w in zip(e.values, values, strict=True))]
+        shape = np.shape(values[0])
+        alike = [e for e in lines.entries if np.shape(e.values[0]) == shape]
+        held = [e for e in alike if all(_same(v, w) for v, w in zip(e.values, values, strict=True))]
         if held:
             lines.finals[name] = held[-1]
         else:

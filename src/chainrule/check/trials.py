@@ -17,18 +17,23 @@ from chainrule.errors import ChainruleError
 from chainrule.lengths import ONE, Symbol
 from chainrule.trace import trace
 
-__all__ = ["Trials", "trial_of"]
+__all__ = ["Trials", "answered", "trial_of"]
 
 _FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
 _ATTEMPTS = 4  # lengths that are tried for one draw
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
 
 
-def trial_of(candidate: Candidate, exact: Exact) -> Trial:
-    """A candidate's answer where the exact gradients are known."""
+def answered(candidate: Candidate, exact: Exact) -> Trial:
+    """A candidate's answer where the exact gradients are known, which it is not compared with yet."""
     with seeded(exact.draw.seed):
         answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
-    return compare_all(Trial(exact, answer, gradients_in(answer, exact.leaves)))
+    return Trial(exact, answer, gradients_in(answer, exact.leaves))
+
+
+def trial_of(candidate: Candidate, exact: Exact) -> Trial:
+    """A candidate's answer, compared with the exact gradients."""
+    return compare_all(answered(candidate, exact))
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 __all__ = [
     "CACHE_NAMES",
@@ -79,6 +80,7 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+@lru_cache(maxsize=4096)
 def alike(one: str, other: str) -> bool:
     """Whether two names usually stand for the same thing: ``W1`` and ``weights1``."""
     left, right = _split(one), _split(other)
@@ -137,6 +139,11 @@ def gradient_target(name: str, targets: Sequence[str], *, strict: bool = False, 
         strict: whether the name must say that it is a gradient; else ``W3`` itself, or a synonym, will do.
         similar: whether names that stand for the same thing will do.
     """
+    return _target(name, tuple(targets), strict, similar)
+
+
+@lru_cache(maxsize=4096)  # a line in a loop is met in every turn, and a candidate is run hundreds of times
+def _target(name: str, targets: tuple[str, ...], strict: bool, similar: bool) -> str | None:
     stems = list(_stems(name))
     for loosely in (False, True) if similar else (False,):
         for stem in stems:
