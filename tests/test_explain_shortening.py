@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.explain import shortening
 from chainrule.explain.algebra import add, children, multiply, number
 from chainrule.explain.coded import Coded
@@ -219,3 +220,41 @@ def test_in_a_turn_of_a_loop_the_way_leads_to_the_line_of_the_turn(name):
 
 def _elements(x: Any) -> list[Element]:
     return [x] if isinstance(x, Element) else [e for c in children(x) for e in _elements(c)]
+
+
+def _logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _squared(x):
+    return (x * x).sum()
+
+
+def _helped(x, w):
+    z = x @ w
+    p = _logistic(z + w)
+    return (p**2).sum()
+
+
+def _rebound(x, w):
+    x = _logistic(x @ w)
+    return (x**2).sum()
+
+
+def _returned(x, w):
+    x = _squared(x * w)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "lines"),
+    [
+        (_helped, ["dz = 2 * p**2 * (1 - p)", "dx = dz @ w.T", "dw = dz + x.T @ dz"]),
+        (_rebound, ["dx = d_x_given_w @ w.T", "dw = x_given.T @ d_x_given_w"]),
+        (_returned, ["dx = w * dproduct", "dw = x_given * dproduct"]),
+    ],
+)
+def test_what_a_helper_calls_by_the_name_of_an_argument_is_another_thing(function, lines):
+    code = cr.explain(function, np.ones((2, 2)), np.ones((2, 2)) / 3).derivation.code
+    assert [line for line in lines if line not in code.splitlines()] == [], code
+    assert "dx_" not in code

@@ -71,6 +71,7 @@ class TracedCall:
         outputs: the leaves of the result: stand-ins, or what else the function returned.
         structure: the structure of the result.
         aux: the second result, with ``has_aux``.
+        held: the variables that the names of the function's own stood for when it ended, where the tape notes names.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class TracedCall:
         except RecursionError as error:
             error.add_note("While tracing, each call takes two frames of Python's; sys.setrecursionlimit allows more.")
             raise
+        self.held = None if nested else self._held()
         self.aux: Any = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -130,6 +132,16 @@ class TracedCall:
         tape.check_watched()
         self.wrt = [v for n in self.argnums for v in self.variables[n]]
         self.wrt_values = [x for n in self.argnums for x in self.leaves[n]]
+
+    def _held(self) -> dict[str, int] | None:
+        frame, self.tape.top = self.tape.top, None
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        if frame is None or code is None or frame.f_code.co_qualname != code.co_qualname:
+            return None
+        locals_ = {name: x for name, x in frame.f_locals.items() if type(x) is Traced and x.tape is self.tape}
+        for x in locals_.values():
+            sync(x)
+        return {name: x.variable for name, x in locals_.items()}
 
     def _mark_shared(self) -> None:
         """Note the inputs that share memory with one another: writing into one would have to change the other."""

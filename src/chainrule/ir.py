@@ -117,6 +117,7 @@ class Program:
         guards: the values that control flow depended on.
         measured: whether the steps may be others for arrays of other lengths.
         counts: per loop that is written out, what says how many turns it has.
+        held: the variables that the names of the traced function stood for when it ended, where that is known.
         prepared: what is kept for running it again.
     """
 
@@ -128,6 +129,7 @@ class Program:
     guards: tuple[Guard, ...] = ()
     measured: bool = False
     counts: tuple[Any, ...] = ()
+    held: Mapping[str, int] | None = None
     prepared: list[Any] = field(default_factory=list, init=False, repr=False)
     _names: dict[int, str] = field(default_factory=dict, init=False, repr=False)
 

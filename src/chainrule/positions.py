@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Position", "adopt", "bound_names", "is_foreign", "is_internal", "locate", "user_frame"]
+__all__ = ["Position", "adopt", "bound_names", "is_foreign", "is_internal", "locate", "outermost", "user_frame"]
 
 _PACKAGE = os.path.dirname(__file__)
 _NUMPY = os.path.dirname(np.__file__)
@@ -188,6 +188,18 @@ def _stored(instructions: dict[int, tuple[str, Any, int]], offset: int, skipped:
         skipped -= len(stored)
         following = instructions.get(next_offset)
     return ()
+
+
+def outermost(frame: Any) -> Any:
+    """The frame of the user's that was called first, among those that are called from within this package."""
+    found = user = frame
+    while frame is not None:
+        if is_internal[frame.f_code.co_filename]:
+            found = user  # what lies behind it may be the user's own call of this package
+        else:
+            user = frame
+        frame = frame.f_back
+    return found
 
 
 def user_frame(depth: int = 1) -> FrameType:

@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableErr
 from chainrule.failures import explained
 from chainrule.indexing import get_item
 from chainrule.ops import Operation
-from chainrule.positions import Position, is_internal, locate, user_frame
+from chainrule.positions import Position, is_internal, locate, outermost, user_frame
 from chainrule.sizes import Size, SizeFloat, SizeFloat64, plain_number
 from chainrule.watch import fingerprint, words
 
@@ -72,7 +72,7 @@ class Tape:
     __slots__ = (
         "always_one", "closed", "constants", "containers", "counts", "depth", "guards", "inputs", "items", "leaves",
         "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals", "removed", "shared", "steps",
-        "texts", "thread", "unsure", "values", "watched",
+        "texts", "thread", "top", "unsure", "values", "watched",
     )  # fmt: skip
 
     def __init__(self, *, names: bool = False, located: bool = False, loops: bool = False) -> None:
@@ -93,14 +93,13 @@ class Tape:
         self.ranges: dict[int, tuple[range, tuple[Any, ...]]] = {}  # the sizes in them, which range forgets
         self.texts: set[str] = set()  # the words of what followed values were formatted as
         self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
-        self.always_one: Callable[[int, int], bool] | None = (
-            None  # tells axes of length 1 for any sizes, by construction
-        )
+        self.always_one: Callable[[int, int], bool] | None = None  # tells axes of length 1, whatever the sizes
         self.loops: list[Any] | None = [] if loops else None
         # The lists among the arguments: what their lengths are called, by the list, with its length in the example.
         self.items: dict[int, tuple[int, str, Any, int]] = {}
         # The lists and dictionaries that variables of the user's hold, by the object, with the code and the name.
         self.containers: dict[int, tuple[CodeType, str, Any]] = {}
+        self.top: Any = None  # with names, the frame of the function that is traced, from its first step on
         self.removed: set[int] = set()  # variables whose steps became part of a loop
         self.open: list[Any] = []  # the loops that are running, outermost first
         self.depth = 0
@@ -416,7 +415,7 @@ def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any],
         code: CodeType | None = frame.f_code
         offset = frame.f_lasti
         if tape.names is not None:
-            observe(tape, frame)
+            observe(tape, tape.names, frame)
         if tape.depth:
             offset = ~offset
     else:
@@ -436,14 +435,16 @@ def write(tape: Tape, operation: Operation, inputs: Any, params: dict[str, Any],
     return Traced(tape, variable, out, active and _floating(out))
 
 
-def observe(tape: Tape, frame: Any) -> None:
+def observe(tape: Tape, names: dict[int, str], frame: Any) -> None:
     """Note the names under which the frame's variables hold stand-ins, and lists and dictionaries that may."""
-    names = tape.names
-    assert names is not None
+    if tape.top is None:
+        tape.top = outermost(frame)
+    # What a helper calls x is no x where the function that is traced has another one.
+    own = () if frame is tape.top else tape.top.f_code.co_varnames
     for name, held in list(frame.f_locals.items()):
         kind = type(held)
         if kind is Traced:
-            if held.tape is tape:
+            if held.tape is tape and name not in own:
                 names.setdefault(held.variable, name)
         elif kind is list or kind is dict:
             tape.containers.setdefault(id(held), (frame.f_code, name, held))

@@ -166,6 +166,7 @@ def program_of(
         guards,
         bool(tape.measured) or tape.unsure or _decides_again(guards),
         tuple(tape.counts),
+        getattr(call, "held", None),
     )
 
 

@@ -207,16 +207,24 @@ class Material:
         code = getattr(self.function, "__code__", None)
         names = () if code is None else (*code.co_varnames, *code.co_cellvars)
         last: dict[str, Var | None] = {leaf.name: leaf.variable for leaf in self.leaves if leaf.name == leaf.source}
+        looped: set[str] = set()
         for step in forward:
             if step.position is None or (code is not None and step.position.function != code.co_qualname):
                 continue
             loop = loop_in(step)
             if loop is not None:
-                last.update(dict.fromkeys(bound_in_loop(step.position)))
+                looped.update(bound_in_loop(step.position))
+                last.update(dict.fromkeys(looped))
             for k, out in enumerate(step.outputs):
                 known = loop is None or _is_last(loop, k, out.name, step.position.function)
                 if out.name is not None and known and (code is None or out.name in names):
                     last[out.name] = out
+        if code is not None and self.program.held is not None:
+            variables = self.program.by_number()
+            for name, number in self.program.held.items():
+                held = variables.get(number)
+                if name not in looped:  # of what is bound in loops it is known as much as they say
+                    last[name] = held if isinstance(held, Var) else None
         return last
 
 

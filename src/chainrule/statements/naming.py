@@ -58,6 +58,21 @@ class Naming:
                     for position, out in enumerate(folding.steps[k].outputs):
                         if out.number not in self.names and out.number in folding.needed:
                             self._give_name(out, position, k, place)
+        if not any(map(loop_in, folding.steps)):
+            self._exchange()
+
+    def _exchange(self) -> None:
+        """Let the gradient of an argument have the name after it that a value on the way was given before."""
+        request = self.folding.request
+        for number, wanted in request.wanted.items():
+            given = self.names.get(number, wanted)
+            primal = self.folding.gradient_of.get(number)
+            holders = [n for n, name in self.names.items() if name == wanted]
+            if given == wanted or not holders or primal is None or primal in self.folding.producer:
+                continue
+            if not any(n in request.given or n in request.wanted for n in holders):
+                exchanged = {given: wanted, wanted: given}
+                self.names = {n: exchanged.get(name, name) for n, name in self.names.items()}
 
     def _give_name(self, out: Var, position: int, k: int, place: int) -> None:
         head = self.memory.chain.get(out.number, out.number)
