@@ -26,8 +26,13 @@ _OTHER_LENGTHS: tuple[Callable[[int], int], ...] = (
 )
 
 
-def decided(record: Turns) -> list[str]:
-    """What the turns of a loop took for granted, and what is otherwise for other lengths: texts for remarks."""
+def decided(record: Turns, listed: bool = False) -> list[str]:
+    """What the turns of a loop took for granted, and what is otherwise for other lengths: texts for remarks.
+
+    Args:
+        record: the loop.
+        listed: whether it takes the items of a list of the arguments.
+    """
     groups: dict[Any, list[tuple[int, Any]]] = {}
     operands: dict[Any, tuple[str, Any, Any]] = {}
     for turn, code, offset, operation, left, right, result in record.decisions:
@@ -39,7 +44,7 @@ def decided(record: Turns) -> list[str]:
         operands.setdefault(key, (operation, left, right))
     found: list[str] = []
     for key, results in groups.items():
-        pattern = _Pattern(results, len(record.starts))
+        pattern = _Pattern(results, len(record.starts), listed)
         if not pattern.holds_for_other_lengths(record, *operands[key]):
             position = locate(key[0], key[1])
             chosen = isinstance(node_of(position), ast.Call)
@@ -68,10 +73,12 @@ class _Pattern:
     Args:
         results: turns with what it gave.
         count: the number of turns.
+        listed: whether it is the length of a list of the arguments.
     """
 
-    def __init__(self, results: Sequence[tuple[int, Any]], count: int) -> None:
+    def __init__(self, results: Sequence[tuple[int, Any]], count: int, listed: bool) -> None:
         self.alike = True
+        self.listed = listed
         self.first, self.last, self.middle = set[Any](), set[Any](), set[Any]()
         for first, last in ((0, 0), (1, 0), (0, 1), (1, 1)):
             self.ends = (first, last)
@@ -96,7 +103,10 @@ class _Pattern:
         return True
 
     def _holds(self, record: Turns, change: Callable[[int], int], operation: str, left: Any, right: Any) -> bool:
-        start, stop, step = record.counted or (0, record.count(), 1)
+        count = record.count()
+        if self.listed and type(count) is int:
+            count = change(count)
+        start, stop, step = record.counted or (0, count, 1)
         turns = range(*(int(_at(x, change, 0)) for x in (start, stop, step)))
         function = bool if operation == "bool" else getattr(operator, operation)
         for k, turn in enumerate(turns):

@@ -414,25 +414,29 @@ def into(out: Any, result: Any) -> Any:
         if len(out) == 1:
             return into(out[0], result)
         return tuple(r if o is None else into(o, r) for o, r in zip(out, result, strict=True))
-    if out is None:
-        return result
-    if type(out) is not Traced:
+    if out is not None and type(out) is not Traced:
         raise refused(
             LinkLostError,
             "a followed result was about to be written into a plain array (out=, or an in-place operator)",
             "the array was made outside of the traced function, and its link would be lost there",
             "make the array inside the function (np.zeros, np.empty, x.copy()), or pass it as an argument",
         )
-    overwrite(out, result)
-    return out
+    if out is not None:
+        overwrite(out, result)
+    return result if out is None else out
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
     """``np.asarray`` for what may hold stand-ins: nested lists are stacked."""
     if type(x) is Traced:
         result: Any = x
-    elif isinstance(x, list | tuple) and _tape_of(x) is not None:
-        result = call(np.stack, ([as_array(e) for e in x],), {})
+    elif isinstance(x, list | tuple) and (tape := _tape_of(x)) is not None:
+        tape.depth += 1  # what the statement gives a name to is the whole
+        try:
+            rows = [as_array(e) for e in x]
+        finally:
+            tape.depth -= 1
+        result = call(np.stack, (rows,), {})
     else:
         return np.asarray(x, dtype=dtype)
     if type(result) is not Traced:

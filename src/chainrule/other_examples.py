@@ -110,13 +110,22 @@ class Example:
             places = [*range(k), *[k] * (n - count + 1), *range(k + 1, count)] if n > count else None
             if n == count - 1:
                 places = [*range(k), *range(k + 1, count)]
-            elif n == 0:
-                places = []
+            elif n <= 1 < count:
+                places = [*range(n)]
             if places is None:
                 return
-            known = {id(x): [x[p] for p in places] for x in lists}
+            known = {id(x): [_varied(x[p], places[:at].count(p)) for at, p in enumerate(places)] for x in lists}
             trees = [_replaced(tree, known) for tree in (*self.args, *self.kwargs.values())]
             yield trees[: len(self.args)], dict(zip(self.kwargs, trees[len(self.args) :], strict=True))
+
+
+def _varied(tree: Any, times: int) -> Any:
+    """An item of a list that is there so many times before; it differs a little from those."""
+    leaves, structure = flatten(tree)
+    if not times:
+        return tree
+    return unflatten(structure, [x * (1 + 0.01 * times) if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x
+                                 for x in leaves])  # fmt: skip
 
 
 def _stretched(x: Any, n: int, axis: int) -> Any:

@@ -117,13 +117,13 @@ class _Trial:
         yield from self._axes(self._classes())
         for name, value in self.example.settings():
             found = self._said(name, value, partial(self.example.reset, name), settings[name])
-            yield from found or self._at_least_one(name, partial(self.example.reset, name), ("name", name, value))
+            yield from found or self._enough(name, partial(self.example.reset, name), ("name", name, value))
         for path, count, lists in self.example.lists():
             found = self._said(f"len({path})", count, partial(self.example.relisted, lists))
             if found is None:
                 counting = any(formatted_path(x) == path for own in self.own.counts for x in own if type(x) is str)
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
-            yield from found or self._at_least_one(f"len({path})", partial(self.example.relisted, lists), path)
+            yield from found or self._enough(f"len({path})", partial(self.example.relisted, lists), path)
 
     def _start_from(self, program: Program, paths: Sequence[str]) -> None:
         """Let the trace that was made last be the one that others are compared with."""
@@ -198,12 +198,14 @@ class _Trial:
             leaf, k = axes[0]
             if (leaf.variable.number, k) not in fixed:
                 lengths = [("length", self.numbers[x.source], a) for x, a in axes]
-                yield from self._at_least_one(length_text(leaf, k), partial(self.example.resized, axes), *lengths)
+                yield from self._enough(length_text(leaf, k), partial(self.example.resized, axes), *lengths)
 
-    def _at_least_one(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
-        """That a loop must have a turn, where the function itself runs without any and what is written does not."""
-        if self._says_turns(*counting) and not all(self.holds(*own, runs=True) for own in others(0)):
-            yield Fixed(text, ">", "0", True)
+    def _enough(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
+        """That there must be so many turns, where what is written is wrong for less and the function itself runs."""
+        for few in (1, 0) if self._says_turns(*counting) else ():
+            if not all(self.holds(*own, runs=True) for own in others(few)):
+                yield Fixed(text, ">", repr(few), True)
+                return
 
     def _says_turns(self, *counting: Any) -> bool:
         """Whether one of these says how many turns a loop has."""

@@ -16,6 +16,7 @@ from chainrule.calls import TracedCall
 from chainrule.containers import Kept, kept_series
 from chainrule.decided import decided
 from chainrule.indexing import Index, get_item
+from chainrule.joined_turns import joins, steps_joining
 from chainrule.loop_activity import activate
 from chainrule.loop_backward import loop_rule
 from chainrule.loops import Loop
@@ -31,6 +32,8 @@ from chainrule.turn_decisions import decided_alike
 from chainrule.turns import Turns, count_of
 
 __all__ = ["reroll", "rolled"]
+
+_SMALL = 1024  # elements of an array that is compared with others
 
 
 def reroll(
@@ -93,8 +96,9 @@ class _Pass:
             if params:
                 self._mention(tuple(params.values()), k)
         self.values = list(tape.values)
+        self.same = _same_constants(tape)
         self.names: dict[int, str] = {}
-        self.bound: dict[int, str] = {}
+        self.bound: dict[int, str] | None = None  # what names the bytecode gives to what steps make
 
     def _mention(self, x: Any, k: int) -> None:
         for number in mentioned_in(x):
@@ -124,8 +128,7 @@ class _Pass:
         count = len(record.starts)
         if record.stop is None or not count or record.stop == record.starts[0]:
             return None
-        ends = ((0, 0), (1, 0), (0, 1), (1, 1)) if record.counted is not None and _plainly(record) else ((0, 0), (1, 0))
-        for first, dropped in ends:
+        for first, dropped in ((0, 0), (1, 0), (0, 1), (1, 1)):
             if count - first - dropped >= 2:
                 try:
                     return Matching(self, record, first, count - dropped).run()
@@ -180,7 +183,14 @@ class _Pass:
                 around = None if around.parent is None else self.records[around.parent[0]]
             if around is not None and record.decisions:
                 loop = owners[around.number].loop
-                loop.decided = tuple(dict.fromkeys((*loop.decided, *decided(record))))
+                loop.decided = tuple(
+                    dict.fromkeys(
+                        (
+                            *loop.decided,
+                            *decided(record, any(type(x) is str for x in count_of(record, self.tape.items))),
+                        )
+                    )
+                )
 
     def note_series(self, series: Sequence[Kept]) -> None:
         """Give the loops the user's lists that hold what all their turns made."""
@@ -207,12 +217,14 @@ class _Pass:
     def add(self, value: Any, name: str) -> int:
         """A new variable."""
         self.values.append(value)
-        self.names[len(self.values) - 1] = name
+        if name:
+            self.names[len(self.values) - 1] = name
         return len(self.values) - 1
 
     def name(self, variable: int) -> str | None:
         """What the user calls a variable."""
-        if not self.bound:
+        if self.bound is None:
+            self.bound = {}
             before: Any = None
             place = 0
             for operation, inputs, _, outputs, code, offset in self.tape.steps:
@@ -230,10 +242,11 @@ class _Pass:
         """The variable for a stack of what all turns made, in the place of a step that stacks them."""
         step: Any = self.tape.steps[k]
         operation, inputs, params, output, code, offset = step
-        if params.get("axis", 0) != 0:
-            whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
-            moved = {"source": 0, "destination": params["axis"]}
-            self.stacks[k] = [(OPERATIONS[np.moveaxis], (whole,), moved, output, code, offset)]
+        axis, new = joins(operation.name, params, np.ndim(self.values[run[0]])) or (0, True)
+        if axis or not new:
+            value = np.stack([self.values[v] for v in run])
+            whole = self.add(value, plural(self.name(run[-1]) or "value"))
+            self.stacks[k] = steps_joining(whole, value, axis, new, step, self.add)
             return whole
         if list(inputs) == run[::-1] and len(run) > 1:
             whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
@@ -285,6 +298,10 @@ class _Pass:
                 return start
             if int(size) == record.values()[-1] and type(step) is int and step == 1:
                 return stop - 1
+        if record.counted is None and any(f.record is record for f in self.found):
+            count = record.count()
+            if is_size(count) and int(size) == count - 1:
+                return count - 1
         return plain_number(size)
 
     def _unturned(self, step: Any) -> Any:
@@ -295,9 +312,15 @@ class _Pass:
         return operation, inputs, {k: self.settled(v, ()) for k, v in params.items()}, outputs, code, offset
 
 
-def _plainly(record: Turns) -> bool:
-    """Whether a loop runs over a range and nothing else."""
-    return record.part.kind in ("range", "reversed")
+def _same_constants(tape: Tape) -> dict[int, int]:
+    """For plain arrays that are made anew, as the last row of a matrix in each turn, the first one that is alike."""
+    first: dict[Any, int] = {}
+    found: dict[int, int] = {}
+    for number, array in tape.constants.values():
+        if array.size <= _SMALL:
+            value = tape.values[number]
+            found[number] = first.setdefault((value.shape, value.dtype.str, value.tobytes()), number)
+    return {number: same for number, same in found.items() if number != same}
 
 
 def rolled(call: TracedCall, paths: Mapping[int, str] | None = None) -> None:

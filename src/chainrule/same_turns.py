@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import get_item
+from chainrule.joined_turns import joins
 from chainrule.loops import Header, Loop, Out, Slot, items_of, with_outputs, written_in
 from chainrule.names import plural
 from chainrule.positions import locate
@@ -152,7 +153,7 @@ class Matching:
             yield (j, id(operation), len(inputs), static, count, code, instruction(code, offset)), None
             for p, x in enumerate(inputs):
                 if type(x) is int:
-                    yield (j, p), x
+                    yield (j, p), self.whole.same.get(x, x)
                 else:
                     yield (j, p), (x, (type(x[1]) is type or x[1], canonical(x[0], mentioned, loops)))
             for p, number in enumerate(mentioned):
@@ -368,7 +369,7 @@ class Matching:
             counted = (shifted(start, first * step), shifted(stop, -dropped * step), step)
         turned = self.record.part.kind == "reversed"
         count = shifted(self.record.count(), -first - dropped)
-        return Header(counted, turned, counter_of(position), position, count)
+        return Header(counted, turned, counter_of(position), position, count, dropped)
 
     def _outs(self, places: dict[Place, int]) -> tuple[list[Out], list[int]]:
         """What is used behind the loop; refused where that is what an earlier turn made."""
@@ -418,12 +419,11 @@ class Matching:
 
     def _stacks_all(self, k: int, place: Place) -> bool:
         operation, inputs, params, *_ = self.tape.steps[k]
-        axis = params.get("axis", 0)
-        if operation.name != "stack" or type(axis) is not int:
-            return False
         run = [next(v for v, p in made.items() if p == place) for made in self.made]
-        if axis != 0:
-            return list(inputs) == run
+        shapes = {np.shape(self.whole.values[v]) for v in run}
+        kind = joins(operation.name, params, len(min(shapes)))
+        if kind != (0, True):
+            return kind is not None and list(inputs) == run and len(shapes) == 1
         return list(inputs) == run[::-1] or any(
             list(inputs[n : n + len(run)]) == run for n in range(len(inputs) - len(run) + 1)
         )

@@ -70,9 +70,9 @@ class Tape:
     """
 
     __slots__ = (
-        "always_one", "closed", "constants", "containers", "counts", "depth", "guards", "inputs", "items", "leaves",
-        "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals", "removed", "shared", "steps",
-        "texts", "thread", "top", "unsure", "values", "watched",
+        "always_one", "closed", "constants", "containers", "counts", "depth", "guards", "inputs", "items",
+        "iterated", "leaves", "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals",
+        "removed", "shared", "steps", "texts", "thread", "top", "unsure", "values", "watched",
     )  # fmt: skip
 
     def __init__(self, *, names: bool = False, located: bool = False, loops: bool = False) -> None:
@@ -84,6 +84,7 @@ class Tape:
         self.watched: list[tuple[np.ndarray[Any, Any], bytes]] = []
         self.guards: list[tuple[int, Any, CodeType | None, int]] = []  # where a value decided what was traced
         self.measured: dict[tuple[CodeType | None, int], list[tuple[Any, ...]]] = {}  # where lengths did, and what
+        self.iterated: dict[int, tuple[int, int]] = {}  # the items of vectors that were gone through, with their places
         self.counts: list[Any] = []  # how many turns the loops have that are written out
         self.unsure = False  # whether a length may have become a plain number, or a number of steps
         self.names: dict[int, str] | None = {} if names else None

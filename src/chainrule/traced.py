@@ -330,7 +330,13 @@ class Traced(Operators):
         if np.ndim(self.value) == 0:
             raise TypeError("iteration over a 0-d array")
         self.tape.unsure = True
-        return (self[i] for i in range(len(self.value)))
+        return (self._item(i) for i in range(len(self.value)))
+
+    def _item(self, i: int) -> Any:
+        item = self[i]
+        if type(item) is Traced and not np.ndim(item.value):
+            self.tape.iterated[item.variable] = (self.variable, i)
+        return item
 
     # ---- methods
     def dot(self, b: Any, out: Any = None) -> Any:

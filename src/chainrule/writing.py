@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -205,6 +206,11 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
             parts.append(HOLE)
             arrays.append(part)
         elif isinstance(part, list | tuple | np.ndarray | np.bool):
+            whole = _gone_through(part) if isinstance(part, list | tuple) else None
+            if whole is not None:
+                parts.append(HOLE)
+                arrays.append(whole)
+                continue
             converted = tape_module._convert(part) if isinstance(part, list | tuple) else np.asarray(part)
             if isinstance(converted, np.ndarray) and converted.size == 0 and isinstance(part, list | tuple):
                 converted = converted.astype(int)
@@ -223,6 +229,21 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
         else:
             parts.append(operator.index(part))
     return Index(tuple(parts), single), tuple(arrays)
+
+
+def _gone_through(items: Sequence[Any]) -> Any:
+    """The vector of whole numbers whose items these are, all of them in order, as ``list(y)`` in an index is."""
+    if not items or not all(isinstance(x, Handle) and x.variable in x.tape.iterated for x in items):
+        return None
+    tape = items[0].tape
+    places = [tape.iterated.get(x.variable, (-1, -1)) for x in items]
+    variable = places[0][0]
+    value = tape.values[variable] if variable >= 0 else None
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "iu":
+        return None
+    if places != [(variable, k) for k in range(len(value))]:
+        return None
+    return tape_module.Traced(tape, variable, value, False)
 
 
 def _arange(**params: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from chainrule.emit.operands import (
 )
 from chainrule.emit.precision import strong_numbers
 from chainrule.emit.signs import LINEAR, Signs
-from chainrule.emit.spelling import BINARY, METHODS, UNARY, Spelling, spelling_of
+from chainrule.emit.spelling import BINARY, METHODS, UNARY, Spelling, nested, spelling_of
 from chainrule.emit.text import ATOM, SIGN, Mask, Text, join, tight, with_sign
 from chainrule.emit.values import is_plain_number
 from chainrule.errors import NotDifferentiableError
@@ -63,6 +64,8 @@ class Printer(Signs):
         self.strong = strong_numbers(self.made)
         self.modules: set[str] = set()
         self.unread: Mapping[int, str] = {}
+        self.later: frozenset[int] = frozenset()  # what statements behind a loop read
+        self.arrays: Mapping[str, str] = {}  # by name, plain arrays as lists of their numbers
 
     # Operands.
 
@@ -272,9 +275,11 @@ class Printer(Signs):
             if name == "reshape" and len(written) == 1:
                 shape = next(iter(params.values()))
                 if isinstance(shape, tuple) and len(shape) and not spelling.grouped:
-                    written = [self.static(n)[0] for n in shape]
+                    written = self._lengths_of_one([self.static(n)[0] for n in shape])
             return f"{tight(first or self.operand(receiver))}.{method}({', '.join([*rest, *written])})"
         texts = [(first if first and k == 0 else self.operand(x))[0] for k, x in enumerate(operands)]
+        if name == "stack" and not params and id(step) in self.forward and nested(step.position):
+            return f"np.array({self._rows(step)})"
         leading = leading_operands(operation)
         written = [*(f"{n}={t}" for n, t in zip(operation.operands[leading:], texts[leading:], strict=False)), *written]
         texts = texts[:leading] if leading < len(operation.operands) else texts
@@ -286,6 +291,24 @@ class Printer(Signs):
             inner = ", ".join(texts)
             texts = [f"({inner})" if spelling.tupled and len(texts) > 1 else f"[{inner}]"]
         return f"{self._function(step, spelling)}({', '.join([*texts, *written])})"
+
+    def _lengths_of_one(self, texts: list[str]) -> list[str]:
+        """All lengths of one array, in their order, as its shape."""
+        name = texts[0].removesuffix(".shape[0]")
+        x = next((self.variables.get(n) for n, own in self.names.items() if own == name), None)
+        whole = [f"{name}.shape[{k}]" for k in range(len(texts))]
+        return [f"{name}.shape"] if texts == whole and x is not None and len(shape_of(x)) == len(texts) else texts
+
+    def _rows(self, step: Step) -> str:
+        """The rows of an array that is made of nested lists, as lists."""
+        texts = []
+        for x in step.inputs:
+            inner = self.folded.get(x.number) if isinstance(x, Var) else None
+            row = inner is not None and inner.operation is step.operation and inner.position == step.position
+            text = self._rows(inner) if row and inner is not None else self.operand(x)[0]
+            number = re.fullmatch(r"\((-?[\w.]+)\)", text)  # of a loop, where it may be anywhere
+            texts.append(number[1] if number else self.arrays.get(text, text))
+        return f"[{', '.join(texts)}]"
 
     def _parameters(
         self, params: Mapping[str, Any], spelling: Spelling, forward: bool, like: bool = False

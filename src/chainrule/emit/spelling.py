@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.ir import Step
+from chainrule.positions import Position
 from chainrule.user_source import imported_names, node_of
 
-__all__ = ["BINARY", "METHODS", "UNARY", "Spelling", "spelling_of"]
+__all__ = ["BINARY", "METHODS", "UNARY", "Spelling", "nested", "spelling_of"]
 
 BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**",
           "matmul": "@", "remainder": "%", "floor_divide": "//", "greater": ">", "greater_equal": ">=", "less": "<",
@@ -45,6 +46,14 @@ class Spelling:
     grouped: bool = False
     attribute: bool = False
     tupled: bool = False
+
+
+def nested(position: Position | None) -> bool:
+    """Whether the user's expression there makes an array of a list of lists or numbers: ``np.array([...])``."""
+    node = node_of(position)
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "array":
+        return False
+    return len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple)
 
 
 def spelling_of(step: Step) -> Spelling:
