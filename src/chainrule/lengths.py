@@ -61,12 +61,28 @@ class Symbols:
         for x in step.inputs:
             if (isinstance(x, Var) or x.number >= 0) and x.number not in self.of:
                 self.of[x.number] = self.own(x)
+        if step.operation.name == "loop":
+            self._add_loop(step)
+            return
         for out in step.outputs:
             single = len(step.outputs) == 1
             self.of[out.number] = self.step(step, out) if single else self.own(out)
             self.made.add(out.number)
             if not _is_elementwise(step) or any(x.number in self.gathered for x in step.inputs):
                 self.gathered.add(out.number)
+
+    def _add_loop(self, step: Step) -> None:
+        """Those of what a loop leaves: of an array that turns write into, those of the array."""
+        loop: Any = step.operation.function
+        kinds = [out for out in loop.outs for _ in range(len(loop.values) if out.kind == "split" else 1)]
+        for out, x in zip(kinds, step.outputs, strict=True):
+            self.of[x.number] = self.own(x)
+            self.made.add(x.number)
+            self.gathered.add(x.number)
+            for slot in loop.slots if out.kind in ("final", "next") else ():
+                same = out.variable is slot or (type(out.variable) is int and out.variable == slot.following)
+                if slot.kind == "carried" and same and _is_written(loop, slot):
+                    self.of[x.number] = self.get(step.inputs[slot.place])
 
     def get(self, x: Var | Const) -> tuple[Symbol, ...]:
         if isinstance(x, Const) and x.number < 0:
@@ -140,6 +156,27 @@ class Symbols:
         return (
             tuple(f if f is not None else o for f, o in zip(found, own, strict=True)) if len(found) == len(own) else own
         )
+
+
+def _is_written(loop: Any, slot: Any) -> bool:
+    """Whether what a turn hands on is the array that it was given, written into."""
+    made = {o.number: (step, k) for step in loop.program.steps for k, o in enumerate(step.outputs)}
+    v = slot.following
+    while v != slot.variable:
+        step, k = made.get(v, (None, 0))
+        if step is None or step.operation.name not in ("setitem", "add.at", "loop"):
+            return False
+        place = 0
+        if step.operation.name == "loop":
+            inner = step.operation.function
+            kinds = [out for out in inner.outs for _ in range(len(inner.values) if out.kind == "split" else 1)]
+            own = next((s for s in inner.slots if s.kind == "carried" and kinds[k].kind in ("final", "next")
+                        and (kinds[k].variable is s or kinds[k].variable == s.following)), None)  # fmt: skip
+            if own is None or not _is_written(inner, own):
+                return False
+            place = own.place
+        v = step.inputs[place].number
+    return True
 
 
 def _is_elementwise(step: Step) -> bool:
@@ -367,12 +404,13 @@ class TapeLengths:
     Args:
         tape: the tape.
         symbols: those of the steps written so far.
+        done: how many steps these are; all that are on the tape, if not given.
     """
 
-    def __init__(self, tape: Tape, symbols: Symbols) -> None:
+    def __init__(self, tape: Tape, symbols: Symbols, done: int | None = None) -> None:
         self.tape = tape
         self.symbols = symbols
-        self.done = len(tape.steps)
+        self.done = len(tape.steps) if done is None else done
 
     def __call__(self, variable: int, axis: int) -> bool:
         while self.done < len(self.tape.steps):

@@ -18,6 +18,7 @@ from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var
 from chainrule.loop_activity import active_in
 from chainrule.loop_factors import free_factors_first
+from chainrule.loop_filled import filled_once, tell_inner_loops, uncleared
 from chainrule.loop_kept import kept_of
 from chainrule.loop_rows import rows_taken, spread_rows
 from chainrule.loop_series import Series
@@ -54,6 +55,8 @@ class _Reversed(Series):
         self.fixed = {}
         self.active = active_in(loop)
         self.slots = [slot for slot in loop.slots if slot.variable in self.active]
+        self.filled = filled_once(loop, loop.filled)
+        tell_inner_loops(loop, self.filled)
         fixed = self.fixed  # cotangents that are the same in all turns
         while True:
             self._differentiate(fixed)
@@ -204,6 +207,9 @@ class _Reversed(Series):
         flowing = {own.variable for own in (*self.carried.values(), *self.sums.values())}
         simplified = free_factors_first(simplified, flowing)
         gradients = dict(zip(self.found, simplified.gradients, strict=True))
+        owns = [self.carried[key].variable for v in self.filled if (key := ("slot", v)) in self.carried]
+        simplified = uncleared(simplified, owns)
+        gradients = dict(zip(gradients, simplified.gradients, strict=True))
         simplified, filled = self.settled(simplified, gradients)
         starts, ends = self._starts(), dict(self._ends())
         slots: list[Slot] = []
@@ -329,7 +335,8 @@ class _Reversed(Series):
         """The cotangent with which the last turn begins."""
         for out, x in zip(self.loop.outs, self.outputs, strict=True):
             if out.kind == "final" and out.variable == variable:
-                return self._whole(self.tape, g, x.variable)
+                plain = type(g) is not Traced and not np.shape(x.value)
+                return g if plain else self._whole(self.tape, g, x.variable)
         # Nothing behind the loop uses it: it begins as zeros.
         x = self.loop.tape.values[variable]
         if not np.shape(x):

@@ -13,6 +13,7 @@ from chainrule.backward import Backward
 from chainrule.ir import Var
 from chainrule.loop_batches import Batch, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
+from chainrule.loop_filled import is_window
 from chainrule.loop_lifts import Lift, Lifts, hoisted
 from chainrule.loop_rows import ends_of, picked, rows_of, spread_rows, takes_all, write_rows
 from chainrule.loops import Loop, Out, Slot
@@ -102,6 +103,12 @@ class Series:
         done: dict[int, Lift] = {}
         never = turns * (len(simplified.program.steps) + 1)
 
+        made = {o.number: s for s in simplified.program.steps[simplified.forward_steps :] for o in s.outputs if o.shape}
+
+        def looks(v: int) -> bool:
+            """Whether it is made of a part of an array that overlaps those of other turns, so that a stack is long."""
+            return is_window(loop, v) or any(is_window(loop, x.number) for s in cone(made, [v]) for x in s.inputs)
+
         @cache
         def stacked(v: int) -> int:
             if (
@@ -112,7 +119,7 @@ class Series:
                 or self._at_hand(v) is not None
             ):
                 return 0
-            if v in self.sums or any(own.variable == v for own in self.sums.values()):
+            if v in self.sums or any(own.variable == v for own in self.sums.values()) or looks(v):
                 return never
             if any(s.variable == v and s.kind != "carried" for s in loop.slots):
                 return never

@@ -12,9 +12,9 @@ import numpy as np
 
 from chainrule.dispatch import evaluator
 from chainrule.indexing import add_item, set_item
-from chainrule.ir import Const, Program, Step
+from chainrule.ir import Const, Program, Step, Var
 from chainrule.names import singular
-from chainrule.run import resolved
+from chainrule.run import sizes_in
 from chainrule.sizes import is_size, plain_number
 
 __all__ = [
@@ -131,6 +131,7 @@ class Header:
         name: what the user calls the counter.
         position: where the loop stands.
         count: how many turns it has where it does not count: the length of an array, or a number.
+        dropped: how many turns at the end are no part of it.
     """
 
     counted: tuple[Any, Any, Any] | None
@@ -138,6 +139,7 @@ class Header:
     name: str
     position: Any
     count: Any
+    dropped: int = 0
 
 
 @dataclass(eq=False)
@@ -163,6 +165,9 @@ class Loop:
             for it: variables of the body that hold that, or numbers.
         series: lists of the user's that hold what all turns made, with the variable of the body and the place of the
             first turn's.
+        tangents_of: for a loop that hands on tangents beside the values of another one, that loop.
+        filled: variables of the body that hold an array of which all turns, also of the loops around it, write elements
+            of their own.
     """
 
     program: Program
@@ -181,6 +186,8 @@ class Loop:
     plain: Any = None
     handed: dict[int, list[Any]] = field(default_factory=dict)
     series: list[tuple[Any, int, int]] = field(default_factory=list)
+    tangents_of: Any = None
+    filled: Collection[int] = ()
     __name__ = "loop"
 
     def given(self) -> set[int]:
@@ -244,11 +251,6 @@ class Loop:
         kept: list[list[Any]] = [[] for _ in self.outs]
         trails: dict[int, list[Any]] = {v: [x] for v, x in carried.items()}
 
-        def value_of(x: Any) -> Any:
-            if isinstance(x, Const) and x.number < 0:
-                return resolved(x.value, space)
-            return space[x.number]
-
         calls = [_Call(step) for step in steps]  # what is the same in all turns is looked up once
         for turn in range(count):
             k = count - 1 - turn if self.backward else turn
@@ -263,8 +265,9 @@ class Loop:
                     space[slot.variable] = arrays[slot.place][slot.first + k]
             with np.errstate(all="ignore"):
                 for call in calls:
-                    params = {name: resolved(v, space) for name, v in call.sized.items()}
-                    results = call.function(*map(value_of, call.inputs), **call.params, **params)
+                    params = {name: sizes(space) for name, sizes in call.sized}
+                    operands = [space[n] if sizes is None else sizes(space) for n, sizes in call.operands]
+                    results = call.function(*operands, **call.params, **params)
                     for out, result in zip(call.outputs, results if len(call.outputs) > 1 else (results,), strict=True):
                         space[out] = result
             if watch is not None:
@@ -301,13 +304,19 @@ class _Call:
 
     def __init__(self, step: Step) -> None:
         self.function = evaluator(step.operation)
-        self.inputs = [
-            Const(plain_number(x.value)) if isinstance(x, Const) and x.number < 0 and not is_size(x.value) else x
+        self.operands = [
+            (x.number, None if isinstance(x, Var) or x.number >= 0 else sizes_in(x.value) or _always(x.value))
             for x in step.inputs
         ]
-        self.sized = {name: v for name, v in step.params.items() if mentions_sizes(v)}
-        self.params = {name: v for name, v in step.params.items() if name not in self.sized}
+        self.sized = [(name, sizes) for name, v in step.params.items() if (sizes := sizes_in(v)) is not None]
+        sized = {name for name, _ in self.sized}
+        self.params = {name: v for name, v in step.params.items() if name not in sized}
         self.outputs = [out.number for out in step.outputs]
+
+
+def _always(x: Any) -> Callable[..., Any]:
+    plain = plain_number(x)
+    return lambda space: plain
 
 
 def mentions_sizes(x: Any) -> bool:

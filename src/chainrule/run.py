@@ -14,7 +14,7 @@ from chainrule.indexing import Index
 from chainrule.ir import Const, Program, Step, Var
 from chainrule.sizes import is_size, plain_number
 
-__all__ = ["resolved", "run", "value_in", "values_of"]
+__all__ = ["resolved", "run", "sizes_in", "value_in", "values_of"]
 
 
 def resolved(x: Any, values: Mapping[int, Any]) -> Any:
@@ -38,7 +38,7 @@ def resolved(x: Any, values: Mapping[int, Any]) -> Any:
             return getattr(np, head.removeprefix("np."))(*numbers)
         function: Callable[..., Any] = getattr(operator, head)
         return function(*numbers)
-    sizes = _sizes_in(x)
+    sizes = sizes_in(x)
     return x if sizes is None else sizes(values)
 
 
@@ -101,10 +101,10 @@ def _prepared_step(step: Step) -> tuple[Any, ...]:
     operands = [
         (x.number, None, None)
         if isinstance(x, Var) or x.number >= 0
-        else (-1, plain_number(x.value), _sizes_in(x.value))
+        else (-1, plain_number(x.value), sizes_in(x.value))
         for x in step.inputs
     ]
-    sized = [(k, sizes) for k, v in step.params.items() if (sizes := _sizes_in(v)) is not None]
+    sized = [(k, sizes) for k, v in step.params.items() if (sizes := sizes_in(v)) is not None]
     names = {k for k, _ in sized}
     fixed = {k: v for k, v in step.params.items() if k not in names}
     numbers = tuple(out.number for out in step.outputs)
@@ -114,7 +114,7 @@ def _prepared_step(step: Step) -> tuple[Any, ...]:
 _Sizes = Callable[[Mapping[int, Any]], Any]
 
 
-def _sizes_in(x: Any) -> _Sizes | None:
+def sizes_in(x: Any) -> _Sizes | None:
     """What :func:`resolved` makes of a static argument, as a function of the values; ``None`` without a size in it."""
     if is_size(x):
         return _size(x)
@@ -132,7 +132,7 @@ def _sizes_in(x: Any) -> _Sizes | None:
 
 def _parts(parts: Sequence[Any]) -> list[_Sizes] | None:
     """A function for each part, where there is a size in one of them."""
-    found = [_sizes_in(part) for part in parts]
+    found = [sizes_in(part) for part in parts]
     if all(sizes is None for sizes in found):
         return None
     return [_always(part) if sizes is None else sizes for part, sizes in zip(parts, found, strict=True)]
@@ -151,4 +151,7 @@ def _size(x: Any) -> _Sizes:
     if head == "length":
         number, axis = operands
         return lambda values: np.shape(values[number])[axis]
+    if head == "value":
+        number, plain = operands[0], plain_number(x)
+        return lambda values: values.get(number, plain)
     return lambda values: resolved(x, values)
