@@ -82,7 +82,7 @@ def test_decisions_are_checked_where_they_are_made(case: int, what: str) -> None
         written = cr.write(f, *args, style="pullback")
     else:
         written = cr.write(f, *args, what=what)  # type: ignore[arg-type]
-    directions: list[Any] = flatten(args)[0] if what in ("jvp", "hvp") else []
+    directions = args if what in ("jvp", "hvp") else ()
     with pytest.raises(ValueError, match="written for"):
         written.function(*otherwise, *directions)
     if what == "backward":

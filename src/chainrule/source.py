@@ -36,6 +36,7 @@ from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
+from chainrule.loop_tangents import fused
 from chainrule.loops import loop_in
 from chainrule.members import Members
 from chainrule.methods import as_function
@@ -288,9 +289,13 @@ class Draft:
             record = backward_of(f, args, positions, kwargs, of, rolled if self.rolling else None)
         else:
             given = positions if positions is not None else floating_arguments(args, kwargs)
-            record = (tangents_of if what == "jvp" else hessian_products_of)(f, args, given, kwargs)
+            if what == "jvp":
+                record = tangents_of(f, args, given, kwargs, rolled if self.rolling else None)
+            else:
+                record = hessian_products_of(f, args, given, kwargs)
         self.record = record
-        self.backward = sums_begun(simplify(record) if shorten else record)
+        simplified = simplify(record) if shorten else record
+        self.backward = fused(simplified) if what == "jvp" else sums_begun(simplified)
         self.material = self._material(f, args, kwargs, self.backward.program, self.backward.structure)
         self.chosen = list(self.backward.wrt)
         if what == "backward":
@@ -329,7 +334,7 @@ class Draft:
 
     def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
         """Find out which lengths of the example what is written holds for alone."""
-        looped = self.what in ("backward", "forward") and self.rolling
+        looped = self.what != "hvp" and self.rolling
         if args and type(args[0]) is Members and not self.material.program.measured:
             return  # the arrays of an object are not followed in a copy of it
 

@@ -95,12 +95,12 @@ def _pairs(
         with _known():
             if owner is not None:
                 raise _UndeterminedError
-            tangents = [_like(x) for x in args if is_floating(x)]
-            exact = iter(tangents)
-            whole = [next(exact) if is_floating(x) else _like(x) for x in args]
+            moving = [any(leaf.argument == k and is_floating(leaf.value) for leaf in material.leaves)
+                      for k in range(len(args))]  # fmt: skip
+            whole = [_like(x) for x in args]
+            tangents = [x for x, moves in zip(whole, moving, strict=True) if moves]
             _, pushed = jvp(users, tuple(args), tuple(whole))
-        leaves = [leaf for tangent in tangents for leaf in flatten(tangent)[0] if is_floating(leaf)]
-        output, tangent = function(*own, *leaves, **late)
+        output, tangent = function(*own, *tangents, **late)
         yield output, plain
         yield tangent, pushed
         return
@@ -139,7 +139,7 @@ def _copied(x: Any) -> Any:
 def _like(x: Any) -> Any:
     """Some direction, as large as an argument."""
     leaves, structure = flatten(x)
-    some = [np.sin(1 + np.arange(np.size(x))).reshape(np.shape(x)) for x in leaves]
+    some = [np.sin(1 + 2 * k + np.arange(np.size(x))).reshape(np.shape(x)) for k, x in enumerate(leaves)]
     return unflatten(structure, [np.asarray(own, np.asarray(x).dtype)[()] if is_floating(x) else x
                                  for own, x in zip(some, leaves, strict=True)])  # fmt: skip
 

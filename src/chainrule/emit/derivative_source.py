@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chainrule.backward import Backward
 from chainrule.emit.deciding import decisive
@@ -23,15 +24,33 @@ def _leaves(material: Material, backward: Backward) -> list[Leaf]:
     return [by_number[backward.likes[x.number]] for x in backward.cotangents]
 
 
+def _beside(material: Material, backward: Backward, start: str) -> tuple[list[Leaf], list[str]]:
+    """The tangents or vectors as leaves of further parameters, which are trees as the arguments are; and these."""
+    space = Namespace([*material.parameters, *(leaf.name for leaf in material.leaves)])
+    parameters: dict[int, str] = {}
+    found = []
+    for leaf, x in zip(_leaves(material, backward), backward.cotangents, strict=True):
+        own = material.parameters[leaf.argument]
+        if leaf.argument not in parameters:
+            parameters[leaf.argument] = space.claim(start + own)
+        given = parameters[leaf.argument]
+        bare = leaf.name == leaf.source
+        source = given + leaf.source.removeprefix(own)
+        found.append(Leaf(x, given if bare else space.claim(start + leaf.name), source, -1, leaf.value, leaf))
+    return found, list(parameters.values())
+
+
 def _written(
-    material: Material, backward: Backward, prefix: str, given_names: Sequence[str], wanted: dict[int, str], whole: bool
+    material: Material, backward: Backward, prefix: str, beside: Sequence[Leaf], wanted: dict[int, str], whole: bool
 ) -> tuple[Writing, Sequence[Var | Const]]:
     """The statements that compute the outputs and what is wanted, with names for what is given beside the arguments."""
     outputs = outputs_of(backward)
     given = {leaf.variable.number: leaf.name for leaf in material.leaves}
-    space = Namespace({*given.values(), *material.parameters, *given_names})
+    given.update((leaf.variable.number, leaf.name) for leaf in beside)
+    given.update(material.counts)
+    space = Namespace({*given.values(), *material.parameters})
     given.update((c.number, space.claim(c.name or "constant")) for c in material.program.constants)
-    given.update((x.number, name) for x, name in zip(backward.cotangents, given_names, strict=True))
+    material = replace(material, leaves=(*material.leaves, *beside))
     request = Request(
         backward.program,
         whole_symbols(backward.program, backward.likes),
@@ -47,15 +66,10 @@ def _written(
     return Writing(material, request), outputs
 
 
-def _names(material: Material, leaves: Sequence[Leaf], start: str) -> list[str]:
-    space = Namespace([*material.parameters, *(leaf.name for leaf in material.leaves)])
-    return [space.claim(start + leaf.name) for leaf in leaves]
-
-
 def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
     """A function of the arguments and their tangents that returns the output and its tangent; and its name."""
     leaves = _leaves(material, backward)
-    names = _names(material, leaves, prefix)
+    beside, names = _beside(material, backward, prefix)
     forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
     labels = {x.number: x.name or "output" for x in backward.wrt}
     wanted = {
@@ -63,7 +77,12 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
         for x, g in zip(backward.wrt, backward.gradients, strict=True)
         if isinstance(g, Var) and g.number >= 0 and g.number not in forward
     }
-    writing, outputs = _written(material, backward, prefix, names, wanted, True)
+    variables = backward.program.by_number()
+    for primal, g in backward.links.items():
+        x = variables.get(primal)
+        if type(g) is int and g in forward and isinstance(x, Var) and x.name is not None:
+            wanted.setdefault(g, prefix + x.name)  # the tangents that loops compute beside the user's values
+    writing, outputs = _written(material, backward, prefix, beside, wanted, True)
     tangents = {x.number: _whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)}
     texts = [writing.operand(x) for x in outputs]
     pushed = [
@@ -73,7 +92,7 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
     end = [f"return {material.result_text(texts)}, {material.result_text(pushed)}"]
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
     name = f"{material.name}_jvp"
-    doc = f"The output of {material.name} and its tangent, from those of {', '.join(x.name for x in leaves)}."
+    doc = f"The output of {material.name} and its tangent, from those of {', '.join(_arguments(material, leaves))}."
     opening = [*writing.checks(), *writing.unpacking(body)]
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
 
@@ -81,23 +100,27 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
 def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
     """A function of the arguments and a vector for each that returns products with the Hessian; and its name."""
     leaves = _leaves(material, backward)
-    names = _names(material, leaves, "v_")
-    space = Namespace([*material.parameters, *names])
+    beside, names = _beside(material, backward, "v_")
+    space = Namespace([*material.parameters, *names, *(leaf.name for leaf in beside)])
     wanted = {
         g.number: space.claim("Hv" if len(leaves) == 1 else f"Hv_{leaf.name}")
         for leaf, g in zip(leaves, backward.gradients, strict=True)
         if isinstance(g, Var) and g.number >= 0
     }
-    writing, _ = _written(material, backward, prefix, names, wanted, False)
+    writing, _ = _written(material, backward, prefix, beside, wanted, False)
     products = [
         f'"{leaf.name}": {writing.gradient(leaf, g)}' for leaf, g in zip(leaves, backward.gradients, strict=True)
     ]
     end = returned("", products, "{", "}")
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
     name = f"{material.name}_hvp"
-    doc = f"The Hessian of {material.name} times vectors for {', '.join(x.name for x in leaves)}."
+    doc = f"The Hessian of {material.name} times vectors for {', '.join(_arguments(material, leaves))}."
     opening = [*writing.checks(), *writing.unpacking(body)]
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+
+
+def _arguments(material: Material, leaves: Sequence[Leaf]) -> list[str]:
+    return list(dict.fromkeys(material.parameters[leaf.argument] for leaf in leaves))
 
 
 def _whole(writing: Writing, x: Var, tangent: Var | Const) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chainrule.emit.assignments import StatementPrinter
@@ -54,6 +54,7 @@ class Context:
         leaves: names of arrays in lists of the arguments that only loops read, which stand for all of them.
         own: arrays that the loop around adds up, and nobody else refers to.
         there: variables that need not be computed, as the user's own lines have done that.
+        fixed: variables whose names must keep what they hold.
         numbers: gives the user's names for numbers that are computed from the lengths of arrays with these names.
         bodies: takes what was written for each loop, by the loop's identity.
         checked: whether turns of loops of the forward pass refuse other decisions on values.
@@ -68,6 +69,7 @@ class Context:
     leaves: frozenset[str] = frozenset()
     own: frozenset[int] = frozenset()
     there: frozenset[int] = frozenset()
+    fixed: frozenset[int] = frozenset()
     numbers: Callable[[Mapping[str, Var]], Mapping[Any, str]] = field(default=lambda arrays: {})
     bodies: dict[int, BodyText] = field(default_factory=dict)
     checked: bool = False
@@ -105,8 +107,7 @@ class Heads:
         for slot in loop.slots:
             if slot.kind != "carried" or slot.variable not in self.needed:
                 continue
-            x = self.variables[slot.variable]
-            own = x.name or "value"
+            own = self._name_of(slot.variable) or "value"
             target = finals.pop(slot.following, "_")
             if loop.backward:
                 target, out = nexts.get(id(slot), ("_", None))
@@ -115,6 +116,8 @@ class Heads:
             # It is the cotangent of what turns are given; behind the loop, of what the first one was given.
             renamed = loop.backward and target not in ("_", own) and own not in self.context.taken
             name = self.space.claim(own) if renamed or target == "_" else target
+            if target == "_" and self._is_over(slot, own):
+                name = own
             if renamed:
                 ends.append(f"{target} = {name}")
             self.given[slot.variable] = name
@@ -133,6 +136,13 @@ class Heads:
         x = self.variables[slot.variable]
         return "0.0" if text.startswith("np.zeros_like(") and isinstance(x, Var) and not x.shape else text
 
+    def _name_of(self, variable: int) -> str:
+        """What a variable that a turn is given is called: that it is the tangent of another one, if it is."""
+        primal = None if self.loop.backward else self.loop.alike.get(variable)
+        if primal is not None:
+            return self.context.prefix + (self._called(primal) or "value")
+        return self._called(variable)
+
     def _called(self, variable: int) -> str:
         x = self.variables.get(variable)
         return (x.name if x is not None else None) or ""
@@ -149,6 +159,13 @@ class Heads:
             if cotangent == variable and x is not None and x.name:
                 return str(x.name)
         return "value"
+
+    def _is_over(self, slot: Slot, name: str) -> bool:
+        """Whether what turns begin with has this name and is not read behind the loop, so that they may go on in it."""
+        start = self._operand(slot)
+        alone = sum(own is start for own in self.step.inputs) == 1
+        there = isinstance(start, Var) and self.printer.names.get(start.number) == name and not slot.written
+        return there and alone and start.number not in (*self.printer.later, *self.context.fixed)
 
     def _is_fresh(self, x: Any) -> bool:
         """Whether an array is nobody else's: it was made for this, or is not used again."""
@@ -214,7 +231,7 @@ class Heads:
             if slot.kind == "fixed":
                 self.given[slot.variable] = tight(self.printer.operand(self._operand(slot)))
             elif slot.kind == "item" and slot.items is not None:
-                i = slot.items
+                i = self._items(slot)
                 if ranged:
                     self.given[slot.variable] = f"{i.path}[{self._item_place(i)}]{formatted_path(i.suffix)}"
                 else:
@@ -228,8 +245,14 @@ class Heads:
         for slots in groups.values():
             self._iterated(slots)
 
+    def _items(self, slot: Slot) -> Items:
+        """Where the items stand that turns are given; tangents in a list of their own."""
+        assert slot.items is not None
+        primal = None if self.loop.backward else self.loop.alike.get(slot.variable)
+        return slot.items if primal is None else replace(slot.items, path=self.context.prefix + slot.items.path)
+
     def _local(self, x: Any, wanted: str = "") -> str:
-        return self.space.claim(wanted or x.name or "item")
+        return self.space.claim(wanted or self._name_of(x.number) or "item")
 
     def _iterated(self, slots: list[Slot]) -> None:
         """What the loop runs over, item by item."""
@@ -238,14 +261,13 @@ class Heads:
         if slot.kind == "row":
             name = self.printer.operand(self._operand(slot))[0]
             x = self.variables[slot.variable]
-            own = self._local(x, "" if x.name else singular(name))
+            own = self._local(x, "" if self._name_of(x.number) else singular(name))
             self.given[slot.variable] = own
             left = self._rows_of(slot) - slot.first - turns
             text = f"{name}[{slot.first or ''}:{-left or ''}]" if slot.first or left else name
             self.heads.append((own, f"reversed({text})" if self.loop.backward else text))
             return
-        i = slot.items
-        assert i is not None
+        i = self._items(slot)
         low = i.low(turns)
         text = i.path + self._part(low, low + turns, i.count, i.step == -1)
         if (i.step == 1) is self.loop.backward:
@@ -274,13 +296,15 @@ class Heads:
         if (low, high) == (0, count):
             return ""
         start, stop = str(low or ""), "" if high == count else str(high)
-        if stop and (turned or (high == count - 1 and ":-1]" in iterated(self.loop.header.position))):
+        header = self.loop.header
+        left = header.dropped and high == count - header.dropped and "[" not in iterated(header.position)
+        if stop and (turned or left or (high == count - 1 and ":-1]" in iterated(header.position))):
             stop = str(high - count)
         return f"[{start}:{stop}]"
 
     def _item_name(self, slot: Slot) -> str:
         """The name of an item: the user's, which the first item of the list may have been given already."""
-        name = self.variables[slot.variable].name or "item"
+        name = self._name_of(slot.variable) or "item"
         return name if name in self.context.leaves else self.space.claim(name)
 
     def _rows_of(self, slot: Slot) -> int:

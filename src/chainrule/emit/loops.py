@@ -192,6 +192,7 @@ class _Lines(Heads):
         held.sort(key=lambda x: self.given[x.number].isidentifier())
         printer = StatementPrinter(statements, forward, context.literals, self.variables, {}, held)
         printer.lone = lone(statements.statements, request)
+        printer.arrays = self.printer.arrays
         arrays = {name: self.variables.get(v) for v, name in given.items()}
         printer.numbers = context.numbers({name: x for name, x in arrays.items() if isinstance(x, Var)})
         own = frozenset(
@@ -201,7 +202,7 @@ class _Lines(Heads):
         )
         # What is there is so around the loop: in its body the numbers are those of other variables.
         taken = context.taken | set(statements.names.values())
-        inner = replace(context, taken=taken, own=own, there=frozenset())
+        inner = replace(context, taken=taken, own=own, there=frozenset(), fixed=frozenset(given))
         override: dict[int, str] = {}
         for st in statements.statements:
             override.update(split_names(st, inner))

@@ -41,6 +41,7 @@ class Leaf:
         source: the expression that reads it from the parameter; the name itself for a bare argument.
         argument: the position of the argument.
         value: what it was in the example.
+        primal: for a tangent, what it is the tangent of.
     """
 
     variable: Var
@@ -48,6 +49,7 @@ class Leaf:
     source: str
     argument: int
     value: Any
+    primal: Leaf | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.deciding import decision_checks, decisions
@@ -27,6 +30,7 @@ __all__ = ["INDENT", "WIDTH", "Writing", "words_of"]
 WIDTH = 100
 INDENT = "    "
 _VERY_WIDE = 6  # times as wide as it may be: such a line is divided into many at once
+_FEW = 16  # numbers in a plain array that is written where it is used
 _MOST_ROUNDS = 40  # of dividing wide lines; each divides all that are left
 
 
@@ -56,6 +60,11 @@ class Writing:
             )
             self.printer.distinct = distinct
             self.printer.numbers = self.named_numbers
+            self.printer.arrays = {
+                request.given[c.number]: repr(np.asarray(c.value).tolist())
+                for c in program.constants
+                if c.name is None and c.number in request.given and np.size(c.value) <= _FEW
+            }
             self.texts = self._texts()
             wide = self._parts_of_wide_lines()
             if not wide:
@@ -85,6 +94,7 @@ class Writing:
             self._titled,
             leaves=frozenset(leaves),
             there=frozenset(request.given),
+            fixed=frozenset(request.given if request.fixed else ()),
             numbers=self._numbers_of,
             checked=request.checked,
         )
@@ -93,10 +103,14 @@ class Writing:
             names.update(split_names(s, self.loops))
         self.statements.names.update(names)
         self.split = names
-        return [
-            loop_lines(s, self.printer, self.loops) if loop_in(s.step) else self.printer.statement(s)
-            for s in statements.statements
-        ]
+        texts: list[list[str]] = []
+        for k, s in enumerate(statements.statements):
+            if loop_in(s.step) is None:
+                texts.append(self.printer.statement(s))
+                continue
+            self.printer.later = statements.read_behind(k) | {x.number for x in request.roots}
+            texts.append(loop_lines(s, self.printer, self.loops))
+        return texts
 
     def _lengths(self) -> dict[tuple[int, int | None], str]:
         """The user's names for lengths, by what they are the lengths of; notes where each is read."""
@@ -327,7 +341,8 @@ class Writing:
 
     def top(self, body: Sequence[str]) -> list[str]:
         """Imports, constants and remarks."""
-        constants = self.constants()
+        words = set(words_of(body))
+        constants = [(name, constant) for name, constant in self.constants() if name in words]
         lines = ["import numpy as np"] if constants or "np" in words_of(body) else []
         lines += [f"import {m}" for m in sorted(self.printer.modules)]
         names = (*self.statements.names.values(), *self.material.parameters)
@@ -381,15 +396,21 @@ class Writing:
 
     def _source(self, leaf: Leaf) -> str:
         """How an array is read from the arguments: as the last one where a loop takes all but that."""
+        if leaf.primal is not None:
+            own = self.material.parameters[leaf.primal.argument]
+            parameter = leaf.source.removesuffix(leaf.primal.source.removeprefix(own))
+            return parameter + self._source(leaf.primal).removeprefix(own)
         for step in self.request.program.steps:
             loop = loop_in(step)
             for slot in loop.slots if loop is not None else ():
                 i = slot.items
-                if i is not None and loop is not None and min(i.first, i.first + i.step * (len(loop.values) - 1)) == 0:
-                    for suffix in i.suffixes if len(loop.values) == i.count - 1 else ():
-                        text = f"[{i.count - 1}]{suffix}".replace("'", '"')
-                        if leaf.source == i.path + text:
-                            return i.path + f"[-1]{suffix}".replace("'", '"')
+                if i is None or loop is None:
+                    continue
+                low, turns, left = i.low(len(loop.values)), len(loop.values), loop.header.dropped
+                if (low == 0 and turns == i.count - 1) or (left and low + turns == i.count - left):
+                    for k, suffix in itertools.product(range(low + turns, i.count), i.suffixes):
+                        if leaf.source == f"{i.path}[{k}]{suffix}".replace("'", '"'):
+                            return f"{i.path}[{k - i.count}]{suffix}".replace("'", '"')
         return leaf.source
 
     def finished(self, body: Sequence[str], head: str, doc: str, indent: str = "") -> list[str]:

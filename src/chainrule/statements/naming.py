@@ -39,7 +39,8 @@ class Naming:
             for number, name in request.given.items():
                 self.holders.setdefault((name, True), []).append(number)
         for number in sorted(request.handed):
-            self.holders.setdefault((request.given[number], not request.late), []).append(number)
+            forward = not request.late and number not in request.alike
+            self.holders.setdefault((request.given[number], forward), []).append(number)
         self.called = {
             step.inputs[slot.place].number: slot.called
             for step in folding.steps

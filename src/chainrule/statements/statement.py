@@ -14,7 +14,7 @@ from chainrule.statements.folding import Folding
 from chainrule.statements.memory import Memory
 from chainrule.statements.naming import Naming
 from chainrule.statements.order import Order
-from chainrule.statements.request import Request
+from chainrule.statements.request import Request, sizes_of
 from chainrule.user_source import Place
 
 __all__ = ["Statement", "Statements", "statements_of"]
@@ -59,6 +59,14 @@ class Statements:
     names: dict[int, str]
     folded: Mapping[int, Step]
     stand_ins: Mapping[tuple[int, int | None], tuple[tuple[int, int | None], ...]]
+
+    def read_behind(self, place: int) -> frozenset[int]:
+        """The variables that statements behind one read, also for their lengths."""
+        steps = [t for s in self.statements[place + 1 :] for t in s.steps]
+        found = {x.number for t in steps for x in t.inputs}
+        for key in (key for t in steps for key in sizes_of(t)):
+            found.update(number for number, _ in self.stand_ins.get(key, ()))
+        return frozenset(found)
 
     def reads(self) -> set[int]:
         """The variables that are read, by statements or in them."""
