@@ -88,7 +88,7 @@ class Tape:
         self.counts: list[Any] = []  # how many turns the loops have that are written out
         self.unsure = False  # whether a length may have become a plain number, or a number of steps
         self.names: dict[int, str] | None = {} if names else None
-        # The place of the steps being written; where it is None each step asks the user's frame.
+        # The place of the steps that are written; None where each step asks the user's frame.
         self.origin: tuple[CodeType | None, int] | None = None if names or located else _NOWHERE
         self.refusals: list[ChainruleError] = []
         self.ranges: dict[int, tuple[range, tuple[Any, ...]]] = {}  # the sizes in them, which range forgets
@@ -96,8 +96,7 @@ class Tape:
         self.shared: set[int] = set()  # variables whose memory others hold too, so that writes would be missed
         self.always_one: Callable[[int, int], bool] | None = None  # tells axes of length 1, whatever the sizes
         self.loops: list[Any] | None = [] if loops else None
-        # The lists among the arguments: what their lengths are called, by the list, with its length in the example.
-        self.items: dict[int, tuple[int, str, Any, int]] = {}
+        self.items: dict[int, tuple[int, str, Any, int]] = {}  # the lists of the arguments, and what lengths are called
         # The lists and dictionaries that variables of the user's hold, by the object, with the code and the name.
         self.containers: dict[int, tuple[CodeType, str, Any]] = {}
         self.top: Any = None  # with names, the frame of the function that is traced, from its first step on
