@@ -180,8 +180,51 @@ def large(x):
 
 OFF = np.array([0.0, 0.0, -50.0, 0.0])
 NO = np.zeros(4)
+
+
 # name: function, arguments, what is asked about, the kind, what the answer says, what else is said
+def centred(x, g):
+    n = x - x.mean(axis=0)
+    s = n.sum(axis=0) * g
+    return s.sum()
+
+
+def normalised(z):
+    e = np.exp(z - z.max())
+    p = e / e.sum()
+    return p.sum()
+
+
+def powers(x, k):
+    p = x**k
+    return p.sum()
+
+
 CASES = {
+    "a sum along the axis of the mean": (
+        centred,
+        (X, np.arange(1.0, 4.0)),
+        "dx",
+        "zero",
+        ["its paths cancel", "cancel on line", "the gradient of n is the same all along axis 0"],
+        [],
+    ),
+    "a sum of shares": (
+        normalised,
+        (np.zeros(2),),
+        "dz",
+        "zero",
+        ["its paths cancel", "all elements of the gradient of p are 1", "nothing is handed on to e"],
+        [],
+    ),
+    "a root of a negative number": (
+        powers,
+        (np.array([0.5, -1.0]), np.array([0.5, 0.5])),
+        "dx",
+        "nan",
+        ["dx[1] is nan", "makes nan from x[1] = -1, k[1] = 0.5"],
+        ["x is negative there"],
+    ),
     "a unit that is off for every row": (
         layer,
         (X, W, OFF, V),

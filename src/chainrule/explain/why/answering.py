@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.explain.why.blocking import blocks_of, endings_of
 from chainrule.explain.why.hops import trail_of
 from chainrule.explain.why.labels import count_text, element_text, first_index, number_text
-from chainrule.explain.why.norms import norms_between
+from chainrule.explain.why.norms import cancelled_at, norms_between
 from chainrule.explain.why.origins import backward_origin, forward_origin
 from chainrule.explain.why.reasons import blocker_of, ending_reason
 from chainrule.explain.why.record import Blocker, Kind, Norm, Origin, Trail, Why
@@ -168,6 +168,8 @@ class _Answer:
                 **self._gaps(self.element()),
             )
         )
+        place = cancelled_at(self.scene, self.stages, self.question.number)
+        self.answer += [place] if place is not None else []
 
     def _mixed(self) -> None:
         question = self.question

@@ -108,6 +108,12 @@ def _operands(scene: Scene, step: Step, index: Sequence[int], pointwise: bool) -
     return tuple(found)
 
 
+def _begins_negative(step: Step, operands: Sequence[tuple[str, Any]]) -> bool:
+    """Whether the first operand of a step is an array, and a negative number where it is looked at."""
+    x = step.inputs[0]
+    return x.number >= 0 and np.isrealobj(operands[0][1]) and bool(operands[0][1] < 0)
+
+
 def _names(scene: Scene, step: Step) -> list[str]:
     """What the user calls the operands of a step; empty for one that is no name."""
     found = [scene.labels.get(x.number, "") if x.number >= 0 else "" for x in step.inputs]
@@ -159,7 +165,7 @@ def _forward_record(scene: Scene, step: Step, out: int, index: tuple[int, ...]) 
         step.operation.spelling,
         operands,
         reason,
-        rewrite_for(step, _names(scene, step), forward=True),
+        rewrite_for(step, _names(scene, step), forward=True, negative=_begins_negative(step, operands)),
         behind=behind,
     )
 

@@ -10,13 +10,14 @@ from chainrule.language import Message, message
 __all__ = ["rewrite_for"]
 
 
-def rewrite_for(step: Step, names: Sequence[str], *, forward: bool) -> Message | None:
+def rewrite_for(step: Step, names: Sequence[str], *, forward: bool, negative: bool = False) -> Message | None:
     """What to write instead of an operation that made a NaN or an infinity; nothing where nothing is usual.
 
     Args:
         step: the operation.
         names: what the user calls its operands; empty for one without a name.
         forward: whether it was made in the forward pass.
+        negative: whether its first operand is a negative number there.
     """
     name = step.operation.name
     first, second = (*names, "", "")[:2]
@@ -31,6 +32,12 @@ def rewrite_for(step: Step, names: Sequence[str], *, forward: bool) -> Message |
             "{p} = 0 is meant to give 0; for the logarithm of a softmax, z - z.max() - "
             "np.log(np.exp(z - z.max()).sum()).",
             p=first or "p",
+        )
+    if negative and forward and name in ("sqrt", "power", "float_power"):
+        return message(
+            "{x} is negative there: its square root, and any power of it that is not a whole one, is no real number. "
+            "Take np.abs({x}), or np.maximum({x}, 0) with a small number added.",
+            x=first or "x",
         )
     if name in ("sqrt", "power", "float_power", "cbrt", "special.xlogy"):
         return message(
