@@ -360,3 +360,24 @@ def test_the_outputs_of_the_last_layer_are_those_of_no_other(sizes):
         exact = flatten(cr.grad(_last_outputs, argnums=(0, 1))(*args))[0]
         for found, wanted in zip(flatten(list(gradients.values()))[0], exact, strict=True):
             np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def _normalised(X, W, b, gain, shift, y):
+    n = X.shape[0]
+    Z = X @ W + b
+    centred = Z - 1 / n * Z.sum(0, keepdims=True)
+    H = (gain * centred / np.sqrt(1 / (n - 1) * (centred**2).sum(0, keepdims=True) + 1e-5) + shift) ** 3
+    return (H * y).sum()
+
+
+def test_what_vanishes_is_zeros_and_rows_are_added_to_gradients_below_the_line_of_their_own():
+    args = (normal((6, 3)), normal((3, 4)), normal(4), normal((1, 4)), normal((1, 4)), normal((6, 4)))
+    source = cr.write(_normalised, *args)
+    lines = str(source).splitlines()
+    assert any(line.endswith("np.zeros_like(b)") or '"b": np.zeros_like(b)' in line for line in lines)
+    below = lines[next(k for k, line in enumerate(lines) if line.lstrip().startswith("# H = ")) :]
+    own = below[: next(k for k, line in enumerate(below) if line.lstrip().startswith("# centred ="))]
+    assert sum("dgain =" in line or "dshift =" in line for line in own) == 2
+    _, gradients = source.function(*args)
+    for found, exact in zip(gradients.values(), cr.grad(_normalised, tuple(range(6)))(*args), strict=True):
+        np.testing.assert_allclose(found, exact, atol=1e-10)

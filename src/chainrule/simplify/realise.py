@@ -340,8 +340,9 @@ class Emitter:
             result = self._step(np.expand_dims, (result,), {"axis": inserted[0] if len(inserted) == 1 else inserted})
         return result
 
-    def aligned(self, x: Var, rank: int) -> Var:
-        """An array with leading axes of length 1 added or dropped."""
+    def aligned(self, x: Var, rank: int, value: int) -> Var:
+        """The array of a value with leading axes of length 1 added or dropped."""
+        self._position = self.reader.positions.get(value)
         more = rank - len(x.shape)
         if more > 0 and x.shape:
             return self._step(np.expand_dims, (x,), {"axis": tuple(range(more)) if more > 1 else 0})

@@ -249,7 +249,7 @@ class _Rewriting:
         scalar = value is self.table.one
         result = emitter.scalar(coefficient) if scalar else emitter.made[value.number, coefficient]
         if isinstance(x, Var) and isinstance(result, Var):
-            result = emitter.aligned(result, len(x.shape))
+            result = emitter.aligned(result, len(x.shape), value.number)
         if isinstance(x, Var) and isinstance(result, Var) and (x.shape != result.shape or x.dtype != result.dtype):
             raise NoFormError("a gradient would change its shape or dtype")
         return result

@@ -87,6 +87,8 @@ def times(a: Coefficient, b: Coefficient) -> Coefficient:
 @lru_cache(maxsize=1 << 16)
 def _product(a: Coefficient, b: Coefficient) -> Coefficient:
     number = _rounded(a.number * b.number)
+    if not number and not any(key[0] == "v" for key, _ in (*a.atoms, *b.atoms)):
+        return ZERO  # lengths and settings are finite
     if not a.atoms or not b.atoms:
         return Coefficient(number, a.atoms or b.atoms)
     powers = dict(a.atoms)
