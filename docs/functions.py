@@ -16,6 +16,7 @@ import scipy
 import scipy.fft
 import scipy.linalg
 import scipy.special
+import scipy.stats
 
 from chainrule import dispatch, handlers, ops, ufuncs
 from chainrule.traced import Traced
@@ -51,6 +52,7 @@ FAMILIES = {
     "SciPy: scipy.special": "",
     "SciPy: scipy.linalg": "",
     "SciPy: scipy.fft": "",
+    "SciPy: scipy.stats": "",
     "Python: math and builtins": "",
     "Not followed": "",
 }
@@ -244,6 +246,24 @@ def method_rows() -> list[Row]:
     return rows
 
 
+def distribution_rows() -> list[Row]:
+    """The distributions of SciPy, with those of their methods that are followed."""
+    rows = []
+    for name, distribution in public(scipy.stats):
+        methods = [m for m in dir(distribution) if not m.startswith("_") and is_hashed(getattr(distribution, m))]
+        found = [m for m in methods if is_known(getattr(distribution, m))]
+        if found:
+            listed = ", ".join(f"`{m}`" for m in sorted(found))
+            frozen = "; frozen ones, too" if is_known(distribution) else ""
+            rows.append((f"`scipy.stats.{name}`", "composite", listed + frozen))
+    return rows
+
+
+def is_hashed(x: Any) -> bool:
+    """Whether something can stand in a table of functions."""
+    return callable(x) and getattr(type(x), "__hash__", None) is not None
+
+
 def ufunc_method_rows() -> list[Row]:
     """The methods of ufuncs: which ufuncs have rules of their own, and what happens with the others."""
     own: dict[str, list[str]] = {name: [] for name in ("reduce", "accumulate", "reduceat", "outer", "at")}
@@ -303,11 +323,14 @@ def page() -> str:
     lines = [INTRODUCTION.format(numpy=np.__version__, scipy=scipy.__version__)]
     rows = known_rows()
     rows["Not followed"] = refused_rows()
+    rows["SciPy: scipy.stats"] = distribution_rows()
     for title, own in rows.items():
         lines += [f"## {title}", "", *table(own)]
         if title == "Elementwise":
             lines += ["### Methods of ufuncs", "", *table(ufunc_method_rows(), ordered=False)]
-        if title.startswith("SciPy: "):
+        if title == "SciPy: scipy.stats":
+            lines += ["Other distributions, methods and functions of `scipy.stats` are refused: write the formula.", ""]
+        elif title.startswith("SciPy: "):
             lines += [unlisted(title.removeprefix("SciPy: ")), ""]
         if title == "Functions that write into arrays":
             lines += ["The array must have been made inside of the function, or be an argument of it.", ""]
