@@ -44,8 +44,6 @@ class Emitter:
         self._last: Any = None  # the key of the last step, if it can be known again
         self._position: Any = None
 
-    # ---- instances
-
     def emit(self, instance: Instance, choice: Choice) -> Var:
         """Write the steps of one instance; its operands have been written before."""
         value = self.reader.table.values[instance[0]]
