@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from chainrule.explain.columns import wide
 from chainrule.explain.formula import (
     Add,
     Apply,
@@ -28,6 +29,7 @@ from chainrule.explain.formula import (
 )
 from chainrule.explain.notation import latex, mathml, text
 from chainrule.explain.notation.text import sides
+from chainrule.explain.terminal import folded
 
 n, j, k, c = (Index(name, 3) for name in "njkc")
 A, W, b, Y, T = (
@@ -201,3 +203,9 @@ def test_a_long_sum_is_broken_before_its_signs_where_it_is_set_large():
     assert sum(row.count("<mo>+</mo>") for row in rows) == 5
     assert "<mtr>" not in mathml(wide)
     assert "<mtr>" not in mathml(Equation(wide.left, (Add(terms[:2]),)), block=True)
+
+
+def test_a_formula_with_wide_words_is_broken_where_the_screen_ends():
+    side = "  = (1/√d)·Σₙ A[n,i]·{1 (MASK[n,i] のとき); 0 (それ以外)}·Q[n,j] + B[n,i]"
+    for width in range(32, 70):
+        assert all(wide(line) <= width for line in folded(side, width)), width

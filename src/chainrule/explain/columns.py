@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["padded", "wide", "wrapped"]
+__all__ = ["fitting", "padded", "wide", "wrapped"]
 
 # Code between backticks is a part of its word, with its blanks; no line is broken at a no-break space, as in French.
 _WORD = re.compile(r"(?:`[^`]*`|[\S\u00a0\u202f])+\s*")
@@ -36,6 +36,16 @@ def wide(text: str) -> int:
             continue
         total += 2 if unicodedata.east_asian_width(character) in "WF" else 1
     return total
+
+
+def fitting(text: str, width: int) -> int:
+    """How many of its first characters take no more columns than there are."""
+    taken = 0
+    for place, character in enumerate(text):
+        taken += wide(character)
+        if taken > width:
+            return place
+    return len(text)
 
 
 def padded(text: str, width: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.columns import padded, wide, wrapped
+from chainrule.explain.columns import fitting, padded, wide, wrapped
 from chainrule.explain.derivation import Derivation, Part, Route
 from chainrule.explain.figures import array_lines, is_small, shape_text, summary
 from chainrule.explain.formula import Equation
@@ -200,7 +200,7 @@ def folded(side: str, width: int, hanging: int = _HANGING) -> list[str]:
     """A formula broken where it is too wide: at the outermost signs that fit."""
     lines = []
     while wide(side) > width:
-        place = _break(side, width, hanging)
+        place = _break(side, fitting(side, width), hanging)
         if place is None:
             break
         lines.append(side[:place].rstrip())
@@ -209,7 +209,7 @@ def folded(side: str, width: int, hanging: int = _HANGING) -> list[str]:
 
 
 def _break(side: str, width: int, hanging: int) -> int | None:
-    """Where a line may end: before a sign or after a dot, as far outside of brackets and as late as can be."""
+    """Where a line of so many characters may end: before a sign or after a dot, outside of brackets, and late."""
     found: tuple[int, int, int, int] | None = None
     depth = 0
     for place, character in enumerate(side[: width + 1]):
