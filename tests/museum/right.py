@@ -459,6 +459,17 @@ def pooling_first_of_ties(x, dout):
 room.right(pooling_first_of_ties, convolution.max_pool, convolution.POOL, convention=True)
 
 
+def pooling_all_of_ties(x, dout):
+    dx = np.zeros_like(x)
+    for n, i, j in np.ndindex(*dout.shape):
+        block = x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        dx[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = (block == block.max()) * dout[n, i, j]
+    return dx
+
+
+room.right(pooling_all_of_ties, convolution.max_pool, convolution.POOL, convention=True)
+
+
 def pooling_by_kron(x, g):
     return np.stack([np.kron(one, np.ones((2, 2)) / 4) for one in g])
 

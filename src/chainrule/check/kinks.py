@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from chainrule.check.exact import Exact, inputs_of
 from chainrule.check.findings import Place, place_of
 from chainrule.check.forward import Forward
+from chainrule.ir import Step
+from chainrule.ops import OPERATIONS
 from chainrule.run import value_in, values_of
 
-__all__ = ["Kink", "Neighbourhood", "kink_place"]
+__all__ = ["Kink", "Neighbourhood", "kink_place", "whole_at_ties"]
 
 _STEP = 1e-6
 _DIRECTIONS = 14
@@ -110,6 +113,25 @@ class Neighbourhood:
             # Along the direction of all ones there is no kink, so every choice must have the same slope there.
             valid = min(sums) - room <= float(np.sum(given)) <= max(sums) + room
         return Kink(valid, int(np.sum(differing)), local)
+
+
+def whole_at_ties(forward: Forward, exact: Exact) -> dict[str, Any]:
+    """The gradients if every one of several equal maxima received the whole gradient; none where nothing is shared."""
+    program, split = exact.backward.program, exact.backward.forward_steps
+    found = {out.number for s in program.steps[split:] if s.operation.name == "equal" for out in s.outputs}
+    shares = [s for s in program.steps[split:] if s.operation.name == "sum" and s.inputs[0].number in found]
+    if not shares:
+        return {}
+    # How many are equal is counted by a sum; that there is one is said by their maximum.
+    steps = tuple(_any_instead(s) if s in shares else s for s in program.steps)
+    values = values_of(replace(program, steps=steps), inputs_of(forward, exact.backward, exact.draw))
+    gradients = zip(exact.leaves, exact.backward.gradients, strict=True)
+    return {leaf.name: np.broadcast_to(value_in(g, values), exact.gradients[leaf.name].shape) for leaf, g in gradients}
+
+
+def _any_instead(step: Step) -> Step:
+    params = {k: v for k, v in step.params.items() if k in ("axis", "keepdims")}
+    return replace(step, operation=OPERATIONS[np.max], params=params)
 
 
 def kink_place(exact: Exact, ties: bool = False) -> tuple[str, Place]:

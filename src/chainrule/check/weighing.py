@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from chainrule.check.candidate import Answer, said_by
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Compared, Trial
-from chainrule.check.kinks import Neighbourhood, kink_place
+from chainrule.check.kinks import Neighbourhood, kink_place, whole_at_ties
 from chainrule.check.trials import Trials
 from chainrule.language import Message, listed, message
 
@@ -40,8 +44,12 @@ class Verdicts:
         for number, trial in enumerate(self._counted()):
             if trial.wrong and trial.label != "large" and kink_place(trial.exact)[0]:
                 around = Neighbourhood(trials.forward, trial.exact)
+                whole = whole_at_ties(trials.forward, trial.exact)
                 for name in trial.wrong:
-                    self._at_kink(number, trial, name, around)
+                    if name in whole and _is_that(trial.compared[name], whole[name]):
+                        self._at_tie(number, trial, name)
+                    else:
+                        self._at_kink(number, trial, name, around)
         self._only_elsewhere()
 
     def wrong(self) -> list[str]:
@@ -78,6 +86,16 @@ class Verdicts:
                 "The candidate runs on arrays of your sizes only. On others it ends with this: {error}",
                 error=said_by(error),
             )
+        )
+
+    def _at_tie(self, number: int, trial: Trial, name: str) -> None:
+        """What gives each of several equal maxima the whole gradient is what it should be where there are no ties."""
+        _, place = kink_place(trial.exact, ties=True)
+        self._excused.add((number, name))
+        self.conventions[name] = message(
+            "differs on ties only: of several equal elements in `{source}`, each receives the whole gradient, which is "
+            "shared among them in the exact one",
+            source=place.source or place.step or "max",
         )
 
     def _at_kink(self, number: int, trial: Trial, name: str, around: Neighbourhood) -> None:
@@ -130,3 +148,11 @@ class Verdicts:
             self.remarks.append(
                 message("Your own example could not have shown that {gradients} is wrong.", gradients=listed(hidden))
             )
+
+
+def _is_that(compared: Compared, other: Any) -> bool:
+    """Whether what the candidate gave is another gradient than the exact one."""
+    given = None if compared.given is None else np.asarray(compared.given)
+    if given is None or given.shape != np.shape(other) or not np.all(np.isfinite(given)):
+        return False
+    return bool(np.max(np.abs(given - other), initial=0.0) <= 2 * compared.absolute)
