@@ -154,6 +154,14 @@ def test_tampering_stays_where_it_is(remote):
     assert any("could compute the gradients for it" in str(note) for note in candidate.notes)
 
 
+@pytest.mark.parametrize("name", ["float", "isinstance", "len"])
+def test_what_replaces_a_part_of_python_fails(remote, name):
+    candidate = remote(f"import builtins; builtins.{name} = lambda *a: 0\n{RIGHT}")
+    error = candidate.answer(ARGS, G).error
+    assert isinstance(error, CandidateError)
+    assert f"Python: {name}." in str(error)
+
+
 def test_inputs_are_copies(remote):
     before = {n: x.copy() for n, x in ARGS.items()}
     answer = remote("x[:] = 0; W *= 2; g += 1\nreturn x, W").answer(ARGS, G)
@@ -203,6 +211,7 @@ def test_what_is_sent_cannot_harm(remote):
         ("def f(:", ScriptError, "SyntaxError"),
         ("while True: pass", IsolationError, "longer than"),
         ("os._exit(4)", IsolationError, "status 4"),
+        ("import builtins; builtins.float = len; del builtins.zip", CandidateError, "replaces .* Python: float, zip"),
     ],
 )
 def test_files_that_cannot_be_loaded(remote, head, error, text):

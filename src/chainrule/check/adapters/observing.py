@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import io
 import linecache
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.adapters.forwards import fresh
-from chainrule.check.candidate import Seen
-from chainrule.language import Message, message
+from chainrule.check.candidate import CandidateError, Seen
+from chainrule.language import Message, listed, message
 
 __all__ = ["Observed", "observe", "same"]
 
@@ -55,6 +56,7 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
     """
     found = Observed()
     watcher = _Watcher(files) if look else None
+    own, replaced = dict(_BUILTINS), list[str]()
     drawn = _random_state()
     before = sys.gettrace()
     try:
@@ -65,17 +67,33 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
             try:
                 found.result = call()
             finally:
+                replaced = _restored(own)
                 sys.settrace(before)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit in a candidate is a failure of the candidate
         found.error, found.error_line = error, _line_in(error.__traceback__, files)
         found.error.__traceback__ = None  # it would keep every array of the candidate alive
+    if replaced:
+        names = listed(replaced)
+        text = message("it replaces what belongs to Python: {names}. Nothing that it gives is judged.", names=names)
+        found.error, found.error_line = CandidateError(text), None
     if watcher is not None:
         found.seen = tuple(watcher.seen)
     if drawn != _random_state():
         found.notes = (message("It draws random numbers: each call may give something else."),)
     return found
+
+
+_BUILTINS = vars(builtins)
+_NOTHING = object()
+
+
+def _restored(held: Mapping[str, Any]) -> list[str]:
+    """Put back the built-in names that were replaced or removed, which are returned; none is needed for that."""
+    names = [name for name, value in held.items() if _BUILTINS.get(name, _NOTHING) is not value and name != "_"]
+    _BUILTINS.update(held)
+    return names
 
 
 class _Nowhere(io.TextIOBase):
