@@ -118,7 +118,7 @@ LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
         lambda T: (normal((T, 3)), random.random(3), random.random(3)),
         ("dy[t - 1] += dy[t] * a",),
     ),
-    "written_afterwards": (written_afterwards, lambda T: (normal((T, 3)), random.random(3)), ("dy = dy2 * 2",)),
+    "written_afterwards": (written_afterwards, lambda T: (normal((T, 3)), random.random(3)), ("dy = 2 * dy2",)),
     "over_given_rows": (
         over_given_rows,
         lambda T: (normal((T, 3)), random.random(3)),

@@ -6,7 +6,7 @@ by the size of an array without a name; the symbols say that ``Y.size`` is the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -376,9 +376,11 @@ def symbols_of(program: Program, same: Mapping[int, int] | None = None) -> Mappi
     return whole_symbols(program, same).of
 
 
-def whole_symbols(program: Program, same: Mapping[int, int] | None = None) -> Symbols:
-    """As :func:`symbols_of`, to be continued with further steps."""
-    rows: set[tuple[int, int]] = set()
+def whole_symbols(
+    program: Program, same: Mapping[int, int] | None = None, ones: Collection[tuple[int, int]] = ()
+) -> Symbols:
+    """As :func:`symbols_of`, to be continued with further steps; ``ones`` are axes of length 1 for any sizes."""
+    rows: set[tuple[int, int]] = set(ones)
     while True:
         symbols = Symbols()
         symbols.rows |= rows

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward, number_of
+from chainrule.broadcasting import is_short
 from chainrule.differentiate import differentiate
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var
@@ -20,6 +21,7 @@ from chainrule.loop_activity import active_in
 from chainrule.loop_factors import free_factors_first
 from chainrule.loop_filled import filled_once, tell_inner_loops, uncleared
 from chainrule.loop_kept import kept_of
+from chainrule.loop_ones import ones_in_body
 from chainrule.loop_rows import rows_taken, spread_rows
 from chainrule.loop_series import Series
 from chainrule.loop_sums import added_once, sums_begun
@@ -101,6 +103,7 @@ class _Reversed(Series):
         body.constants = dict(loop.tape.constants)
         body.origin = (None, 0)
         forward_steps = len(body.steps)
+        lengths = body.always_one = ones_in_body(body, loop, self.operands)
         # The cotangents from the turn behind, by what they belong to at the end of a turn.
         self.carried: dict[tuple[str, int], Any] = {}
         self.sums: dict[int, Any] = {}  # by slot variable, the sum so far
@@ -113,22 +116,27 @@ class _Reversed(Series):
             if not own:
                 self.handed.setdefault(variable, []).append(number_of(value))
 
+        def given(variable: int) -> Any:
+            own = body.input(np.ones_like(body.values[variable])[()], active=True)
+            lengths.symbols.of[own.variable] = lengths.symbols.of.get(variable, ())
+            return own
+
         with body:
             for key, variable in self._ends():
                 if key in fixed:
                     if fixed[key] is not None:
                         seed(variable, fixed[key])
                     continue
-                self.carried[key] = body.input(np.ones_like(body.values[variable])[()], active=True)
+                self.carried[key] = given(variable)
                 seed(variable, self.carried[key])
             for slot in self.slots:
                 if slot.kind == "fixed":
-                    self.sums[slot.variable] = body.input(np.ones_like(body.values[slot.variable])[()], active=True)
+                    self.sums[slot.variable] = given(slot.variable)
                     seed(slot.variable, self.sums[slot.variable], own=True)
             for n, (out, g) in enumerate(zip(loop.outs, self.g, strict=True)):
                 variable = out.variable.following if out.kind == "whole" else out.variable
                 if out.kind in ("stack", "whole") and g is not None and variable in self.active:
-                    self.rows[n] = body.input(np.ones_like(body.values[variable])[()], active=True)
+                    self.rows[n] = given(variable)
                     seed(variable, self.rows[n])
             links: dict[int, Any] = {}
             contributions: dict[int, list[tuple[int, Any]]] = {}
@@ -177,7 +185,7 @@ class _Reversed(Series):
             return apply(np.zeros_like, like)
         if type(g) is not Traced:
             return _filled(like, g)
-        if np.shape(g.value) != np.shape(like.value):
+        if np.shape(g.value) != np.shape(like.value) or is_short(tape, g, variable):
             if not np.shape(g.value) and g.variable in tape.leaves and g.variable not in tape.inputs:
                 return _filled(like, np.asarray(g.value).item())
             return apply(np.broadcast_to, g, like.shape)

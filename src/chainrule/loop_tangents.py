@@ -18,11 +18,13 @@ from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Step
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.loop_activity import active_in
+from chainrule.loop_ones import ones_in_body
 from chainrule.loops import Loop, Out, Slot, loop_in, with_outputs, written_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
-from chainrule.statics import renumbered
+from chainrule.sizes import is_size, rebuilt
+from chainrule.statics import moved
 from chainrule.tape import Tape, record
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
@@ -118,13 +120,28 @@ def _measured(tape: Tape, lengths: TapeLengths, begin: int, there: int) -> None:
         own = known.get((of[v], np.shape(tape.values[v]), np.asarray(tape.values[v]).dtype))
         if own is not None:
             alike[v] = own
+    axes = {symbol: (v, k) for v in sorted(of, reverse=True) if v < there for k, symbol in enumerate(of[v])}
+
+    def own_lengths(x: Any) -> Any:
+        if is_size(x):
+            return rebuilt(x, lambda size, e: own_length(e))
+        return moved(x, own_lengths)
+
+    def own_length(e: Any) -> Any:
+        if e[0] not in ("length", "size") or e[1] < there:
+            return e
+        if e[1] in alike:
+            return (e[0], alike[e[1]], *e[2:])
+        place = axes.get(of[e[1]][e[2]]) if e[0] == "length" and e[1] in of else None
+        return e if place is None else ("length", *place)
+
     for k, step in enumerate(tape.steps[begin:], begin):
         operation, given, params, output, code, offset = step
         taken: Any = given
-        inputs: Any = tuple(x if type(x) is int else (renumbered(x[0], alike), x[1]) for x in taken)
+        inputs: Any = tuple(x if type(x) is int else (own_lengths(x[0]), x[1]) for x in taken)
         if operation.name == "zeros_like" and inputs[0] in alike:
             inputs = (alike[inputs[0]], *inputs[1:])
-        params = {name: renumbered(value, alike) for name, value in params.items()}
+        params = {name: own_lengths(value) for name, value in params.items()}
         tape.steps[k] = (operation, inputs, params, output, code, offset)
 
 
@@ -159,7 +176,7 @@ def _through_loop(tape: Tape, step: Any, known: Mapping[int, Any], links: dict[i
             if _variable(out) in active]  # fmt: skip
     if not left:
         return {}
-    pushing, given = _body(loop, active, moving, [_variable(out) for out, _ in left])
+    pushing, given = _body(loop, active, moving, [_variable(out) for out, _ in left], [_held(tape, x) for x in inputs])
     slots = [replace(slot) for slot in loop.slots]
     moved: dict[int, Slot] = {}
     operands: list[Any] = list(inputs)
@@ -209,7 +226,7 @@ class _Pushed:
 
 
 def _body(
-    loop: Loop, active: Collection[int], moving: Sequence[Slot], left: Sequence[int]
+    loop: Loop, active: Collection[int], moving: Sequence[Slot], left: Sequence[int], operands: Sequence[Any]
 ) -> tuple[_Pushed, dict[int, int]]:
     body = Tape(names=True)
     body.values, body.steps = list(loop.tape.values), list(loop.tape.steps)
@@ -217,10 +234,12 @@ def _body(
     body.names, body.removed = dict(loop.tape.names), set(loop.tape.removed)
     body.constants = dict(loop.tape.constants)
     body.origin = (None, 0)
+    lengths = body.always_one = ones_in_body(body, loop, operands)
     forward_steps = len(body.steps)
     roots = list(dict.fromkeys((*(s.following for s in moving if s.following is not None), *left)))
     with body:
         given = {s.variable: body.input(np.ones_like(body.values[s.variable])[()], active=True) for s in moving}
+        lengths.symbols.of.update({x.variable: lengths.symbols.of.get(v, ()) for v, x in given.items()})
         links: dict[int, Any] = {v: x.variable for v, x in given.items()}
         found = pushed(body, given, roots, links)
         whole = {v: _filled(body, found.get(v), v) for v in roots}

@@ -189,7 +189,9 @@ class Heads:
 
     def _counter(self) -> None:
         header = self.loop.header
-        name = header.name if header.name not in ("", "_") else "k"
+        own = {x.name for x in self.variables.values()}
+        free = next((name for name in ("k", "i", "j", "n") if name not in own), "turn")
+        name = header.name if header.name not in ("", "_") else free
         self.counter = self.space.claim(name) if name in self.context.taken else name
         self.given[self.loop.turn] = self.counter
 
