@@ -120,3 +120,24 @@ def test_arrays_of_one_row_do_not_stand_for_arrays_of_few() -> None:
     written = _written(both_ends, "backward").function
     with pytest.raises(ValueError, match=r"^written for len\(Ws\) > 1$"):
         written(*CASES[both_ends](1))
+
+
+def heads(x: Any, Wq: Any, Wk: Any, Wv: Any) -> Any:
+    outputs = []
+    for q, k, v in zip(Wq, Wk, Wv, strict=True):
+        e = np.exp((x @ q) @ (x @ k).T)
+        outputs.append(e / e.sum(axis=1, keepdims=True) @ (x @ v))
+    return sum(outputs)
+
+
+def test_one_row_in_a_loop_stands_for_many() -> None:
+    """That an axis is of length 1 in the example does not say that it needs no sum."""
+
+    def arguments(n: int) -> Any:
+        return (_normal(1, n, 3), *([_normal(3 * m + k, 3, 2) for k in range(2)] for m in range(1, 4)))
+
+    written = cr.write(heads, *arguments(1)).function
+    args = arguments(5)
+    given = _normal(0, 5, 2)
+    _, found = written(*args, given)
+    _close(list(found.values()), cr.vjp(heads, *args)[1](given))

@@ -8,7 +8,7 @@ from chainrule.ir import Guard, Program, Var
 
 __all__ = ["decision_checks", "decisions", "decisive"]
 
-_MOST = 8  # decisions; of more, it is only said above the code
+_MOST = 200  # decisions; of more, it is only said above the code
 
 
 def decisive(program: Program, forward_steps: int) -> tuple[Var, ...]:
