@@ -24,7 +24,7 @@ def ones_in_body(body: Tape, loop: Loop, operands: Sequence[Any]) -> TapeLengths
         loop: the loop.
         operands: what it is given, as stand-ins of the tape that it stands on.
     """
-    ones = set()
+    ones: set[tuple[int, int]] = set()
     for slot in loop.slots:
         x = operands[slot.place]
         always_one = x.tape.always_one if type(x) is Traced else None
