@@ -40,6 +40,14 @@ def _repeated(x, w):
     return np.sum(h**3)
 
 
+def _convolved(x, w):
+    rows = [np.tensordot(x[t : t + 3], w, axes=([0, 1], [0, 1])) for t in range(len(x) - 2)]
+    columns = []
+    for t in range(len(x) - 2):
+        columns.append(np.einsum("ij,ijk->k", x[t : t + 3], w))
+    return np.sum(np.sin(np.stack(rows))) + np.sum(np.stack(columns) ** 2)
+
+
 FUNCTIONS = {
     # Not symmetric, though they look like it.
     "two factors": (lambda A, B: np.sum((A @ B.T) ** 2 * _weights(A @ B.T)), (_plain((0, 1)), _plain((0, 1)))),
@@ -94,6 +102,11 @@ FUNCTIONS = {
     "stepped": (_stepped, (_plain((0,)), _plain((0,)))),
     "doubled": (_doubled, (_plain((0, 0)), _plain((0,)))),
     "repeated": (_repeated, (_plain((0, 0)), _plain((0,)))),
+    "pools": (
+        lambda x: np.sum((x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) ** 2) + np.sum(x[::2] * x[1::2]),
+        (_plain((0, 0)),),
+    ),
+    "convolved": (_convolved, (_plain((1, -1)), lambda random, n: random.standard_normal((3, n - 1, 2)))),
     # Diagonals.
     "diagonal": (lambda A: np.sum(np.log1p(np.exp(A @ A.T))) - np.sum(np.diag(A @ A.T)), (_plain((0, 1)),)),
     "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),

@@ -144,6 +144,8 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         return _reduced(step, ranks[0])
     if name in ("matmul", "dot") and len(ranks) == 2 and not step.params:
         return _multiplied(ranks, turned)
+    if name in ("tensordot", "einsum") and len(ranks) == 2:
+        return _contracted(step, ranks, turned)
     if function is np.vecdot and ranks[0] == ranks[1] and set(step.params) <= {"axis"}:
         axis = int(step.params.get("axis", -1))
         summed = axis if axis < 0 else axis - ranks[0]
@@ -185,6 +187,30 @@ def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
     if list(ranks) == [2, 2]:
         return lambda xs: xs[0] @ xs[1]
     return None
+
+
+def _contracted(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
+    """``np.tensordot`` or ``np.einsum`` of two operands, with the turns as a further axis in front."""
+    if step.operation.function is np.einsum:
+        subscripts = step.params.get("subscripts", "")
+        left, _, result = subscripts.partition("->")
+        letter = next((x for x in "tuvwxyz" if x not in subscripts), None)
+        if letter is None or "." in subscripts or set(step.params) != {"subscripts"} or "->" not in subscripts:
+            return None
+        terms = [letter * t + term for t, term in zip(turned, left.split(","), strict=True)]
+        return lambda xs: np.einsum(f"{','.join(terms)}->{letter}{result}", *xs)
+    axes = step.params.get("axes", 2)
+    if mentions_sizes(axes) or not isinstance(axes, int | tuple) or turned == [True, True]:
+        return None
+    sides = (range(-axes, 0), range(axes)) if isinstance(axes, int) else axes
+    if any(type(a) is not list and type(a) is not range for a in sides):
+        return None
+    first, second = ([int(a) % rank for a in side] for side, rank in zip(sides, ranks, strict=True))
+    if turned[0]:
+        return lambda xs: np.tensordot(xs[0], xs[1], axes=([a + 1 for a in first], second))
+    if len(first) < ranks[0] and len(second) < ranks[1]:
+        return None  # the axes would come in another order
+    return lambda xs: np.tensordot(xs[1], xs[0], axes=([a + 1 for a in second], first))
 
 
 def hoisted(

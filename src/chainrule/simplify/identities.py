@@ -256,6 +256,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.concatenate([x[:1], x[1:]]),
     ),
     Identity(
+        "slices that interleave an array", "A", "what is added at every other element and at those between is repeated",
+        lambda x, y, s, m: (t := np.zeros((6, 8)), t[:, ::2].__iadd__(x), t[:, 1::2].__iadd__(x), t)[-1],
+        lambda x, y, s, m: np.broadcast_to(x[:, :, None], (6, 4, 2)).reshape(6, 8),
+    ),
+    Identity(
         "product with what was added at an index", "B", "only what stands at the index is multiplied",
         lambda x, y, s, m: np.where(_added_at(np.zeros_like(x), 1) > 0, _added_at(np.zeros_like(x), s[:, 0]) * y, 0),
         lambda x, y, s, m: _added_at(

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from typing import Any
 
+import numpy as np
+
 from chainrule.indexing import Index, get_item, set_item
+from chainrule.ir import Step, Var
 from chainrule.ir import is_zero as is_literal_zero
+from chainrule.ops import OPERATIONS
 from chainrule.simplify.functions import ScatterAt, scatter
 from chainrule.simplify.making import Making
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.read import Reader
-from chainrule.simplify.scalars import UNIT, Coefficient, Lengths, times
+from chainrule.simplify.scalars import UNIT, Coefficient, Dim, Lengths, times
 from chainrule.simplify.values import Recipe, Ref, Value, function_of
+from chainrule.sizes import is_size
 
 __all__ = ["slice_options"]
 
@@ -34,6 +40,7 @@ def slice_options(options: Making, value: Value) -> None:
         found += _at_the_same_place(options, value, added)
         if len(added) == len(value.parts):
             found += _tiled(options.reader, value, added)
+            _interleaved(options, value, added)
     for recipe in found:
         options.recipe(value, recipe.kind, recipe.coefficient, recipe.parts, recipe.details, recipe.identity)
 
@@ -135,6 +142,48 @@ def _tiled(reader: Reader, value: Value, added: Sequence[Any]) -> list[Recipe]:
         start, part = pieces.pop(start)
         parts.append(part)
     return [] if pieces else [Recipe("joined", UNIT, tuple(parts), axis, "slices that tile an array")]
+
+
+def _interleaved(options: Making, value: Value, added: Sequence[Any]) -> None:
+    """What is added at ``[::2]`` and the same at ``[1::2]`` is each of its elements twice, also along several axes."""
+    _, c, v, _ = added[0]
+    table, rank = options.table, len(value.dims)
+    amount: Ref = v.parts[1]
+    if any((d, w.parts[1]) != (c, amount) or other.arrays for _, d, w, other in added) or not amount[1].floating:
+        return
+    starts: set[tuple[int, ...]] = set()
+    steps: dict[int, int] = {}
+    for *_, other in added:
+        parts = _parts(other.step.params["index"], rank)
+        cut = [k for k, p in enumerate(parts or ()) if (p.start, p.stop, p.step) != _WHOLE]
+        if parts is None or not cut or any(parts[k].stop is not None or type(parts[k].step) is not int for k in cut):
+            return
+        if steps not in ({}, own := {k: parts[k].step for k in cut}) or any(is_size(parts[k].start) for k in cut):
+            return
+        steps = own
+        starts.add(tuple(parts[k].start or 0 for k in cut))
+    if starts != set(product(*map(range, steps.values()))) or len(starts) != len(added):
+        return
+    if any(d.length * steps.get(k, 1) != value.dims[k].length for k, d in enumerate(amount[1].dims)):
+        return
+
+    def make() -> Ref:
+        lengths = options.reader.lengths
+        mapping = [a for k in range(rank) for a in ([k, None] if k in steps else [k])]
+        d, inner = table.view(amount, mapping, rank)
+        dims = tuple(Dim(-steps[mapping[n - 1] or 0], steps[mapping[n - 1] or 0]) if a is None else amount[1].dims[a]
+                     for n, a in enumerate(mapping))  # fmt: skip
+        shape = tuple(x.length if x.number < 0 else 1 if x.one else lengths.number(x.count(), True) for x in dims)
+        whole = tuple(1 if x.one else lengths.number(x.count(), True) for x in value.dims)
+        for function, text, out in ((np.broadcast_to, shape, dims), (np.reshape, whole, value.dims)):
+            row = OPERATIONS[function]
+            made = Var(tuple(x.length for x in out), options.reader.dtype, None, 0)
+            step = Step(row, (), {"shape": text}, (made,), None)
+            key = (id(row), "interleaved", tuple(x.number for x in out), inner.number)
+            inner = table.make("op", key, (row, step, 0, (0,)), ((UNIT, inner),), out)
+        return times(c, d), inner
+
+    options.same(value, options.making(value, make), "slices that interleave an array")
 
 
 def _parts(index: Index, rank: int) -> list[Any] | None:
