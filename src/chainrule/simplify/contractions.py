@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -106,25 +107,29 @@ def _pairs(options: Making, value: Value, inner: Value) -> Iterator[tuple[Ref, R
         return
     units: list[Factor] = [(f, 1 if p > 0 else -1) for f, p in inner.factors for _ in range(abs(int(p)))]
     units = units if len(units) <= _MOST_FACTORS else [*inner.factors]
-    seen: set[Any] = set()
+    found: dict[Any, Any] = {}
     for groups in _halves(units) if len(units) <= _MOST_FACTORS else ():
-        key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
-        whole = all(broadcast(f.dims for f, _ in group) == inner.dims for group in groups)
-        if whole and key not in seen and any(_is_there(options, group) for group in groups):
-            seen.add(key)
-            a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
-            yield a, b
+        if all(broadcast(f.dims for f, _ in group) == inner.dims for group in groups):
+            there = [_is_there(options, group) for group in groups]
+            key = frozenset(tuple(sorted((f.number, p) for f, p in group)) for group in groups)
+            if any(there):
+                found.setdefault(key, (-sum(there), groups))
+    for _, groups in sorted(found.values(), key=itemgetter(0)):
+        a, b = (options.making(value, lambda g=group: options.table.product(UNIT, g)) for group in groups)
+        yield a, b
 
 
-def _is_there(options: Making, group: Sequence[Factor]) -> bool:
-    """Whether a product is computed anyway, or a single array."""
+def _is_there(options: Making, group: Sequence[Factor]) -> int:
+    """Whether a product is computed anyway (2), or might be; a single array is there."""
     powers: dict[Value, Power] = {}
     for f, p in group:
         powers[f] = powers.get(f, 0) + p
     if len(powers) == 1:
-        return True
+        return 2 if next(iter(powers.values())) == 1 else 1
     made = options.table.find("prod", tuple(sorted((f.number, p) for f, p in powers.items())))
-    return made is not None and options.is_known(made)
+    if made is None or not options.is_known(made):
+        return 0
+    return 2 if made.leaves or made.number in options.reader.made_by else 1
 
 
 def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> None:
