@@ -112,6 +112,14 @@ FUNCTIONS = {
     "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),
     # Products in other notations.
     "einsum": (lambda A, B: np.sum(np.sin(np.einsum("ki,jk->ji", A, B))), (_plain((0, 1)), _plain((2, 0)))),
+    "logarithm of a sum": (
+        lambda a, A, b: np.sum(np.sin(a.max() + np.log(np.exp(a - a.max()) @ np.exp(A)) + b)),
+        (_plain((0,)), _plain((0, 0)), _plain((0,))),
+    ),
+    "logarithms of sums": (
+        lambda a, A: np.sum(np.sin((m := a.max(1, keepdims=True)) + np.log(np.exp(a - m) @ np.exp(A)))),
+        (_plain((1, 0)), _plain((0, 0))),
+    ),
     "einsum of vectors": (lambda A, b: np.sum(np.sin(np.einsum("ki,k->i", A, b))), (_plain((0, 1)), _plain((0,)))),
     "outer": (lambda A, u, v: np.sum(np.sin(A @ np.outer(u, v) @ A)), (_plain((0, 0)), _plain((0,)), _plain((0,)))),
 }  # fmt: skip

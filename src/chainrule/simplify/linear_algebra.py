@@ -20,6 +20,7 @@ __all__ = [
     "is_identity",
     "known_inner",
     "known_product",
+    "known_rows",
     "operation",
     "outer_factors",
     "product_options",
@@ -136,9 +137,47 @@ def known_inner(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None
                 found = None if first is None else known_product(table, first[1], last)
                 if found is not None and first is not None:
                     found = times(found[0], first[0]), found[1]
+                elif first is not None and (less := _cancelled(table, first, last)) is not None:
+                    total: Ref = table.reduce(less, [-1], last.dims)
+                    total = table.view(total, [], 1) if total[1].dims else total
+                    return times(c, total[0]), total[1]
             if found is not None and not found[1].dims:
                 return table.ref(times(c, found[0]), found[1])
     return None
+
+
+def known_rows(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
+    """``(a * (b @ c)).sum(1)`` is ``(b * (a @ c.T)).sum(1)``, where ``a @ c.T`` is there and ``b`` is divided by it."""
+    if axes not in ((0,), (1,)) or len(inner.dims) != 2 or inner.kind != "prod" or len(inner.factors) > _MOST_FACTORS:
+        return None
+    for f, p in inner.factors:
+        product = f.parts[0][1] if f.kind == "view" and f.details == (1, 0) else f
+        if p != 1 or product.kind != "matmul" or any(len(v.dims) != 2 for _, v in product.parts):
+            continue
+        c, rest = table.product(UNIT, [e for e in inner.factors if e[0] is not f])
+        if rest.dims != inner.dims or not rest.floating:
+            continue
+        (_, first), (_, last) = product.parts
+        if product is not f:
+            (d, first), (e, last) = table.turned(last), table.turned(first)
+            c = times(c, times(d, e))
+        if axes == (1,):
+            d, turned = table.turned(last)
+            known, other = known_product(table, rest, turned), first
+        else:
+            d, turned = table.turned(first)
+            known, other = known_product(table, turned, rest), last
+        less = None if known is None else _cancelled(table, known, other)
+        if less is not None:
+            total = table.reduce(less, [-1 if axes == (1,) else -2], other.dims)
+            return times(times(c, d), total[0]), total[1]
+    return None
+
+
+def _cancelled(table: Table, first: Ref, other: Value) -> Ref | None:
+    """A product in which factors cancel; ``None`` where none do."""
+    c, v = table.product(first[0], (*first[1].factors, *other.factors))
+    return (c, v) if len(v.factors) < len(first[1].factors) + len(other.factors) - 1 else None
 
 
 # ---- traces
