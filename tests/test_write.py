@@ -342,13 +342,42 @@ def test_trees_are_unpacked_and_named():
     close(list(named.values()), flatten(cr.grad(loss)(layers, x))[0])
 
 
-def test_one_array_of_a_tree_can_be_asked_for():
+@pytest.mark.parametrize("asked", ["b", "params_b", 'params["b"]'])
+def test_one_array_of_a_tree_can_be_asked_for(asked):
     f, args, _ = EXAMPLES["softmax_loss"]
-    source = cr.write(f, *args, wrt="params_b")
-    assert "params_W" in str(source)
+    source = cr.write(f, *args, wrt=asked)
+    assert 'W = params["W"]' in str(source)
     _, named = source.function(*args)
-    assert list(named) == ["params_b"]
-    close(named["params_b"], cr.grad(f)(*args)["b"])
+    assert list(named) == ["b"]
+    close(named["b"], cr.grad(f)(*args)["b"])
+
+
+def _scaled(x, weight, bias):
+    return weight * np.tanh(x) + bias
+
+
+def _scaled_twice(params, x):
+    hidden = _scaled(x @ params["W"], params["weight1"], params["bias1"])
+    total = params["encoder"]["V"] * hidden
+    return (_scaled(total, params["weight2"], params["x"]) * params["decoder"]["V"]).sum()
+
+
+def test_arrays_in_dictionaries_are_called_what_their_keys_are_unless_that_is_the_name_of_others():
+    rng = np.random.default_rng(0)
+    vectors = {n: rng.standard_normal(4) for n in ("weight1", "bias1", "weight2", "x")}
+    coders = {n: {"V": rng.standard_normal(4)} for n in ("encoder", "decoder")}
+    params = {"W": rng.standard_normal((3, 4)), **vectors, **coders}
+    x = rng.standard_normal((5, 3))
+    value, named = cr.write(_scaled_twice, params, x, wrt="params").function(params, x)
+    names = {
+        "W": "W", "weight1": "weight1", "bias1": "bias1", "weight2": "weight2",
+        "params_x": "x", "params_encoder_V": ("encoder", "V"), "params_decoder_V": ("decoder", "V"),
+    }  # fmt: skip
+    assert set(named) == set(names)
+    exact = cr.grad(_scaled_twice)(params, x)
+    for name, place in names.items():
+        wanted = exact[place] if isinstance(place, str) else exact[place[0]][place[1]]
+        np.testing.assert_allclose(named[name], wanted, rtol=1e-12)
 
 
 def test_prefixes_name_gradients():

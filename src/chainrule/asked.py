@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.backward import Backward
 from chainrule.calls import argument_names
-from chainrule.emit.material import Material
+from chainrule.emit.material import Leaf, Material
 from chainrule.errors import TreeError
 from chainrule.ir import Var
 from chainrule.language import listed, message, plural
@@ -119,7 +120,7 @@ def chosen_inputs(material: Material, backward: Backward, wanted: Sequence[int |
     found: list[Var] = []
     for x in wanted:
         if isinstance(x, str) and x not in material.parameters:
-            fitting = [leaf for leaf in leaves if x in (leaf.name, leaf.variable.name, leaf.source)]
+            fitting = [leaf for leaf in leaves if x in _names_of(leaf)]
         else:
             position = x % count if isinstance(x, int) else material.parameters.index(x)
             fitting = [leaf for leaf in leaves if leaf.argument == position]
@@ -134,3 +135,8 @@ def chosen_inputs(material: Material, backward: Backward, wanted: Sequence[int |
             )
         found += [leaf.variable for leaf in fitting]
     return list({v.number: v for v in found}.values())
+
+
+def _names_of(leaf: Leaf) -> tuple[str | None, ...]:
+    """What an array can be asked for by: ``W1``, ``params["W1"]``, ``params_W1``."""
+    return leaf.name, leaf.variable.name, leaf.source, re.sub(r"\W+", "_", leaf.source).strip("_")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import dis
+import inspect
+import keyword
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import optree
 
 from chainrule.sizes import named_number
 from chainrule.traced import Traced
-from chainrule.trees import NAMESPACE
+from chainrule.trees import NAMESPACE, paths
 
-__all__ = ["Members", "lists_in", "plain_names", "settings_read"]
+__all__ = ["Members", "lists_in", "own_keys", "plain_names", "settings_read"]
 
 _taken: set[type] = set()  # the classes of objects that were taken for trees
 
@@ -149,3 +152,20 @@ def settings_read(x: Members, function: Callable[..., Any], name: str) -> dict[s
     read = {i.argval for i in instructions if i.opname in ("LOAD_ATTR", "LOAD_METHOD")} - stored
     held = vars(x.owner)
     return {f"{name}.{n}": held[n] for n in held if n in read and type(held[n]) in (int, bool, str)}
+
+
+def own_keys(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
+    """By the path to an array in dictionaries its key there, and whether that is the name of nothing else."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    taken = set(arguments) | set(() if code is None else code.co_varnames)
+    found = {
+        name + path: path.rpartition("[")[2].strip("'\"]")
+        for name, argument in arguments.items()
+        if type(argument) is dict
+        for path in paths(argument)
+        if re.fullmatch(r"(\[(['\"])[^\W\d]\w*\2\])+", path)
+    }
+    times = Counter(found.values())
+    return {
+        path: (key, times[key] == 1 and key not in taken and not keyword.iskeyword(key)) for path, key in found.items()
+    }

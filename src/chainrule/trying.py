@@ -13,9 +13,10 @@ import numpy as np
 
 from chainrule.api import jvp, vjp
 from chainrule.emit.material import Material
+from chainrule.emit.text import formatted_path
 from chainrule.linear import is_floating
 from chainrule.members import Members
-from chainrule.trees import flatten, unflatten
+from chainrule.trees import flatten, paths, unflatten
 
 __all__ = ["agrees", "as_pasted"]
 
@@ -117,6 +118,11 @@ def _pairs(
     by_name = dict(zip(material.parameters, gradients, strict=False))
     if owner is not None:
         by_name.update(zip((leaf.name for leaf in material.leaves if leaf.argument == 0), gradients[0], strict=False))
+    own_names = {leaf.source: leaf.name for leaf in material.leaves}
+    for name, argument, gradient in zip(material.parameters, args, gradients, strict=False):
+        if name not in found and type(argument) is not Members:  # the arrays in it, one by one
+            sources = [name + formatted_path(path) for path in paths(argument)]
+            by_name.update((own_names.get(x, x), g) for x, g in zip(sources, flatten(gradient)[0], strict=False))
     for name, exact in by_name.items():
         if name in found:
             yield [x * scale for x in flatten(found[name])[0]], exact

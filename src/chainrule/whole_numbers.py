@@ -122,7 +122,8 @@ class _Reading(NameUses):
             return self._is_use(call) if called is float else self._is_length_of(called, call, place)
         called = self.of_numpy(call.func)
         if called is None:
-            return name == "reshape" and isinstance(call.func, ast.Attribute) and self._kind(call.func.value) == "array"
+            # Nothing but an array has such a method, whatever helper it comes from.
+            return name == "reshape" and isinstance(call.func, ast.Attribute)
         # Other modes of np.pad repeat elements, as many as there are in the example.
         modes = [k.value.value for k in call.keywords if k.arg == "mode" and isinstance(k.value, ast.Constant)]
         padded = (
@@ -216,6 +217,8 @@ class _Reading(NameUses):
                 match self.parents[above]:
                     case ast.Assign(value=ast.Attribute(attr="shape")):
                         return "number"
+                    case ast.Assign(value=ast.Call() as value) if self._kind(value) == "array":  # np.split
+                        return "array"
             case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
                 if isinstance(iterated, ast.Call) and _called(iterated) == "range":
                     return "number"

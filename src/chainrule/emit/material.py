@@ -18,7 +18,7 @@ from chainrule.emit.text import formatted_path
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.loops import Loop, loop_in
-from chainrule.members import Members, lists_in, plain_names, settings_read
+from chainrule.members import Members, lists_in, own_keys, plain_names, settings_read
 from chainrule.names import Namespace
 from chainrule.positions import Position
 from chainrule.sizes import is_size
@@ -254,6 +254,7 @@ def material_of(
     named = kwargs or {}
     parameters = [space.claim(name) for name in (*argument_names(function, args, {}), *named)]
     inputs = iter(program.inputs)
+    keys = own_keys(function, dict(zip(parameters, (*args, *named.values()), strict=True)))
     leaves: list[Leaf] = []
     settings: dict[str, Any] = {}
     whole: dict[str, Any] = {}
@@ -275,7 +276,8 @@ def material_of(
                 continue
             variable = next(inputs)
             observed = variable.name if type(argument) is not Members or str(variable.name).isidentifier() else None
-            own = name if not path else space.claim(observed or word)
+            key, free = keys.get(name + path, (observed, True))  # says more than the name that a helper has for it
+            own = name if not path else space.claim((key if free or key == observed else None) or word)
             leaves.append(Leaf(variable, own, name + formatted_path(path), position, leaf))
     keywords = tuple(parameters[len(args) :])
     defaults = _defaults(function, parameters)

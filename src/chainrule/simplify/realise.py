@@ -52,8 +52,7 @@ class Emitter:
         children = [self.made[c] for c in choice.children]
         wanted = self._names.get(instance)
         start = len(self.steps)
-        method = getattr(self, f"_emit_{choice.kind}")
-        var: Var = method(value, choice, children)
+        var: Var = getattr(self, f"_emit_{choice.kind}")(value, choice, children)
         made = len(self.steps) > start and self.steps[-1].outputs == (var,)
         if made and wanted is not None and wanted.shape == var.shape and wanted.dtype == var.dtype:
             step = self.steps.pop()
