@@ -381,3 +381,12 @@ def test_what_vanishes_is_zeros_and_rows_are_added_to_gradients_below_the_line_o
     _, gradients = source.function(*args)
     for found, exact in zip(gradients.values(), cr.grad(_normalised, tuple(range(6)))(*args), strict=True):
         np.testing.assert_allclose(found, exact, atol=1e-10)
+
+
+def test_minus_one_times_a_quotient_is_a_quotient_with_a_sign():
+    def nothing_but_a_logarithm(p, q):
+        return -np.log(p + q)
+
+    source = cr.write(nothing_but_a_logarithm, 1.5, 2.0)
+    assert "dp = -1 / denominator" in str(source)
+    assert source.function(1.5, 2.0)[1]["p"] == -1 / 3.5

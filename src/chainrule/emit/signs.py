@@ -17,6 +17,14 @@ __all__ = ["LINEAR", "Signs"]
 LINEAR = frozenset({"sum", "mean"})
 
 
+def _unit(x: Var | Const) -> float:
+    """1 or -1 where an operand is that number, and 0 else."""
+    if not isinstance(x, Const) or x.number >= 0 or (is_size(x.value) and has_lengths(x.value)):
+        return 0.0
+    value = plain_number(x.value) if is_size(x.value) else x.value
+    return float(value) if type(value) in (int, float) and abs(value) == 1 else 0.0
+
+
 class Signs(Values):
     """Writes sums, products and quotients of the backward pass with their signs."""
 
@@ -152,6 +160,15 @@ class Signs(Values):
             left, right = step.inputs
             if name == "multiply" and (vectors := outer_operands(left, right, self.folded)):
                 return False, (f"np.outer({', '.join(self.operand(x)[0] for x in vectors)})", ATOM)
+            if name == "multiply":
+                for one, x in ((left, right), (right, left)):
+                    unit = _unit(one)
+                    if (
+                        unit
+                        and isinstance(x, Var)
+                        and (x.shape, x.dtype) == (step.outputs[0].shape, step.outputs[0].dtype)
+                    ):
+                        return self._opposite(x) if unit < 0 else self.signed(x)  # -1 / x for -1.0 * (1 / x)
             divided = self._divided(left, right) if name == "divide" else self._scaled(left, right)
             scaled = divided or (self._scaled(right, left) if name == "multiply" else None)
             if scaled is not None:
