@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from chainrule.check.mending import Fix, lines_written, mended, with_written
 from chainrule.check.report import Report
 from chainrule.check.trials import Trials
 from chainrule.check.verdicts import Suspect, chief
-from chainrule.check.vocabulary import KINDS, explanation, place, suspect
+from chainrule.check.vocabulary import KINDS, explanation, place, same_kind, suspect
 from chainrule.emit.writing import words_of
 from chainrule.language import Message, message
 from chainrule.source import write
@@ -83,6 +84,9 @@ _TELLING = frozenset(
 )
 
 
+# What is added to a line says what it lacks where the numbers look like one thing and another.
+_TERMS = frozenset(("missing_label_term", "missing_path"))
+
 # What the numbers alone may look like whatever the mistake is.
 _VAGUE = frozenset(
     "missing_path wrong_local_derivative missing_local_derivative missing_scale zero_gradient extra_term "
@@ -95,14 +99,24 @@ def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]
     found = list(suspects)
     for f in fixes:
         own = [s for s in suspects if set(s.gradients) & set(f.mends)]
-        vague = own and all(s.kind in _VAGUE and not s.together for s in own)
-        if not vague or not f.tried or f.word not in _TELLING:
+        if not own or not f.tried:
+            continue
+        vague = all(s.kind in _VAGUE and not s.together for s in own) and f.word in _TELLING
+        if not vague and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
             continue
         first = min(own, key=lambda s: s.rank)
         told = suspect(f.word, step=first.step, line=first.line, source=first.source, gradients=f.mends)
         proof = message("with this line, the candidate is right")
         found.insert(0, replace(told, proof=proof, rank=first.rank - 1.0))
     return found
+
+
+def _disagree(word: str, kinds: Sequence[str]) -> bool:
+    """Whether the numbers look like mistakes that have nothing to do with each other, and none with that of a line."""
+    known = [k for k in dict.fromkeys(kinds) if k in KINDS]
+    if any(same_kind(word, k) for k in known):
+        return False
+    return any(not same_kind(a, b) for a, b in itertools.combinations(known, 2))
 
 
 def _unnamed(at: Location, bound: Message, fixes: Sequence[Fix]) -> Suspect:

@@ -83,6 +83,9 @@ def witness_of(candidate: Candidate, exacts: Sequence[Exact]) -> Witness | None:
             answers.append(candidate.answer(exact.draw.arguments, exact.draw.cotangent, look=True))
     if any(a.error is not None for a in answers) or not any(a.seen or a.gradients for a in answers):
         return None
+    steps_of = [[(s.name, s.line) for s in a.seen] for a in answers]
+    if any(other != steps_of[0] for other in steps_of[1:]):  # it takes other branches on the other draw
+        used, answers = used[:1], answers[:1]
     references = references_of(first.backward, [e.values for e in used])
     gradients = [gradients_in(a, e.leaves) for a, e in zip(answers, used, strict=True)]
     return Witness(lines_of_candidate(candidate, answers, references, gradients), used)

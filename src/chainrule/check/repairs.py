@@ -360,6 +360,10 @@ def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
             yield ast.BinOp(node.right, ast.Sub(), node.left), "sign_flipped", 0.0
     elif isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Attribute):
         yield ast.UnaryOp(ast.USub(), node), "sign_flipped", 0.1
+    name = named_in(scene, node)
+    value = None if name is None else scene.value(name)
+    if value is not None and is_float(value) and np.all((np.asarray(value) > 0) & (np.asarray(value) < 1)):
+        yield ast.BinOp(node, ast.Sub(), ast.Constant(1)), "missing_label_term", 0.1  # what is to be 1
 
 
 def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:

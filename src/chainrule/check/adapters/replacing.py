@@ -8,6 +8,7 @@ import inspect
 import itertools
 import linecache
 import textwrap
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -118,7 +119,9 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
         namespace = world if world.get(q) is parts[q] else dict(world)
         source = "\n" * (start + moved - 1) + textwrap.dedent("".join(rows))
         try:
-            exec(compile(source, name, "exec"), namespace)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(compile(source, name, "exec"), namespace)
         except SyntaxError:
             del linecache.cache[name]
             return None
@@ -184,7 +187,9 @@ def _compiled(rows: list[str], start: int, old: CodeType, name: str) -> CodeType
         head = f"def _around({', '.join(old.co_freevars)}):\n"
         source = "\n" * max(start - 2, 0) + head + textwrap.indent(own, "    ")
     try:
-        found = [code for code in _codes(compile(source, name, "exec")) if code.co_name == old.co_name]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is tried may be odd
+            found = [code for code in _codes(compile(source, name, "exec")) if code.co_name == old.co_name]
     except SyntaxError:
         return None
     return found[0] if found else None
