@@ -116,6 +116,14 @@ FUNCTIONS = {
         lambda a, A, b: np.sum(np.sin(a.max() + np.log(np.exp(a - a.max()) @ np.exp(A)) + b)),
         (_plain((0,)), _plain((0, 0)), _plain((0,))),
     ),
+    "weighted sums": (
+        lambda a, v, w: np.sum(np.log(np.exp(a - a.max(1, keepdims=True)) @ v) * w) + np.sum(a.max(1) * w),
+        (_plain((1, 0)), lambda random, n: random.random(n) + 0.1, _plain((1,))),
+    ),
+    "power and logarithm": (
+        lambda x, p: np.sum(x ** p[0] * 3 + (p[0] - 1) * np.log(x)),
+        (lambda random, n: random.random(n) + 0.1, _plain((0,))),
+    ),
     "logarithms of sums": (
         lambda a, A: np.sum(np.sin((m := a.max(1, keepdims=True)) + np.log(np.exp(a - m) @ np.exp(A)))),
         (_plain((1, 0)), _plain((0, 0))),

@@ -20,7 +20,7 @@ from chainrule.simplify.normal_form import Table
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.scaled_numbers import scaled_recipes
-from chainrule.simplify.values import Recipe, Value, is_dot, plain_recipes
+from chainrule.simplify.values import Recipe, Value, is_dot, plain_recipes, reciprocal_of
 
 __all__ = [
     "OPERATION",
@@ -230,7 +230,7 @@ class Choices:
         extra = 1 if scale != UNIT and upwards else 0
         if not any(v.floating for v, _ in parts) and scale == UNIT:
             extra = 1
-        wild = sum(self.wild for v, p in parts if p > 0 and self._is_wild(v))
+        wild = sum(self.wild for v, p in parts if self._is_wild(v if p > 0 else reciprocal_of(v)))
         wild += sum(_FORBIDDEN for v, p in parts if p > 0 and v.number in self.spoiling and len(parts) > 1)
         # Among equals a product reads better than a quotient.
         arithmetic = size * operations + sum(p < 0 for _, p in parts) + _ROUNDABOUT * (recipe.identity == ROWS)
@@ -291,7 +291,9 @@ class Choices:
                         found.append(Choice("prod", priced(operations, arithmetic), tuple(own), (UNIT, powers), recipe))
         return found
 
-    def _is_wild(self, value: Value) -> bool:
+    def _is_wild(self, value: Value | None) -> bool:
+        if value is None:
+            return False
         if value.number not in self._wild:
             self._wild[value.number] = may_overflow(value)
         return self._wild[value.number]

@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, inverse_of, power_of, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, function_of, smaller
 
-__all__ = ["logistic_by_cases", "masked_already", "merge_choices", "number_by_cases", "tied_with_clipped"]
+__all__ = [
+    "logistic_by_cases",
+    "masked_already",
+    "merge_choices",
+    "number_by_cases",
+    "tied_with_clipped",
+    "unguarded_logarithm",
+]
 
 _MINUS = Coefficient(Fraction(-1))
 
@@ -298,6 +305,22 @@ def masked_already(options: Making, value: Value) -> None:
         condition = value.parts[0]
         if all(any(_vanishes(f, condition, side) for f, p in v.factors if p > 0) for _, v in inner.terms):
             options.same(value, value.parts[side], "mask of an exponential")
+
+
+def unguarded_logarithm(options: Making, value: Value) -> None:
+    """``log(where(x == 0, 1, x))`` is ``log(x)`` where the forward pass has that: its result is not finite at 0."""
+    guarded = value.parts[0] if function_of(value) is np.log else None
+    if type(guarded) is not tuple or guarded[0] != UNIT or function_of(guarded[1]) is not np.where:
+        return
+    test, one, x = guarded[1].parts if len(guarded[1].parts) == 3 else (None, None, None)
+    if type(test) is not tuple or type(x) is not tuple or function_of(test[1]) is not np.equal:
+        return
+    ones = one == (UNIT, options.table.one) or (isinstance(one, Const) and one.number < 0 and one.value == 1)
+    if not ones or test[1].parts[0] != x or not is_zero(test[1].parts[1]):
+        return
+    known = options.table.find("op", (id(OPERATIONS[np.log]), 0, (), ((x[1].number, x[0]),)))
+    if known is not None and known.leaves and known.dims == value.dims:
+        options.same(value, (UNIT, known), "guard of a logarithm")
 
 
 def _vanishes(value: Value, condition: Ref, side: int) -> bool:

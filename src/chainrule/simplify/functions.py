@@ -21,7 +21,7 @@ from chainrule.simplify.guards import (
     masked_anyway,
     zero_anyway,
 )
-from chainrule.simplify.linear_algebra import known_inner, known_rows, trace_of
+from chainrule.simplify.linear_algebra import known_inner, known_rows, known_weighted, trace_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of
@@ -241,8 +241,11 @@ def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -
     """A sum that is known by what is summed: of what was added at an index, of a known product, of a diagonal."""
     if table.forward:
         return None
-    found = _sum_of_scatter(table, inner, axes) or known_inner(table, inner, axes) or known_rows(table, inner, axes)
-    return found or trace_of(table, inner, axes, dtype)
+    for look in (_sum_of_scatter, known_inner, known_weighted, known_rows):
+        found = look(table, inner, axes)
+        if found is not None:
+            return found
+    return trace_of(table, inner, axes, dtype)
 
 
 def tied_share(table: Table, step: Step, parts: Sequence[Any]) -> Ref | None:

@@ -37,9 +37,7 @@ class Identity:
 
 def _added_at(base: Any, amount: Any) -> Any:
     """``amount`` added at one place per row."""
-    result = np.array(base)
-    result[np.arange(len(base)), np.arange(len(base)) % base.shape[1]] += amount
-    return result
+    return _put_at(base, _read_at(base) + amount)
 
 
 def _put_at(base: Any, amount: Any) -> Any:
@@ -397,6 +395,11 @@ IDENTITIES: tuple[Identity, ...] = (
             n := np.linalg.norm(x, axis=1, keepdims=True), p := n * s,
             (y * (n > 0.5) / np.maximum(n, 0.5) ** 2, y * (p > 0.5) * s / np.maximum(p, 0.5) ** 2),
         )[-1],
+    ),
+    Identity(
+        "guard of a logarithm", "C", "log(where(x == 0, 1, x)) is log(x) where the result has that too",
+        lambda x, y, s, m: np.log(np.where(s == 0, 1, s)) * y + np.log(s),
+        lambda x, y, s, m: (t := np.log(s)) * y + t,
     ),
     Identity(
         "zeros and ones", "A", "the square of an array of zeros and ones is that array",

@@ -21,6 +21,7 @@ __all__ = [
     "known_inner",
     "known_product",
     "known_rows",
+    "known_weighted",
     "operation",
     "outer_factors",
     "product_options",
@@ -144,6 +145,25 @@ def known_inner(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None
             if found is not None and not found[1].dims:
                 return table.ref(times(c, found[0]), found[1])
     return None
+
+
+def known_weighted(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
+    """``(x * v).sum(1)`` as ``x @ v``, where that is there."""
+    if axes not in ((0,), (1,)) or len(inner.dims) != 2 or inner.kind != "prod" or len(inner.factors) > _MOST_FACTORS:
+        return None
+    rows, columns, both = _split(inner, inner.dims)
+    along, across = (columns, rows) if axes == (1,) else (rows, columns)
+    if not along or not both or across:
+        return None
+    (c, v), (d, matrix) = table.product(UNIT, along), table.product(UNIT, both)
+    e, flat = table.view((UNIT, v), [len(v.dims) - 1 if axes == (1,) else len(v.dims) - 2], len(v.dims))
+    if matrix.dims != inner.dims or not matrix.floating or len(flat.dims) != 1:
+        return None
+    known = known_product(table, matrix, flat) if axes == (1,) else known_product(table, flat, matrix)
+    if known is None or len(known[1].dims) != 1:
+        return None
+    total: Ref = times(times(c, d), times(e, known[0])), known[1]
+    return table.view(total, [0, None], 1) if axes == (1,) else total
 
 
 def known_rows(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:

@@ -20,6 +20,7 @@ from chainrule.simplify.conditions import (
     merge_choices,
     number_by_cases,
     tied_with_clipped,
+    unguarded_logarithm,
 )
 from chainrule.simplify.contractions import contract, sums_with_known_products
 from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
@@ -77,7 +78,11 @@ class _Options(Making):
                 self._opened,
             ),
             "reduce": (partial(contract, self),),
-            "op": (partial(masked_already, self), partial(summed_in_parts, self)),
+            "op": (
+                partial(masked_already, self),
+                partial(unguarded_logarithm, self),
+                partial(summed_in_parts, self),
+            ),
             "matmul": (lambda value: product_options(self.table, value, self.reader.dtype, self.making),),
         }
         for value in self.queue:  # which grows

@@ -124,6 +124,12 @@ def function_of(value: Value) -> Any:
     return getattr(value.details[0], "function", None) if value.kind == "op" else None
 
 
+def reciprocal_of(value: Value) -> Value | None:
+    """What a value is the reciprocal of, if it is one."""
+    base: Value | None = value.parts[0][0] if value.kind == "prod" and [p for _, p in value.parts] == [-1] else None
+    return base
+
+
 def is_dot(recipe: Recipe) -> bool:
     """Whether a product of two arrays of one shape is summed along one axis by ``np.einsum``."""
     function = recipe.details[0].function
