@@ -55,6 +55,23 @@ def repeated(x: Any, w: Any, n: int) -> Any:
     return x.sum()
 
 
+def halved(x: Any) -> Any:
+    y = x
+    while (y * y).sum() > 1e-2:
+        y = y * 0.5
+    return y.sum()
+
+
+def fixed_point(b: Any, A: Any) -> Any:
+    x = np.zeros(len(b))
+    error = 1.0
+    while error > 1e-3:
+        new = np.tanh(A @ x + b)
+        error = np.linalg.norm(new - x)
+        x = new
+    return x.sum()
+
+
 def _uniform(*shape: int) -> Any:
     return np.random.default_rng(7).uniform(0.2, 1, shape)
 
@@ -113,3 +130,25 @@ def test_a_loop_without_turns_is_right_or_refused_in_words(f: Any, args: Any, no
     assert np.isfinite(f(*none))
     with pytest.raises(ValueError, match=r"^written for .* > 0$"):
         written(*none)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "others"),
+    [
+        (halved, (_uniform(3),), [(5 * _uniform(3),), (0.4 * _uniform(4),)]),
+        (fixed_point, (_uniform(2), 0.2 * _uniform(2, 2)), [(_uniform(2) * 3, 0.5 * _uniform(2, 2))]),
+    ],
+)
+@pytest.mark.parametrize("style", ["function", "layer"])
+def test_values_say_how_often_a_while_is_run(f: Any, args: Any, others: Any, style: Any) -> None:
+    written = cr.write(f, *args, style=style)
+    assert str(written).count("while True:\n") == 1
+    for own in (args, *others):
+        if style == "layer":
+            layer = written.function()
+            value, gradients = layer.forward(*own), layer.backward()
+        else:
+            value, gradients = written.function(*own)
+        assert value == pytest.approx(f(*own))
+        for g, exact in zip(gradients.values(), cr.grad(f, argnums=tuple(range(len(own))))(*own), strict=True):
+            np.testing.assert_allclose(g, exact)

@@ -18,6 +18,7 @@ from chainrule.run import sizes_in
 from chainrule.sizes import is_size, plain_number
 
 __all__ = [
+    "COUNTS",
     "Header",
     "Items",
     "Loop",
@@ -31,6 +32,9 @@ __all__ = [
     "with_outputs",
     "written_in",
 ]
+
+
+COUNTS = ("n_turns", "turns_done", "count_")  # names for how many turns a "while" had
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class Header:
         position: where the loop stands.
         count: how many turns it has where it does not count: the length of an array, or a number.
         dropped: how many turns at the end are no part of it.
+        condition: for a "while", the variable of the body that says whether there is another turn.
     """
 
     counted: tuple[Any, Any, Any] | None
@@ -140,6 +145,7 @@ class Header:
     position: Any
     count: Any
     dropped: int = 0
+    condition: int | None = None
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ differ, as under an ``if`` that took another branch, the steps stay as they were
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from chainrule.indexing import Index, get_item
 from chainrule.joined_turns import joins, steps_joining
 from chainrule.loop_activity import activate
 from chainrule.loop_backward import loop_rule
-from chainrule.loops import Loop
+from chainrule.loops import COUNTS, Loop
 from chainrule.names import plural
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.same_turns import DifferentError, Found, Matching, outputs_of
-from chainrule.sizes import is_size, plain_number, rebuilt
+from chainrule.sizes import is_size, named_number, plain_number, rebuilt
 from chainrule.statics import mentioned_in, moved
 from chainrule.tape import Tape
 from chainrule.trace import bound_to, input_names
@@ -131,10 +132,28 @@ class _Pass:
         for first, dropped in ((0, 0), (1, 0), (0, 1), (1, 1)):
             if count - first - dropped >= 2:
                 try:
-                    return Matching(self, record, first, count - dropped).run()
+                    found = Matching(self, record, first, count - dropped).run()
+                    return self._on_condition(found) if record.part.kind == "while" else found
                 except DifferentError:
                     continue
         return None
+
+    def _on_condition(self, found: Found) -> Found:
+        """A "while", with what says whether it goes on: a value that is true in all turns but the last."""
+        asked: dict[Any, list[set[Any]]] = {}
+        for variable, value, _, _ in self.tape.guards:
+            for n, made in enumerate(found.made):
+                if variable in made:
+                    asked.setdefault(made[variable], [set() for _ in found.made])[n].add(value)
+        last = len(found.made) - 1
+        places = [p for p, own in asked.items() if all(x == {n < last} for n, x in enumerate(own)) and p in found.body]
+        if len(places) != 1 or found.record.stop != found.bounds()[1]:
+            raise DifferentError("turns differ")
+        self.covered |= {id(g) for g in self.tape.guards if any(m.get(g[0]) == places[0] for m in found.made)}
+        names = getattr(getattr(self.function, "__code__", None), "co_varnames", ())
+        count = named_number(len(found.made), next(n for n in COUNTS if n not in names))
+        found.loop.header = replace(found.loop.header, condition=found.body[places[0]], count=count)
+        return found
 
     # ---- what becomes of the tape
 

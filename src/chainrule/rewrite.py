@@ -57,6 +57,15 @@ class _Router(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> ast.AST:
         return self._looped(node)
 
+    def visit_While(self, node: ast.While) -> ast.AST:
+        plain = not node.orelse and not isinstance(node.test, ast.Constant | ast.BoolOp | ast.NamedExpr)
+        left = any(isinstance(inner, ast.Break | ast.Return) for inner in ast.walk(node))
+        self.generic_visit(node)
+        if plain and not left:
+            place = ast.copy_location(ast.Constant((node.lineno, node.col_offset)), node.test)
+            node.test = self._turns("while", [place, node.test], [], node.test)
+        return node
+
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         return self.generic_visit(node) if node.is_async else self._looped(node)
 

@@ -174,6 +174,8 @@ def turns(kind: str, *args: Any, **keywords: Any) -> Any:
             return getattr(right, f"__r{kind}__")(left)
         return operation(left, right)
     tape = current_tape()
+    if kind == "while":
+        return _goes_on(tape, *args)
     if tape is None or tape.loops is None:
         return args[0] if kind == "for" else _BUILTINS[kind](*args, **keywords)
     if kind == "for":
@@ -184,6 +186,29 @@ def turns(kind: str, *args: Any, **keywords: Any) -> Any:
     if kind == "enumerate":
         parts = (parts[0], *args[1:])
     return Part(kind, parts, keywords)
+
+
+def _goes_on(tape: Tape | None, place: tuple[int, int], condition: Any) -> Any:
+    """Whether a "while" goes on; what is written until it is asked again, with the next condition, is a turn."""
+    if tape is None or tape.loops is None or type(condition) is not Traced:
+        return condition
+    frame = sys._getframe(2)
+    running = tape.open[-1] if tape.open else None
+    asked = (id(frame), place)
+    record = running if running is not None and running.part.args == asked else None
+    if not condition:
+        if record is not None:
+            record.stop = len(tape.steps)
+            tape.open.pop()
+        return False
+    if record is None:
+        parent = None if running is None else (running.number, len(running.starts) - 1)
+        record = Turns(len(tape.loops), Part("while", asked, {}), parent, here())
+        tape.loops.append(record)
+        tape.open.append(record)
+    record.turn = Size(len(record.starts), ("turn", record.number))
+    record.starts.append(len(tape.steps))
+    return True
 
 
 def _counted(operation: str, left: Any, right: Any, result: Any) -> None:

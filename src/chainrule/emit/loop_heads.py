@@ -316,6 +316,8 @@ class Heads:
 
     def _header(self, body: Sequence[str]) -> str:
         header = self.loop.header
+        if header.condition is not None and not self.loop.backward:
+            return "while True:"
         words = set(re.findall(r"[A-Za-z_]\w*", "\n".join(line.partition("#")[0] for line in body)))
         counted = self.counter in words
         if header.counted is not None:

@@ -87,6 +87,8 @@ class _Lines(Heads):
         """The variables of the body that what is used of the loop depends on."""
         roots = {out.variable if type(out.variable) is int else out.variable.variable
                  for _, out, target in self.outs if target != "_"}  # fmt: skip
+        if self.loop.header.condition is not None and not self.loop.backward:
+            roots.add(self.loop.header.condition)
         if self._is_checked():
             roots |= {g.variable.number for g in decisions(self.program, self.loop.forward_steps)}
             inner = [s for s in self.program.steps if (own := loop_in(s)) is not None and own.decides()]
@@ -161,7 +163,9 @@ class _Lines(Heads):
         deciding: dict[int, list[Guard]] = {}
         for guard in decisions(self.program, loop.forward_steps) if self._is_checked() else ():
             deciding.setdefault(guard.variable.number, []).append(guard)
+        ending = None if loop.backward else loop.header.condition
         roots = [*followings, *(v for _, v in self.appended), *self.finals, *deciding]
+        roots += [] if ending is None else [ending]
         for v, target in self.finals.items():
             wanted[v] = target
         for target, v in self.appended:
@@ -237,6 +241,14 @@ class _Lines(Heads):
         ]
         if moves:
             lines.append(f"{', '.join(n for n, _ in moves)} = {', '.join(t for _, t in moves)}")
+        if ending is not None:
+            text = printer.operand(self.variables[ending])[0]
+            made = f"{text} = "
+            if lines and lines[-1].startswith(made) and ending not in reads.difference([ending]):
+                text = lines.pop().removeprefix(made)
+            lines += [f"if not {text}:", f"{INDENT}break"]
+            self.before.append(f"{loop.header.count.expression[1]} = 0")
+            lines.insert(0, f"{loop.header.count.expression[1]} += 1")
         self.names = statements.names
         return lines or ["pass"]
 

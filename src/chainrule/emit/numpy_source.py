@@ -14,6 +14,7 @@ from chainrule.emit.series import series_at_hand
 from chainrule.emit.writing import INDENT, WIDTH, Writing, words_of
 from chainrule.ir import Const, Var
 from chainrule.lengths import whole_symbols
+from chainrule.loops import COUNTS
 from chainrule.names import Namespace
 from chainrule.statements.request import Request
 
@@ -202,6 +203,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
+    known |= set(COUNTS)
     kept = [w for w in words_of([*lines, *end]) if w in known and not writing.only_in_loops(w)]
     output = material.result_text([writing.operand(x) for x in outputs])
     # A method keeps what it needs in its own object, which holds its arrays already.

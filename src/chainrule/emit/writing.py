@@ -19,7 +19,7 @@ from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Guard, Step, Var
 from chainrule.lengths import ONE, Symbol
-from chainrule.loops import loop_in
+from chainrule.loops import COUNTS, loop_in
 from chainrule.sizes import is_size, where_from
 from chainrule.statements.request import Request, is_view
 from chainrule.statements.statement import Statement, Statements, statements_of
@@ -70,7 +70,13 @@ class Writing:
             if not wide:
                 break
             request = replace(request, forced=request.forced.union(wide))
-        self.texts = [[part for line in lines for part in wrapped(line, self.room)] for lines in self.texts]
+        self.texts = [[part for line in lines for part in wrapped(line, self.room)] for lines in self._used()]
+
+    def _used(self) -> list[list[str]]:
+        """The lines without those that count turns which nothing asks for."""
+        counting = re.compile(rf"\s*({'|'.join(COUNTS)}) (= 0|\+= 1)$")
+        rest = words_of([line for lines in self.texts for line in lines if not counting.match(line)])
+        return [[x for x in lines if not (m := counting.match(x)) or m[1] in rest] for lines in self.texts]
 
     def _texts(self) -> list[list[str]]:
         """The lines of each statement."""
