@@ -64,7 +64,7 @@ def halved(x: Any) -> Any:
 
 def fixed_point(b: Any, A: Any) -> Any:
     x = np.zeros(len(b))
-    error = 1.0
+    error: Any = 1.0
     while error > 1e-3:
         new = np.tanh(A @ x + b)
         error = np.linalg.norm(new - x)

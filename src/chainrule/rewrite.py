@@ -62,7 +62,7 @@ class _Router(ast.NodeTransformer):
         left = any(isinstance(inner, ast.Break | ast.Return) for inner in ast.walk(node))
         self.generic_visit(node)
         if plain and not left:
-            place = ast.copy_location(ast.Constant((node.lineno, node.col_offset)), node.test)
+            place = ast.copy_location(ast.Constant(f"{node.lineno}:{node.col_offset}"), node.test)
             node.test = self._turns("while", [place, node.test], [], node.test)
         return node
 

@@ -188,7 +188,7 @@ def turns(kind: str, *args: Any, **keywords: Any) -> Any:
     return Part(kind, parts, keywords)
 
 
-def _goes_on(tape: Tape | None, place: tuple[int, int], condition: Any) -> Any:
+def _goes_on(tape: Tape | None, place: str, condition: Any) -> Any:
     """Whether a "while" goes on; what is written until it is asked again, with the next condition, is a turn."""
     if tape is None or tape.loops is None or type(condition) is not Traced:
         return condition

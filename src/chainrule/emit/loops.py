@@ -242,11 +242,11 @@ class _Lines(Heads):
         if moves:
             lines.append(f"{', '.join(n for n, _ in moves)} = {', '.join(t for _, t in moves)}")
         if ending is not None:
-            text = printer.operand(self.variables[ending])[0]
-            made = f"{text} = "
-            if lines and lines[-1].startswith(made) and ending not in reads.difference([ending]):
-                text = lines.pop().removeprefix(made)
-            lines += [f"if not {text}:", f"{INDENT}break"]
+            asked = printer.operand(self.variables[ending])[0]
+            made = f"{asked} = "
+            if lines and lines[-1].startswith(made) and ending not in statements.reads():
+                asked = lines.pop().removeprefix(made)
+            lines += [f"if not {asked}:", f"{INDENT}break"]
             self.before.append(f"{loop.header.count.expression[1]} = 0")
             lines.insert(0, f"{loop.header.count.expression[1]} += 1")
         self.names = statements.names
