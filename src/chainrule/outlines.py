@@ -22,9 +22,17 @@ def decided_by_lengths(program: Program) -> dict[str, Sequence[Any]]:
 def outline(program: Program, paths: Sequence[str]) -> tuple[Any, Any]:
     """What values decided; and the steps that the outputs depend on, as something that can be compared."""
     decided = [(str(g.position), g.value) for g in program.guards if g.position is not None and not g.lengths]
+    decided += [(str(position), "while") for position in _asked(program)]
     # By their paths: in front of an array may be a list, whose items are more or fewer.
     inputs = {x.number: ("input", path) for x, path in zip(program.inputs, paths, strict=False)}
     return decided, _steps(program, list(program.outputs), inputs)
+
+
+def _asked(program: Program) -> list[Any]:
+    """Where values say whether loops go on."""
+    loops = [loop for step in program.steps if (loop := loop_in(step)) is not None]
+    return [s.position for loop in loops for s in loop.program.steps for o in s.outputs
+            if o.number == loop.header.condition]  # fmt: skip
 
 
 def decides_further(own: Sequence[Any], other: Sequence[Any]) -> bool:
