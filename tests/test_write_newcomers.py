@@ -122,7 +122,7 @@ def test_what_is_written_is_right_for_other_sizes(name: str) -> None:
 
 def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() -> None:
     text = str(cr.write(convolution, *arrays(*CONVOLVED)))
-    assert text.count(".copy()") == 1  # of the cotangent, which is the caller's
+    assert ".copy()" not in text
     assert "np.stack" not in text  # the gradient of what is only read for its lengths is nothing
 
 
@@ -138,7 +138,7 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
         (
             oscillator,
             CASES["an oscillator"][1],
-            ["x_slopes = products * np.cos(xs2[:-1])", " * x_slopes[k2]", "    xs = xs2[1:]"],
+            ["x_slopes = products * np.cos(xs2[:-1])", " * x_slopes[i]", "    xs = xs2[1:]"],
         ),
         (pagerank, CASES["pagerank"][1], [".T @ rs"]),
         (horner, CASES["a polynomial"][1], ["dcoefficients = dys.sum(axis=1)"]),

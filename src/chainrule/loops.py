@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-COUNTS = ("n_turns", "turns_done", "count_")  # names for how many turns a "while" had
+COUNTS = re.compile(r"n_turns(_\d+)?")  # names for how many turns a "while" had
 
 
 @dataclass(frozen=True, slots=True)

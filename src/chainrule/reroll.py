@@ -20,7 +20,7 @@ from chainrule.indexing import Index, get_item
 from chainrule.joined_turns import joins, steps_joining
 from chainrule.loop_activity import activate
 from chainrule.loop_backward import loop_rule
-from chainrule.loops import COUNTS, Loop
+from chainrule.loops import Loop
 from chainrule.names import plural
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.same_turns import DifferentError, Found, Matching, outputs_of
@@ -147,11 +147,13 @@ class _Pass:
                     asked.setdefault(made[variable], [set() for _ in found.made])[n].add(value)
         last = len(found.made) - 1
         places = [p for p, own in asked.items() if all(x == {n < last} for n, x in enumerate(own)) and p in found.body]
-        if len(places) != 1 or found.record.stop != found.bounds()[1]:
+        # In the turns of another loop, how often each of them ran it would have to be kept.
+        if not self.paths or len(places) != 1 or found.record.stop != found.bounds()[1]:
             raise DifferentError("turns differ")
         self.covered |= {id(g) for g in self.tape.guards if any(m.get(g[0]) == places[0] for m in found.made)}
-        names = getattr(getattr(self.function, "__code__", None), "co_varnames", ())
-        count = named_number(len(found.made), next(n for n in COUNTS if n not in names))
+        several = len({r.part.args[1] for r in self.records if r.part.kind == "while"}) > 1
+        line = found.record.part.args[1].partition(":")[0]
+        count = named_number(len(found.made), f"n_turns_{line}" if several else "n_turns")
         found.loop.header = replace(found.loop.header, condition=found.body[places[0]], count=count)
         return found
 

@@ -47,7 +47,7 @@ from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import named_number
 from chainrule.tape import Tape
 from chainrule.trace import program_of
-from chainrule.trying import agrees, as_pasted
+from chainrule.trying import agrees, as_pasted, like_scaled, turns_asked
 from chainrule.verify import MalformedError
 
 __all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
@@ -241,7 +241,7 @@ class Draft:
                 if rolling:
                     continue
                 raise
-            if of is not None or self._holds(args, kwargs):
+            if of is not None or (self._holds(args, kwargs) and self._holds_for_other_values(args, kwargs)):
                 self._note_lengths(args, kwargs, of)
                 return
         raise ChainruleError(
@@ -258,6 +258,22 @@ class Draft:
         except ChainruleError:
             return True  # it is said when it is to be written
         return agrees(self.material, written, args, kwargs, self.what, runs=runs) is not False
+
+    def _holds_for_other_values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Whether loops that values end are right where they end sooner or later; where none does so, they are not."""
+        loops = [loop for s in self.material.program.steps if (loop := loop_in(s)) is not None]
+        if all(loop.header.condition is None for loop in loops):
+            return True
+        own, other = turns_asked(self.material.function, args, kwargs), False
+        for factor in (0.5, 0.8, 1.25):
+            scaled = [like_scaled(x, factor) for x in args]
+            turns = turns_asked(self.material.function, scaled, kwargs)
+            if turns is None or turns == own:
+                continue
+            other = True
+            if not self._holds(scaled, kwargs, runs=False):
+                return False
+        return other
 
     def _draw_up(
         self,

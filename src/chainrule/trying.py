@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.api import jvp, vjp
+from chainrule.calls import TracedCall
 from chainrule.emit.material import Material
 from chainrule.emit.text import formatted_path
 from chainrule.linear import is_floating
 from chainrule.members import Members
+from chainrule.tape import Tape
 from chainrule.trees import flatten, paths, unflatten
 
-__all__ = ["agrees", "as_pasted"]
+__all__ = ["agrees", "as_pasted", "like_scaled", "turns_asked"]
 
 _REFUSED = "written for "  # how the messages begin with which written code refuses what it does not hold for
 
@@ -148,6 +150,26 @@ def _like(x: Any) -> Any:
     some = [np.sin(1 + 2 * k + np.arange(np.size(x))).reshape(np.shape(x)) for k, x in enumerate(leaves)]
     return unflatten(structure, [np.asarray(own, np.asarray(x).dtype)[()] if is_floating(x) else x
                                  for own, x in zip(some, leaves, strict=True)])  # fmt: skip
+
+
+def like_scaled(x: Any, factor: float) -> Any:
+    """An argument with its floats multiplied by a number."""
+    leaves, structure = flatten(x)
+    return unflatten(structure, [type(leaf)(leaf * factor) if isinstance(leaf, float) else
+                                 (leaf * factor).astype(leaf.dtype) if is_floating(leaf) else leaf
+                                 for leaf in leaves])  # fmt: skip
+
+
+def turns_asked(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[tuple[str, int]] | None:
+    """How often each "while" is run for these arguments; "None" where the function fails."""
+    try:
+        with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), Tape(names=True, loops=True) as tape:
+            TracedCall(function, args, dict(kwargs), (), tape)
+    except Exception:
+        return None
+    return [(record.part.args[1], len(record.starts)) for record in tape.loops or () if record.part.kind == "while"]
 
 
 def _same(left: Sequence[Any], right: Sequence[Any]) -> bool:

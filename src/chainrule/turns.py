@@ -195,7 +195,8 @@ def _goes_on(tape: Tape | None, place: str, condition: Any) -> Any:
     frame = sys._getframe(2)
     running = tape.open[-1] if tape.open else None
     asked = (id(frame), place)
-    record = running if running is not None and running.part.args == asked else None
+    own = running is not None and running.part.kind == "while" and running.part.args == asked
+    record = running if own else None
     if not condition:
         if record is not None:
             record.stop = len(tape.steps)

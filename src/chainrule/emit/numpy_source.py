@@ -203,7 +203,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     end = returned("", gradients, "{", "}")
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
-    known |= set(COUNTS)
+    known.update(w for w in words_of([*lines, *end]) if COUNTS.fullmatch(w))
     kept = [w for w in words_of([*lines, *end]) if w in known and not writing.only_in_loops(w)]
     output = material.result_text([writing.operand(x) for x in outputs])
     # A method keeps what it needs in its own object, which holds its arrays already.

@@ -74,7 +74,7 @@ class Writing:
 
     def _used(self) -> list[list[str]]:
         """The lines without those that count turns which nothing asks for."""
-        counting = re.compile(rf"\s*({'|'.join(COUNTS)}) (= 0|\+= 1)$")
+        counting = re.compile(rf"\s*({COUNTS.pattern}) (= 0|\+= 1)$")
         rest = words_of([line for lines in self.texts for line in lines if not counting.match(line)])
         return [[x for x in lines if not (m := counting.match(x)) or m[1] in rest] for lines in self.texts]
 
