@@ -109,3 +109,58 @@ def test_lists_of_weights_have_lines_too():
     first = cr.check(backprop, loss_of_lists, args, ["biases", "weights"]).suspects[0]
     assert (first.kind, first.fix_holds) == ("missing_activation_grad", True)
     assert first.candidate_source == "delta = activations[-1] - y"
+
+
+def two_layers(x, W, V):
+    return np.maximum(np.maximum(x @ W, 0) @ V, 0)
+
+
+def relu_back(g, z):
+    return g * (g > 0)
+
+
+def dense_back(g, x, W):
+    return x.T @ g, g @ W.T
+
+
+def two_layers_back(x, W, V, dout):
+    z = x @ W
+    h = np.maximum(z, 0)
+    dV, dh = dense_back(relu_back(dout, h @ V), h, V)
+    dW, dx = dense_back(relu_back(dh, z), x, W)
+    return dx, dW, dV
+
+
+def rnn(x, h0, W, U):
+    h = h0
+    for t in range(len(x)):
+        h = np.tanh(x[t] @ W + h @ U)
+    return h
+
+
+def rnn_back(x, h0, W, U, dh):
+    hs = [h0]
+    for t in range(len(x)):
+        hs.append(np.tanh(x[t] @ W + hs[-1] @ U))
+    dx, dW, dU = np.zeros_like(x), np.zeros_like(W), np.zeros_like(U)
+    for t in reversed(range(len(x))):
+        dz = dh
+        dW += x[t].T @ dz
+        dU += hs[t].T @ dz
+        dx[t] = dz @ W.T
+        dh = dz @ U.T
+    return dx, dh, dW, dU
+
+
+@pytest.mark.parametrize(
+    ("candidate", "forward", "shapes", "line"),
+    [
+        (two_layers_back, two_layers, {"x": (5, 4), "W": (4, 6), "V": (6, 3)}, "return g * (z > 0)"),
+        (rnn_back, rnn, {"x": (3, 2, 4), "h0": (2, 3), "W": (4, 3), "U": (3, 3)}, "dz = dh * (1 - hs[t + 1] ** 2)"),
+    ],
+    ids=["in what is called", "an item of a list"],
+)
+def test_a_line_that_all_wrong_gradients_go_through_mends_them_all(candidate, forward, shapes, line):
+    draw = np.random.default_rng(1).standard_normal
+    first = cr.check(candidate, forward, {n: draw(s) for n, s in shapes.items()}).suspects[0]
+    assert (first.fix, first.fix_holds) == (line, True)
