@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError, NotJudgedError
 from chainrule.explain.columns import wide, wrapped
 from chainrule.language import message
 
-GAPS = set("statement gradients operand wrong right factor count axis condition error candidate_line".split())
+GAPS = set("statement gradients operand wrong right factor count axis condition error unread candidate_line".split())
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
