@@ -140,6 +140,9 @@ class Signs(Values):
         if isinstance(x, Const) and head == "neg":
             minus, whole_text = self.signed(Const(x.value.expression[1]))
             return not minus, whole_text
+        if isinstance(x, Const) and head == "mul" and _unit(Const(x.value.expression[1])) < 0:
+            minus, whole_text = self.signed(Const(x.value.expression[2]))  # -dt for -1 * dt
+            return not minus, whole_text
         if isinstance(x, Const) and head == "truediv":
             top, bottom = x.value.expression[1:]
             if not has_lengths(top):
