@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,15 @@ def test_values_say_how_often_a_while_is_run(f: Any, args: Any, others: Any, sty
         assert value == pytest.approx(f(*own))
         for g, exact in zip(gradients.values(), cr.grad(f, argnums=tuple(range(len(own))))(*own), strict=True):
             np.testing.assert_allclose(g, exact)
+
+
+def normal_density(x: float, s: float) -> float:
+    return 0.5 * (1 + math.erf(x / s)) * math.exp(-x)
+
+
+def test_functions_of_numbers_are_those_of_the_user() -> None:
+    written = cr.write(normal_density, 0.5, 1.2)
+    assert str(written).startswith("import math\n\nimport numpy as np\n")
+    value, gradients = written.function(0.3, 0.7)
+    assert value == normal_density(0.3, 0.7)
+    np.testing.assert_allclose(list(gradients.values()), cr.grad(normal_density, argnums=(0, 1))(0.3, 0.7))

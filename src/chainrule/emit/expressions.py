@@ -334,13 +334,15 @@ class Printer(Signs):
         operation = step.operation
         text = spelling.function or USUAL.get(operation.spelling, operation.spelling)
         module = text.rpartition(".")[0]
-        importable = module.split(".")[0] in ("np", "scipy") and not any(p.startswith("_") for p in text.split("."))
+        importable = module.split(".")[0] in ("np", "scipy", "math") and not any(
+            p.startswith("_") for p in text.split(".")
+        )
         if not importable:
             where = f" on line {step.position.line}: {step.position.text}" if step.position is not None else ""
             raise NotDifferentiableError(
                 f"{operation.spelling} has no name that source could import{where}. "
                 "Instead: use NumPy functions there, or take the gradient as numbers with chainrule.grad."
             )
-        if module.startswith("scipy"):
+        if module.startswith("scipy") or module == "math":
             self.modules.add(module)
         return text

@@ -350,7 +350,9 @@ class Writing:
         words = set(words_of(body))
         constants = [(name, constant) for name, constant in self.constants() if name in words]
         lines = ["import numpy as np"] if constants or "np" in words_of(body) else []
-        lines += [f"import {m}" for m in sorted(self.printer.modules)]
+        lines += [f"import {m}" for m in sorted(self.printer.modules - {"math"})]
+        if "math" in self.printer.modules:
+            lines = ["import math", *([""] if lines else []), *lines]
         names = (*self.statements.names.values(), *self.material.parameters)
         if any(name in ("l", "O", "I") for name in names):
             lines.insert(0, "# ruff: noqa: E741")
