@@ -73,13 +73,13 @@ def unsettled(
                 first, *others = single
                 return (
                     f"valid while {', '.join(names[:-1])} and {names[-1]} are equally long where they are of length 1 "
-                    "in the example: which of them is one row for all cannot be told from one row; write it from more"
+                    "in the example; write it from more rows"
                 ), [_as_long(axis, "==", first) for axis in others]
         except ChainruleError:
             pass
     return (
-        f"valid while {', '.join(names[:-1])} and {names[-1]} are of length 1 where they are in the example: "
-        "which of them is one row for all cannot be told from one row; write it from more"
+        f"valid while {', '.join(names[:-1])} and {names[-1]} are of length 1 where they are in the example; "
+        "write it from more rows"
     ), [Fixed(length_text(*axis), "==", "1", True) for axis in single]
 
 
