@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -223,9 +224,11 @@ def factor_finding(
     factor = named_factor(known, lengths)
     if factor is None:
         return []
-    kind, details = kind_of_factor(factor, batch, lengths)
     relation = f"candidate == {factor.text} * exact"
     count = len(factor.above) + len(factor.below)
+    negative = count == 1 and factor.constant == -1.0  # a sign and a count are two mistakes
+    kinds = [kind_of_factor(replace(factor, constant=None, text=factor.text.removeprefix("-")), batch, lengths)]
+    kinds = [*kinds, ("sign_flipped", {})] if negative else [kind_of_factor(factor, batch, lengths)]
     return [
         Finding(
             kind,
@@ -237,6 +240,7 @@ def factor_finding(
             cost=0.2 * count,
             factored=True,
         )
+        for kind, details in kinds
     ]
 
 
