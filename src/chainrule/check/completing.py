@@ -101,7 +101,8 @@ def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]
         own = [s for s in suspects if set(s.gradients) & set(f.mends)]
         if not own or not f.tried:
             continue
-        vague = all(s.kind in _VAGUE and not s.together for s in own) and f.word in _TELLING
+        further = f.word and set(f.mends) > {n for s in own for n in s.gradients}  # it explains more than the numbers
+        vague = all(s.kind in _VAGUE and not s.together for s in own) and (f.word in _TELLING or further)
         if not vague and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
             continue
         first = min(own, key=lambda s: s.rank)

@@ -42,6 +42,7 @@ _MOST_ROUNDS = 4  # faults of one candidate
 _WIDTH = 92
 _FEW_LINES = 3  # that a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
+_LONGER = 0.4  # where everything that it reads is known to be right
 _TOTAL = 0.75  # for those of all lines
 _MOST_LINES = 3  # other lines of the candidate that are changed
 _UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
@@ -232,8 +233,12 @@ class Mender:
         statement = witness.lines.statements.get(entry.line)
         kinds = self._said_of(location)
         found = []
-        end = min(self.end, time.process_time() + _SECONDS)
+        end = min(self.end, time.process_time() + (_LONGER if location.certain else _SECONDS))
         for change in changes_of_value(entry.expression, self._scene(witness, entry), known.values, end, kinds):
+            if isinstance(statement, ast.Assign) and _adds_itself(change.node, entry):
+                target = ast.unparse(statement.targets[0])
+                found.append((f"{target} += {ast.unparse(statement.value)}", "overwrites_instead_of_accumulates"))
+                continue
             text = f"_ = {ast.unparse(change.node)}"
             if isinstance(statement, ast.AugAssign):
                 text = augmented(statement, entry.expression, change.node)
@@ -412,3 +417,11 @@ def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
         return None
     found = backward.program.by_number().get(link)
     return found if isinstance(found, Var) else None
+
+
+def _adds_itself(node: ast.AST, entry: Entry) -> bool:
+    """Whether a line is right with what its variable held before added to it."""
+    match node:
+        case ast.BinOp(op=ast.Add(), left=left, right=ast.Name(id=name)):
+            return name == entry.name and left is entry.expression
+    return False

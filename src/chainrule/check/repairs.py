@@ -99,7 +99,9 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
         for name in arrays:
             shape = np.shape(scene.value(name))
             if name != reads[id(node)] and (shape == np.shape(own) or _can_stretch(np.shape(own), shape)):
-                cost = 0.5 + 0.2 * (shape != np.shape(own))
+                # One gradient in the place of another one of the same shape is likelier than anything else.
+                alike = shape == np.shape(own)
+                cost = 0.7 - 0.2 * alike - 0.3 * (alike and {name, reads[id(node)]} <= set(scene.gradients))
                 yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", cost)
     for read in (
         dict.fromkeys(reads.values()) if scene.wants("wrong_operand") else ()

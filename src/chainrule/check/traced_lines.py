@@ -7,6 +7,7 @@ import copy
 import linecache
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -271,11 +272,36 @@ def _loaded(target: ast.expr) -> ast.expr:
 
 
 def _judge_all(lines: Lines) -> None:
-    counts: dict[str, int] = {}
+    by_name: dict[str, list[Entry]] = {}
     for e in lines.entries:
-        counts[e.name] = counts.get(e.name, 0) + 1
+        by_name.setdefault(e.name, []).append(e)
+    # An array that is filled or added to, line by line, is what its name says when that is done; in a loop, a name
+    # that is given something else in every turn is the gradient of as many values.
+    whole: set[int] = set()
+    for own in by_name.values():
+        times = Counter(e.line for e in own)
+        if all(times[e.line] == 1 or _goes_on(lines, e) for e in own[1:]):
+            whole.add(id(own[-1]))
     for e in lines.entries:
-        _judge(lines, e, counts[e.name] == 1)
+        _judge(lines, e, id(e) in whole)
+
+
+def _goes_on(lines: Lines, e: Entry) -> bool:
+    """Whether a line adds to what a variable holds, or writes into it, so that it stays what it is."""
+    match lines.statements.get(e.line):
+        case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() | ast.Div()):
+            return path_of(_loaded(target)) == e.name or _is_part(target, e.name)
+        case ast.AugAssign(target=target, op=ast.Mult(), value=ast.Constant()):
+            return path_of(_loaded(target)) == e.name
+        case ast.Assign(targets=[target]):
+            return _is_part(target, e.name)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="at"), args=[first, *_])):
+            return path_of(first) == e.name
+    return False
+
+
+def _is_part(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Subscript) and path_of(_loaded(target.value)) == name
 
 
 def _judge(lines: Lines, e: Entry, once: bool) -> None:

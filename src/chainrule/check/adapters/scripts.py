@@ -19,9 +19,11 @@ from chainrule.check.adapters.replaying import Replayed, pruned
 from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.errors import ChainruleError
 from chainrule.history import Binding, Chosen
+from chainrule.indexing import add_item, set_item
 from chainrule.ir import Program, Var
 from chainrule.language import Message, listed, message
 from chainrule.names import Namespace
+from chainrule.positions import locate
 from chainrule.run import run
 from chainrule.running import Names
 from chainrule.script import trace_script
@@ -121,6 +123,7 @@ def traced_script(
             for b in bindings
             if b.variable > result and b.line
         ]
+        seen += _written_into(names)
         seen = sorted(seen, key=lambda c: c.number)[:_MOST_SEEN]
         found[:] = [matched, seen]
         return [*(c.number for c in matched.values()), *(c.number for c in seen)]
@@ -157,6 +160,28 @@ def traced_script(
         path, followed.title, program, followed.names, tuple(tape.values[v] for v in followed.variables),
         gradients, tuple(seen), tuple(notes), source,
     )  # fmt: skip
+
+
+def _written_into(names: Names) -> list[Computed]:
+    """What arrays with names hold after lines that write into them, behind the result; of a loop the last turn."""
+    history = names.history
+    written: dict[int, tuple[int, Any, int]] = {}
+    for operation, inputs, _, output, code, offset in history.tape.steps:
+        into = operation.function in (set_item, add_item) or operation.name.endswith(".at")
+        if into and type(output) is int and type(inputs[0]) is int and code is not None:
+            written[inputs[0]] = output, code, offset
+    found: list[Computed] = []
+    for name, held in history.bindings.items():
+        for k, binding in enumerate(held):
+            end = held[k + 1].variable if k + 1 < len(held) and held[k + 1].line else len(history.tape.values)
+            variable, last = binding.variable, None
+            while variable in written and written[variable][0] < end:
+                variable, code, offset = written[variable]
+                made = Computed(name, locate(code, offset if offset >= 0 else ~offset).line, variable)
+                found += [last] if last is not None and last.line != made.line else []
+                last = made
+            found += [last] if last is not None else []
+    return [c for c in dict.fromkeys(found) if c.number > history.evaluations[-1]]
 
 
 def _matched(names: Names, chosen: Chosen) -> dict[str, Computed]:
