@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 DEV := $(VENV)/dev.stamp
 PEERS := $(VENV)/peers.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PYTEST_ARGS ?= -n auto
+# Each file is run by one process, so that what its tests share is made once.
+PYTEST_ARGS ?= -n auto --dist loadfile
 
 .PHONY: help demo test peers test-peers bench lint format clean
 
