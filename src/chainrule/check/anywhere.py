@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,7 +101,7 @@ def fixes_anywhere(
     wrong: Sequence[str],
     exacts: Sequence[Exact],
     others: Sequence[Exact],
-    kinds: Collection[str],
+    kinds: Callable[[Sequence[str]], Collection[str]],
     tries: Tries,
     alone: bool,
 ) -> list[Fix]:
@@ -113,7 +113,7 @@ def fixes_anywhere(
         wrong: the gradients that are wrong.
         exacts: two draws of the same sizes.
         others: draws on which a change must hold, too.
-        kinds: the mistakes that are suspected.
+        kinds: gives the mistakes that are suspected in some gradients.
         tries: what was tried on the first draw.
         alone: whether a single mistake is expected to explain all.
     """
@@ -121,7 +121,7 @@ def fixes_anywhere(
     remaining, moved = list(wrong), list[tuple[int, int]]()
     own: Witness | None = witness
     for _ in range(_MOST_FAULTS):
-        fix = None if own is None else _fix(candidate, own, remaining, others, kinds, tries, alone)
+        fix = None if own is None else _fix(candidate, own, remaining, others, kinds(remaining), tries, alone)
         if fix is None:
             break
         line = fix.location.line
@@ -186,12 +186,12 @@ def _in_order(
     scenes = [scene_of(witness, entry, script) for entry, _ in places]
     first = {e.line: e for e in reversed(witness.lines.entries)}
     before = [with_containers(witness.values(first.get(e.line, e), 0)) for e, _ in places]
-    for suspected in (True, False):
+    for suspected in (True, False) if kinds else (True,):  # where nothing is suspected, anything may be
         found: list[_Tried] = []
         rows = list(zip(places, scenes, before, strict=True))
         for distance, ((entry, statement), scene, values) in enumerate(reversed(rows)):
             own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
-            changes = changes_of_statement(statement, replace(scene, kinds=kinds, suspected=suspected))
+            changes = changes_of_statement(statement, replace(scene, kinds=kinds or None, suspected=suspected))
             for change in itertools.islice(changes, _OF_A_LINE):
                 if isinstance(entry.values[0], int) and change.word != "wrong_count":
                     continue

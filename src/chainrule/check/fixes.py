@@ -114,7 +114,7 @@ class Mender:
         located = witness.locate(wrong)
         if len(faults) == 1 and (len(located) > 1 or any(witness.lines.called(at.line) for at in located)):
             # It is likely to be a line that all of them go through.
-            elsewhere = self._elsewhere(own, wrong, meant, True)
+            elsewhere = self._elsewhere(own, wrong, True)
             if any(set(f.mends) >= set(wrong) and f.word in meant for f in elsewhere):
                 return elsewhere
         for _ in range(_MOST_ROUNDS):
@@ -136,7 +136,7 @@ class Mender:
                 break
         long = any(f.text.count("\n") >= _FEW_LINES for f in found)
         if remaining or long or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
-            elsewhere = self._elsewhere(own, wrong, meant, False) if elsewhere is None else elsewhere
+            elsewhere = self._elsewhere(own, wrong, False) if elsewhere is None else elsewhere
             mended = len({n for f in elsewhere for n in f.mends})
             better = long or len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
             if mended > len(wrong) - len(remaining) or (mended == len(wrong) and better):
@@ -148,11 +148,13 @@ class Mender:
             for f in found
         ]
 
-    def _elsewhere(self, witness: Witness, wrong: Sequence[str], kinds: Collection[str], alone: bool) -> list[Fix]:
+    def _elsewhere(self, witness: Witness, wrong: Sequence[str], alone: bool) -> list[Fix]:
         """Small changes of any lines with which the candidate is right, if it can be run with another line at all."""
         if not self._can_run_with_others(self.candidate, witness):
             return []
-        return fixes_anywhere(self.candidate, witness, wrong, self.exacts, self.others, kinds, self._tries, alone)
+        return fixes_anywhere(
+            self.candidate, witness, wrong, self.exacts, self.others, self._kinds_of, self._tries, alone
+        )
 
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
         """The line to write at a place of a candidate that cannot be run with it."""
@@ -271,8 +273,8 @@ class Mender:
         statement = witness.lines.statements.get(entry.line)
         if statement is None or not self._can_run_with(candidate, witness, location.line):
             return
-        kinds = self._said_of(location)
-        scene = replace(self._scene(witness, entry), kinds=kinds)
+        # Where nothing is suspected, anything may be.
+        scene = replace(self._scene(witness, entry), kinds=self._said_of(location) or None)
         for change in likeliest_first(changes_of_statement(statement, scene)):
             if time.process_time() > end:
                 return
