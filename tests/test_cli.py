@@ -420,7 +420,7 @@ def test_the_interpreter_is_as_python_has_it_and_is_restored(script, tmp_path):
         ("w = np.ones(2)\nerr = w.sum() * 1j", ("--of", "err"), 2, "err is complex"),
         ("def f():\n    err = np.ones(2).sum()\nf()", ("--of", "err"), 2, "it is a variable of f()"),
         ("w = np.ones(2)\nerr = w.sum()", ("--of", "err", "--shapes", "w=2"), 2, "--shapes is for functions"),
-        ("w = np.ones(2)\nerr = w.sum()", ("--of", "err", "--updates", "no"), 2, "choose fixed or followed"),
+        ("w = np.ones(2)\nerr = w.sum()", ("--of", "err", "--updates", "no"), 2, "choose one of fixed, followed"),
         ("w = np.ones(2)\nw.dot(np.ones(3))", ("--of", "err"), 1, "The shapes do not fit"),
         ("w = np.ones(2)\nw[7]", ("--of", "err"), 1, "IndexError"),
         ("w = ", ("--of", "err"), 1, "SyntaxError"),

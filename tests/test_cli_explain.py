@@ -68,7 +68,7 @@ def test_brief_and_full():
     assert "Written out" not in usual
     result = invoke(NETWORK, "--of", "err", "--brief", "--full")
     assert result.exit_code == 2
-    assert "choose one of them" in result.stderr
+    assert "choose one of --brief, --full" in result.stderr
 
 
 def test_a_function_of_a_file():

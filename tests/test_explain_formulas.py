@@ -266,6 +266,9 @@ LOOPS = {
 # How many turns what is inside of the innermost loop is told once for.
 REPEATED = {"rnn": 5, "convolution": 6, "layers": 6, "counters": 12, "image": 12, "product": 12, "network in time": 12}
 
+# What turns add to a gradient in place has no numbers of its own to compare a formula with; it is not shown then.
+ADDED_UP = {"convolution": ["w"], "image": ["w"]}
+
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_bodies_executed_in_every_turn(name):
@@ -273,7 +276,7 @@ def test_bodies_executed_in_every_turn(name):
     found = Proof(deriving(f, args, shorten=False))
     assert found.made.bodies
     assert max(part.repeats for part in found.record.parts) == REPEATED[name]
-    assert not any(body.dropped for body in found.made.bodies)
+    assert [x for body in found.made.bodies for x in body.dropped] == ADDED_UP.get(name, [])
     assert all(part.index_form is not None or "for " in part.source for part in found.record.parts)
     found.forms()
     found.chains()

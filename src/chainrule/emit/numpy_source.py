@@ -142,10 +142,10 @@ def blocks(*parts: Sequence[str]) -> list[str]:
     return [line for part in parts if part for line in (*part, "")]
 
 
-def returned(start: str, items: Sequence[str], opening: str, closing: str) -> list[str]:
-    """A return statement, on several lines where one is too long."""
+def returned(start: str, items: Sequence[str], opening: str, closing: str, depth: int = 1) -> list[str]:
+    """A return statement, on several lines where one is too long; so many times indented."""
     line = f"return {start}{opening}{', '.join(items)}{closing}"
-    if len(line) + len(INDENT) <= WIDTH:
+    if len(line) + depth * len(INDENT) <= WIDTH:
         return [line]
     return [f"return {start}{opening}", *(f"{INDENT}{item}," for item in items), closing]
 
@@ -200,7 +200,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
     forward = writing.forward_lines()
     lines = [*writing.backward_lines(), *settling]
-    end = returned("", gradients, "{", "}")
+    end = returned("", gradients, "{", "}", 2)
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
     known.update(w for w in words_of([*lines, *end]) if COUNTS.fullmatch(w))
