@@ -33,7 +33,7 @@ from chainrule.check.trials import answered, trial_of
 __all__ = ["Tries", "fixes_anywhere", "wrong_on"]
 
 _NEAR = 1e-3  # relative: no right gradient is further off, of whatever precision
-_SECONDS = 1.0  # of one processor
+_SECONDS = 1.5  # of one processor; less is too little on a busy one
 _WAITED = 8.0  # in all: a candidate in another process is waited for
 _MOST = 2500  # changes of all lines together that are tried
 _OF_A_LINE = 600
