@@ -259,7 +259,7 @@ def _assigned(statement: ast.stmt | None, name: str) -> tuple[ast.expr | None, f
                         return value, frozenset(reads_of(value))
             elif path_of(_loaded(target)) == name:
                 return statement.value, frozenset(reads_of(statement.value))
-            elif isinstance(target, ast.Subscript) and path_of(_loaded(target.value)) == name:
+            elif _is_part(target, name):
                 return None, frozenset({*reads_of(statement.value), *reads_of(target), name})
         return None, frozenset(reads_of(statement.value))
     if isinstance(statement, ast.For):
@@ -277,26 +277,26 @@ def _judge_all(lines: Lines) -> None:
         by_name.setdefault(e.name, []).append(e)
     # An array that is filled or added to, line by line, is what its name says when that is done; in a loop, a name
     # that is given something else in every turn is the gradient of as many values.
-    whole: set[int] = set()
-    for own in by_name.values():
+    whole: set[Entry] = set()
+    for name, own in by_name.items():
         times = Counter(e.line for e in own)
-        if all(times[e.line] == 1 or _goes_on(lines, e) for e in own[1:]):
-            whole.add(id(own[-1]))
+        if all(n == 1 or _goes_on(lines.statements.get(line), name) for line, n in times.items()):
+            whole.add(own[-1])
     for e in lines.entries:
-        _judge(lines, e, id(e) in whole)
+        _judge(lines, e, e in whole)
 
 
-def _goes_on(lines: Lines, e: Entry) -> bool:
-    """Whether a line adds to what a variable holds, or writes into it, so that it stays what it is."""
-    match lines.statements.get(e.line):
+def _goes_on(statement: ast.stmt | None, name: str) -> bool:
+    """Whether a statement adds to what a variable holds, or writes into it, so that it stays what it is."""
+    match statement:
         case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() | ast.Div()):
-            return path_of(_loaded(target)) == e.name or _is_part(target, e.name)
+            return path_of(_loaded(target)) == name or _is_part(target, name)
         case ast.AugAssign(target=target, op=ast.Mult(), value=ast.Constant()):
-            return path_of(_loaded(target)) == e.name
+            return path_of(_loaded(target)) == name
         case ast.Assign(targets=[target]):
-            return _is_part(target, e.name)
+            return _is_part(target, name)
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="at"), args=[first, *_])):
-            return path_of(first) == e.name
+            return path_of(first) == name
     return False
 
 
