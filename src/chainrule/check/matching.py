@@ -101,16 +101,17 @@ class References:
         known: gradients first, then values, then shares.
         gradients: of forward variables, by number.
         numbers: the forward variables of each name, in the order in which they are assigned.
+        named: the names of those whose gradients are known.
     """
 
     backward: Backward
     known: list[Known] = field(default_factory=list)
     gradients: dict[int, Known] = field(default_factory=dict)
     numbers: dict[str, list[int]] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
     _by_shape: dict[tuple[int, ...], list[Known]] = field(default_factory=dict)
     _samples: dict[tuple[int, ...], Any] = field(default_factory=dict)
     _spread: dict[tuple[int, ...], tuple[Any, Any]] = field(default_factory=dict)
-    _named: dict[str, bool] = field(default_factory=dict)
     _factors: dict[tuple[tuple[int, ...], bytes], bool] = field(default_factory=dict)
 
     def add(self, known: Known) -> None:
@@ -119,14 +120,6 @@ class References:
         self._by_shape.setdefault(np.shape(known.values[0]), []).append(known)
         if known.role == "gradient":
             self.gradients[known.number] = known
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The names of forward variables whose gradients are known."""
-        if len(self._named) != len(self.numbers):
-            known = {name: any(n in self.gradients for n in numbers) for name, numbers in self.numbers.items()}
-            self._named = known
-        return tuple(name for name, has in self._named.items() if has)
 
     def match(self, values: Sequence[Any]) -> Match | None:
         """What an array is, given what it is on each draw; ``None`` if that is not known."""
@@ -275,6 +268,7 @@ def references_of(backward: Backward, values: Sequence[Mapping[int, Any]]) -> Re
     for step in program.steps[split:]:
         for out in step.outputs:
             found.add(Known("share", out.number, "", tuple(v[out.number] for v in values)))
+    found.named = tuple(name for name, own in found.numbers.items() if not found.gradients.keys().isdisjoint(own))
     return found
 
 

@@ -146,16 +146,13 @@ def lines_of_candidate(
 
     Args:
         candidate: the candidate.
-        answers: one per draw, with its variables.
+        answers: one per draw, with the same variables on the same lines.
         references: what is known on these draws.
         gradients: what it gave for each array, on each draw.
     """
     histories = [a.seen for a in answers]
-    statements, functions = _own_statements(candidate, histories[0] if histories else ())
+    statements, functions = _own_statements(candidate, histories[0])
     lines = Lines([], statements, references, functions=functions, gradients=gradients)
-    steps = [[(s.name, s.line) for s in seen] for seen in histories]
-    if any(other != steps[0] for other in steps[1:]):
-        return lines
     for k, seen in enumerate(histories[0]):
         values = tuple(history[k].value for history in histories)
         _add(lines, seen, values)
