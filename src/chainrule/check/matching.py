@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.ir import Const, Var
 
-__all__ = ["Known", "Match", "References", "is_close", "references_of"]
+__all__ = ["Known", "Match", "References", "is_close", "references_of", "stretches"]
 
 _CLOSE = 1e-9
 _MANY = 16  # elements that are compared
@@ -83,8 +83,8 @@ def _spread(x: Any) -> Any:
     return flat[np.linspace(0, len(flat) - 1, _MANY).astype(int)] if len(flat) else np.zeros(_MANY)
 
 
-def _stretches(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether an array can be stretched to a shape."""
+def stretches(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether an array of a shape can be stretched to another one."""
     return len(shape) <= len(other) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(other), strict=False))
 
 
@@ -169,7 +169,7 @@ class References:
         array = np.asarray(value, float)
         key = (array.shape, array.tobytes())
         if key not in self._factors:
-            shapes = [s for s in self._by_shape if s and _stretches(array.shape, s)]
+            shapes = [s for s in self._by_shape if s and stretches(array.shape, s)]
             self._factors[key] = any(self._is_factor(np.broadcast_to(array, s)) for s in shapes)
         return self._factors[key]
 

@@ -28,6 +28,7 @@ from chainrule.check.changing import (
     with_all,
 )
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
+from chainrule.check.matching import stretches
 from chainrule.check.multiples import gives, multiples_of_terms
 
 __all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
@@ -88,7 +89,7 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
         inner = 0.1 * (node is not whole) + 0.1 * (isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
         own_shape = _shape(node, scene)
         for factor, below, cost, word, shape in lacking:
-            if own_shape is not None and shape and not _goes_into(shape, own_shape):
+            if own_shape is not None and shape and not stretches(shape, own_shape):
                 continue
             operator = ast.Div() if below else ast.Mult()
             new = _with_factor(node, operator, factor)
@@ -98,16 +99,15 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
         own = scene.value(reads[id(node)])
         for name in arrays:
             shape = np.shape(scene.value(name))
-            if name != reads[id(node)] and (shape == np.shape(own) or _can_stretch(np.shape(own), shape)):
+            alike = shape == np.shape(own)
+            stretched = len(shape) == np.ndim(own) and stretches(np.shape(own), shape)
+            if name != reads[id(node)] and (alike or stretched):
                 # One gradient in the place of another one of the same shape is likelier than anything else.
-                alike = shape == np.shape(own)
                 cost = 0.7 - 0.2 * alike - 0.3 * (alike and {name, reads[id(node)]} <= set(scene.gradients))
                 yield Change(partial(replaced, whole, node, scene_name(scene, name)), "wrong_operand", cost)
-    for read in (
-        dict.fromkeys(reads.values()) if scene.wants("wrong_operand") else ()
-    ):  # one that is read twice, as in a * (1 - a)
+    for read in dict.fromkeys(reads.values()) if scene.wants("wrong_operand") else ():
         same = [n for n in names if reads[id(n)] == read]
-        for name in arrays if len(same) > 1 else ():
+        for name in arrays if len(same) > 1 else ():  # one that is read twice, as in a * (1 - a)
             if name != read and np.shape(scene.value(name)) == np.shape(scene.value(read)):
                 every: dict[int, ast.AST] = {id(n): scene_name(scene, name) for n in same}
                 yield Change(partial(with_all, whole, every), "wrong_operand", 0.4)
@@ -165,19 +165,6 @@ def _shape(node: ast.expr, scene: Scene) -> tuple[int, ...] | None:
         return tuple(np.shape(evaluated(node, scene.values[0])))
     except (NoValueError, ValueError):  # a list of arrays has none
         return None
-
-
-def _goes_into(shape: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether an array can be a factor of another one, whose shape stays."""
-    try:
-        return np.broadcast_shapes(tuple(shape), tuple(other)) == tuple(other)
-    except ValueError:
-        return False
-
-
-def _can_stretch(shape: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether an array can be stretched to the shape of another one."""
-    return len(shape) == len(other) > 0 and all(a in (1, b) for a, b in zip(shape, other, strict=True))
 
 
 def _holds_gradient(node: ast.expr, scene: Scene) -> bool:

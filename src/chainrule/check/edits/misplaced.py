@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.edits.base import Base, Change, Edit, Values
+from chainrule.check.matching import stretches
 from chainrule.ir import Step
 
 __all__ = ["misplaced"]
@@ -44,19 +45,12 @@ def _later_factors(base: Base) -> Iterator[Edit]:
             if len(later.outputs) != 1 or later.outputs[0].number not in wholes or count >= _MOST:
                 continue
             shape = np.shape(base.values[later.outputs[0].number])
-            if not _fits(factor, shape):
+            if not stretches(np.shape(factor), shape):
                 continue
             count += 1
             changes: dict[int, Change] = {k: _without(n), j: _times(base, step, j, factor)}
             owner = wiring.owner.get(k, -1)
             yield Edit(changes, "moved factor", k, n, j, 0.3, "misplaced_factor", owner)
-
-
-def _fits(factor: Any, shape: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(np.shape(factor), shape) == shape
-    except ValueError:
-        return False
 
 
 def _without(n: int) -> Change:
