@@ -284,7 +284,7 @@ class _Pass:
         incoming = g if isinstance(g, tuple) else (g,)
         if np.isnan(plain(contribution)).any() and not any(np.isnan(plain(c)).any() for c in incoming if c is not None):
             _, _, _, _, code, offset = step
-            place = "" if code is None else "\n" + locate(code, offset if offset >= 0 else ~offset).pointer()
+            place = "" if code is None else "\n" + locate(code, offset).pointer()
             described = "\n".join(f"    operand {k + 1} = {_short(plain(x))}" for k, x in enumerate(operands))
             raise NanError(
                 f"NaN appeared first in the backward pass of {operation.spelling}.{place}\n  Operands:\n{described}\n"
@@ -314,7 +314,7 @@ def _locate_error(error: Exception, step: Any) -> None:
     """Add the forward operation and its place to what a rule raised."""
     operation, _, _, _, code, offset = step
     if code is not None and 'File "' not in str(error):
-        place = locate(code, offset if offset >= 0 else ~offset).pointer()
+        place = locate(code, offset).pointer()
         error.args = (f"{error}\n{place}\n  In the backward pass of {operation.spelling}.",)
 
 

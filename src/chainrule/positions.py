@@ -143,7 +143,8 @@ def _known(code: CodeType) -> _Code:
 
 
 def locate(code: CodeType, offset: int) -> Position:
-    """The position of the instruction at byte ``offset`` of ``code``."""
+    """The position of the instruction at byte ``offset`` of ``code``, or at its complement, as a tape notes some."""
+    offset = offset if offset >= 0 else ~offset
     known = _known(code)
     place = known.places.get(offset)
     if place is None:

@@ -57,7 +57,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
 
 
 def _position(code: Any, offset: int) -> Position | None:
-    return None if code is None else locate(code, offset if offset >= 0 else ~offset)
+    return None if code is None else locate(code, offset)
 
 
 def bound_to(code: Any, offset: int, place: int = 0) -> tuple[str, ...]:

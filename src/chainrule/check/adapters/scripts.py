@@ -165,22 +165,21 @@ def traced_script(
 def _written_into(names: Names) -> list[Computed]:
     """What arrays with names hold after lines that write into them, behind the result; of a loop the last turn."""
     history = names.history
-    written: dict[int, tuple[int, Any, int]] = {}
+    written: dict[int, tuple[int, int]] = {}  # what a variable became, and on which line
     for operation, inputs, _, output, code, offset in history.tape.steps:
-        into = operation.function in (set_item, add_item) or operation.name.endswith(".at")
-        if into and type(output) is int and type(inputs[0]) is int and code is not None:
-            written[inputs[0]] = output, code, offset
+        if operation.function in (set_item, add_item) and type(inputs[0]) is int and code is not None:
+            written[inputs[0]] = output, locate(code, offset).line
     found: list[Computed] = []
     for name, held in history.bindings.items():
         for k, binding in enumerate(held):
             end = held[k + 1].variable if k + 1 < len(held) and held[k + 1].line else len(history.tape.values)
-            variable, last = binding.variable, None
+            variable, own = binding.variable, list[Computed]()
             while variable in written and written[variable][0] < end:
-                variable, code, offset = written[variable]
-                made = Computed(name, locate(code, offset if offset >= 0 else ~offset).line, variable)
-                found += [last] if last is not None and last.line != made.line else []
-                last = made
-            found += [last] if last is not None else []
+                variable, line = written[variable]
+                if own and own[-1].line == line:
+                    own.pop()
+                own.append(Computed(name, line, variable))
+            found += own
     return [c for c in dict.fromkeys(found) if c.number > history.evaluations[-1]]
 
 
