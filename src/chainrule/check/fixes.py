@@ -237,9 +237,9 @@ class Mender:
         found = []
         end = min(self.end, time.process_time() + (_LONGER if location.certain else _SECONDS))
         for change in changes_of_value(entry.expression, self._scene(witness, entry), known.values, end, kinds):
-            if isinstance(statement, ast.Assign) and _adds_itself(change.node, entry):
-                target = ast.unparse(statement.targets[0])
-                found.append((f"{target} += {ast.unparse(statement.value)}", "overwrites_instead_of_accumulates"))
+            added = _added(statement, change.node, entry)
+            if added is not None:
+                found.append((text_of(added), "overwrites_instead_of_accumulates"))
                 continue
             text = f"_ = {ast.unparse(change.node)}"
             if isinstance(statement, ast.AugAssign):
@@ -421,9 +421,9 @@ def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
     return found if isinstance(found, Var) else None
 
 
-def _adds_itself(node: ast.AST, entry: Entry) -> bool:
-    """Whether a line is right with what its variable held before added to it."""
-    match node:
-        case ast.BinOp(op=ast.Add(), left=left, right=ast.Name(id=name)):
-            return name == entry.name and left is entry.expression
-    return False
+def _added(statement: ast.stmt | None, node: ast.AST, entry: Entry) -> ast.stmt | None:
+    """The line with ``+=``, where it is right with what its variable held before added to it."""
+    match statement, node:
+        case ast.Assign(targets=[target], value=value), ast.BinOp(left, ast.Add(), ast.Name(id=entry.name)):
+            return ast.AugAssign(target, ast.Add(), value) if left is value else None  # type: ignore[arg-type]
+    return None
