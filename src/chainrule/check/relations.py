@@ -227,8 +227,9 @@ def factor_finding(
     relation = f"candidate == {factor.text} * exact"
     count = len(factor.above) + len(factor.below)
     negative = count == 1 and factor.constant == -1.0  # a sign and a count are two mistakes
-    kinds = [kind_of_factor(replace(factor, constant=None, text=factor.text.removeprefix("-")), batch, lengths)]
-    kinds = [*kinds, ("sign_flipped", {})] if negative else [kind_of_factor(factor, batch, lengths)]
+    if negative:
+        factor = replace(factor, constant=None, text=factor.text.removeprefix("-"))
+    kinds = [kind_of_factor(factor, batch, lengths), *([("sign_flipped", {})] if negative else [])]
     return [
         Finding(
             kind,
