@@ -80,10 +80,11 @@ def _accumulated(statement: ast.stmt) -> ast.stmt | None:
 
 def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
     """What a statement writes to, what it writes, and the same statement for others."""
-    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
-        return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
-    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):  # several results
-        return statement.targets[0], statement.value, lambda t, v: ast.Assign([t], v)
+    if isinstance(statement, ast.Assign):
+        target, value = statement.targets[0], statement.value
+        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute) or isinstance(value, ast.Call):
+            return target, value, lambda t, v: ast.Assign([t], v)
+        return None
     if isinstance(statement, ast.AugAssign):
         return statement.target, statement.value, lambda t, v: ast.AugAssign(t, statement.op, v)
     if isinstance(statement, ast.Return) and statement.value is not None:
