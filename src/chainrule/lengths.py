@@ -74,8 +74,7 @@ class Symbols:
     def _add_loop(self, step: Step) -> None:
         """Those of what a loop leaves: of an array that turns write into, those of the array."""
         loop: Any = step.operation.function
-        kinds = [out for out in loop.outs for _ in range(len(loop.values) if out.kind == "split" else 1)]
-        for out, x in zip(kinds, step.outputs, strict=True):
+        for out, x in zip(loop.left(), step.outputs, strict=True):
             self.of[x.number] = self.own(x)
             self.made.add(x.number)
             self.gathered.add(x.number)
@@ -169,9 +168,9 @@ def _is_written(loop: Any, slot: Any) -> bool:
         place = 0
         if step.operation.name == "loop":
             inner = step.operation.function
-            kinds = [out for out in inner.outs for _ in range(len(inner.values) if out.kind == "split" else 1)]
-            own = next((s for s in inner.slots if s.kind == "carried" and kinds[k].kind in ("final", "next")
-                        and (kinds[k].variable is s or kinds[k].variable == s.following)), None)  # fmt: skip
+            out = inner.left()[k]
+            own = next((s for s in inner.slots if s.kind == "carried" and out.kind in ("final", "next")
+                        and (out.variable is s or out.variable == s.following)), None)  # fmt: skip
             if own is None or not _is_written(inner, own):
                 return False
             place = own.place

@@ -87,8 +87,7 @@ def _is_zero(steps: Any, made: dict[int, int], x: Any) -> bool:
 
 def _sum_of(loop: Loop, output: int) -> Slot | None:
     """The slot of a sum that is an output of a loop, if it is one."""
-    kinds = [out for out in loop.outs for _ in range(len(loop.values) if out.kind == "split" else 1)]
-    out = kinds[output]
+    out = loop.left()[output]
     if out.kind != "next":
         return None
     slot: Slot = out.variable

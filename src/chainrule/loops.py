@@ -209,12 +209,13 @@ class Loop:
         inner = (loop_in(step) for step in self.program.steps)
         return bool(self.program.guards) or any(loop is not None and loop.decides() for loop in inner)
 
+    def left(self) -> list[Out]:
+        """Per output, what it holds of the turns."""
+        return [out for out in self.outs for _ in range(len(self.values) if out.kind == "split" else 1)]
+
     def named(self) -> list[str]:
         """Per output, what the user calls what it is the cotangent of."""
-        found: list[str] = []
-        for out in self.outs:
-            found += [out.primal] * (len(self.values) if out.kind == "split" else 1)
-        return found
+        return [out.primal for out in self.left()]
 
     def roots(self) -> list[Any]:
         """The variables of the body that must be there at the end of a turn."""

@@ -74,7 +74,7 @@ def _of_loop(step: Step, output: int) -> str:
     """A name for what a loop leaves: that of what makes it in a turn, for all turns where it is of all."""
     loop = loop_in(step)
     assert loop is not None
-    out = [own for own in loop.outs for _ in range(len(loop.values) if own.kind == "split" else 1)][output]
+    out = loop.left()[output]
     held = out.variable if type(out.variable) is int else out.variable.following
     made = next((s for s in loop.program.steps if any(o.number == held for o in s.outputs)), None)
     if made is None or loop.backward:

@@ -49,8 +49,7 @@ def split_outputs(step: Step) -> list[int]:
     loop = loop_in(step)
     if loop is None:
         return []
-    kinds = [kind for out in loop.outs for kind in [out.kind] * (len(loop.values) if out.kind == "split" else 1)]
-    return [o.number for o, kind in zip(step.outputs, kinds, strict=True) if kind == "split"]
+    return [o.number for o, out in zip(step.outputs, loop.left(), strict=True) if out.kind == "split"]
 
 
 def loop_lines(statement: Statement, printer: StatementPrinter, context: Context) -> list[str]:
