@@ -78,10 +78,9 @@ class Symbols:
             self.of[x.number] = self.own(x)
             self.made.add(x.number)
             self.gathered.add(x.number)
-            for slot in loop.slots if out.kind in ("final", "next") else ():
-                same = out.variable is slot or (type(out.variable) is int and out.variable == slot.following)
-                if slot.kind == "carried" and same and _is_written(loop, slot):
-                    self.of[x.number] = self.get(step.inputs[slot.place])
+            slot = _written_slot(loop, out)
+            if slot is not None:
+                self.of[x.number] = self.get(step.inputs[slot.place])
 
     def get(self, x: Var | Const) -> tuple[Symbol, ...]:
         if isinstance(x, Const) and x.number < 0:
@@ -157,6 +156,13 @@ class Symbols:
         )
 
 
+def _written_slot(loop: Any, out: Any) -> Any:
+    """The slot of the array that an output of a loop holds, where its turns do nothing but write into it."""
+    slots = loop.slots if out.kind in ("final", "next") else ()
+    return next((s for s in slots if s.kind == "carried" and (out.variable is s or out.variable == s.following)
+                 and _is_written(loop, s)), None)  # fmt: skip
+
+
 def _is_written(loop: Any, slot: Any) -> bool:
     """Whether what a turn hands on is the array that it was given, written into."""
     made = {o.number: (step, k) for step in loop.program.steps for k, o in enumerate(step.outputs)}
@@ -168,10 +174,8 @@ def _is_written(loop: Any, slot: Any) -> bool:
         place = 0
         if step.operation.name == "loop":
             inner = step.operation.function
-            out = inner.left()[k]
-            own = next((s for s in inner.slots if s.kind == "carried" and out.kind in ("final", "next")
-                        and (out.variable is s or out.variable == s.following)), None)  # fmt: skip
-            if own is None or not _is_written(inner, own):
+            own = _written_slot(inner, inner.left()[k])
+            if own is None:
                 return False
             place = own.place
         v = step.inputs[place].number

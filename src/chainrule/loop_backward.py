@@ -15,27 +15,28 @@ import numpy as np
 from chainrule.backward import Backward, number_of
 from chainrule.broadcasting import is_short
 from chainrule.differentiate import differentiate
-from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var
 from chainrule.loop_activity import active_in
+from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
 from chainrule.loop_factors import free_factors_first
 from chainrule.loop_filled import filled_once, tell_inner_loops, uncleared
 from chainrule.loop_kept import kept_of
-from chainrule.loop_ones import ones_in_body
 from chainrule.loop_rows import rows_taken, spread_rows
 from chainrule.loop_series import Series
 from chainrule.loop_sums import added_once, sums_begun
-from chainrule.loops import Loop, Out, Slot, loop_in, values_in, written_in
+from chainrule.loops import Loop, Out, Slot, loop_in, values_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import is_fixed, is_size, plain_number
 from chainrule.statements.request import is_write
-from chainrule.tape import Tape, record
+from chainrule.tape import Tape
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
 
 __all__ = ["loop_rule"]
+
+_NO_SECOND = "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
 
 
 def loop_rule(loop: Loop, operation: Operation) -> Callable[..., Any]:
@@ -96,14 +97,8 @@ class _Reversed(Series):
         ``fixed`` holds cotangents that need not be carried, by the variable that is left: plain numbers, or ``None``.
         """
         loop = self.loop
-        body = Tape(names=True)
-        body.values, body.steps = list(loop.tape.values), list(loop.tape.steps)
-        body.inputs, body.leaves = list(loop.tape.inputs), list(loop.tape.leaves)
-        body.names, body.removed = dict(loop.tape.names), set(loop.tape.removed)
-        body.constants = dict(loop.tape.constants)
-        body.origin = (None, 0)
+        body, lengths = body_tape(loop, self.operands)
         forward_steps = len(body.steps)
-        lengths = body.always_one = ones_in_body(body, loop, self.operands)
         # The cotangents from the turn behind, by what they belong to at the end of a turn.
         self.carried: dict[tuple[str, int], Any] = {}
         self.sums: dict[int, Any] = {}  # by slot variable, the sum so far
@@ -116,27 +111,22 @@ class _Reversed(Series):
             if not own:
                 self.handed.setdefault(variable, []).append(number_of(value))
 
-        def given(variable: int) -> Any:
-            own = body.input(np.ones_like(body.values[variable])[()], active=True)
-            lengths.symbols.of[own.variable] = lengths.symbols.of.get(variable, ())
-            return own
-
         with body:
             for key, variable in self._ends():
                 if key in fixed:
                     if fixed[key] is not None:
                         seed(variable, fixed[key])
                     continue
-                self.carried[key] = given(variable)
+                self.carried[key] = input_like(body, lengths, variable)
                 seed(variable, self.carried[key])
             for slot in self.slots:
                 if slot.kind == "fixed":
-                    self.sums[slot.variable] = given(slot.variable)
+                    self.sums[slot.variable] = input_like(body, lengths, slot.variable)
                     seed(slot.variable, self.sums[slot.variable], own=True)
             for n, (out, g) in enumerate(zip(loop.outs, self.g, strict=True)):
                 variable = out.variable.following if out.kind == "whole" else out.variable
                 if out.kind in ("stack", "whole") and g is not None and variable in self.active:
-                    self.rows[n] = given(variable)
+                    self.rows[n] = input_like(body, lengths, variable)
                     seed(variable, self.rows[n])
             links: dict[int, Any] = {}
             contributions: dict[int, list[tuple[int, Any]]] = {}
@@ -178,9 +168,7 @@ class _Reversed(Series):
     @staticmethod
     def _whole(tape: Tape, g: Any, variable: int) -> Any:
         """A cotangent of the shape of its variable."""
-        like = Traced(tape, variable, tape.values[variable], False)
-        if not isinstance(like.value, np.ndarray | np.generic):
-            like.value = np.asarray(like.value)[()]
+        like = stand_in(tape, variable)
         if g is None:
             return apply(np.zeros_like, like)
         if type(g) is not Traced:
@@ -296,13 +284,9 @@ class _Reversed(Series):
         )  # fmt: skip
         self._keep(backward, slot)
         steps = simplified.program.steps[simplified.forward_steps :]
-        written = {x.number for s in steps for x in written_in(s.operation.function, s.inputs)}
-        for s in slots:
-            s.written = s.variable in written
-        operation_ = Operation("loop", backward, "variadic", ("arrays",), (_refuse,), lazy=True, spelling="loop")
+        mark_written(slots, steps)
         # Where every turn hands on what it is given, there is nothing to run.
-        results = record(operation_, tuple(inputs), {}, backward) if outs else ()
-        results = results if type(results) is tuple else (results,)
+        results = record_loop(backward, inputs, _NO_SECOND) if outs else ()
         found = self._contributions(results, outs, owners)
         for place, g in passed.items():
             found[place] = g
@@ -434,9 +418,3 @@ def _filled(like: Any, g: Any) -> Any:
     if is_size(g) and is_fixed(g):
         g = plain_number(g)
     return ones if not is_size(g) and g == 1 else ones * g
-
-
-def _refuse(*_: Any, **__: Any) -> Any:
-    raise NotDifferentiableError(
-        "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
-    )

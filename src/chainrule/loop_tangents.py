@@ -14,23 +14,23 @@ import numpy as np
 
 from chainrule.backward import Backward, number_of
 from chainrule.differentiate import differentiate, full, is_differentiable
-from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Step
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.loop_activity import active_in
-from chainrule.loop_ones import ones_in_body
-from chainrule.loops import Loop, Out, Slot, loop_in, with_outputs, written_in
-from chainrule.ops import Operation
+from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
+from chainrule.loops import Loop, Out, Slot, loop_in, with_outputs
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import is_size, rebuilt
 from chainrule.statics import moved
-from chainrule.tape import Tape, record
+from chainrule.tape import Tape
 from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
 from chainrule.verify import MalformedError
 
 __all__ = ["fused", "loops_on", "pushed", "summed"]
+
+_NO_DERIVATIVE = "the derivative of the tangents of a loop was asked for. Instead: write the tangents, and trace that."
 
 
 def loops_on(tape: Tape) -> list[int]:
@@ -199,19 +199,14 @@ def _through_loop(tape: Tape, step: Any, known: Mapping[int, Any], links: dict[i
                 outs.append(Out(out.kind, moved[id(out.variable)]))
             else:
                 outs.append(Out(out.kind, pushing.links_of[out.variable]))
-        written = {x.number for s in pushing.backward.program.steps for x in written_in(s.operation.function, s.inputs)}
-        for slot in slots:
-            slot.written = slot.variable in written
+        mark_written(slots, pushing.backward.program.steps)
         joint = Loop(
             pushing.backward.program, pushing.backward.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
             dict(pushing.backward.links), alike={t: v for v, t in given.items()}, tangents_of=loop,
         )  # fmt: skip
-        held = [_held(tape, x) for x in operands]
-        new = Operation("loop", joint, "variadic", ("arrays",), (_refuse,), lazy=True, spelling="loop")
-        results = record(new, tuple(held), {}, joint)
+        results = record_loop(joint, [_held(tape, x) for x in operands], _NO_DERIVATIVE)
     finally:
         tape.origin = origin
-    results = results if type(results) is tuple else (results,)
     found = {v: result for (_, v), result in zip(left, results, strict=True)}
     links.update({v: x.variable for v, x in found.items()})
     return found
@@ -228,18 +223,11 @@ class _Pushed:
 def _body(
     loop: Loop, active: Collection[int], moving: Sequence[Slot], left: Sequence[int], operands: Sequence[Any]
 ) -> tuple[_Pushed, dict[int, int]]:
-    body = Tape(names=True)
-    body.values, body.steps = list(loop.tape.values), list(loop.tape.steps)
-    body.inputs, body.leaves = list(loop.tape.inputs), list(loop.tape.leaves)
-    body.names, body.removed = dict(loop.tape.names), set(loop.tape.removed)
-    body.constants = dict(loop.tape.constants)
-    body.origin = (None, 0)
-    lengths = body.always_one = ones_in_body(body, loop, operands)
+    body, lengths = body_tape(loop, operands)
     forward_steps = len(body.steps)
     roots = list(dict.fromkeys((*(s.following for s in moving if s.following is not None), *left)))
     with body:
-        given = {s.variable: body.input(np.ones_like(body.values[s.variable])[()], active=True) for s in moving}
-        lengths.symbols.of.update({x.variable: lengths.symbols.of.get(v, ()) for v, x in given.items()})
+        given = {s.variable: input_like(body, lengths, s.variable) for s in moving}
         links: dict[int, Any] = {v: x.variable for v, x in given.items()}
         found = pushed(body, given, roots, links)
         whole = {v: _filled(body, found.get(v), v) for v in roots}
@@ -265,12 +253,8 @@ def _body(
 
 def _filled(tape: Tape, g: Any, variable: int) -> Any:
     """A tangent of the shape of its variable; zeros where there is none."""
-    like = Traced(tape, variable, tape.values[variable], False)
-    if not isinstance(like.value, np.ndarray | np.generic):
-        like.value = np.asarray(like.value)[()]
-    if g is None:
-        return apply(np.zeros_like, like)
-    return full(tape, g, like.value, variable)
+    like = stand_in(tape, variable)
+    return apply(np.zeros_like, like) if g is None else full(tape, g, like.value, variable)
 
 
 def _whole(tape: Tape, known: Mapping[int, Any], x: Any) -> Any:
@@ -298,12 +282,6 @@ def _variable(out: Out) -> int:
     """The variable of the body that an output holds."""
     v = out.variable
     return int(v.following if isinstance(v, Slot) else v)
-
-
-def _refuse(*_: Any, **__: Any) -> Any:
-    raise NotDifferentiableError(
-        "the derivative of the tangents of a loop was asked for. Instead: write the tangents, and trace that."
-    )
 
 
 def fused(backward: Backward) -> Backward:
