@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +14,14 @@ from chainrule.ir import Program, Step, Var
 from chainrule.loops import Loop, Slot, loop_in
 from chainrule.ops import OPERATIONS
 
-__all__ = ["added_once", "sums_begun"]
+__all__ = ["added_once", "steps_needed", "sums_begun"]
 
 
 def sums_begun(backward: Backward) -> Backward:
     """The same backward pass with loops that begin their sums with what would be added to them behind."""
-    while True:
-        found = _once(backward)
-        if found is None:
-            return backward
+    while (found := _once(backward)) is not None:
         backward = found
+    return backward
 
 
 def _once(backward: Backward) -> Backward | None:
@@ -44,7 +43,7 @@ def _once(backward: Backward) -> Backward | None:
             same = (first.shape, first.dtype) == (total.shape, total.dtype) == (out.shape, out.dtype)  # type: ignore[union-attr]
             if slot is None or not same or 1 in out.shape or not _is_zero(steps, made, steps[at].inputs[slot.place]):
                 continue
-            before = _needed(steps, made, first.number)
+            before = steps_needed(steps, made, [first.number])
             if at in before:
                 continue
             return _moved(backward, k, at, before, slot, first, total.number)
@@ -68,10 +67,10 @@ def _moved(backward: Backward, k: int, at: int, before: set[int], slot: Slot, fi
     return replace(backward, program=replace(backward.program, steps=written), links=links)
 
 
-def _needed(steps: Any, made: dict[int, int], variable: int) -> set[int]:
-    """The steps that a variable is computed by."""
+def steps_needed(steps: Sequence[Step], made: Mapping[int, int], variables: Iterable[int]) -> set[int]:
+    """The places of the steps that variables are computed by; ``made`` says by which step each one is."""
     found: set[int] = set()
-    pending = [variable]
+    pending = list(variables)
     while pending:
         k = made.get(pending.pop())
         if k is not None and k not in found:

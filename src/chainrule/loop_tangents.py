@@ -18,6 +18,7 @@ from chainrule.ir import Step
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.loop_activity import active_in
 from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
+from chainrule.loop_sums import steps_needed
 from chainrule.loops import Loop, Out, Slot, loop_in, with_outputs
 from chainrule.protocol import apply
 from chainrule.simplify.rewriting import simplify
@@ -28,14 +29,9 @@ from chainrule.trace import Recorded, program_of
 from chainrule.traced import Traced
 from chainrule.verify import MalformedError
 
-__all__ = ["fused", "loops_on", "pushed", "summed"]
+__all__ = ["fused", "pushed", "summed"]
 
 _NO_DERIVATIVE = "the derivative of the tangents of a loop was asked for. Instead: write the tangents, and trace that."
-
-
-def loops_on(tape: Tape) -> list[int]:
-    """Where the loops on a tape stand."""
-    return [k for k, step in enumerate(tape.steps) if isinstance(step[0].function, Loop)]
 
 
 def pushed(tape: Tape, tangents: Mapping[int, Any], wanted: Collection[int], links: dict[int, Any]) -> dict[int, Any]:
@@ -50,7 +46,7 @@ def pushed(tape: Tape, tangents: Mapping[int, Any], wanted: Collection[int], lin
     known = dict(tangents)
     steps: list[Any] = list(tape.steps)
     begin = 0
-    for k in [*loops_on(tape), len(steps)]:
+    for k in [*(k for k, step in enumerate(steps) if isinstance(step[0].function, Loop)), len(steps)]:
         later = {x for step in steps[k:] for x in step[1] if type(x) is int} | set(wanted)
         made = {v for step in steps[begin:k] for v in (step[3] if type(step[3]) is tuple else (step[3],))}
         ends = sorted(v for v in made & later if is_differentiable(tape.values[v]))
@@ -286,11 +282,9 @@ def _variable(out: Out) -> int:
 
 def fused(backward: Backward) -> Backward:
     """The same tangents with loops that compute them beside the user's values, in the place of the user's loops."""
-    while True:
-        found = _fused_once(backward)
-        if found is None:
-            return backward
+    while (found := _fused_once(backward)) is not None:
         backward = found
+    return backward
 
 
 def _fused_once(backward: Backward) -> Backward | None:
@@ -302,13 +296,7 @@ def _fused_once(backward: Backward) -> Backward | None:
         i = next((k for k, s in enumerate(steps[:forward]) if own is not None and s.operation.function is own), None)
         if loop is None or own is None or i is None:
             continue
-        before: set[int] = set()
-        pending = [x.number for x in step.inputs]
-        while pending:
-            k = made.get(pending.pop(), -1)
-            if k >= 0 and k not in before:
-                before.add(k)
-                pending += [x.number for x in steps[k].inputs] if k >= forward else []
+        before = steps_needed(steps, made, [x.number for x in step.inputs])
         if any(i <= k < forward for k in before):
             continue  # the tangents need what the loop leaves
         moved = sorted(k for k in before if k >= forward)
