@@ -121,7 +121,7 @@ class _Trial:
         for path, count, lists in self.example.lists():
             found = self._said(f"len({path})", count, partial(self.example.relisted, lists))
             if found is None:
-                counting = any(formatted_path(x) == path for own in self.own.counts for x in own if type(x) is str)
+                counting = _says_turns(self.own.counts, path)  # of a loop that is written out
                 found = [Fixed(f"len({path})", "==", repr(count))] if counting else []
             yield from found or self._enough(f"len({path})", partial(self.example.relisted, lists), path)
 
@@ -139,12 +139,12 @@ class _Trial:
         for place in range(len(self._classes())):
             axes = self._classes()[place]
             leaf, k = axes[0]
-            counting = self._says_turns(*(("length", self.numbers[x.source], a) for x, a in axes))
+            counting = _says_turns(self.turns, *self._lengths_along(axes))
             if counting and leaf.variable.shape[k] > _MANY:
                 few = self.example.free_length(_FEW)
                 self._go_on_from(*self.example.resized(self.example.alike(axes), few))
         for name, value in self.example.settings():
-            if value > _MANY and self._says_turns(("name", name, value)):
+            if value > _MANY and _says_turns(self.turns, ("name", name, value)):
                 self._go_on_from(*self.example.reset(name, _FEW))
 
     def _go_on_from(self, arguments: Arguments) -> None:
@@ -192,27 +192,26 @@ class _Trial:
                 fixed.update((x.variable.number, a) for x, a in alike)
                 yield from verdict.conditions or [self._same(axes)]
             elif not verdict.tried:
-                counting = [own for own in untried if own[0] in alike and (own in shorter or self._counts(own))]
-                yield from map(self._same, counting)
+                for own in untried:
+                    counting = own in shorter or _says_turns(self.own.counts, *self._lengths_along(own))
+                    if own[0] in alike and counting:
+                        yield self._same(own)
         for axes in classes:
             leaf, k = axes[0]
             if (leaf.variable.number, k) not in fixed:
-                lengths = [("length", self.numbers[x.source], a) for x, a in axes]
-                yield from self._enough(length_text(leaf, k), partial(self.example.resized, axes), *lengths)
+                others = partial(self.example.resized, axes)
+                yield from self._enough(length_text(leaf, k), others, *self._lengths_along(axes))
 
     def _enough(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
         """That there must be so many turns, where what is written is wrong for less and the function itself runs."""
-        for few in (1, 0) if self._says_turns(*counting) else ():
+        for few in (1, 0) if _says_turns(self.turns, *counting) else ():
             if not all(self.holds(*own, runs=True) for own in others(few)):
                 yield Fixed(text, ">", repr(few), True)
                 return
 
-    def _says_turns(self, *counting: Any) -> bool:
-        """Whether one of these says how many turns a loop has."""
-        counts: list[Any] = []
-        for x in (x for own in self.turns for x in own):
-            counts += [formatted_path(x)] if type(x) is str else leaves_of(x)
-        return any(x in counts for x in counting)
+    def _lengths_along(self, axes: Sequence[Axis]) -> list[Any]:
+        """The lengths along these axes as sizes are computed from them."""
+        return [("length", self.numbers[leaf.source], axis) for leaf, axis in axes]
 
     def _same(self, axes: Sequence[Axis]) -> Fixed:
         leaf, k = axes[0]
@@ -280,11 +279,6 @@ class _Trial:
         verdict.conditions = list(found.values()) or None
         return verdict
 
-    def _counts(self, axes: Sequence[Axis]) -> bool:
-        """Whether one of these says how many turns a loop has that is written out."""
-        leaves = [own for counts in self.own.counts for x in counts for own in leaves_of(x)]
-        return any(("length", self.numbers[leaf.source], axis) in leaves for leaf, axis in axes)
-
     def _conditions(self, other: Program) -> dict[Any, Fixed] | None:
         """What lengths decided otherwise in another trace; ``None`` where that is not all that differs."""
         before, after = decided_by_lengths(self.own), decided_by_lengths(other)
@@ -351,6 +345,14 @@ class _Trial:
             for k, axis in enumerate(lengths.axes(x.number, leaf.variable.shape)):
                 found.setdefault(lengths.find(axis), []).append((leaf, k))
         return [axes for root, axes in found.items() if root != 0]
+
+
+def _says_turns(loops: Sequence[Sequence[Any]], *counting: Any) -> bool:
+    """Whether one of these, lengths, names or paths to lists, says how many turns one of the loops has."""
+    counts: list[Any] = []
+    for x in (x for own in loops for x in own):
+        counts += [formatted_path(x)] if type(x) is str else leaves_of(x)
+    return any(x in counts for x in counting)
 
 
 def _results(program: Program) -> dict[str, set[str]]:
