@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.dispatch import evaluator
 from chainrule.indexing import add_item, set_item
-from chainrule.ir import Const, Program, Step, Var
+from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.names import singular
 from chainrule.run import sizes_in
 from chainrule.sizes import is_size, plain_number
@@ -162,7 +162,8 @@ class Loop:
         header: how the user's loop counts.
         links: for the variables of the body their cotangents.
         backward: whether it is the backward pass of another loop, and runs from its last turn to the first.
-        alike: for what a backward loop is given, the variables of the same shapes that it is the cotangent of.
+        alike: for what a backward loop is given, the variables of the same shapes that it is the cotangent of; for
+            tangents that a loop is given, those that they are the tangents of.
         wanted: for a loop of the forward pass, the operands whose cotangents are wanted.
         tape: for a loop of the forward pass, the body as it was recorded.
         decided: what the counter decides otherwise for other lengths, as texts.
@@ -204,10 +205,10 @@ class Loop:
         """The variables of the body that it is given and that are the same in all turns."""
         return {slot.variable for slot in self.slots if slot.kind == "fixed"}
 
-    def decides(self) -> bool:
-        """Whether values decide something in its turns."""
-        inner = (loop_in(step) for step in self.program.steps)
-        return bool(self.program.guards) or any(loop is not None and loop.decides() for loop in inner)
+    def decisions(self) -> list[Guard]:
+        """What values decide in its turns, and in those of the loops in it."""
+        inner = [loop for step in self.program.steps if (loop := loop_in(step)) is not None]
+        return [*self.program.guards, *(g for loop in inner for g in loop.decisions())]
 
     def left(self) -> list[Out]:
         """Per output, what it holds of the turns."""

@@ -13,12 +13,12 @@ _MOST = 200  # decisions; of more, it is only said above the code
 
 def decisive(program: Program, forward_steps: int) -> tuple[Var, ...]:
     """The variables of the forward pass whose values decided what was traced."""
-    return tuple({g.variable.number: g.variable for g in decisions(program, forward_steps)
-                  if isinstance(g.variable, Var)}.values())  # fmt: skip
+    found = (guards[0].variable for guards in decisions(program, forward_steps).values())
+    return tuple(x for x in found if isinstance(x, Var))
 
 
-def decisions(program: Program, forward_steps: int) -> list[Guard]:
-    """The decisions that are checked where the forward pass runs."""
+def decisions(program: Program, forward_steps: int) -> dict[int, list[Guard]]:
+    """The decisions that are checked where the forward pass runs, by the variable whose value they are about."""
     made = {x.number for x in program.inputs}
     made.update(out.number for step in program.steps[:forward_steps] for out in step.outputs)
     found = {
@@ -26,7 +26,10 @@ def decisions(program: Program, forward_steps: int) -> list[Guard]:
         for g in program.guards
         if not g.lengths and type(g.value) in (bool, int) and g.variable.number in made and g.position is not None
     }
-    return list(found.values()) if len(found) <= _MOST else []
+    by_variable: dict[int, list[Guard]] = {}
+    for (number, _), guard in found.items() if len(found) <= _MOST else ():
+        by_variable.setdefault(number, []).append(guard)
+    return by_variable
 
 
 def decision_checks(guards: Sequence[Guard], lines: Sequence[str], name: str, *, lone: bool) -> list[str]:

@@ -82,6 +82,10 @@ class _Lines(Heads):
     def _is_checked(self) -> bool:
         return self.context.checked and not self.loop.backward
 
+    def _decisions(self) -> dict[int, list[Guard]]:
+        """What is checked in each turn."""
+        return decisions(self.program, self.loop.forward_steps) if self._is_checked() else {}
+
     def _needed(self) -> set[int]:
         """The variables of the body that what is used of the loop depends on."""
         roots = {out.variable if type(out.variable) is int else out.variable.variable
@@ -89,8 +93,8 @@ class _Lines(Heads):
         if self.loop.header.condition is not None and not self.loop.backward:
             roots.add(self.loop.header.condition)
         if self._is_checked():
-            roots |= {g.variable.number for g in decisions(self.program, self.loop.forward_steps)}
-            inner = [s for s in self.program.steps if (own := loop_in(s)) is not None and own.decides()]
+            roots.update(self._decisions())
+            inner = [s for s in self.program.steps if (own := loop_in(s)) is not None and own.decisions()]
             roots |= {x.number for s in inner for x in s.inputs if isinstance(x, Var)}
         given = self.loop.given()
         carried = {s.variable: s.following for s in self.loop.slots if s.kind == "carried"}
@@ -159,9 +163,7 @@ class _Lines(Heads):
                     self.renamed[context.prefix + (called if called.isidentifier() else self._called(primal))] = name
         wanted: dict[int, str] = {}
         followings = [slot.following for slot, _ in self.slots]
-        deciding: dict[int, list[Guard]] = {}
-        for guard in decisions(self.program, loop.forward_steps) if self._is_checked() else ():
-            deciding.setdefault(guard.variable.number, []).append(guard)
+        deciding = self._decisions()
         ending = None if loop.backward else loop.header.condition
         roots = [*followings, *(v for _, v in self.appended), *self.finals, *deciding]
         roots += [] if ending is None else [ending]

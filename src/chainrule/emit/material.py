@@ -373,7 +373,7 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) 
     found += [f"valid while {_decided(position, values)}" for position, values in decisions.items()]
     taken = [text for step in steps if (loop := loop_in(step)) is not None for text in loop.decided]
     found += [f"valid while {text}" for text in taken]
-    alike = [g for step in steps if (loop := loop_in(step)) is not None for g in _decided_in(loop)]
+    alike = [g for step in steps if (loop := loop_in(step)) is not None for g in loop.decisions()]
     found += [f"valid while {_decided(g.position, [g.value], True)}" for g in alike]
     turns: dict[tuple[str, int], int] = {}
     counts: dict[Any, int] = {}
@@ -399,12 +399,6 @@ def _comment(text: str) -> list[str]:
     return textwrap.wrap(
         text, _WIDTH, initial_indent="# ", subsequent_indent="#     ", break_long_words=False, break_on_hyphens=False
     )
-
-
-def _decided_in(loop: Loop) -> list[Guard]:
-    """What values decide in the turns of a loop, and in those of the loops in it."""
-    inner = [own for step in loop.program.steps if (own := loop_in(step)) is not None]
-    return [*loop.program.guards, *(g for own in inner for g in _decided_in(own))]
 
 
 def _decided(position: Position | None, values: Sequence[Any], turns: bool = False) -> str:

@@ -17,7 +17,7 @@ from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
 from chainrule.emit.material import Leaf, Material, constant_lines, remarks, setting_check
 from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
-from chainrule.ir import Const, Guard, Step, Var
+from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE, Symbol
 from chainrule.loops import COUNTS, loop_in
 from chainrule.sizes import is_size, where_from
@@ -217,9 +217,7 @@ class Writing:
         forward = [(statement, lines) for statement, lines in pairs if statement.forward]
         made = {out.number for statement, _ in forward for out in statement.step.outputs}
         result: list[str] = []
-        deciding: dict[int, list[Guard]] = {}
-        for guard in decisions(self.request.program, self.request.forward_steps):
-            deciding.setdefault(guard.variable.number, []).append(guard)
+        deciding = decisions(self.request.program, self.request.forward_steps)
         for number in deciding.keys() & self.request.given.keys():
             result += decision_checks(deciding[number], [], self.request.given[number], lone=False)
         reads = self.statements.reads()

@@ -92,7 +92,7 @@ class Folding:
     def _decides(self, k: int) -> bool:
         """Whether a step is a loop of the user's in which values decided something."""
         loop = loop_in(self.steps[k])
-        return k < self.request.forward_steps and loop is not None and loop.decides()
+        return k < self.request.forward_steps and loop is not None and bool(loop.decisions())
 
     def _named(self, out: Var, k: int) -> bool:
         if k < self.request.forward_steps:
