@@ -118,11 +118,9 @@ def _pairs(
     yield value, plain
     scale = given[0] if scalar else 1.0
     by_name = dict(zip(material.parameters, gradients, strict=False))
-    if owner is not None:
-        by_name.update(zip((leaf.name for leaf in material.leaves if leaf.argument == 0), gradients[0], strict=False))
     own_names = {leaf.source: leaf.name for leaf in material.leaves}
     for name, argument, gradient in zip(material.parameters, args, gradients, strict=False):
-        if name not in found and type(argument) is not Members:  # the arrays in it, one by one
+        if name not in found:  # the arrays in it, one by one
             sources = [name + formatted_path(path) for path in paths(argument)]
             by_name.update((own_names.get(x, x), g) for x, g in zip(sources, flatten(gradient)[0], strict=False))
     for name, exact in by_name.items():
