@@ -204,14 +204,8 @@ class _Pass:
                 around = None if around.parent is None else self.records[around.parent[0]]
             if around is not None and record.decisions:
                 loop = owners[around.number].loop
-                loop.decided = tuple(
-                    dict.fromkeys(
-                        (
-                            *loop.decided,
-                            *decided(record, any(type(x) is str for x in count_of(record, self.tape.items))),
-                        )
-                    )
-                )
+                listed = any(type(x) is str for x in count_of(record, self.tape.items))
+                loop.decided = tuple(dict.fromkeys((*loop.decided, *decided(record, listed))))
 
     def note_series(self, series: Sequence[Kept]) -> None:
         """Give the loops the user's lists that hold what all their turns made."""

@@ -142,10 +142,12 @@ def blocks(*parts: Sequence[str]) -> list[str]:
     return [line for part in parts if part for line in (*part, "")]
 
 
-def returned(start: str, items: Sequence[str], opening: str, closing: str, depth: int = 1) -> list[str]:
-    """A return statement, on several lines where one is too long; so many times indented."""
+def returned(
+    start: str, items: Sequence[str], opening: str, closing: str, room: int = WIDTH - len(INDENT)
+) -> list[str]:
+    """A return statement, on several lines where there is no room for it on one."""
     line = f"return {start}{opening}{', '.join(items)}{closing}"
-    if len(line) + depth * len(INDENT) <= WIDTH:
+    if len(line) <= room:
         return [line]
     return [f"return {start}{opening}", *(f"{INDENT}{item}," for item in items), closing]
 
@@ -200,7 +202,7 @@ def layer_source(material: Material, backward: Backward, wrt: Sequence[Var], pre
     gradients = [f'"{name}": {text}' for name, text in gathered(writing, chosen.pairs, texts)]
     forward = writing.forward_lines()
     lines = [*writing.backward_lines(), *settling]
-    end = returned("", gradients, "{", "}", 2)
+    end = returned("", gradients, "{", "}", writing.room)
     made = {t for s in writing.statements.statements if s.forward for t in s.targets}
     known = made | {leaf.name for leaf in material.leaves} | set(writing.length_of) | set(material.parameters)
     known.update(w for w in words_of([*lines, *end]) if COUNTS.fullmatch(w))
@@ -286,7 +288,7 @@ class Pasted:
         return [*self.opening, *body, *(f"{name} = {text}" for name, text in self.named)]
 
     def text(self) -> str:
-        """The same as source."""
+        """The lines as source."""
         return "\n".join(self.lines()) + "\n"
 
 
