@@ -24,7 +24,7 @@ from chainrule.simplify.guards import (
 from chainrule.simplify.linear_algebra import known_inner, known_rows, known_weighted, trace_of
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
-from chainrule.simplify.values import Power, Ref, Value, function_of
+from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 from chainrule.sizes import is_size
 
 __all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "tied_share"]
@@ -77,10 +77,7 @@ def _root_cancelled(table: Table, value: Value, powers: dict[Value, Power]) -> R
     scale = power_of(c, -sign)
     if scale is None or not x.factors:
         return None
-    for f, change in ((value, sign * order), *((f, -sign * q) for f, q in x.factors)):
-        powers[f] = powers.get(f, 0) + change
-        if not powers[f]:
-            del powers[f]
+    multiply_by(powers, ((value, sign * order), *((f, -sign * q) for f, q in x.factors)))
     return scale, table.one
 
 
@@ -171,10 +168,7 @@ def _into_scatter(table: Table, value: Value, powers: dict[Value, Power]) -> Ref
                 if scale is None:
                     continue
                 del powers[value]
-                for f, q in wanted.items():
-                    powers[f] -= q
-                    if not powers[f]:
-                        del powers[f]
+                multiply_by(powers, ((f, -q) for f, q in wanted.items()))
                 amount = table.product(
                     scale, (*value.parts[1][1].factors, *((v, q * sign) for v, q in gathered[1].factors))
                 )
@@ -292,11 +286,7 @@ def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
     below = power_of(c, -1)
     if below is None or not all(powers.get(f, 0) / q >= 1 for f, q in x.factors):
         return None
-    del powers[sign]
-    for f, q in x.factors:
-        powers[f] -= q
-        if not powers[f]:
-            del powers[f]
+    multiply_by(powers, ((sign, -1), *((f, -q) for f, q in x.factors)))
     return below, elementwise(table, np.absolute, sign)
 
 
@@ -308,12 +298,7 @@ def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:
     )
     if argument is None or size is None or argument[0] != UNIT or argument[1].kind == "prod":
         return
-    x = argument[1]
-    del powers[sign]
-    for v, change in ((size, 1), (x, -1)):
-        powers[v] = powers.get(v, 0) + change
-        if not powers[v]:
-            del powers[v]
+    multiply_by(powers, ((sign, -1), (size, 1), (argument[1], -1)))
 
 
 def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:
@@ -321,12 +306,7 @@ def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:
     cosh = next((v for v, p in powers.items() if p < 0 and function_of(v) is np.cosh and v.parts == sinh.parts), None)
     if cosh is None:
         return
-    del powers[sinh]
-    powers[cosh] += 1
-    if not powers[cosh]:
-        del powers[cosh]
-    tanh = elementwise(table, np.tanh, sinh)
-    powers[tanh] = powers.get(tanh, 0) + 1
+    multiply_by(powers, ((sinh, -1), (cosh, 1), (elementwise(table, np.tanh, sinh), 1)))
 
 
 def elementwise(table: Table, function: Any, like: Value) -> Value:

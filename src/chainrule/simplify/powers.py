@@ -16,7 +16,7 @@ from chainrule.ir import Const, Step, Var
 from chainrule.simplify.linear_algebra import operation
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
-from chainrule.simplify.values import Power, Ref, Value, function_of
+from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 
 __all__ = ["Powers", "logarithm_of"]
 
@@ -159,18 +159,11 @@ class Powers:
             (coefficient, base), raised = known
             below = power_of(coefficient, -1)
             if below is not None and powers.get(raised[1], 0) <= -1:
-                for v, change in ((value, -1), (raised[1], 1), *((f, -q) for f, q in base.factors)):
-                    powers[v] = powers.get(v, 0) + change
-                    if not powers[v]:
-                        del powers[v]
+                multiply_by(powers, ((value, -1), (raised[1], 1), *((f, -q) for f, q in base.factors)))
                 return times(below, raised[0]), table.one
             if below is None or not base.factors or not all(powers.get(f, 0) / q >= 1 for f, q in base.factors):
                 continue
-            del powers[value]
-            for f, q in base.factors:
-                powers[f] -= q
-                if not powers[f]:
-                    del powers[f]
+            multiply_by(powers, ((value, -1), *((f, -q) for f, q in base.factors)))
             return times(below, raised[0]), raised[1]
         return None
 

@@ -20,7 +20,9 @@ __all__ = [
     "broadcast",
     "function_of",
     "is_dot",
+    "multiply_by",
     "plain_recipes",
+    "reciprocal_of",
     "smaller",
     "spans",
 ]
@@ -147,6 +149,14 @@ def broadcast(parts: Iterable[tuple[Dim, ...]]) -> tuple[Dim, ...]:
             elif result[-k].length == 1 and (dims[-k].length != 1 or (result[-k].one and not dims[-k].one)):
                 result[-k] = dims[-k]
     return tuple(result)
+
+
+def multiply_by(powers: dict[Value, Power], factors: Iterable[tuple[Value, Power]]) -> None:
+    """Multiply a product by powers of values, in place; what cancels is gone."""
+    for f, p in factors:
+        powers[f] = powers.get(f, 0) + p
+        if not powers[f]:
+            del powers[f]
 
 
 def smaller(p: Power, q: Power) -> Power:
