@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.ir import Const, is_zero
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT
-from chainrule.simplify.values import Power, Ref, Value, function_of
+from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 
 __all__ = [
     "argument_of",
@@ -30,16 +30,9 @@ def argument_of(value: Value, k: int = 0) -> Any:
 
 def guard_added(guard: Value, powers: dict[Value, Power]) -> None:
     """``s + (s == 0)`` is ``s`` where the product is divided by ``s`` as well: it is not finite at 0."""
-    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
-        return
-    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
-        test = _without_view(test)
-        compared = argument_of(test) if function_of(test) is np.equal else None
-        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
-            zero = test.parts[1]
-            if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
-                powers[s] += powers.pop(guard)
-                return
+    s, zero = _tested(guard) if powers.get(guard, 0) < 0 else (guard, None)
+    if isinstance(zero, Const) and zero.value == 0 and powers.get(s, 0) < 0:
+        powers[s] += powers.pop(guard)
 
 
 def guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
@@ -54,23 +47,10 @@ def guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
 
 def guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
     """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
-    if len(guard.parts) != 2 or powers.get(guard, 0) >= 0:
-        return
-    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
-        if a != UNIT or b != UNIT or powers.get(s, 0) < 1:
-            continue
-        equal = _without_view(test)
-        compared = argument_of(equal)
-        if function_of(equal) is not np.equal or compared is None or not is_zero(equal.parts[1]):
-            continue
-        norm = _without_view(s)
-        if _without_view(compared[1]) is not norm or not any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
-            continue
-        for v, change in ((s, -1), (guard, 1)):
-            powers[v] += change
-            if not powers[v]:
-                del powers[v]
-        return
+    s, zero = _tested(guard) if powers.get(guard, 0) < 0 else (guard, None)
+    norm = _without_view(s)
+    if is_zero(zero) and powers.get(s, 0) >= 1 and any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
+        multiply_by(powers, ((s, -1), (guard, 1)))
 
 
 def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -> None:
@@ -78,35 +58,22 @@ def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -
 
     With ``m = maximum(s * t, c)`` it is ``m / t`` in the same way.
     """
-    if len(guard.parts) != 2 or powers.get(guard, 0) != -1:
-        return
-    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]):
-        equal = _without_view(test)
-        compared = argument_of(equal)
-        if a != UNIT or b != UNIT or function_of(equal) is not np.equal or compared is None:
+    s, zero = _tested(guard) if powers.get(guard, 0) == -1 else (guard, None)
+    small = _without_view(s)
+    for top, p in powers.items() if is_zero(zero) else ():
+        made = _without_view(top)
+        operands = [*made.parts] if function_of(made) is np.maximum and top.shape == s.shape and p < 0 else []
+        first = next((n for n, r in enumerate(operands) if type(r) is tuple and _has_factor(r, small)), None)
+        if first is None:
             continue
-        small = _without_view(s)
-        if _without_view(compared[1]) is not small or not is_zero(equal.parts[1]):
-            continue
-        for top, p in powers.items():
-            made = _without_view(top)
-            operands = [*made.parts] if function_of(made) is np.maximum and top.shape == s.shape and p < 0 else []
-            first = next((n for n, r in enumerate(operands) if type(r) is tuple and _has_factor(r, small)), None)
-            if first is None:
-                continue
-            whole, other = operands[first], operands[1 - first]
-            if any(q > 0 and _counts_above(_without_view(f), whole, other) for f, q in powers.items()):
-                c, rest = table.product(UNIT, [(f, q) for f, q in whole[1].factors if f is not small])
-                if s.kind == "view":
-                    c, rest = table.view((c, rest), s.details, len(small.dims))
-                if c != UNIT:
-                    return
-                del powers[guard]
-                for f, q in ((top, -1), *rest.factors):
-                    powers[f] = powers.get(f, 0) + q
-                    if not powers[f]:
-                        del powers[f]
-                return
+        whole, other = operands[first], operands[1 - first]
+        if any(q > 0 and _counts_above(_without_view(f), whole, other) for f, q in powers.items()):
+            c, rest = table.product(UNIT, [(f, q) for f, q in whole[1].factors if f is not small])
+            if s.kind == "view":
+                c, rest = table.view((c, rest), s.details, len(small.dims))
+            if c == UNIT:
+                multiply_by(powers, ((guard, 1), (top, -1), *rest.factors))
+            return
 
 
 def masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
@@ -140,6 +107,16 @@ def zero_anyway(mask: Value, powers: dict[Value, Power]) -> None:
         return  # times a number that may be zero itself
     if is_zero(test.parts[1]) and powers.get(compared[1], 0) > 0:
         del powers[mask]
+
+
+def _tested(guard: Value) -> tuple[Value, Any]:
+    """For ``s + (s == c)``, the s and the c; for any other sum, ``None`` for the latter."""
+    for (a, s), (b, test) in (guard.parts, guard.parts[::-1]) if len(guard.parts) == 2 else ():
+        equal = _without_view(test)
+        compared = argument_of(equal) if function_of(equal) is np.equal else None
+        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
+            return s, equal.parts[1]
+    return guard, None
 
 
 def _without_view(value: Value) -> Value:
