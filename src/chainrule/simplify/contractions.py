@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from operator import itemgetter
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.choices import ROWS
-from chainrule.simplify.linear_algebra import known_product
+from chainrule.simplify.linear_algebra import turned_products
 from chainrule.simplify.making import Making
 from chainrule.simplify.scalars import UNIT, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, spans
@@ -155,29 +156,12 @@ def sums_with_known_products(options: Making, value: Value, inner: Value, axes: 
     found: list[Ref] = []
     if len(inner.dims) != 2 or len(axes) != 1 or inner.kind != "prod":
         return found
-    for f, p in inner.factors:
-        turned = f.kind == "view" and f.details == (1, 0)
-        product = f.parts[0][1] if turned else f
-        if p != 1 or product.kind != "matmul" or len(product.parts[0][1].dims) != 2 != len(product.parts[1][1].dims):
+    for known, other in turned_products(table, inner, axes, partial(options.making, value)):
+        if len(known[1].dims) != 2:
             continue
-        _, rest = options.making(value, lambda f=f: table.product(UNIT, [e for e in inner.factors if e[0] is not f]))
-        (_, first), (_, last) = product.parts
-        if rest.dims != inner.dims or not rest.floating or len(first.dims) != 2 or len(last.dims) != 2:
-            continue
-        if turned:
-            (c, first), (d, last) = options.making(value, lambda a=last, b=first: (table.turned(a), table.turned(b)))
-            if c != UNIT or d != UNIT:
-                continue
-        if axes == (1,):
-            pair, other = (rest, table.turned(last)), first
-        else:
-            pair, other = (table.turned(first)[1], (UNIT, rest)), last
-        c, right = pair[1]
-        known = known_product(table, pair[0], right)
-        if known is not None and len(known[1].dims) == 2:
-            scale, whole = options.making(value, lambda k=known, o=other: table.product(k[0], ((k[1], 1), (o, 1))))
-            if whole.dims == inner.dims or whole.shape[1 - axes[0]] == inner.shape[1 - axes[0]]:
-                found.append((times(c, scale), whole))
+        scale, whole = options.making(value, lambda k=known, o=other: table.product(k[0], ((k[1], 1), (o, 1))))
+        if whole.dims == inner.dims or whole.shape[1 - axes[0]] == inner.shape[1 - axes[0]]:
+            found.append((scale, whole))
     return found
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "product_with_vectors",
     "trace",
     "trace_of",
+    "turned_products",
 ]
 
 _MOST_FACTORS = 4
@@ -170,28 +171,33 @@ def known_rows(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | None:
     """``(a * (b @ c)).sum(1)`` is ``(b * (a @ c.T)).sum(1)``, where ``a @ c.T`` is there and ``b`` is divided by it."""
     if axes not in ((0,), (1,)) or len(inner.dims) != 2 or inner.kind != "prod" or len(inner.factors) > _MOST_FACTORS:
         return None
+    for known, other in turned_products(table, inner, axes, lambda make: make()):
+        less = _cancelled(table, known, other)
+        if less is not None:
+            return table.reduce(less, [-1 if axes == (1,) else -2], other.dims)
+    return None
+
+
+def turned_products(table: Table, inner: Value, axes: tuple[int, ...], making: Any) -> Iterator[tuple[Ref, Value]]:
+    """By matrix product ``b @ c`` in ``a * (b @ c)``, summed along its rows: ``a @ c.T``, if that is there, and b.
+
+    Where it is summed along its columns: ``b.T @ a`` and c.  ``making`` makes what is needed on the way.
+    """
     for f, p in inner.factors:
         product = f.parts[0][1] if f.kind == "view" and f.details == (1, 0) else f
         if p != 1 or product.kind != "matmul" or any(len(v.dims) != 2 for _, v in product.parts):
             continue
-        c, rest = table.product(UNIT, [e for e in inner.factors if e[0] is not f])
+        c, rest = making(lambda f=f: table.product(UNIT, [e for e in inner.factors if e[0] is not f]))
         if rest.dims != inner.dims or not rest.floating:
             continue
         (_, first), (_, last) = product.parts
         if product is not f:
-            (d, first), (e, last) = table.turned(last), table.turned(first)
+            (d, first), (e, last) = making(lambda a=last, b=first: (table.turned(a), table.turned(b)))
             c = times(c, times(d, e))
-        if axes == (1,):
-            d, turned = table.turned(last)
-            known, other = known_product(table, rest, turned), first
-        else:
-            d, turned = table.turned(first)
-            known, other = known_product(table, turned, rest), last
-        less = None if known is None else _cancelled(table, known, other)
-        if less is not None:
-            total = table.reduce(less, [-1 if axes == (1,) else -2], other.dims)
-            return times(times(c, d), total[0]), total[1]
-    return None
+        d, turned = table.turned(last if axes == (1,) else first)
+        known = known_product(table, rest, turned) if axes == (1,) else known_product(table, turned, rest)
+        if known is not None:
+            yield (times(times(c, d), known[0]), known[1]), first if axes == (1,) else last
 
 
 def _cancelled(table: Table, first: Ref, other: Value) -> Ref | None:
