@@ -93,13 +93,12 @@ def _pairwise(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) 
             def make(f: Value = f, sign: int = sign, i: int = axes[0], groups: Any = (first, second)) -> Any:
                 pair = [options.divided([*g.values()], ((f, 1),)) for g in groups]
                 weights = _added_turned(options, pair, i, sign, len(f.dims))
-                k, product = table.product(weights[0], ((f, 1), (weights[1], 1)))
-                left = tuple(d for n, d in enumerate(product.dims) if n != i + 1)
-                return k, table.make("reduce", (product.number, (i + 1,)), (i + 1,), ((UNIT, product),), left), product
+                return table.product(weights[0], ((f, 1), (weights[1], 1)))
 
-            c, merged, product = options.making(value, make)
+            c, product = options.making(value, make)
             if not c.number or product.dims != terms[0][1].dims:
                 continue
+            merged = options.total(value, product, (axes[0] + 1,))
             contract(options, merged)
             rest = [t for k, t in enumerate(value.parts) if k not in first and k not in second]
             name = "sums along two axes merged"
