@@ -191,7 +191,7 @@ def _contraction(options: Making, value: Value, inner: Value) -> None:
             continue
         (a, u), (b, v) = (t for t in terms if t is not None)
         if len(a) == len(b) == len(inner.dims) and not several:
-            continue  # np.vecdot is read more easily
+            continue  # _dots has these
         if set(left) <= set(a + b) and len(value.recipes) < _MOST_RECIPES:
             scale, params = times(pair[0][0], pair[1][0]), {"subscripts": f"{a},{b}->{left}"}
             value.recipes.append(_called(options, value, np.einsum, params, scale, (u, v)))

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.calls import identity
 from chainrule.indexing import add_item, get_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.sizes import is_size
 from chainrule.statics import mentioned_in, renumbered
@@ -150,8 +150,8 @@ def _put_back(
         return None
     whole, nothing, *places = cleared.inputs
     index = step.params["index"]
-    zero = isinstance(nothing, Const) and nothing.number < 0 and nothing.value == 0
-    if not zero or cleared.params["index"] != index or tuple(places) != inputs[2:] or not isinstance(whole, Var):
+    same = cleared.params["index"] == index and tuple(places) == inputs[2:]
+    if not same or not is_zero(nothing) or not isinstance(whole, Var):
         return None
     if not (index.basic or _names_each_once(places, counted)):
         return None
