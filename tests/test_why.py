@@ -182,7 +182,6 @@ OFF = np.array([0.0, 0.0, -50.0, 0.0])
 NO = np.zeros(4)
 
 
-# name: function, arguments, what is asked about, the kind, what the answer says, what else is said
 def centred(x, g):
     n = x - x.mean(axis=0)
     s = n.sum(axis=0) * g
@@ -200,6 +199,12 @@ def powers(x, k):
     return p.sum()
 
 
+def scattered(x, k):
+    s = np.std(k, axis=1, ddof=1)
+    return (x * s).sum()
+
+
+# name: function, arguments, what is asked about, the kind, what the answer says, what else is said
 CASES = {
     "a sum along the axis of the mean": (
         centred,
@@ -224,6 +229,14 @@ CASES = {
         "nan",
         ["dx[1] is nan", "makes nan from x[1] = -1, k[1] = 0.5"],
         ["x is negative there"],
+    ),
+    "a spread of single whole numbers": (
+        scattered,
+        (np.ones(2), np.array([[1], [2]])),
+        "dx",
+        "nan",
+        ["dx[0] is nan", "np.std(k, axis=1, ddof=1) makes nan"],
+        [],
     ),
     "a unit that is off for every row": (
         layer,

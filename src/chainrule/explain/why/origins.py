@@ -99,8 +99,8 @@ def _operands(scene: Scene, step: Step, index: Sequence[int], pointwise: bool) -
             found.append((label, value.reshape(())[()]))
         else:
             bad = _bad(value)
-            at = tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
-            if at is not None:
+            if bad.any():
+                at = first_index(bad)
                 found.append((element_text(label, at), value[at]))
             elif value.dtype.kind == "f":
                 found.append((f"min({label})", value.min()))
@@ -109,9 +109,11 @@ def _operands(scene: Scene, step: Step, index: Sequence[int], pointwise: bool) -
 
 
 def _begins_negative(step: Step, operands: Sequence[tuple[str, Any]]) -> bool:
-    """Whether the first operand of a step is an array, and a negative number where it is looked at."""
-    x = step.inputs[0]
-    return x.number >= 0 and np.isrealobj(operands[0][1]) and bool(operands[0][1] < 0)
+    """Whether an element is made of a negative number of the first operand, an array."""
+    if not is_pointwise(step) or step.inputs[0].number < 0:
+        return False  # the numbers of other steps are not those of one element, nor those of all operands
+    _, first = operands[0]
+    return np.isrealobj(first) and bool(first < 0)
 
 
 def _names(scene: Scene, step: Step) -> list[str]:
