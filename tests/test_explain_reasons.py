@@ -24,6 +24,10 @@ def spread(x, scale, shift):
     return ((x * scale[:, None] + shift) ** 2).sum()
 
 
+def powered(x, y):
+    return (np.einsum("...i,...i->...", x, y) ** 3).sum()
+
+
 def relu(z, w):
     return (np.maximum(z, 0) * w).sum()
 
@@ -80,6 +84,7 @@ SHAPES = [
     (residual, (SIGNED,), "dz = ", "(3,2) = (3,2) ∘ (3,2)"),
     (kept, (SIGNED,), "dz = ", ""),  # a choice is no product
     (spread, (GRID, GRID[:, 1], 0.4), "dscale = ", "(3,) = Σ₁ [(3,2) ∘ (3,2)]"),
+    (powered, (GRID[None], SIGNED[None]), "dproduct = ", "(1,3) = Σ₂ [(1,3,2) ∘ (1,3,2)]"),
 ]
 
 

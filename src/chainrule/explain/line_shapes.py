@@ -11,6 +11,7 @@ from chainrule.explain.index_forms.reading import axes_in, param, rank_of, shape
 from chainrule.indexing import add_item, set_item
 from chainrule.ir import Const, Step, Var
 from chainrule.loops import loop_in
+from chainrule.rules.einsum import spelled_out
 from chainrule.statements.statement import Statement
 
 __all__ = ["PRODUCTS", "LineShapes", "dotted_axis"]
@@ -23,13 +24,13 @@ def dotted_axis(step: Step) -> int | None:
     """The axis along which a step sums the product of two arrays of one shape: ``np.einsum("ij,ij->j", a, b)``."""
     if step.operation.name == "vecdot":
         return int(step.params.get("axis", -1))
-    terms, _, result = (
-        step.params.get("subscripts", "").partition("->") if step.operation.name == "einsum" else ("", "", "")
-    )
-    left, _, right = terms.partition(",")
+    if step.operation.name != "einsum":
+        return None
+    terms, result = spelled_out(step.params["subscripts"], [rank_of(x) for x in step.inputs])
+    left = terms[0]
     summed = [k for k, letter in enumerate(left) if letter not in result]
     kept = [letter for letter in left if letter in result]
-    return summed[0] if left == right and len(summed) == 1 and kept == [*result] else None
+    return summed[0] if terms == [left, left] and len(summed) == 1 and kept == [*result] else None
 
 
 class LineShapes:
