@@ -519,6 +519,19 @@ def test_what_a_counter_decides_is_the_same_for_other_lengths_or_said(f):
         agree(source.function, f, (normal((count, 2)), *rest))
 
 
+def all_positive(x):
+    total = 0.0
+    for t in range(len(x)):
+        total = total + (x[t] ** 2 if x[t] > 0 else x[t])
+    return total
+
+
+def test_what_values_decide_in_every_turn_is_said_where_no_loop_is_written():
+    said, *_, line = str(cr.write(all_positive, np.array([1.0, 2.0, 3.0]), style="lines")).splitlines()
+    assert re.fullmatch(r"# valid while `x\[t\] > 0` on line \d+ is true in every turn", said)
+    assert line == "dx = 2 * x"
+
+
 def alternating(x):
     h = 0.0 * x[0]
     for t in range(len(x)):

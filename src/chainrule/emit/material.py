@@ -362,8 +362,8 @@ def setting_check(name: str, value: Any) -> list[str]:
     return [f"if {name} != {text}:", f"    raise ValueError({quote}{said}{quote})"]
 
 
-def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) -> list[str]:
-    """What is to be said above the code: what it is valid for."""
+def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard], loops: Sequence[Loop]) -> list[str]:
+    """What is to be said above the code: what it is valid for; of loops, too, whose turns are not written."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
     found += [material.remark] if material.remark else []
     found += [text for fixed in material.fixed if (text := fixed.remark())]
@@ -371,10 +371,8 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard]) 
     for guard in guards:
         decisions.setdefault(guard.position, []).append(guard.value)
     found += [f"valid while {_decided(position, values)}" for position, values in decisions.items()]
-    taken = [text for step in steps if (loop := loop_in(step)) is not None for text in loop.decided]
-    found += [f"valid while {text}" for text in taken]
-    alike = [g for step in steps if (loop := loop_in(step)) is not None for g in loop.decisions()]
-    found += [f"valid while {_decided(g.position, [g.value], True)}" for g in alike]
+    found += [f"valid while {text}" for loop in loops for text in loop.decided]
+    found += [f"valid while {_decided(g.position, [g.value], True)}" for loop in loops for g in loop.decisions()]
     turns: dict[tuple[str, int], int] = {}
     counts: dict[Any, int] = {}
     bodies = [s.position for step in steps if (loop := loop_in(step)) is not None for s in loop.program.steps]

@@ -378,7 +378,8 @@ class Writing:
         shown = written | {primal for primal, g in links.items() if type(g) is int and g in written}
         forward = program.steps[: self.request.forward_steps]
         steps = [step for step in forward if any(out.number in shown for out in step.outputs)]
-        return remarks(self.material, steps, program.guards)
+        loops = [loop for step in forward if (loop := loop_in(step)) is not None]
+        return remarks(self.material, steps, program.guards, loops)
 
     def checks(self) -> list[str]:
         """Lines that refuse arguments that this does not hold for."""
