@@ -208,8 +208,9 @@ class Witness:
         shape = np.shape(held[-1].values[0])
         others = [g for g in self.references.gradients.values() if np.shape(g.values[0]) == shape]
         fitting = [g.number for g in others if self._would_be(entry, held[-1], g, known, values)]
-        there = [e.match.known.number for e in self.lines.before(entry).values() if e.right and e.match is not None]
-        return not fitting or not set(fitting).isdisjoint(there)  # one of them is there, and was not read
+        matches = [e.match.known for e in self.lines.before(entry).values() if e.right and e.match is not None]
+        there = {known.number for known in matches if known.role == "gradient"}
+        return not fitting or not there.isdisjoint(fitting)  # one of them is there, and was not read
 
     def _would_be(self, entry: Entry, e: Entry, other: Known, known: Known, values: Sequence[dict[str, Any]]) -> bool:
         """Whether an entry would be a gradient, if a variable that it reads were another one."""
