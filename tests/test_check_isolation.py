@@ -19,7 +19,7 @@ from chainrule.check.candidate import CandidateError, Seen
 from chainrule.check.checking import judge
 from chainrule.check.isolation.programs import packed, unpacked
 from chainrule.check.isolation.remote import IsolationError, Limits, RemoteCandidate
-from chainrule.check.isolation.scripts import remote_script
+from chainrule.check.isolation.scripts import RemoteTracer
 from chainrule.check.isolation.wire import Ended, WireError, decode, encode, read
 from chainrule.language import message
 from chainrule.script import ScriptError
@@ -271,7 +271,7 @@ def script(tmp_path):
     def trace(lines: str, limits: Limits = QUICK):
         path = tmp_path / "script.py"
         path.write_text(SCRIPT + dedent(lines))
-        return remote_script(str(path), "err", limits=limits)
+        return RemoteTracer(limits)(str(path), "err")
 
     return trace
 

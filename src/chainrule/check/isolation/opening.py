@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from chainrule.check.adapters.adapter import Task
@@ -15,7 +14,7 @@ from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import AdaptedCandidate, adapter_of, expects_cache, wanted_of
 from chainrule.check.isolation.finding import load, selected
 from chainrule.check.isolation.remote import Limits, RemoteCandidate
-from chainrule.check.isolation.scripts import remote_script
+from chainrule.check.isolation.scripts import RemoteTracer
 from chainrule.language import message
 
 __all__ = ["opened", "opened_script"]
@@ -45,9 +44,8 @@ def opened_script(
         ChainruleError: where it computes no gradients, or cannot be followed.
     """
     if isolated:
-        return ScriptCandidate(
-            remote_script(path, of, wrt, index=index, limits=limits), partial(remote_script, limits=limits)
-        )
+        tracer = RemoteTracer(limits)
+        return ScriptCandidate(tracer(path, of, wrt, index=index), tracer)
     return ScriptCandidate(traced_script(path, of, wrt, index=index))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,54 +14,83 @@ from chainrule.check.isolation.programs import unpacked
 from chainrule.check.isolation.remote import HEAVY, IsolationError, Limits, Process, imported, refused, unenforced
 from chainrule.language import Message, message
 
-__all__ = ["remote_script"]
+__all__ = ["RemoteTracer"]
 
 # What a script may have called, and has derivative rules only once it is imported here too.
 _WITH_RULES = ("scipy.special", "scipy.linalg", "scipy.fft")
 
 
-def remote_script(
-    path: str,
-    of: str | None = None,
-    wrt: Sequence[str] | None = None,
-    *,
-    index: Sequence[int] | None = None,
-    limits: Limits | None = None,
-) -> ScriptTrace:
-    """As :func:`chainrule.check.adapters.scripts.traced_script`, in a process of its own.
+class RemoteTracer:
+    """Traces a script, and other versions of it, in a process of its own.
+
+    The process is kept for the next version, since starting one takes longer than most scripts; where it has ended, the
+    next version gets a new one.
 
     Args:
-        path: the file.
-        of: the name of the result.
-        wrt: the arrays whose gradients are judged.
-        index: the element of the result that is meant.
         limits: what the script may use.
-
-    Raises:
-        ScriptError: where the script fails; the message is its own traceback.
-        CandidateError: where it computes no gradients, or its process does not answer.
-        ChainruleError: where it cannot be followed.
     """
-    file = path.partition("::")[0]
-    names = imported(file)
-    if "scipy" in names:
-        for name in _WITH_RULES:
-            with suppress(ImportError):
-                importlib.import_module(name)
-    limits = limits or Limits()
-    process = Process(limits, [n for n in HEAVY if n in names])
-    try:
-        request = {"kind": "trace", "path": path, "of": of, "wrt": wrt, "index": index}
-        reply = process.asked(request, limits.seconds)
-        missing = process.missing
-    finally:
-        process.close()
-    if "refused" in reply:
-        raise refused(reply)
-    with open(file, encoding="utf-8", errors="replace") as opened:
-        source = opened.read()
-    notes = tuple(n for n in reply["notes"] if isinstance(n, Message))
-    return _trace(path, reply, source, (*notes, *map(unenforced, missing)))
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._preloaded: frozenset[str] = frozenset()
+        self._process: Process | None = None
+        self._ending: weakref.finalize[[], RemoteTracer] | None = None
+
+    def __call__(
+        self,
+        path: str,
+        of: str | None = None,
+        wrt: Sequence[str] | None = None,
+        *,
+        index: Sequence[int] | None = None,
+    ) -> ScriptTrace:
+        """As :func:`chainrule.check.adapters.scripts.traced_script`.
+
+        Args:
+            path: the file.
+            of: the name of the result.
+            wrt: the arrays whose gradients are judged.
+            index: the element of the result that is meant.
+
+        Raises:
+            ScriptError: where the script fails; the message is its own traceback.
+            CandidateError: where it computes no gradients, or its process does not answer.
+            ChainruleError: where it cannot be followed.
+        """
+        file = path.partition("::")[0]
+        process = self._with(imported(file))
+        try:
+            request = {"kind": "trace", "path": path, "of": of, "wrt": wrt, "index": index}
+            reply = process.asked(request, self.limits.seconds)
+        except BaseException:
+            self.close()
+            raise
+        if "refused" in reply:
+            raise refused(reply)
+        with open(file, encoding="utf-8", errors="replace") as opened:
+            source = opened.read()
+        notes = tuple(n for n in reply["notes"] if isinstance(n, Message))
+        return _trace(path, reply, source, (*notes, *map(unenforced, process.missing)))
+
+    def _with(self, names: frozenset[str]) -> Process:
+        """The process that is there, if it has loaded these packages; or a new one."""
+        wanted = names.intersection(HEAVY)
+        if self._process is None or not wanted <= self._preloaded:
+            self.close()
+            if "scipy" in names:
+                for name in _WITH_RULES:
+                    with suppress(ImportError):
+                        importlib.import_module(name)
+            self._process = Process(self.limits, [n for n in HEAVY if n in names])
+            self._preloaded = wanted
+            self._ending = weakref.finalize(self, self._process.close)
+        return self._process
+
+    def close(self) -> None:
+        """End the process."""
+        if self._ending is not None:
+            self._ending()
+        self._process = self._ending = None
 
 
 def _trace(path: str, reply: Any, source: str, notes: tuple[Message, ...]) -> ScriptTrace:
