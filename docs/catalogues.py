@@ -1,4 +1,4 @@
-"""Collects the messages of ``explain``, ``why`` and ``check`` into the catalogues of translations, and compiles them.
+"""Collects the messages of the verbs into the catalogues of translations, and compiles them.
 
 ``python -m docs.catalogues`` adds to ``src/chainrule/locale/*/LC_MESSAGES/chainrule.po`` what is new, takes out what is
 no longer said, keeps what is translated, and compiles each to the ``.mo`` that is read at run time.  It ends with what
@@ -25,7 +25,9 @@ PACKAGE = ROOT / "src" / "chainrule"
 TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 # The date of every catalogue, so that writing one again changes nothing.
 _DATE = datetime(2026, 1, 1, tzinfo=UTC)
+# What makes messages, and of which of its arguments; the last makes one of each of its three templates.
 _KEYWORDS = {"message": (1,), "plural": (1, 2)}
+_REFUSING = {"refused": (2, 3, 4)}
 _GAP = re.compile(r"\{(\w*)[^{}]*\}")
 
 
@@ -44,10 +46,15 @@ def said() -> Catalog:
     """Every message in the package, with the file that says it."""
     found = Catalog(project="chainrule", charset="utf-8")
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.name == "language.py" or "chainrule.language import" in path.read_text(encoding="utf-8"):
+        source = path.read_text(encoding="utf-8")
+        places = [(path.relative_to(ROOT).as_posix(), 0)]
+        if path.name == "language.py" or "chainrule.language import" in source:
             for _, messages, comments, _ in extract_from_file("python", path, _KEYWORDS, ("Translators:",)):
-                name = path.relative_to(ROOT).as_posix()
-                found.add(messages, locations=[(name, 0)], auto_comments=comments)
+                found.add(messages, locations=places, auto_comments=comments)
+        if "refused(" in source:
+            for _, messages, comments, _ in extract_from_file("python", path, _REFUSING, ("Translators:",)):
+                for text in messages:
+                    found.add(text, locations=places, auto_comments=comments)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gettext
 import re
+from functools import cache
 
 import pytest
 
@@ -72,74 +73,44 @@ def test_signs_of_two_parts_stand_after_a_blank_that_holds_in_french():
     assert strings == {}
 
 
+# What makes messages, and which of its arguments are templates; and what errors are made of them.
+_MAKERS = {"message": slice(0, 1), "plural": slice(0, 2), "refused": slice(1, 4)}
+_REFUSALS = frozenset(
+    "ChainruleError CandidateError DependenceError IsolationError LinkLostError NanError NotDifferentiableError "
+    "RequestError ScriptError ShapeError TreeError UnknownAttributeError".split()
+)
+
+
+@cache
+def calls(source: str) -> list[tuple[str, ast.Call, bool]]:
+    """The calls that make messages or errors, each with what is called and whether it stands within an f-string."""
+    found = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(source), False)]
+    while waiting:
+        node, within = waiting.pop()
+        within = within or isinstance(node, ast.JoinedStr)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {*_MAKERS, *_REFUSALS}:
+            found.append((node.func.id, node, within))
+        waiting += [(child, within) for child in ast.iter_child_nodes(node)]
+    return sorted(found, key=lambda call: call[1].lineno)
+
+
+def sources() -> dict[str, str]:
+    """The text of each module that makes messages or errors."""
+    texts = {
+        path.relative_to(catalogues.PACKAGE).as_posix(): path.read_text(encoding="utf-8")
+        for path in catalogues.PACKAGE.rglob("*.py")
+    }
+    own = re.compile(r"chainrule\.language import|import .*refused|Error\(")
+    return {name: text for name, text in texts.items() if own.search(text)}
+
+
 def templates_that_are_computed(source: str) -> list[int]:
     """The lines on which a message is made whose template is no literal: it would never be collected."""
     return [
         call.lineno
-        for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id in ("message", "plural")
-        and not all(
-            isinstance(template, ast.Constant) and isinstance(template.value, str)
-            for template in call.args[: 1 if call.func.id == "message" else 2]
-        )
-    ]
-
-
-def test_templates_are_literals():
-    sources = {path.name: path.read_text(encoding="utf-8") for path in catalogues.PACKAGE.rglob("*.py")}
-    importing = {name: s for name, s in sources.items() if "chainrule.language import" in s}
-    assert {name: found for name, s in importing.items() if (found := templates_that_are_computed(s))} == {}
-    assert templates_that_are_computed('message(text)\nmessage("a" "b")\nplural("a", several, 2)') == [1, 3]
-
-
-def messages_in_fstrings(source: str) -> list[int]:
-    """The lines on which a message is made within an f-string: before Python 3.12 it would never be collected."""
-    return [
-        call.lineno
-        for text in ast.walk(ast.parse(source))
-        if isinstance(text, ast.JoinedStr)
-        for call in ast.walk(text)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("message", "plural")
-    ]
-
-
-def test_no_message_hides_in_an_fstring():
-    found = {
-        path.name: messages_in_fstrings(path.read_text(encoding="utf-8")) for path in catalogues.PACKAGE.rglob("*.py")
-    }
-    assert {name: lines for name, lines in found.items() if lines} == {}
-    assert messages_in_fstrings("f\"{message('a')}\"") == [1]
-
-
-# What explain, why and check refuse, and what reads the files for them.
-_REFUSING = (
-    "check/",
-    "explain/",
-    "cli/",
-    "script",
-    "history",
-    "running",
-    "stretch",
-    "asked",
-    "backward.py",
-    "language",
-)
-# A formula or a term that contradicts itself is a mistake in this package, and nothing that a user could mend.
-_WITHIN = ("explain/evaluating.py", "check/terms.py")
-_REFUSALS = frozenset("ChainruleError TreeError RequestError ScriptError CandidateError IsolationError".split())
-
-
-def raised_in_english(source: str) -> list[int]:
-    """The lines on which an error of this package is made of a text, which would be said in English to everybody."""
-    return [
-        call.lineno
-        for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id in _REFUSALS
-        and any(isinstance(part, ast.JoinedStr | ast.BinOp) or _is_text(part) for part in call.args[:1])
+        for name, call, _ in calls(source)
+        if name in _MAKERS and not all(_is_text(template) for template in call.args[_MAKERS[name]])
     ]
 
 
@@ -147,13 +118,46 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def test_what_is_refused_is_said_in_the_language_of_the_user():
-    paths = {path.relative_to(catalogues.PACKAGE).as_posix(): path for path in catalogues.PACKAGE.rglob("*.py")}
+def test_templates_are_literals():
+    # The names of values have plurals, too.
     found = {
-        name: raised_in_english(path.read_text(encoding="utf-8"))
-        for name, path in paths.items()
-        if name.startswith(_REFUSING) and name not in _WITHIN
+        name: templates_that_are_computed(s)
+        for name, s in sources().items()
+        if not re.search("names import .*plural", s)
     }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert templates_that_are_computed('message(text)\nmessage("a" "b")\nplural("a", several, 2)') == [1, 3]
+    assert templates_that_are_computed('refused(E, "a", f"{x}", "c")\nrefused(E, "a", "b", "c", x=f(x))') == [1]
+
+
+def messages_in_fstrings(source: str) -> list[int]:
+    """The lines on which a message is made within an f-string: before Python 3.12 it would never be collected."""
+    return [call.lineno for name, call, within in calls(source) if within and name in _MAKERS]
+
+
+def test_no_message_hides_in_an_fstring():
+    found = {name: messages_in_fstrings(text) for name, text in sources().items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert messages_in_fstrings("f\"{message('a')}\"") == [1]
+
+
+# Where errors are English texts, as NumPy's are: for programmers, of layers, of tests of gradients and of rules that
+# are given twice; a formula or a term that contradicts itself is a mistake in this package, and no user could mend it.
+_IN_ENGLISH = ("layers/", "testing.py", "ops.py", "explain/evaluating.py", "check/terms.py")
+
+
+def raised_in_english(source: str) -> list[int]:
+    """The lines on which an error of this package is made of a text, which would be said in English to everybody."""
+    return [
+        call.lineno
+        for name, call, _ in calls(source)
+        if name in _REFUSALS
+        and any(isinstance(part, ast.JoinedStr | ast.BinOp) or _is_text(part) for part in call.args[:1])
+    ]
+
+
+def test_what_is_refused_is_said_in_the_language_of_the_user():
+    found = {name: raised_in_english(text) for name, text in sources().items() if not name.startswith(_IN_ENGLISH)}
     assert {name: lines for name, lines in found.items() if lines} == {}
     assert raised_in_english("TreeError('a')\nTreeError(f'{a}')\nTreeError(message('a'))\nTypeError('a')") == [1, 2]
 

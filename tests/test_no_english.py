@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
@@ -177,3 +178,71 @@ def test_what_check_cannot_judge(name):
         with in_language(language):
             said = text_of(blocks_of(report), 1000)
         assert english(_RAISED.sub("", said)) == set()
+
+
+# What the engine cannot follow, one function for each reason; ``PLAIN`` was made outside of them.
+PLAIN = np.zeros(3)
+ROWS = np.arange(6.0).reshape(2, 3)
+MANY = np.ones(2000)
+
+
+def fills_an_integer_array(x):
+    filled = np.zeros(3, dtype=int)
+    filled[0] = x[0]
+    return filled.sum()
+
+
+def changes_what_it_used(x):
+    y = (MANY * x[0]).sum()
+    MANY[0] += 1
+    return y
+
+
+def writes_the_shape(x):
+    x.shape = (3, 1)
+    return x.sum()
+
+
+UNFOLLOWED = {
+    "integer array": fills_an_integer_array,
+    "plain array changed": changes_what_it_used,
+    "shape written": writes_the_shape,
+    "index": lambda x: x[x],
+    "field": lambda x: x["a"].sum(),
+    "no rule": lambda x: np.apply_over_axes(np.sum, x, 0),
+    "axis": lambda x: np.sum(ROWS, axis=x),
+    "out": lambda x: np.exp(x, out=PLAIN).sum(),
+    "key": lambda x: {x[0]: 1},
+    "list": lambda x: sum(x.tolist()),
+    "attribute": lambda x: x.ctypes,
+    "cast": lambda x: x.astype(object).sum(),
+    "bits": lambda x: x.view(np.int64).sum(),
+    "memory": lambda x: x.resize(4),
+    "objects": lambda x: (np.array([1, 2, object()], dtype=object) * x).sum(),
+    "method of a plain array": lambda x: PLAIN.fill(x[0]),
+    "text": lambda x: float(str(x[0])),
+    "windows": lambda x: np.lib.stride_tricks.as_strided(x, (9,), (8,)).sum(),
+    "a ufunc of Python": lambda x: np.frompyfunc(lambda a: a, 1, 1)(x).sum(),
+    "axes of a ufunc": lambda x: np.matmul(x[None], x[:, None], axes=[(0, 1), (0, 1), (0, 1)]).sum(),
+    "shapes": lambda x: (x @ ROWS).sum(),
+    "one shape": lambda x: np.reshape(x, (2, 2)).sum(),
+    "a rule that says no": lambda x: np.histogram(x, bins="auto")[0].sum(),
+    "nothing": lambda x: None,
+    "several": lambda x: (x.sum(), x.sum()),
+    "an array": lambda x: x * 2,
+    "complex": lambda x: (x * 1j).sum(),
+    "whole numbers": lambda x: (x > 0).sum(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNFOLLOWED)
+def test_what_cannot_be_followed(name):
+    with pytest.raises(ChainruleError) as refused:
+        cr.grad(UNFOLLOWED[name])(np.arange(1.0, 4.0))
+    said = {}
+    for language in ("en", "fr", *LANGUAGES):
+        with in_language(language):
+            said[language] = str(refused.value).partition("\n  NumPy")[0]
+    assert len(set(said.values())) == 4
+    for language in LANGUAGES:
+        assert english(said[language], inspect.getsource(UNFOLLOWED[name])) == set()

@@ -17,6 +17,7 @@ from chainrule.calls import TracedCall, followed_zero, normalise_argnums
 from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.errors import TreeError
 from chainrule.gradient import Argnums, grad
+from chainrule.language import message
 from chainrule.linear import (
     LinearMap,
     OuterOrNew,
@@ -38,6 +39,8 @@ from chainrule.traced import Traced, value_of
 from chainrule.trees import same_structure, unflatten
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vjp"]
+
+_COTANGENT, _TANGENT, _VALUE = message("the cotangent"), message("the tangent"), message("the value")
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -67,9 +70,9 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     names, values = output_names(call), output_values(call)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        leaves = same_structure(cotangent, call.structure, "the cotangent", "the value")
+        leaves = same_structure(cotangent, call.structure, _COTANGENT, _VALUE)
         tape.check_watched()
-        pulled = linear.pull(fitted(leaves, values, "cotangent", names))
+        pulled = linear.pull(fitted(leaves, values, _COTANGENT, names))
         return spread(call.gathered(pulled), positions, len(args))
 
     return value, pullback
@@ -81,9 +84,7 @@ def _vjp_nested(f: Any, args: Any, positions: Sequence[int], tape: Tape) -> tupl
     names, values = output_names(call), output_values(call)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        leaves = fitted(
-            same_structure(cotangent, call.structure, "the cotangent", "the value"), values, "cotangent", names
-        )
+        leaves = fitted(same_structure(cotangent, call.structure, _COTANGENT, _VALUE), values, _COTANGENT, names)
         given: dict[int, Any] = {}
         for x, g in zip(call.outputs, leaves, strict=True):
             if type(x) is Traced and is_differentiable(x.value):
@@ -109,18 +110,24 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         ``(value, tangent)``, the tangent of the structure of the value.
     """
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
-        raise TreeError("jvp takes its arguments and their tangents as two tuples: jvp(f, (x,), (v,)).")
+        raise TreeError(message("jvp takes its arguments and their tangents as two tuples: jvp(f, (x,), (v,))."))
     outer = current_tape()
     positions = [n for n, a in enumerate(primals) if is_floating(a)]
     if len(primals) != len(tangents):
-        raise TreeError(f"jvp got {len(primals)} primals and {len(tangents)} tangents; give one tangent for each.")
+        raise TreeError(
+            message(
+                "jvp got {primals} primals and {tangents} tangents; give one tangent for each.",
+                primals=len(primals),
+                tangents=len(tangents),
+            )
+        )
     with OuterOrNew(outer) as tape:
         call = TracedCall(f, primals, {}, positions, tape, nested=outer is not None)
         leaves = []
         for n in positions:
-            what = f"the tangent of argument {n}"
-            leaves += same_structure(tangents[n], call.trees[n], what, f"argument {n}")
-        given = fitted(leaves, [value_of(x) for x in call.wrt_values], "tangent", call.names())
+            what = message("the tangent of argument {n}", n=n)
+            leaves += same_structure(tangents[n], call.trees[n], what, message("argument {n}", n=n))
+        given = fitted(leaves, [value_of(x) for x in call.wrt_values], _TANGENT, call.names())
         if outer is None:
             value = unflatten(call.structure, [result_of(x, tape) for x in call.outputs])
         else:
@@ -157,7 +164,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
             value = value_of(x)
             if not is_differentiable(value):
                 kind = np.asarray(value).dtype
-                raise TreeError(f"output {k} of the function is of type {kind}; a Jacobian needs floats.")
+                raise TreeError(
+                    message("output {k} of the function is of type {kind}; a Jacobian needs floats.", k=k, kind=kind)
+                )
             rows = rows_nested(call, x, stop) if linear is None else rows_of(linear, k, value)
             gathered = call.gathered(
                 [
@@ -205,7 +214,13 @@ def hvp(f: Callable[..., Any], primals: Any, vectors: Any) -> Any:
     directions = tuple(vectors) if isinstance(vectors, tuple | list) and several else (vectors,)
     positions = tuple(n for n, a in enumerate(args) if is_floating(a))
     if len(args) != len(directions):
-        raise TreeError(f"hvp got {len(args)} primals and {len(directions)} vectors; give one vector for each.")
+        raise TreeError(
+            message(
+                "hvp got {primals} primals and {vectors} vectors; give one vector for each.",
+                primals=len(args),
+                vectors=len(directions),
+            )
+        )
     _, product = jvp(grad(f, positions), args, directions)
     products = spread(product, positions, len(args))
     if not several:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.language import message
 from chainrule.protocol import apply
 from chainrule.tape import Tape
 from chainrule.traced import Traced
@@ -120,5 +121,11 @@ def fitted(contribution: Any, operand: Any) -> Any:
         shape = shape_of(contribution)
     aligned = zip(shape[::-1], target[::-1], strict=False)
     if len(shape) > len(target) or any(have not in (1, want) for have, want in aligned):
-        raise ChainruleError(f"a rule returned a cotangent of shape {shape} for an operand of shape {target}")
+        raise ChainruleError(
+            message(
+                "a rule returned a cotangent of shape {shape} for an operand of shape {target}",
+                shape=str(shape),
+                target=str(target),
+            )
+        )
     return contribution

@@ -13,7 +13,7 @@ from chainrule.differentiate import full, is_differentiable
 from chainrule.dispatch import known
 from chainrule.errors import NotDifferentiableError, TreeError
 from chainrule.follow import call, followed
-from chainrule.language import message
+from chainrule.language import Message, message, plural
 from chainrule.members import lists_in
 from chainrule.ops import OPERATIONS
 from chainrule.positions import adopt
@@ -44,8 +44,14 @@ def normalise_argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ..
     for n in wanted:
         if not -count <= n < count:
             raise TreeError(
-                f"argnums={argnums} was given, but the call has {count} positional argument{'s' * (count != 1)}. "
-                "Pass the arguments to differentiate by position."
+                plural(
+                    "argnums={argnums} was given, but the call has {count} positional argument. "
+                    "Pass the arguments to differentiate by position.",
+                    "argnums={argnums} was given, but the call has {count} positional arguments. "
+                    "Pass the arguments to differentiate by position.",
+                    count,
+                    argnums=str(argnums),
+                )
             )
     return tuple(n % count for n in wanted)
 
@@ -112,13 +118,14 @@ class TracedCall:
             ruled = isinstance(function, Hashable) and known(function)
             result = call(function, *called, **named) if ruled else followed(function)(*called, **named)
         except RecursionError as error:
-            error.add_note("While tracing, each call takes two frames of Python's; sys.setrecursionlimit allows more.")
+            deep = message("While tracing, each call takes two frames of Python's; sys.setrecursionlimit allows more.")
+            error.add_note(str(deep))
             raise
         self.held = None if nested else self._held()
         self.aux: Any = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
-                raise TreeError("has_aux=True: the function must return a pair (output, extra results).")
+                raise TreeError(message("has_aux=True: the function must return a pair (output, extra results)."))
             result, self.aux = result
         self.outputs: list[Any]
         self.outputs, self.structure = ([result], LEAF) if type(result) is Traced else flatten(result)
@@ -205,8 +212,11 @@ class TracedCall:
                 tape.constant(x) if x.dtype == object else None
                 if isinstance(x, np.matrix | np.ma.MaskedArray):
                     raise NotDifferentiableError(
-                        f"an argument is a {type(x).__name__}, whose operators do not mean what an array's do. "
-                        "Pass np.asarray(m)."
+                        message(
+                            "an argument is a {kind}, whose operators do not mean what an array's do. "
+                            "Pass np.asarray(m).",
+                            kind=type(x).__name__,
+                        )
                     )
             if self.nested:
                 stand_in = Traced(tape, tape.constant(x), x, False)
@@ -235,7 +245,7 @@ class TracedCall:
                     "{name} is of type {kind}, and a derivative with respect to integers is not defined. "
                     "Instead: pass floats, {example}; or leave it out of argnums.",
                     name=name,
-                    kind=kind,
+                    kind=str(kind),
                     example=repr(float(x)) if single else "x.astype(float)",
                 )
             )
@@ -245,7 +255,7 @@ class TracedCall:
                 "{name} is of type {kind}, which has no derivative. Instead: pass arrays or floats, or leave it out of "
                 "argnums.",
                 name=name,
-                kind=kind,
+                kind=str(kind),
             )
         )
 
@@ -255,35 +265,70 @@ class TracedCall:
         Raises:
             NotDifferentiableError: where it is not, saying what it is and what to write instead.
         """
-        name = getattr(self.function, "__name__", "the function")
+        name = getattr(self.function, "__name__", message("the function"))
         if len(self.outputs) != 1 or not self.structure.is_leaf():
-            raise NotDifferentiableError(
-                f"{name} returned {self.structure.type.__name__ if self.structure.type else 'nothing'}"
-                f"{f' of {len(self.outputs)} arrays' if self.outputs else ''}, but grad needs one number. "
-                "Instead: return the loss alone, or (loss, extra) with has_aux=True, or use vjp or jacobian."
-            )
+            raise NotDifferentiableError(self._no_number(name))
         (x,) = self.outputs
         value = x.value if type(x) is Traced else x
         dtype = getattr(value, "dtype", None)
         kind = dtype.kind if dtype is not None else ""
         if np.shape(value) != ():
-            hint = "sum it (.sum() or .mean())" if np.size(value) != 1 else "take its only element (loss[0], .sum())"
+            one = message("take its only element (loss[0], .sum())")
+            hint = one if np.size(value) == 1 else message("sum it (.sum() or .mean())")
             raise NotDifferentiableError(
-                f"{name} returned an array of shape {np.shape(value)}, but grad needs one number. "
-                f"Instead: {hint}, or use vjp or jacobian for the derivative of an array."
+                message(
+                    "{name} returned an array of shape {shape}, but grad needs one number. "
+                    "Instead: {hint}, or use vjp or jacobian for the derivative of an array.",
+                    name=name,
+                    shape=str(np.shape(value)),
+                    hint=hint,
+                )
             )
         if isinstance(value, complex | np.complexfloating) or kind == "c":
             raise NotDifferentiableError(
-                f"{name} returned a complex number, which has no gradient. "
-                "Instead: return a real number such as np.abs(z) ** 2 or z.real, or use vjp."
+                message(
+                    "{name} returned a complex number, which has no gradient. Instead: return a real "
+                    "number such as np.abs(z) ** 2 or z.real, or use vjp.",
+                    name=name,
+                )
             )
         if not isinstance(value, float | np.floating) and kind != "f":
             kind_name = dtype if dtype is not None else type(value).__name__
             raise NotDifferentiableError(
-                f"{name} returned a value of type {kind_name}, which does not change smoothly. "
-                "Instead: return the floating loss itself (a comparison, argmax or count has no derivative)."
+                message(
+                    "{name} returned a value of type {kind}, which does not change smoothly. Instead: "
+                    "return the floating loss itself (a comparison, argmax or count has no derivative).",
+                    name=name,
+                    kind=str(kind_name),
+                )
             )
         return x
+
+    def _no_number(self, name: Message | str) -> Message:
+        """Why a result that is several arrays, or none, has no gradient."""
+        if self.structure.type in (None, type(None)):
+            return message(
+                "{name} returned nothing, but grad needs one number. "
+                "Instead: return the loss alone, or (loss, extra) with has_aux=True, or use vjp or jacobian.",
+                name=name,
+            )
+        kind = self.structure.type.__name__
+        if not self.outputs:
+            return message(
+                "{name} returned {kind}, but grad needs one number. "
+                "Instead: return the loss alone, or (loss, extra) with has_aux=True, or use vjp or jacobian.",
+                name=name,
+                kind=kind,
+            )
+        return plural(
+            "{name} returned {kind} of {count} array, but grad needs one number. "
+            "Instead: return the loss alone, or (loss, extra) with has_aux=True, or use vjp or jacobian.",
+            "{name} returned {kind} of {count} arrays, but grad needs one number. "
+            "Instead: return the loss alone, or (loss, extra) with has_aux=True, or use vjp or jacobian.",
+            len(self.outputs),
+            name=name,
+            kind=kind,
+        )
 
     def gathered(self, cotangents: Sequence[Any]) -> tuple[Any, ...]:
         """Per differentiated argument, its tree of cotangents."""

@@ -20,6 +20,7 @@ from chainrule.api import vjp
 from chainrule.errors import ChainruleError, LinkLostError, ShapeError, TreeError
 from chainrule.failures import explained
 from chainrule.follow import followed
+from chainrule.language import listed, message, plural
 from chainrule.ops import Operation
 from chainrule.tape import current_tape, record
 from chainrule.traced import Traced, value_of
@@ -109,8 +110,11 @@ class _Opaque:
         for r in results:
             if type(r) is Traced and r.active:
                 raise LinkLostError(
-                    f"{self.name} uses a followed value that is not among its arguments; its derivative with respect "
-                    "to that value would be lost. Instead: pass the value as an argument."
+                    message(
+                        "{function} uses a followed value that is not among its arguments; its derivative "
+                        "with respect to that value would be lost. Instead: pass the value as an argument.",
+                        function=self.name,
+                    )
                 )
         return [None if r is None else _array_or_scalar(value_of(r)) for r in results], structure
 
@@ -121,7 +125,9 @@ class _Opaque:
         def evaluate(*arrays: Any) -> Any:
             results, found = self._evaluated(arrays)
             if tuple(r is not None for r in results) != given or found != structure:
-                raise ChainruleError(f"{self.name} gave results of two structures for the same call.")
+                raise ChainruleError(
+                    message("{function} gave results of two structures for the same call.", function=self.name)
+                )
             outputs = tuple(r for r in results if r is not None)
             return outputs if count > 1 else outputs[0]
 
@@ -165,7 +171,11 @@ class _CustomFunction:
         def rule(g: Any, out: Any, *args: Any) -> Any:
             pair = _followed(forward)(*args)
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TreeError(f"the forward function of {self.name} must return a pair (output, residuals).")
+                raise TreeError(
+                    message(
+                        "the forward function of {function} must return a pair (output, residuals).", function=self.name
+                    )
+                )
             return _followed(backward)(pair[1], g)
 
         self._rule = rule
@@ -183,14 +193,20 @@ class _CustomFunction:
         if not any(type(x) is Traced for x in leaves):
             if len(args) == 1 and callable(args[0]) and _required(self.function) > 1:
                 raise ChainruleError(
-                    "custom_vjp takes its first argument for a rule if the first two parameters are called g and out. "
-                    f"Instead: write it as rule(g, out, *args); it is {self.name}{inspect.signature(self.function)}."
+                    message(
+                        "custom_vjp takes its first argument for a rule if the first two parameters are "
+                        "called g and out. Instead: write it as rule(g, out, *args); it is {written}.",
+                        written=f"{self.name}{inspect.signature(self.function)}",
+                    )
                 )
             return self.function(*args)
         if self._rule is None:
             raise ChainruleError(
-                f"{self.name} is a custom_vjp function without a rule. "
-                "Call defvjp(forward, backward) on it, or give the rule to the decorator: @custom_vjp(rule)."
+                message(
+                    "{function} is a custom_vjp function without a rule. Call defvjp(forward, backward) "
+                    "on it, or give the rule to the decorator: @custom_vjp(rule).",
+                    function=self.name,
+                )
             )
         places = tuple(k for k, x in enumerate(leaves) if is_number(x) and not isinstance(x, bool | int))
         others = tuple((k, x) for k, x in enumerate(leaves) if k not in places)
@@ -202,8 +218,12 @@ class _CustomFunction:
         bound.apply_defaults()
         if bound.kwargs:
             raise TreeError(
-                f"{self.name} was called with {', '.join(bound.kwargs)} by keyword only; the rule of a custom_vjp "
-                "function is given its arguments by position. Instead: make them ordinary parameters."
+                message(
+                    "{function} was called with {names} by keyword only; the rule of a custom_vjp "
+                    "function is given its arguments by position. Instead: make them ordinary parameters.",
+                    function=self.name,
+                    names=listed(bound.kwargs),
+                )
             )
         return bound.args
 
@@ -244,10 +264,20 @@ class _CustomFunction:
         if len(args) == 1 and not isinstance(cotangents, tuple | list):
             cotangents = (cotangents,)
         if not isinstance(cotangents, tuple | list) or len(cotangents) != len(args):
-            count = f"{len(cotangents)} values" if isinstance(cotangents, tuple | list) else type(cotangents).__name__
+            several = isinstance(cotangents, tuple | list)
+            returned = (
+                plural("{count} value", "{count} values", len(cotangents)) if several else type(cotangents).__name__
+            )
             raise TreeError(
-                f"the rule of {self.name} returned {count}; it must return a tuple with one cotangent for each of its "
-                f"{len(args)} argument{'s' * (len(args) != 1)} (None for an argument without one)."
+                plural(
+                    "the rule of {function} returned {returned}; it must return a tuple with one cotangent "
+                    "for each of its {count} argument (None for an argument without one).",
+                    "the rule of {function} returned {returned}; it must return a tuple with one cotangent "
+                    "for each of its {count} arguments (None for an argument without one).",
+                    len(args),
+                    function=self.name,
+                    returned=returned,
+                )
             )
         spread: list[Any] = []
         for n, (argument, c) in enumerate(zip(args, cotangents, strict=True)):
@@ -256,8 +286,14 @@ class _CustomFunction:
                 spread += [None] * len(leaves) if c is None else structure.flatten_up_to(c)
             except (ValueError, TypeError) as error:
                 raise TreeError(
-                    f"the rule of {self.name} returned a cotangent for argument {n} that is not a tree of the "
-                    f"argument's structure ({error}). Instead: build it as the argument is built; None stands for zero."
+                    message(
+                        "the rule of {function} returned a cotangent for argument {n} that is not a tree of "
+                        "the argument's structure ({error}). Instead: build it as the argument is built; "
+                        "None stands for zero.",
+                        function=self.name,
+                        n=n,
+                        error=str(error),
+                    )
                 ) from None
         return spread
 
@@ -273,11 +309,18 @@ def _fitting(name: str, path: str, cotangent: Any, value: Any) -> Any:
     if cotangent is None:
         return None
     if np.shape(value_of(cotangent)) != np.shape(value_of(value)):
-        place = f"argument {path[1 : path.index(']')]}{path[path.index(']') + 1 :]}"
+        argument = path[1 : path.index("]")] + path[path.index("]") + 1 :]
         raise ShapeError(
-            f"the rule of {name} returned a cotangent of shape {np.shape(value_of(cotangent))} for {place}, which has "
-            f"shape {np.shape(value_of(value))}. Instead: return one of the argument's shape; where the function "
-            "broadcasts the argument, the cotangent is summed over the axes that were added or stretched."
+            message(
+                "the rule of {function} returned a cotangent of shape {shape} for {place}, which has "
+                "shape {other}. Instead: return one of the argument's shape; where the function "
+                "broadcasts the argument, the cotangent is summed over the axes that were added or "
+                "stretched.",
+                function=name,
+                shape=str(np.shape(value_of(cotangent))),
+                place=message("argument {n}", n=argument),
+                other=str(np.shape(value_of(value))),
+            )
         )
     return cotangent
 

@@ -17,6 +17,7 @@ from chainrule.broadcasting import fitted, is_short, plain, shape_of, unbroadcas
 from chainrule.errors import ChainruleError, NanError
 from chainrule.handlers import create
 from chainrule.indexing import Index, add_item, get_item, set_item
+from chainrule.language import message, stated
 from chainrule.ops import Operation
 from chainrule.positions import locate
 from chainrule.protocol import apply
@@ -287,11 +288,16 @@ class _Pass:
             place = "" if code is None else "\n" + locate(code, offset).pointer()
             described = "\n".join(f"    operand {k + 1} = {_short(plain(x))}" for k, x in enumerate(operands))
             raise NanError(
-                f"NaN appeared first in the backward pass of {operation.spelling}.{place}\n  Operands:\n{described}\n"
-                f"  Cotangent = {_short(plain(g))}\n"
-                "  Why: the derivative is infinite or undefined here (0/0, 0*inf, sqrt or norm at 0, log of 0).\n"
-                "  Instead: keep the argument away from the bad point before the operation: "
-                "np.where(ok, f(np.where(ok, x, 1.0)), other)."
+                message(
+                    "NaN appeared first in the backward pass of {function}.{place}\n  Operands:\n"
+                    "{described}\n  Cotangent = {cotangent}\n  Why: the derivative is infinite or undefined here "
+                    "(0/0, 0*inf, sqrt or norm at 0, log of 0).\n  Instead: keep the argument away from "
+                    "the bad point before the operation: np.where(ok, f(np.where(ok, x, 1.0)), other).",
+                    function=operation.spelling,
+                    place=place,
+                    described=described,
+                    cotangent=_short(plain(g)),
+                )
             )
 
 
@@ -315,7 +321,14 @@ def _locate_error(error: Exception, step: Any) -> None:
     operation, _, _, _, code, offset = step
     if code is not None and 'File "' not in str(error):
         place = locate(code, offset).pointer()
-        error.args = (f"{error}\n{place}\n  In the backward pass of {operation.spelling}.",)
+        error.args = (
+            message(
+                "{error}\n{place}\n  In the backward pass of {function}.",
+                error=stated(error),
+                place=place,
+                function=operation.spelling,
+            ),
+        )
 
 
 def differentiate(

@@ -14,10 +14,11 @@ import numpy as np
 from chainrule import tape as tape_module
 from chainrule.errors import LinkLostError, NotDifferentiableError
 from chainrule.ops import COMPOSITES, MADE, OPERATIONS, Operation, signature
+from chainrule.parameters import accepts, params_of, static
 from chainrule.protocol import DISPATCH
 from chainrule.sizes import is_size
 from chainrule.tape import ViewLink, current_tape, layout_of, record, refused
-from chainrule.traced import Traced, value_of
+from chainrule.traced import Traced
 from chainrule.writing import overwrite
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "known",
     "load_families",
     "specialised",
-    "static",
 ]
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
@@ -106,9 +106,10 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', function)}"
     raise refused(
         NotDifferentiableError,
-        f"{name.replace('numpy.', 'np.', 1)} was called on a followed array",
+        "{function} was called on a followed array",
         "chainrule has no rule for it",
         "write it with other NumPy functions, or give it a rule with chainrule.custom_vjp",
+        function=name.replace("numpy.", "np.", 1),
     )
 
 
@@ -142,43 +143,6 @@ def call_composite(function: Any, definition: Any, args: tuple[Any, ...], kwargs
     return result
 
 
-def static(x: Any, what: str) -> Any:
-    """An argument that must be plain (an axis, a shape): stand-ins of integers become integers."""
-    if type(x) is Traced:
-        if x.active:
-            raise refused(
-                LinkLostError,
-                f"{what} depends on a differentiable input",
-                "chainrule follows no derivative through this argument",
-                "pass a plain value, or write the function out with other NumPy functions",
-            )
-        plain = value_of(x)
-        x.tape.guard(x, plain)
-        return int(plain) if np.ndim(plain) == 0 and np.asarray(plain).dtype.kind in "iu" else plain
-    if type(x) is list or type(x) is tuple:
-        return type(x)([static(e, what) for e in x])
-    return x
-
-
-_accepted: dict[Operation, frozenset[str] | None] = {}
-
-
-def accepts(operation: Operation) -> frozenset[str] | None:
-    """The names of static arguments that the operation's rules know; ``None`` for any."""
-    if operation not in _accepted:
-        names: set[str] | None = None
-        for rule in operation.rules:
-            if rule is None:
-                continue
-            parameters = inspect.signature(rule).parameters.values()
-            if any(p.kind is p.VAR_KEYWORD for p in parameters):
-                continue
-            own = {p.name for p in parameters}
-            names = own if names is None else names & own
-        _accepted[operation] = None if names is None or operation.kind == "constant" else frozenset(names)
-    return _accepted[operation]
-
-
 _SIMPLE_STATICS = frozenset(("axis", "keepdims"))
 
 
@@ -189,7 +153,7 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
             return _finish(operation, args, record(operation, args, {}), {})
         if kwargs.keys() <= _SIMPLE_STATICS and kwargs.keys() <= (accepts(operation) or kwargs.keys()):
             # An axis and the like: no need to ask the signature which argument is which.
-            params = {k: static(v, f"the argument {k}= of {operation.spelling}") for k, v in kwargs.items()}
+            params = {k: static(v, k, operation.spelling) for k, v in kwargs.items()}
             return _finish(operation, args, record(operation, args, params), params)
     if operation.kind == "elementwise" and not kwargs:
         return record(operation, args, {})
@@ -205,7 +169,7 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         return result if out is None else into(out, result)
     if operation.kind == "variadic":
         sequence = bound.pop(operands[0])
-        params = _params(operation, bound)
+        params = params_of(operation, bound)
         if type(sequence) is Traced:
             sequence = list(sequence)
         spread = parameters[operands[0]].kind is inspect.Parameter.VAR_POSITIONAL
@@ -213,7 +177,7 @@ def _call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     else:
         present = tuple(name for name in operands if name in bound)
         arrays = tuple(bound.pop(name) for name in present)
-        params = _params(operation, bound)
+        params = params_of(operation, bound)
         if present != operands[: len(present)] or len(present) > _leading(operation):
             operation = specialised(operation, present)
         result = _finish(operation, arrays, record(operation, arrays, params), params)
@@ -259,25 +223,6 @@ def _leading(operation: Operation) -> int:
                 found += 1
         _leading_cache[operation] = found
     return found
-
-
-def _params(operation: Operation, bound: dict[str, Any]) -> dict[str, Any]:
-    accepted = accepts(operation)
-    params = {}
-    for name, value in bound.items():
-        if name.startswith("overwrite_"):
-            continue  # permission to destroy an argument, which is never made use of
-        if accepted is not None and name not in accepted:
-            if value is None or value is np._NoValue:
-                continue
-            raise refused(
-                NotDifferentiableError,
-                f"{operation.spelling} was called with {name}={value!r}",
-                f"chainrule does not follow {name}= of this function",
-                f"leave {name}= out, and write its effect with other NumPy functions",
-            )
-        params[name] = static(value, f"the argument {name}= of {operation.spelling}")
-    return params
 
 
 _specialised_cache: dict[tuple[Operation, tuple[str, ...]], Operation] = {}

@@ -156,9 +156,12 @@ def _outside(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str,
         name = getattr(function, "__qualname__", repr(function))
         raise refused(
             LinkLostError,
-            f"{name} was called with a followed value, and failed",
-            f"it is not followed and needs a plain number or array ({type(error).__name__}: {error})",
+            "{name} was called with a followed value, and failed",
+            "it is not followed and needs a plain number or array ({kind}: {error})",
             "use the NumPy function for it, or give it a rule with chainrule.custom_vjp",
+            name=name,
+            kind=type(error).__name__,
+            error=error,
         ) from error
     lengths = [x for x in (*args, *kwargs.values()) if is_size(x)]
     tape.unsure |= bool(lengths) and result is not None and type(result) is not str
@@ -277,9 +280,10 @@ def _method_of_plain(owner: Any, name: str, args: Any, kwargs: Any, tape: Tape) 
     if name in _WRITING_METHODS:
         raise refused(
             LinkLostError,
-            f".{name}() of a plain array was called with a followed value",
+            ".{name}() of a plain array was called with a followed value",
             "the array was made outside of the traced function, and the link would be lost in it",
             "make the array inside the function, or pass it as an argument",
+            name=name,
         )
     stand_in = Traced(tape, tape.constant(owner), owner, False)
     return getattr(stand_in, name)(*args, **kwargs)

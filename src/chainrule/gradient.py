@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.calls import TracedCall, detached, followed_zero, normalise_argnums
 from chainrule.differentiate import differentiate
 from chainrule.errors import ChainruleError, DependenceError, UnusedInputWarning
+from chainrule.language import listed, message
 from chainrule.linear import freshness, has_nan, result_of, results_of
 from chainrule.plan import PLANS, Plan, signature_of
 from chainrule.tape import Tape, current_tape
@@ -25,14 +26,24 @@ Argnums = int | Sequence[int]
 
 def _report_unused(call: TracedCall, missing: Sequence[bool], unused: Unused) -> None:
     names = [name for name, absent in zip(call.names(), missing, strict=True) if absent]
-    function = getattr(call.function, "__name__", "the function")
-    message = (
-        f"the output of {function} does not depend on {', '.join(names)}: the gradient is zero. Common reasons: the "
-        "argument is not used, is overwritten, or reaches the output only through comparisons, integers or rounding."
-    )
+    function = getattr(call.function, "__name__", message("the function"))
     if unused == "raise":
-        raise DependenceError(message[0].upper() + message[1:])
-    warnings.warn(message, UnusedInputWarning, stacklevel=4)
+        raise DependenceError(
+            message(
+                "The output of {function} does not depend on {names}: the gradient is zero. Common reasons: the "
+                "argument is not used, is overwritten, or reaches the output only through comparisons, integers or "
+                "rounding.",
+                function=function,
+                names=listed(names),
+            )
+        )
+    said = message(
+        "the output of {function} does not depend on {names}: the gradient is zero. Common reasons: the argument is "
+        "not used, is overwritten, or reaches the output only through comparisons, integers or rounding.",
+        function=function,
+        names=listed(names),
+    )
+    warnings.warn(str(said), UnusedInputWarning, stacklevel=4)
 
 
 def value_and_grad(

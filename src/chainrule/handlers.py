@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dispatch import HANDLERS, as_array, call, handler, into, static
+from chainrule.dispatch import HANDLERS, as_array, call, handler, into
 from chainrule.errors import LinkLostError
 from chainrule.language import message
 from chainrule.ops import MADE, OPERATIONS, Operation
+from chainrule.parameters import static
 from chainrule.sizes import Size
 from chainrule.tape import Tape, ViewLink, current_tape, record, refused, write
 from chainrule.traced import Traced, value_of
@@ -25,6 +26,7 @@ __all__ = ["CREATORS", "EINSUM", "SUBSTITUTES", "create", "creation", "einsum"]
 # the call itself is followed.  ``SUBSTITUTES`` are called whenever an argument is a stand-in or a size.
 SUBSTITUTES: dict[Any, Callable[..., Any]] = {}
 
+_SIZE, _SHAPE = message("a size"), message("the shape")
 _creators: dict[Any, Operation] = {}
 
 
@@ -55,7 +57,7 @@ def creation(function: Any, count: int) -> Operation:
 
 def create(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tape: Tape) -> Any:
     """Call a function that makes an array from plain numbers, as a step; the array may be written."""
-    args = tuple(static(a, "a size") for a in args)
+    args = tuple(static(a, _SIZE) for a in args)
     kwargs = {k: static(v, f"{k}=") for k, v in kwargs.items()}
     if function is np.empty:
         function = np.zeros  # what np.empty holds is arbitrary: zeros are as good, and deterministic
@@ -150,7 +152,7 @@ def _asfortranarray(a: Any, dtype: Any = None, **_: Any) -> Any:
 @substitute(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> Any:
     value = as_array(fill_value, dtype)
-    result = call(np.copy, (call(np.broadcast_to, (value, static(shape, "the shape")), {}),), {})
+    result = call(np.copy, (call(np.broadcast_to, (value, static(shape, _SHAPE)), {}),), {})
     return result
 
 
@@ -159,7 +161,7 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> A
 def _full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
-    wanted = np.shape(a) if shape is None else static(shape, "the shape")
+    wanted = np.shape(a) if shape is None else static(shape, _SHAPE)
     return _full(wanted, fill_value, dtype or as_array(a).dtype)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.calls import TracedCall, detached, followed_zero
 from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.errors import ShapeError
+from chainrule.language import Message, message
 from chainrule.plan import PLANS, Plan, signature_of
 from chainrule.protocol import apply
 from chainrule.sizes import is_size
@@ -233,13 +234,19 @@ def _like_lazy(g: Any, tangent: Any, value: Any) -> Any:
     return apply(np.sum, tangent, axis=axes, keepdims=True) if axes else tangent
 
 
-def fitted(leaves: Sequence[Any], values: Sequence[Any], what: str, names: Sequence[str]) -> list[Any]:
+def fitted(leaves: Sequence[Any], values: Sequence[Any], what: Message, names: Sequence[str]) -> list[Any]:
     """Cotangents or tangents in the dtypes of the values they belong to; their shapes must be the same."""
     given = []
     for x, value, name in zip(leaves, values, names, strict=True):
         if np.shape(value_of(x)) != np.shape(value):
             raise ShapeError(
-                f"the {what} for {name} has shape {np.shape(value_of(x))}, but {name} has shape {np.shape(value)}."
+                message(
+                    "{what} for {name} has shape {shape}, but {name} has shape {other}.",
+                    what=what,
+                    name=name,
+                    shape=str(np.shape(value_of(x))),
+                    other=str(np.shape(value)),
+                )
             )
         if type(x) is Traced or not is_differentiable(value):
             given.append(x)
@@ -247,7 +254,7 @@ def fitted(leaves: Sequence[Any], values: Sequence[Any], what: str, names: Seque
         dtype = np.asarray(value).dtype
         array = np.asarray(x)
         if array.dtype.kind == "c" and dtype.kind != "c":
-            raise ShapeError(f"the {what} for {name} is complex, but {name} is real.")
+            raise ShapeError(message("{what} for {name} is complex, but {name} is real.", what=what, name=name))
         array = array.astype(dtype, copy=False)
         given.append(array if isinstance(value, np.ndarray) else array[()])
     return given

@@ -16,6 +16,7 @@ from chainrule.backward import Backward, number_of
 from chainrule.broadcasting import is_short
 from chainrule.differentiate import differentiate
 from chainrule.ir import Const, Var
+from chainrule.language import message
 from chainrule.loop_activity import active_in
 from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
 from chainrule.loop_factors import free_factors_first
@@ -36,7 +37,9 @@ from chainrule.traced import Traced
 
 __all__ = ["loop_rule"]
 
-_NO_SECOND = "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
+_NO_SECOND = message(
+    "the second derivative of a loop was asked for. Instead: write the first derivative, and trace that."
+)
 
 
 def loop_rule(loop: Loop, operation: Operation) -> Callable[..., Any]:

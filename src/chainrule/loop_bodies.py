@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Step
+from chainrule.language import Message
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.loops import Loop, Slot, written_in
 from chainrule.ops import Operation
@@ -71,7 +72,7 @@ def mark_written(slots: Iterable[Slot], steps: Iterable[Step]) -> None:
         slot.written = slot.variable in written
 
 
-def record_loop(loop: Loop, operands: Sequence[Any], refusal: str) -> tuple[Any, ...]:
+def record_loop(loop: Loop, operands: Sequence[Any], refusal: Message) -> tuple[Any, ...]:
     """What a loop with no derivative of its own leaves; ``refusal`` says what to do instead of asking for one."""
 
     def refuse(*_: Any, **__: Any) -> Any:

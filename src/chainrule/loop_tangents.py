@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.backward import Backward, number_of
 from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.ir import Step
+from chainrule.language import message
 from chainrule.lengths import TapeLengths, whole_symbols
 from chainrule.loop_activity import active_in
 from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
@@ -31,7 +32,9 @@ from chainrule.verify import MalformedError
 
 __all__ = ["fused", "pushed", "summed"]
 
-_NO_DERIVATIVE = "the derivative of the tangents of a loop was asked for. Instead: write the tangents, and trace that."
+_NO_DERIVATIVE = message(
+    "the derivative of the tangents of a loop was asked for. Instead: write the tangents, and trace that."
+)
 
 
 def pushed(tape: Tape, tangents: Mapping[int, Any], wanted: Collection[int], links: dict[int, Any]) -> dict[int, Any]:

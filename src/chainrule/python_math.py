@@ -81,9 +81,10 @@ def _as_strided(
     if places.itemsize != value.itemsize or places.strides != value.strides:
         raise refused(
             LinkLostError,
-            f"as_strided was called on a followed array of {value.dtype} that is laid out unusually in memory",
+            "as_strided was called on a followed array of {dtype} that is laid out unusually in memory",
             "its strides cannot be followed",
             "use np.lib.stride_tricks.sliding_window_view",
+            dtype=value.dtype,
         )
     places[...] = np.arange(value.size).reshape(value.shape)
     shape = value.shape if shape is None else tuple(map(int, shape))

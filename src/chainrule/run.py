@@ -12,6 +12,7 @@ from chainrule.dispatch import evaluator
 from chainrule.errors import ShapeError
 from chainrule.indexing import Index
 from chainrule.ir import Const, Program, Step, Var
+from chainrule.language import message
 from chainrule.sizes import is_size, plain_number
 
 __all__ = ["resolved", "run", "sizes_in", "value_in", "values_of"]
@@ -64,7 +65,14 @@ def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
         ShapeError: where the number of inputs is not the program's.
     """
     if len(inputs) != len(program.inputs):
-        raise ShapeError(f"the program {program.name} takes {len(program.inputs)} arrays, and got {len(inputs)}.")
+        raise ShapeError(
+            message(
+                "the program {name} takes {wanted} arrays, and got {given}.",
+                name=program.name,
+                wanted=len(program.inputs),
+                given=len(inputs),
+            )
+        )
     values: dict[int, Any] = {c.number: c.value for c in program.constants}
     values.update((x.number, value) for x, value in zip(program.inputs, inputs, strict=True))
     with np.errstate(all="ignore"):

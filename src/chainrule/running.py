@@ -21,6 +21,7 @@ import numpy as np
 
 from chainrule.differentiate import is_differentiable
 from chainrule.errors import ChainruleError, ShapeError
+from chainrule.failures import met
 from chainrule.follow import HOOKS
 from chainrule.history import History, RequestError
 from chainrule.language import Message, message
@@ -385,9 +386,9 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[Message]:
             line = _stopped_after(error, tree, code, result) if followed else None
             if line is None:
                 raise
-            reason = str(error).splitlines()[0].rstrip(".")
-            return [
-                message("the rest of the script, from line {line} on, was not run: {reason}", line=line, reason=reason)
-            ]
+            rest = message(
+                "the rest of the script, from line {line} on, was not run: {reason}", line=line, reason=met(error)
+            )
+            return [rest]
         raise failure(error, tree, names.held) from None
     return []

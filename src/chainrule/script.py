@@ -99,9 +99,8 @@ def trace_script(
             notes = run_script(tree, path, names)
         except (LinkLostError, NotDifferentiableError) as error:
             if wrt is None:
-                error.add_note(
-                    "  Or name the arrays that are meant (--wrt W,b): only what depends on them is followed."
-                )
+                own = message("  Or name the arrays that are meant (--wrt W,b): only what depends on them is followed.")
+                error.add_note(str(own))
             raise
         names.scan_all(sys.maxsize)
         asked = None if wrt is None else _asked(names, wrt)

@@ -34,6 +34,7 @@ from chainrule.emit.numpy_source import (
 from chainrule.errors import ChainruleError
 from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
+from chainrule.language import message
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
 from chainrule.loop_tangents import fused
@@ -85,8 +86,10 @@ class Source:
         """
         if not self._name:
             raise ChainruleError(
-                "these are lines to paste under the forward lines, and no function. "
-                'Instead: write(..., style="function").function.'
+                message(
+                    "these are lines to paste under the forward lines, and no function. Instead: "
+                    'write(..., style="function").function.'
+                )
             )
         if self._function is None:
             filename = f"<chainrule {self._name} {abs(hash(self._text))}>"
@@ -245,8 +248,12 @@ class Draft:
                 self._note_lengths(args, kwargs, of)
                 return
         raise ChainruleError(
-            f"what was written for {self.material.name} does not give what the function itself gives, so it is not "
-            "shown. Instead: cr.grad, cr.vjp and cr.jvp give the numbers; or write a part of the function on its own."
+            message(
+                "what was written for {name} does not give what the function itself gives, so it is "
+                "not shown. Instead: cr.grad, cr.vjp and cr.jvp give the numbers; or write a part of "
+                "the function on its own.",
+                name=self.material.name,
+            )
         )
 
     def _holds(self, args: Sequence[Any], kwargs: Mapping[str, Any], *, runs: bool = True) -> bool:
@@ -296,8 +303,11 @@ class Draft:
             return
         if of is not None and what != "backward":
             raise ChainruleError(
-                f"of= chooses what is differentiated, and what={what!r} is written for the whole result. "
-                "Instead: write it for a function that returns that alone."
+                message(
+                    "of= chooses what is differentiated, and what={what} is written for the whole "
+                    "result. Instead: write it for a function that returns that alone.",
+                    what=repr(what),
+                )
             )
         wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
         positions = positions_of(f, args, kwargs, wanted)
@@ -388,8 +398,11 @@ class Draft:
             if agrees(self.material, run, *self.call) is not False:
                 return made
         raise ChainruleError(
-            f"lines below those of {self.material.name} would not give its gradients, as variables are written over."
-            ' Instead: style="function", which computes all that it needs.'
+            message(
+                "lines below those of {name} would not give its gradients, as variables are written "
+                'over. Instead: style="function", which computes all that it needs.',
+                name=self.material.name,
+            )
         )
 
     def source(self, style: Style = "function", prefix: str = "d") -> Source:
@@ -414,14 +427,20 @@ class Draft:
 
 def check_options(style: str, prefix: str, what: str) -> None:
     """Raise where one of the options is none that there is."""
+    wrong = None
     if what not in ("backward", "forward", "jvp", "hvp"):
-        raise ChainruleError(f'what={what!r}: write can write "backward", "forward", "jvp" and "hvp".')
-    if prefix not in _PREFIXES:
-        raise ChainruleError(f'prefix={prefix!r}: gradients can be named with "d", "D" or "grad_".')
-    if style != "lines" and style not in _STYLES:
-        raise ChainruleError(f'style={style!r}: the styles are "function", "lines", "pullback" and "layer".')
-    if what in ("jvp", "hvp") and style != "function":
-        raise ChainruleError(f"what={what!r} is written as a function. Instead: leave out style={style!r}.")
+        wrong = message('what={what}: write can write "backward", "forward", "jvp" and "hvp".', what=repr(what))
+    elif prefix not in _PREFIXES:
+        wrong = message('prefix={prefix}: gradients can be named with "d", "D" or "grad_".', prefix=repr(prefix))
+    elif style != "lines" and style not in _STYLES:
+        wrong = message('style={style}: the styles are "function", "lines", "pullback" and "layer".', style=repr(style))
+    elif what in ("jvp", "hvp") and style != "function":
+        style, what = repr(style), repr(what)
+        wrong = message(
+            "what={what} is written as a function. Instead: leave out style={style}.", what=what, style=style
+        )
+    if wrong is not None:
+        raise ChainruleError(wrong)
 
 
 def styled(material: Material, backward: Backward, chosen: Sequence[Var], style: str, prefix: str) -> Source:

@@ -119,9 +119,10 @@ def without_source(function: FunctionType, call: Call) -> Any:
         if any(cell.cell_contents is not content for cell, content in substituted):
             raise refused(
                 LinkLostError,
-                f"a variable around {function.__name__} was assigned by another function while it ran",
+                "a variable around {function} was assigned by another function while it ran",
                 "there is no source for it, so its variables were looked up beforehand",
                 "save the code in a file, or pass the variable as an argument",
+                function=function.__name__,
             )
         return returned
 

@@ -12,15 +12,15 @@ import sys
 import threading
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from chainrule.errors import ChainruleError, LinkLostError, NotDifferentiableError
-from chainrule.failures import explained
+from chainrule.failures import explained, refusal
 from chainrule.indexing import get_item
 from chainrule.ops import Operation
-from chainrule.positions import Position, is_internal, locate, outermost, user_frame
+from chainrule.positions import is_internal, locate, outermost, user_frame
 from chainrule.sizes import Size, SizeFloat, SizeFloat64, plain_number
 from chainrule.watch import fingerprint, words
 
@@ -152,9 +152,10 @@ class Tape:
             if fingerprint(array) != before:
                 raise refused(
                     LinkLostError,
-                    f"a plain array of shape {array.shape} was used and then changed in place",
+                    "a plain array of shape {shape} was used and then changed in place",
                     "its earlier values are needed for the backward pass and are gone",
                     "make the array inside the function, pass it as an argument, or change a copy of it",
+                    shape=array.shape,
                 )
 
     def remember(self, text: str) -> None:
@@ -257,14 +258,9 @@ def here() -> tuple[CodeType, int]:
     return frame.f_code, frame.f_lasti
 
 
-def refused(
-    kind: type[ChainruleError], met: str, why: str, instead: str, position: Position | None = None
-) -> ChainruleError:
-    """The error for something that cannot be followed: what, where, why, and what to write instead."""
-    if position is None:
-        frame = user_frame(2)
-        position = locate(frame.f_code, frame.f_lasti)
-    error = kind(f"{met}.\n{position.pointer()}\n  Why: {why}.\n  Instead: {instead}.")
+def refused(kind: type[ChainruleError], met: str, why: str, instead: str, /, **values: Any) -> ChainruleError:
+    """The error for something that cannot be followed, made of templates: what, why, and what to write instead."""
+    error = kind(refusal(met, why, instead, locate(*here()).pointer(), values))
     tape = _current.tape
     if tape is not None and not isinstance(error, AttributeError):  # attributes are asked for with hasattr
         tape.refusals.append(error)
@@ -299,9 +295,10 @@ def _operand(tape: Tape, x: Any) -> tuple[Input, Any, bool]:
         if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray | np.matrix):
             raise refused(
                 NotDifferentiableError,
-                f"a {type(x).__name__} was met",
+                "a {kind} was met",
                 "its operators do not mean what an array's do",
                 "use a plain array (np.asarray(m)), and np.where for a mask",
+                kind=type(x).__name__,
             )
         variable = tape.constant(x)
         return variable, tape.values[variable], False
@@ -316,11 +313,14 @@ def _operand(tape: Tape, x: Any) -> tuple[Input, Any, bool]:
     return (x, type(x)), x, False
 
 
-_add_tape_error = (
-    "followed values of two traced calls met, or one was used in another thread, or written after its call had ended",
-    "each traced call has its own tape; the value was stored somewhere (a global, an attribute, a list)",
-    "return the value from the function (has_aux=True returns extra results) or store np.array(...) outside of it",
-)
+def _refuse_another_tape() -> NoReturn:
+    raise refused(
+        LinkLostError,
+        "followed values of two traced calls met, or one was used in another thread, or written after its call had "
+        "ended",
+        "each traced call has its own tape; the value was stored somewhere (a global, an attribute, a list)",
+        "return the value from the function (has_aux=True returns extra results) or store np.array(...) outside of it",
+    )
 
 
 def record(
@@ -363,7 +363,7 @@ def record(
     if tape is None:
         tape = _current.tape
     if tape.thread != _thread():
-        raise refused(LinkLostError, *_add_tape_error)
+        _refuse_another_tape()
     if later:
         for k, x in enumerate(operands):
             if type(x) is not Traced and type(x) not in _LITERALS:
@@ -393,7 +393,7 @@ def _afterwards(operation: Operation, operands: Any, params: dict[str, Any], eva
     plain = tuple([x.value if type(x) is Traced and x.tape.closed else x for x in operands])
     tapes = {id(x.tape) for x in plain if type(x) is Traced}
     if len(tapes) > 1:
-        raise refused(LinkLostError, *_add_tape_error)
+        _refuse_another_tape()
     if tapes or _current.tape is not None:
         return record(operation, plain, params, evaluate)
     return (evaluate or operation.function)(*plain, **params)

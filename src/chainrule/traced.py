@@ -97,8 +97,7 @@ class Traced(Operators):
                 "float() keeps the number and loses its derivative",
                 "leave float() out; for printing use an f-string or print(t)",
             )
-        self.tape.guard(self, float(self.value))
-        return float(self.value)
+        return float(self._steers(float))
 
     def __complex__(self) -> complex:
         if self.active and not self.tape.closed:
@@ -279,9 +278,10 @@ class Traced(Operators):
             raise AttributeError(f"{plain!r} object has no attribute {name!r}")
         raise refused(
             UnknownAttributeError,
-            f".{name} of a followed value was used",
+            ".{name} of a followed value was used",
             "chainrule does not follow this attribute",
             "use the NumPy function for it",
+            name=name,
         )
 
     # ---- indexing
@@ -365,9 +365,10 @@ class Traced(Operators):
         if target.kind not in "fciub":
             raise refused(
                 NotDifferentiableError,
-                f"a followed array was cast to dtype={target}",
+                "a followed array was cast to dtype={target}",
                 "no rule applies to elements of this kind, and their derivative would be lost",
                 "keep a floating dtype",
+                target=target,
             )
         if not np.can_cast(self.dtype, target, casting):  # type: ignore[arg-type]
             raise TypeError(f"Cannot cast array data from {self.dtype} to {target} according to the rule {casting!r}")

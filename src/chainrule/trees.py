@@ -11,6 +11,7 @@ import numpy as np
 import optree
 
 from chainrule.errors import TreeError
+from chainrule.language import Message, message
 from chainrule.traced import Traced
 
 __all__ = ["LEAF", "NAMESPACE", "Structure", "flatten", "is_number", "paths", "same_structure", "unflatten"]
@@ -68,7 +69,7 @@ def paths(tree: Any) -> list[str]:
     return [str(a.codify("")) for a in accessors]
 
 
-def same_structure(tree: Any, structure: Structure, what: str, like: str) -> list[Any]:
+def same_structure(tree: Any, structure: Structure, what: Message | str, like: Message | str) -> list[Any]:
     """The leaves of ``tree``, which must have this structure.
 
     Raises:
@@ -77,8 +78,15 @@ def same_structure(tree: Any, structure: Structure, what: str, like: str) -> lis
     leaves, own = flatten(tree)
     if own != structure:
         raise TreeError(
-            f"{what} must be a tree of the same structure as {like}.\n  Expected: {_show(structure)}\n  Got:      "
-            f"{_show(own)}\n  Instead: build it as {like} is built, with one array for each of its arrays."
+            message(
+                "{what} must be a tree of the same structure as {like}.\n  Expected: {expected}\n  "
+                "Got:      {given}\n  Instead: build it as {like} is built, with one array for each of "
+                "its arrays.",
+                what=what,
+                like=like,
+                expected=_show(structure),
+                given=_show(own),
+            )
         )
     return leaves
 

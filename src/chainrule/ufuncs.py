@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.dispatch import HANDLERS, accepts, call, call_composite, into, known, load_families
+from chainrule.dispatch import HANDLERS, call, call_composite, into, known, load_families
 from chainrule.errors import NotDifferentiableError
 from chainrule.ops import OPERATIONS
+from chainrule.parameters import accepts
 from chainrule.protocol import DISPATCH
 from chainrule.tape import record, refused
 from chainrule.traced import Traced, value_of
@@ -38,18 +39,21 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
         else:
             raise refused(
                 NotDifferentiableError,
-                f"the ufunc {ufunc.__name__} was called on a followed array",
+                "the ufunc {function} was called on a followed array",
                 "chainrule has no rule for it",
                 "write it with other NumPy functions, or give it a rule with chainrule.extend.elementwise",
+                function=ufunc.__name__,
             )
     else:
         unknown = kwargs.keys() - {"dtype"}
         if unknown and (operation.kind == "elementwise" or not unknown <= (accepts(operation) or unknown)):
             raise refused(
                 NotDifferentiableError,
-                f"{operation.spelling} was called with {', '.join(f'{k}={v!r}' for k, v in kwargs.items())}",
+                "{function} was called with {items}",
                 "chainrule does not follow these arguments",
                 "move the axes with np.moveaxis first",
+                function=operation.spelling,
+                items=", ".join(f"{k}={v!r}" for k, v in kwargs.items()),
             )
         if where is not True:
             # Where the mask is off NumPy does not evaluate; a harmless point there keeps 0 * inf out of the gradient.
@@ -97,9 +101,11 @@ def _call_method(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     if definition is None:
         raise refused(
             NotDifferentiableError,
-            f"np.{ufunc.__name__}.{method} was called on a followed array",
+            "np.{function}.{method} was called on a followed array",
             "chainrule has no rule for this method of the ufunc",
             "write it as a loop over slices",
+            function=ufunc.__name__,
+            method=method,
         )
     return call_composite(ufunc, definition, inputs, kwargs)
 

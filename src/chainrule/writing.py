@@ -61,9 +61,11 @@ def overwrite(x: Any, result: Any) -> None:
 def _lossy_write(to: np.dtype[Any], of: np.dtype[Any]) -> NoReturn:
     raise refused(
         LinkLostError,
-        f"{of} values were about to be written into an array of {to}",
+        "{of} values were about to be written into an array of {to}",
         "they would be truncated, and the derivative lost with them",
         "make the array of a floating dtype (np.zeros(n) rather than np.zeros(n, dtype=int))",
+        of=of,
+        to=to,
     )
 
 
@@ -196,9 +198,10 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
             if part.value.dtype.kind not in "iub":
                 raise refused(
                     NotDifferentiableError,
-                    f"an array was indexed with values of dtype {part.value.dtype}",
+                    "an array was indexed with values of dtype {dtype}",
                     "an index must be an integer or a mask",
                     "use .astype(int), which has no derivative, if that is what is meant",
+                    dtype=part.value.dtype,
                 )
             sync(part)
             if part.owned:
@@ -222,9 +225,10 @@ def make_index(key: Any) -> tuple[Index, tuple[Any, ...]]:
         elif isinstance(part, str):
             raise refused(
                 NotDifferentiableError,
-                f"a followed array was indexed with the field name {part!r}",
+                "a followed array was indexed with the field name {part}",
                 "structured arrays are not followed",
                 "keep each field in an array of its own",
+                part=repr(part),
             )
         else:
             parts.append(operator.index(part))

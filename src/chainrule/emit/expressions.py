@@ -25,6 +25,7 @@ from chainrule.emit.values import is_plain_number
 from chainrule.errors import NotDifferentiableError
 from chainrule.indexing import HOLE, Index, get_item
 from chainrule.ir import Const, Step, Var, shape_of, takes_separately
+from chainrule.language import Message, message
 from chainrule.sizes import is_size
 from chainrule.statements.statement import Statements
 
@@ -338,11 +339,25 @@ class Printer(Signs):
             p.startswith("_") for p in text.split(".")
         )
         if not importable:
-            where = f" on line {step.position.line}: {step.position.text}" if step.position is not None else ""
-            raise NotDifferentiableError(
-                f"{operation.spelling} has no name that source could import{where}. "
-                "Instead: use NumPy functions there, or take the gradient as numbers with chainrule.grad."
-            )
+            raise NotDifferentiableError(_nameless(step))
         if module.startswith("scipy") or module == "math":
             self.modules.add(module)
         return text
+
+
+def _nameless(step: Step) -> Message:
+    """Why a step of a function that cannot be imported is not written."""
+    function, position = step.operation.spelling, step.position
+    if position is None:
+        return message(
+            "{function} has no name that source could import. "
+            "Instead: use NumPy functions there, or take the gradient as numbers with chainrule.grad.",
+            function=function,
+        )
+    return message(
+        "{function} has no name that source could import on line {line}: {text}. "
+        "Instead: use NumPy functions there, or take the gradient as numbers with chainrule.grad.",
+        function=function,
+        line=position.line,
+        text=position.text,
+    )

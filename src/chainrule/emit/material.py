@@ -17,6 +17,7 @@ from chainrule.emit.named_lengths import NamedLengths
 from chainrule.emit.text import formatted_path
 from chainrule.errors import ChainruleError
 from chainrule.ir import Const, Guard, Program, Step, Var
+from chainrule.language import message
 from chainrule.loops import Loop, loop_in
 from chainrule.members import Members, lists_in, own_keys, plain_names, settings_read
 from chainrule.names import Namespace
@@ -331,9 +332,15 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
         array = np.asarray(constant.value)
         if array.size > _LARGEST or array.dtype.kind not in "fiubc":
             raise ChainruleError(
-                f"{constant.name or 'an array'} of shape {array.shape} is used by the function and is no argument "
-                f"of it; it has {array.size} elements, too many to be written into source (at most {_LARGEST}). "
-                "Instead: make it an argument of the function."
+                message(
+                    "{array} of shape {shape} is used by the function and is no argument of it; it has "
+                    "{size} elements, too many to be written into source (at most {most}). Instead: "
+                    "make it an argument of the function.",
+                    array=constant.name or message("an array"),
+                    shape=str(array.shape),
+                    size=array.size,
+                    most=_LARGEST,
+                )
             )
         default = array.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool))
         dtype = "" if default else f", dtype=np.{array.dtype.name}"

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.emit.text import ATOM, SIGN, Text, join, tight
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var, shape_of
+from chainrule.language import message
 from chainrule.sizes import Size, is_size, plain_number, where_from
 from chainrule.statements.statement import Statements
 
@@ -92,7 +93,13 @@ class Values:
             return (f"np.{x.name}_" if x.kind == "b" else f"np.{x.name}"), ATOM
         if isinstance(x, type):
             return (f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__), ATOM
-        raise NotDifferentiableError(f"an argument of type {type(x).__name__} ({x!r}) cannot be written as source.")
+        raise NotDifferentiableError(
+            message(
+                "an argument of type {kind} ({value}) cannot be written as source.",
+                kind=type(x).__name__,
+                value=repr(x),
+            )
+        )
 
     def _whole_shape(self, lengths: tuple[Any, ...]) -> str:
         """``X.shape`` where a tuple is the lengths of all axes of X; empty where it is not."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite, structural
 from chainrule.rules.helpers import mt
 from chainrule.rules.matrices import (
@@ -193,8 +194,11 @@ def _qr(g: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
         return qr_rule((None, g), a, q, r)
     if mode not in ("reduced", "complete"):
         raise NotDifferentiableError(
-            f'np.linalg.qr(..., mode="{mode}") returns Householder vectors, which chainrule does not differentiate. '
-            'Use mode="reduced", "complete" or "r".'
+            message(
+                'np.linalg.qr(..., mode="{mode}") returns Householder vectors, which chainrule does '
+                'not differentiate. Use mode="reduced", "complete" or "r".',
+                mode=mode,
+            )
         )
     return qr_rule(g, a, *out)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import structural
 from chainrule.rules.helpers import at_axis, made
 from chainrule.sizes import is_size
@@ -61,8 +62,12 @@ def _pad(
     widths = _widths(pad_width, len(shape))
     if callable(mode) or mode == "median":
         raise NotDifferentiableError(
-            f"np.pad with mode={mode!r} has no rule in chainrule: the padding could depend on the array in any way. "
-            "Compute the padding with other NumPy functions and join it with np.concatenate."
+            message(
+                "np.pad with mode={mode} has no rule in chainrule: the padding could depend on the "
+                "array in any way. Compute the padding with other NumPy functions and join it with "
+                "np.concatenate.",
+                mode=repr(mode),
+            )
         )
     if mode in ("constant", "empty") or np.size(array) == 0:
         return g[_inner(widths, shape)]

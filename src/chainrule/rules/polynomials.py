@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite, structural
 from chainrule.protocol import apply
 from chainrule.rules.helpers import as_operand, fixed_length, for_any_size
@@ -21,7 +22,7 @@ __all__: list[str] = []
 def _polyval_p(g: Any, out: Any, p: Any, x: Any) -> Any:
     if np.ndim(p) != 1:
         raise NotDifferentiableError(
-            "np.polyval with coefficients of more than one axis has no rule; call it once per polynomial."
+            message("np.polyval with coefficients of more than one axis has no rule; call it once per polynomial.")
         )
     return np.ravel(g) @ _powers(np.ravel(x), np.shape(p)[0])
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite, structural
 from chainrule.rules.helpers import along_axis, as_operand, fixed_length, is_literal, normalise_axes
 from chainrule.sizes import is_size
@@ -203,8 +204,11 @@ structural(np.bincount, x=None, weights=lambda g, out, x, weights=None, minlengt
 def _histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     if isinstance(bins, str):
         raise NotDifferentiableError(
-            f"np.histogram with bins={bins!r} is not followed: the number of bins depends on the data. "
-            "Give the number of bins or the edges."
+            message(
+                "np.histogram with bins={bins} is not followed: the number of bins depends on the "
+                "data. Give the number of bins or the edges.",
+                bins=repr(bins),
+            )
         )
     if np.ndim(bins) == 1:
         edges = as_operand(bins)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite
 from chainrule.rules.decompositions import cholesky_rule, eig_rule, qr_rule, svd_rule
 from chainrule.rules.helpers import mt
@@ -108,8 +109,11 @@ def _eigh_parts(
     if subset_by_value is not None:
         if g_v is not None:
             raise NotDifferentiableError(
-                "scipy.linalg.eigh(..., subset_by_value=...) gives some of the eigenvectors, but their derivatives "
-                "depend on all of them. Leave subset_by_value= out, and take the wanted columns of the result."
+                message(
+                    "scipy.linalg.eigh(..., subset_by_value=...) gives some of the eigenvectors, but "
+                    "their derivatives depend on all of them. Leave subset_by_value= out, and take the "
+                    "wanted columns of the result."
+                )
             )
         return g_w, None, *call(scipy.linalg.eigh, a, b, lower=lower, subset_by_value=subset_by_value)
     if v is not None and subset_by_index is None:
@@ -195,7 +199,9 @@ give_rules(scipy.linalg.eig, a=lambda g, out, a, check_finite=True: eig_rule(g, 
 def _eigvals(a: Any, b: Any = None, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     if b is not None:
         raise NotDifferentiableError(
-            "scipy.linalg.eigvals(a, b) has no derivative in chainrule. Write it as eigvals(np.linalg.solve(b, a))."
+            message(
+                "scipy.linalg.eigvals(a, b) has no derivative in chainrule. Write it as eigvals(np.linalg.solve(b, a))."
+            )
         )
     return call(scipy.linalg.eig, a)[0]
 
@@ -243,8 +249,10 @@ give_rules(scipy.linalg.svdvals, a=_svdvals)
 def _qr(g: Any, out: Any, a: Any, mode: str = "full", pivoting: bool = False, check_finite: bool = True) -> Any:
     if mode == "raw":
         raise NotDifferentiableError(
-            'scipy.linalg.qr(..., mode="raw") returns Householder vectors, which chainrule does not differentiate. '
-            'Use mode="full", "economic" or "r".'
+            message(
+                'scipy.linalg.qr(..., mode="raw") returns Householder vectors, which chainrule does '
+                'not differentiate. Use mode="full", "economic" or "r".'
+            )
         )
     places: Any = out[-1][..., None, :] if pivoting else None
     columns = np.take_along_axis(a, places, axis=-1) if pivoting else a
@@ -274,8 +282,13 @@ def _polar(g: Any, out: Any, a: Any, side: str = "right") -> Any:
     rows, columns = a.shape[-2:]
     if (rows < columns) if side == "right" else (columns < rows):
         raise NotDifferentiableError(
-            f'scipy.linalg.polar(a, side="{side}") of a matrix of shape {tuple(map(int, a.shape))} has a singular '
-            f'factor, which has no derivative. Use side="{"left" if side == "right" else "right"}".'
+            message(
+                'scipy.linalg.polar(a, side="{side}") of a matrix of shape {shape} has a singular '
+                'factor, which has no derivative. Use side="{other}".',
+                side=side,
+                shape=str(tuple(map(int, a.shape))),
+                other="left" if side == "right" else "right",
+            )
         )
     if side == "right":
         return _polar_right(g, out, a)

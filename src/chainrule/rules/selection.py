@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import composite, structural
 from chainrule.rules.helpers import along_axis, as_operand, at_axis, normalise_axes
 
@@ -209,8 +210,10 @@ def _setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 def _intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
     if return_indices:
         raise NotDifferentiableError(
-            "np.intersect1d with return_indices=True is not followed: take the indices from np.isin and "
-            "np.flatnonzero instead."
+            message(
+                "np.intersect1d with return_indices=True is not followed: take the indices from "
+                "np.isin and np.flatnonzero instead."
+            )
         )
     both = _pooled(ar1, ar2, assume_unique)
     return both[:-1][both[1:] == both[:-1]]

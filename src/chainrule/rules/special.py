@@ -182,8 +182,10 @@ if hasattr(sc, "softplus"):  # SciPy 1.17
 def _trigamma(x: Any) -> Any:
     if np.iscomplexobj(x):
         raise NotDifferentiableError(
-            "the derivative of scipy.special.digamma at complex numbers is not known to SciPy. "
-            "Keep its argument real, or give it a rule of your own with chainrule.custom_vjp."
+            message(
+                "the derivative of scipy.special.digamma at complex numbers is not known to SciPy. "
+                "Keep its argument real, or give it a rule of your own with chainrule.custom_vjp."
+            )
         )
     return call(sc.polygamma, 1, x)
 
@@ -238,7 +240,9 @@ def _multigammaln(a: Any, d: Any) -> Any:
 
 def _only_floating(exact: bool, name: str) -> None:
     if exact:
-        raise NotDifferentiableError(f"scipy.special.{name} with exact=True counts in integers. Use exact=False.")
+        raise NotDifferentiableError(
+            message("scipy.special.{name} with exact=True counts in integers. Use exact=False.", name=name)
+        )
 
 
 @composite(sc.comb)
@@ -329,7 +333,9 @@ def _logsumexp(g: Any, out: Any, a: Any, axis: Any, keepdims: Any, return_sign: 
         return restore(g, a, axis, keepdims) * np.exp(a - restore(out, a, axis, keepdims))
     value, sign = out
     if np.iscomplexobj(sign):
-        raise NotDifferentiableError("scipy.special.logsumexp with return_sign=True has no rule for complex arguments.")
+        raise NotDifferentiableError(
+            message("scipy.special.logsumexp with return_sign=True has no rule for complex arguments.")
+        )
     if g[0] is None:
         return None
     return restore(g[0] * sign, a, axis, keepdims) * np.exp(a - restore(value, a, axis, keepdims))

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special as sc
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import Rule, elementwise, structural
 from chainrule.rules.scipy_calls import call
 from chainrule.rules.special_orders import combined, in_last, unknown
@@ -50,8 +51,12 @@ def _on_the_real_line(name: str, partial: Rule) -> Rule:
     def checked(out: Any, *inputs: Any) -> Any:
         if np.iscomplexobj(inputs[-1]):
             raise NotDifferentiableError(
-                f"scipy.special.{name} is not holomorphic, and has a rule for real arguments only. "
-                f"Use scipy.special.{name.removesuffix('e')} and scale it yourself."
+                message(
+                    "scipy.special.{name} is not holomorphic, and has a rule for real arguments only. "
+                    "Use scipy.special.{other} and scale it yourself.",
+                    name=name,
+                    other=name.removesuffix("e"),
+                )
             )
         return partial(out, *inputs)
 

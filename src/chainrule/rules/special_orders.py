@@ -16,6 +16,7 @@ import numpy as np
 import scipy.special as sc
 
 from chainrule.errors import NotDifferentiableError
+from chainrule.language import message
 from chainrule.ops import Rule, composite, elementwise, structural
 from chainrule.rules.helpers import is_literal, is_same_in_all_turns
 
@@ -27,13 +28,17 @@ _UNIT = (-0.9, 0.9)
 
 def unknown(name: str, position: int) -> Callable[..., NoReturn]:
     """The rule for an operand with respect to which the derivative is not known."""
-    ordinal = ("first", "second", "third", "fourth")[position]
+    ordinal = (message("first"), message("second"), message("third"), message("fourth"))[position]
 
     def rule(*_: Any, **__: Any) -> NoReturn:
         raise NotDifferentiableError(
-            f"the derivative of scipy.special.{name} with respect to its {ordinal} argument has no rule. "
-            "Keep that argument independent of what is differentiated, or give the function a rule of your own with "
-            "chainrule.custom_vjp."
+            message(
+                "the derivative of scipy.special.{name} with respect to its {ordinal} argument has "
+                "no rule. Keep that argument independent of what is differentiated, or give the "
+                "function a rule of your own with chainrule.custom_vjp.",
+                name=name,
+                ordinal=ordinal,
+            )
         )
 
     return rule
