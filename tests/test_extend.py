@@ -109,6 +109,15 @@ def test_arguments_that_the_rule_does_not_know_are_refused():
         cr.grad(lambda x: np.sum(function(x, mode="b")))(X)
 
 
+@pytest.mark.parametrize("wrong", [np.ones((2, 5)), np.ones((2, 3, 1)), np.ones(2)])
+def test_a_gradient_of_another_shape_is_refused(wrong):
+    function = types.FunctionType((lambda x: x * 2.0).__code__, {}, "shapeless")
+    extend.structural(function, x=lambda g, out, x: wrong)
+    for verb in (lambda f: cr.grad(f)(np.ones((2, 3))), lambda f: cr.explain(f, np.ones((2, 3)))):
+        with pytest.raises(cr.ChainruleError, match=r"of shape \(2.*\) for an operand of shape \(2, 3\)"):
+            verb(lambda x: np.sum(function(x)))
+
+
 def test_one_rule_only():
     with pytest.raises(cr.ChainruleError, match=r"np\.sin already has a rule"):
         extend.elementwise(np.sin, lambda out, x: 1)

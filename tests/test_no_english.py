@@ -75,6 +75,10 @@ def square(x):
     return y.sum()
 
 
+def doubled(x):
+    return x * 2
+
+
 def refusals(script):
     """What explain and why refuse, each as the call that does."""
     path = str(script)
@@ -83,6 +87,8 @@ def refusals(script):
         (cr.why, (square, np.ones(2)), {"of": "dx[5]"}),
         (cr.why, (square, np.ones(2)), {"of": "dx[a]"}),
         (cr.why, (np.argmax, np.ones(2)), {"of": "dx"}),
+        (cr.explain, (doubled, np.ones((2, 3))), {"grad_output": np.ones(5)}),
+        (cr.explain, (np.modf, np.ones(2)), {"grad_output": np.ones(2)}),
         (cr.explain(square, np.ones(2)).element, ("dx",), {}),
         (cr.explain(square, np.ones(2)).save, ("page.doc",), {}),
         (explain_script, (path, None, None), {}),

@@ -104,7 +104,10 @@ def fitted(contribution: Any, operand: Any) -> Any:
         and operand.tape.always_one is not None
         and any(n == 1 and _is_reduced(contribution, k, operand, k) for k, n in enumerate(shape[: len(target)]))
     )
-    if (shape == target and not hidden) or type(contribution) is not Traced:
+    if shape == target and not hidden:
+        return contribution
+    if type(contribution) is not Traced:
+        _require_fit(shape, target)
         return contribution
     extra = len(shape) - len(target)
     if extra > 0:
@@ -119,6 +122,12 @@ def fitted(contribution: Any, operand: Any) -> Any:
     if axes:
         contribution = apply(np.sum, contribution, axis=tuple(sorted(axes)), keepdims=True)
         shape = shape_of(contribution)
+    _require_fit(shape, target)
+    return contribution
+
+
+def _require_fit(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Raise where what a rule returned does not broadcast to the operand."""
     aligned = zip(shape[::-1], target[::-1], strict=False)
     if len(shape) > len(target) or any(have not in (1, want) for have, want in aligned):
         raise ChainruleError(
@@ -128,4 +137,3 @@ def fitted(contribution: Any, operand: Any) -> Any:
                 target=str(target),
             )
         )
-    return contribution

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.emit.material import Material
 from chainrule.emit.numpy_source import Pasted, outputs_of, pasted
+from chainrule.errors import TreeError
 from chainrule.explain.algebra import add
 from chainrule.explain.bodies import Body
 from chainrule.explain.coded import Coded
@@ -89,8 +90,7 @@ class Deriving(Scene):
         self.placed = placed
         self.pasted = lines or pasted(material, backward, chosen, prefix)
         leaves = {leaf.variable.number: leaf.value for leaf in material.leaves}
-        count = len(record.cotangents)
-        handed = [grad_output if count == 1 or grad_output is None else grad_output[k] for k in range(count)]
+        handed = _one_for_each(grad_output, len(record.cotangents))
         seeds = _seeds(record.cotangents, handed)
         self._made_up = [x for x, own in zip(record.cotangents, handed, strict=True) if own is None]
         self.inputs = [leaves.get(x.number, seeds.get(x.number)) for x in record.program.inputs]
@@ -390,5 +390,34 @@ def _seeds(cotangents: Sequence[Var], given: Sequence[Any]) -> dict[int, Any]:
     for x, own in zip(cotangents, given, strict=True):
         shape = tuple(int(plain_number(n)) for n in x.shape)
         made = np.round(random.standard_normal(shape), 2).astype(x.dtype)
-        found[x.number] = made if own is None else np.broadcast_to(own, shape).astype(x.dtype)
+        found[x.number] = made if own is None else _handed(own, shape).astype(x.dtype)
     return found
+
+
+def _one_for_each(grad_output: Any, count: int) -> Sequence[Any]:
+    """The gradient that was given for each of several results, or none for any."""
+    if grad_output is None or count == 1:
+        return [grad_output] * count
+    if not isinstance(grad_output, list | tuple) or len(grad_output) != count:
+        raise TreeError(
+            message(
+                "the result is {count} arrays. Instead: give their {count} gradients as a list, grad_output=[...].",
+                count=count,
+            )
+        )
+    return grad_output
+
+
+def _handed(own: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The gradient that was given for a result of this shape."""
+    try:
+        return np.broadcast_to(np.asarray(own, dtype=float if np.isrealobj(own) else complex), shape)
+    except (ValueError, TypeError) as error:
+        raise TreeError(
+            message(
+                "grad_output has the shape {given}, and the result has the shape {shape}. "
+                "Instead: give one number for each element of the result.",
+                given=str(np.shape(own)),
+                shape=str(shape),
+            )
+        ) from error

@@ -281,8 +281,9 @@ def _whole(g: Any, variable: int, values: Mapping[int, Any]) -> np.ndarray[Any, 
     except ValueError as error:
         raise ChainruleError(
             message(
-                "a gradient of shape {given} belongs to a value of shape {shape}.",
-                given=np.shape(value),
-                shape=like.shape,
+                "the gradient of an array of shape {shape} has the shape {given}. Instead: let the rule that you gave "
+                "to chainrule return a gradient of the shape of its argument.",
+                shape=str(like.shape),
+                given=str(np.shape(value)),
             )
         ) from error
