@@ -280,10 +280,10 @@ def test_a_script_comes_back_as_a_program(script):
     trace = script("dZ = 2 * Z\ngrad_W = x.T @ dZ")
     candidate = ScriptCandidate(trace)
     assert candidate.wrt == ("W",)
-    assert [(c.name, c.line) for c in trace.seen] == [("dZ", 8), ("grad_W", 9)]
     answer = candidate.answer({"x": np.ones((2, 3)), "W": np.ones((3, 2))}, 1.0, look=True)
     assert np.array_equal(answer.gradients["W"], np.full((3, 2), 12.0))
-    assert [s.text for s in answer.seen] == ["dZ = 2 * Z", "grad_W = x.T @ dZ"]
+    own = [(s.name, s.line, s.text) for s in answer.seen if s.text]
+    assert own == [("dZ", 8, "dZ = 2 * Z"), ("grad_W", 9, "grad_W = x.T @ dZ")]
     assert judge(candidate, candidate.forward, candidate.args).ok
     traced = str(cr.trace(candidate.forward, **candidate.args))
     assert "Z = x @ W" in traced

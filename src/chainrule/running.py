@@ -85,6 +85,7 @@ class Names(MutableMapping[str, Any]):
         self.numbers = numbers  # names whose numbers keep them, for code that is to be written
         self.here: dict[str, int] = {}  # what the names reached when the result was computed last
         self.counted = self.line = 0
+        self.failed = False  # the script, behind all that is wanted
         self.history = history
         self.wanted = None if wanted is None else frozenset(wanted)
         self.measured = self.bytes = self.searched = 0
@@ -105,6 +106,10 @@ class Names(MutableMapping[str, Any]):
 
     def before_binding(self, name: str) -> None:
         """Is called before a name is given a value; may end the script with :class:`SystemExit`."""
+
+    def is_enough(self) -> bool:
+        """Whether all that is wanted is there where the script fails."""
+        return False
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.before_binding(name)
@@ -341,6 +346,10 @@ def _stopped_after(error: ChainruleError, tree: ast.Module, code: Any, result: s
     return None if declared else line
 
 
+def _not_run(line: int, error: Exception) -> Message:
+    return message("the rest of the script, from line {line} on, was not run: {reason}", line=line, reason=met(error))
+
+
 def _frames(error: BaseException) -> Iterator[Any]:
     place = error.__traceback__
     while place is not None:
@@ -382,13 +391,14 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[Message]:
         raise
     except Exception as error:
         followed = type(names.find(result)) is Traced
+        if followed and names.is_enough():
+            names.failed = True
+            line = next(f.tb_lineno for f in _frames(error) if f.tb_frame.f_code is code)
+            return [_not_run(line, error)]
         if isinstance(error, ChainruleError) and not isinstance(error, ShapeError):
             line = _stopped_after(error, tree, code, result) if followed else None
             if line is None:
                 raise
-            rest = message(
-                "the rest of the script, from line {line} on, was not run: {reason}", line=line, reason=met(error)
-            )
-            return [rest]
+            return [_not_run(line, error)]
         raise failure(error, tree, names.held) from None
     return []

@@ -149,7 +149,7 @@ def _fix(
     end, waited = time.process_time() + _SECONDS, time.monotonic() + _WAITED
     best: Fix | None = None
     left_to_try = _MOST
-    for tried in _in_order(witness, wrong, kinds, candidate.style == "script", alone):
+    for tried in _in_order(witness, wrong, kinds, alone):
         left_to_try -= 1
         if left_to_try < 0 or time.process_time() > end or time.monotonic() > waited:
             break
@@ -176,14 +176,12 @@ def wrong_on(candidate: Candidate, exact: Exact) -> set[str]:
     return set(exact.gradients if trial.answer.error is not None else trial.wrong)
 
 
-def _in_order(
-    witness: Witness, wrong: Sequence[str], kinds: Collection[str], script: bool, alone: bool
-) -> Iterator[_Tried]:
+def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], alone: bool) -> Iterator[_Tried]:
     """The changes of all lines: those that are suspected first, and of these and the others the likeliest ones."""
     places = _places(witness)
     located = _located(witness, wrong)
     beside = _beside(witness, wrong) if alone else frozenset()
-    scenes = [scene_of(witness, entry, script) for entry, _ in places]
+    scenes = [scene_of(witness, entry) for entry, _ in places]
     first = {e.line: e for e in reversed(witness.lines.entries)}
     before = [with_containers(witness.values(first.get(e.line, e), 0)) for e, _ in places]
     for suspected in (True, False) if kinds else (True,):  # where nothing is suspected, anything may be

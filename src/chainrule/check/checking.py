@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,10 @@ def judge(
         note = message("The forward function could not be followed: {error}", error=stated(error))
         return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
     with quickly():
-        return at_level(completed(_Judge(trials, convention, points or {}, feedback).report(), trials))
+        report = completed(_Judge(trials, convention, points or {}, feedback).report(), trials)
+    if report.ok and getattr(candidate, "failed", False):  # its notes say where
+        report = replace(report, ok=False, judged=False)
+    return at_level(report)
 
 
 _LONGEST_ERROR = 400  # characters

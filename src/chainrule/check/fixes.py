@@ -263,7 +263,7 @@ class Mender:
     def _scene(self, witness: Witness, entry: Entry) -> Scene:
         key = (id(witness), entry.index)
         if key not in self._scenes:  # with its witness, so that no other has its number
-            self._scenes[key] = witness, scene_of(witness, entry, self.candidate.style == "script")
+            self._scenes[key] = witness, scene_of(witness, entry)
         return self._scenes[key][1]
 
     def _by_running(
@@ -383,12 +383,6 @@ class Mender:
         """What exists under which name where the line stands."""
         given = {x.number: f"{_UNKNOWN}{k}" for k, x in enumerate(backward.program.inputs)}
         given.update((c.number, c.name or _UNKNOWN) for c in backward.program.constants)
-        if self.candidate.style == "script":
-            forward = [
-                *backward.program.inputs,
-                *(o for s in backward.program.steps[: backward.forward_steps] for o in s.outputs),
-            ]
-            given.update((x.number, x.name) for x in forward if x.name is not None and x not in backward.cotangents)
         for e in witness.lines.before(entry).values():
             if e.match is None or not e.match.exact:
                 continue

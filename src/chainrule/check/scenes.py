@@ -20,13 +20,11 @@ _MOST_ITEMS = 24
 _OTHER = 1000  # the place of a name that the line itself does not read
 
 
-def scene_of(witness: Witness, entry: Entry, script: bool = False) -> Scene:
+def scene_of(witness: Witness, entry: Entry) -> Scene:
     """What can be written where an entry is computed."""
     order = {name: entry.text.find(name) for name in entry.reads}  # its own names come first
     before = sorted(witness.lines.before(entry), key=lambda name: (order.get(name, _OTHER), not name.isidentifier()))
     names = {name: witness.lines.spelled(name, entry.line) for name in before}
-    if script:
-        names.update((n, n) for n in witness.references.numbers if n.isidentifier())
     values = [with_containers(witness.values(entry, k)) for k in range(len(entry.values))]
     items = _items(witness, entry, values)
     known: dict[str, str] = {}

@@ -23,6 +23,8 @@ from chainrule.check.matching import Known, Match, References
 
 __all__ = ["Entry", "Lines", "lines_of_candidate", "nodes_of"]
 
+TOP = 0  # the frame of a file's top level
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -84,8 +86,10 @@ class Lines:
     assigned: dict[tuple[int, str, str], tuple[ast.expr | None, frozenset[str]]] = field(default_factory=dict)
 
     def before(self, entry: Entry) -> dict[str, Entry]:
-        """The variables as they are when an entry is computed."""
-        return {e.name: e for e in self.entries if e.index < entry.index and e.frame == entry.frame}
+        """The variables as they are when an entry is computed; in a function, those of the top level under them."""
+        earlier = [e for e in self.entries if e.index < entry.index]
+        top = {} if entry.frame == TOP else {e.name: e for e in earlier if e.frame == TOP}
+        return {**top, **{e.name: e for e in earlier if e.frame == entry.frame}}
 
     def spelled(self, name: str, line: int) -> str:
         """How a variable is written on a line: ``self.x`` is seen as ``x``."""
@@ -225,7 +229,7 @@ def _add(lines: Lines, seen: Seen, values: tuple[Any, ...]) -> Entry:
 
 def _connect(lines: Lines, entry: Entry) -> None:
     """What an entry reads; an argument of a function that is called may be anything that was there before."""
-    known = (lines.last.get((entry.frame, n)) for n in sorted(entry.reads))
+    known = (lines.last.get((entry.frame, n)) or lines.last.get((TOP, n)) for n in sorted(entry.reads))
     if not any(isinstance(v, int) for v in entry.values):  # a length or a counter holds nothing of an array
         entry.sources = tuple(dict.fromkeys(e for e in known if e is not None))
     lines.entries.append(entry)

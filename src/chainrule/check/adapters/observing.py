@@ -20,7 +20,7 @@ from chainrule.check.adapters.forwards import fresh
 from chainrule.check.candidate import CandidateError, Seen
 from chainrule.language import Message, listed, message
 
-__all__ = ["Observed", "observe", "same"]
+__all__ = ["Observed", "Watcher", "observe", "same"]
 
 _LARGEST = 1 << 16  # elements of an array that is copied
 _MOST_SEEN = 4000
@@ -55,7 +55,7 @@ def observe(call: Callable[[], Any], files: frozenset[str], look: bool) -> Obser
         look: whether its variables are wanted.
     """
     found = Observed()
-    watcher = _Watcher(files) if look else None
+    watcher = Watcher(files) if look else None
     own, replaced = dict(_BUILTINS), list[str]()
     drawn = _random_state()
     before = sys.gettrace()
@@ -141,8 +141,16 @@ def same(one: Any, other: Any) -> bool:
         return True
 
 
-class _Watcher:
-    """A trace function that notes what the variables of the candidate's frames are bound to, line by line."""
+class Watcher:
+    """A trace function that notes what the variables of the candidate's frames are bound to, line by line.
+
+    Variables of the file's top level belong to frame 0.
+
+    Args:
+        files: the files of the candidate's source.
+    """
+
+    kinds: tuple[type, ...] = (np.ndarray, np.generic, float, complex)
 
     def __init__(self, files: frozenset[str]) -> None:
         self.files = files
@@ -152,55 +160,68 @@ class _Watcher:
         self.numbers: dict[int, int] = {}
         self.calls = 0
 
+    def kept(self, value: Any) -> Any:
+        """What is kept of a value, which may be written into later; ``None`` for one that is not kept."""
+        return _copied(value)
+
+    def is_kept(self, kept: Any, value: Any) -> bool:
+        """Whether a value is still what was kept of it."""
+        return kept is None or same(kept, value)
+
     def enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Watch a frame, where it is one of the candidate's: what ``sys.settrace`` is given."""
         if frame.f_code.co_filename not in self.files or len(self.seen) >= _MOST_SEEN:
             return None
         self.calls += 1
-        self.numbers[id(frame)] = self.calls
-        given = self.known[id(frame)] = {path: (x, _copied(x)) for path, x in _variables(frame)}
+        self.numbers[id(frame)] = 0 if _is_top(frame) else self.calls
+        given = self.known[id(frame)] = {path: (x, self.kept(x)) for path, x in _variables(frame, self.kinds)}
         self.lines[id(frame)] = frame.f_lineno
         self.seen += [
-            Seen(path.removeprefix("self."), frame.f_lineno, copy, "", self.calls)
+            Seen(path.removeprefix("self."), frame.f_lineno, copy, "", self.numbers[id(frame)])
             for path, (_, copy) in given.items()
             if copy is not None
         ]
-        return self.step
+        return self._step
 
-    def step(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event in ("line", "return", "exception"):
             self._compare(frame)
             self.lines[id(frame)] = frame.f_lineno
         if event == "return":
             self.known.pop(id(frame), None)
-        return self.step if len(self.seen) < _MOST_SEEN else None
+        return self._step if len(self.seen) < _MOST_SEEN else None
 
     def _compare(self, frame: FrameType) -> None:
         known = self.known.setdefault(id(frame), {})
         line = self.lines.get(id(frame), frame.f_lineno)
-        for path, value in _variables(frame):
+        for path, value in _variables(frame, self.kinds):
             held = known.get(path)
-            if held is not None and held[0] is value and same(held[1], value if held[1] is not None else None):
+            if held is not None and held[0] is value and self.is_kept(held[1], value):
                 continue
-            copy = _copied(value)
+            copy = self.kept(value)
             known[path] = (value, copy)
             if copy is not None:
                 text = linecache.getline(frame.f_code.co_filename, line).strip()
                 self.seen.append(Seen(path.removeprefix("self."), line, copy, text, self.numbers.get(id(frame), 0)))
 
 
-def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
+def _is_top(frame: FrameType) -> bool:
+    return frame.f_code.co_name == "<module>"
+
+
+def _variables(frame: FrameType, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """The arrays and numbers that the frame's variables reach."""
-    module = frame.f_code.co_name == "<module>"
+    module = _is_top(frame)
     for name, value in list(frame.f_locals.items()):
         if module and name.startswith("__"):
             continue
         if type(value) is int:
             yield name, value
-        yield from _parts(name, value, 2)
+        yield from _parts(name, value, 2, kinds)
 
 
-def _parts(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, np.ndarray | np.generic | float | complex):
+def _parts(path: str, value: Any, depth: int, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, kinds):
         yield path, value
         return
     if isinstance(value, bool | int | str | bytes | type | ModuleType) or value is None or callable(value) or not depth:
@@ -214,7 +235,7 @@ def _parts(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     else:
         return
     for inner, part in parts:
-        yield from _parts(inner, part, depth - 1)
+        yield from _parts(inner, part, depth - 1, kinds)
 
 
 def _quoted(key: Any) -> str:

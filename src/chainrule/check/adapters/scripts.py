@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import re
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.adapters.naming import gradient_target, gradient_words, short_name
+from chainrule.check.adapters.observing import Watcher
 from chainrule.check.adapters.replacing import edited
 from chainrule.check.adapters.replaying import Replayed, pruned
 from chainrule.check.candidate import Answer, CandidateError, Seen
 from chainrule.errors import ChainruleError
-from chainrule.history import Binding, Chosen
-from chainrule.indexing import add_item, set_item
-from chainrule.ir import Program, Var
+from chainrule.history import Binding, Chosen, descendants
+from chainrule.ir import Const, Program, Var
 from chainrule.language import Message, listed, message
 from chainrule.names import Namespace
-from chainrule.positions import locate
 from chainrule.run import run
 from chainrule.running import Names
 from chainrule.script import trace_script
+from chainrule.tape import sync
 from chainrule.traced import Traced
 
 __all__ = ["Computed", "ScriptCandidate", "ScriptTrace", "traced_script"]
@@ -37,17 +40,23 @@ _MOST_SEEN = 4000
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A value that the script gave a name, behind its result.
+    """A value that the script gave a name.
 
     Attributes:
         name: the name.
         line: the line.
-        number: the variable of the program.
+        number: the variable of the program; -1 for what is no array of it.
+        value: what is no array of the program, which is the same whatever the arrays are.
+        frame: the call that it belongs to; 0 for the script's top level.
+        given: whether it was given to that call.
     """
 
     name: str
     line: int
     number: int
+    value: Any = None
+    frame: int = 0
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,10 @@ class ScriptTrace:
         names: what the arrays are called in the script.
         values: the arrays.
         gradients: per name of an array the variable that holds its gradient.
-        seen: what else the script gave names behind its result.
+        seen: what the script and its functions gave names, in order, where that was wanted.
         notes: what the reader should know.
         source: the text of the file.
+        failed: whether the script fails behind its gradients.
     """
 
     path: str
@@ -75,6 +85,7 @@ class ScriptTrace:
     seen: tuple[Computed, ...]
     notes: tuple[Message, ...]
     source: str
+    failed: bool = False
 
 
 class _FirstTurn(Names):
@@ -89,15 +100,51 @@ class _FirstTurn(Names):
         root = re.split(r"[\[.]", history.result)[0]
         if name != root or not history.evaluations:
             return
+        if self.is_enough():
+            raise SystemExit(0)
+
+    def is_enough(self) -> bool:
+        """Whether gradients have been computed since the result was."""
+        history = self.history
         self.scan_all()  # what objects hold has changed unseen
         before = [n for n, held in history.bindings.items() if held[0].evaluations == 0]
         since = [n for n, held in history.bindings.items() if held[-1].evaluations > 0]
-        if any(_target_of(n, before) is not None for n in since):
-            raise SystemExit(0)
+        return any(_target_of(n, before) is not None for n in since)
+
+
+class _Watcher(Watcher):
+    """Notes which variables of the tape the script's names stand for."""
+
+    kinds = (Traced, *Watcher.kinds)
+
+    def kept(self, value: Any) -> Any:
+        """The number of a variable of the tape; of anything else a copy."""
+        if isinstance(value, Traced):
+            sync(value)
+            return _Variable(value.variable, len(value.tape.values))
+        return super().kept(value)
+
+    def is_kept(self, kept: Any, value: Any) -> bool:
+        """Whether an array has not been written into."""
+        if isinstance(value, Traced):
+            sync(value)
+            return isinstance(kept, _Variable) and kept.number == value.variable
+        return super().is_kept(kept, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    number: int
+    written: int  # how many variables there were
 
 
 def traced_script(
-    path: str, of: str | None = None, wrt: Sequence[str] | None = None, *, index: Sequence[int] | None = None
+    path: str,
+    of: str | None = None,
+    wrt: Sequence[str] | None = None,
+    *,
+    index: Sequence[int] | None = None,
+    look: bool = False,
 ) -> ScriptTrace:
     """Run a script, and find its result and what it takes for the gradients of it.
 
@@ -106,6 +153,7 @@ def traced_script(
         of: the name of the result.
         wrt: the arrays whose gradients are judged; all for which there are gradients, if not given.
         index: the element of the result that is meant.
+        look: whether what its names stand for is wanted, line by line, which is slower.
 
     Raises:
         ScriptError: where the script fails; the message is its own traceback.
@@ -113,23 +161,23 @@ def traced_script(
         ChainruleError: where it cannot be followed.
     """
     found: list[Any] = []
+    watcher = _Watcher(frozenset([path.partition("::")[0]])) if look else None
 
     def gradients_in(names: Names, chosen: Chosen) -> list[int]:
         matched = _matched(names, chosen)
-        result = names.history.evaluations[-1]
-        seen = [
-            Computed(name, b.line, b.variable)
-            for name, bindings in names.history.bindings.items()
-            for b in bindings
-            if b.variable > result and b.line
-        ]
-        seen += _written_into(names)
-        seen = sorted(seen, key=lambda c: c.number)[:_MOST_SEEN]
-        found[:] = [matched, seen]
-        return [*(c.number for c in matched.values()), *(c.number for c in seen)]
+        seen = [] if watcher is None else _seen(watcher, names, chosen, matched.values())
+        found[:] = [matched, seen, names.failed]
+        return [*(c.number for c in matched.values()), *(c.number for c in seen if c.number >= 0)]
 
-    followed = trace_script(path, of, wrt, index=index, kind=_FirstTurn, everything=True, others=gradients_in)
-    gradients, seen = found
+    before = sys.gettrace()
+    try:
+        if watcher is not None:
+            sys.settrace(watcher.enter)
+        followed = trace_script(path, of, wrt, index=index, kind=_FirstTurn, everything=True, others=gradients_in)
+    finally:
+        if watcher is not None:
+            sys.settrace(before)
+    gradients, seen, failed = found
     missing = [n for n in followed.names if n not in gradients]
     if not gradients or (wrt and missing):
         raise CandidateError(
@@ -141,7 +189,8 @@ def traced_script(
             )
         )
     tape = followed.tape
-    numbers = dict.fromkeys([*(c.number for c in gradients.values()), *(c.number for c in seen)])
+    every = [*gradients.values(), *seen]
+    numbers = dict.fromkeys(c.number for c in every if c.number >= 0)
     call = followed.call
     call.outputs = [*call.outputs[:1], *(Traced(tape, n, tape.values[n], True) for n in numbers)]
     program = followed.program()
@@ -158,29 +207,30 @@ def traced_script(
         source = file.read()
     return ScriptTrace(
         path, followed.title, program, followed.names, tuple(tape.values[v] for v in followed.variables),
-        gradients, tuple(seen), tuple(notes), source,
+        gradients, tuple(seen), tuple(notes), source, failed,
     )  # fmt: skip
 
 
-def _written_into(names: Names) -> list[Computed]:
-    """What arrays with names hold after lines that write into them, behind the result; of a loop the last turn."""
-    history = names.history
-    written: dict[int, tuple[int, int]] = {}  # what a variable became, and on which line
-    for operation, inputs, _, output, code, offset in history.tape.steps:
-        if operation.function in (set_item, add_item) and type(inputs[0]) is int and code is not None:
-            written[inputs[0]] = output, locate(code, offset).line
-    found: list[Computed] = []
-    for name, held in history.bindings.items():
-        for k, binding in enumerate(held):
-            end = held[k + 1].variable if k + 1 < len(held) and held[k + 1].line else len(history.tape.values)
-            variable, own = binding.variable, list[Computed]()
-            while variable in written and written[variable][0] < end:
-                variable, line = written[variable]
-                if own and own[-1].line == line:
-                    own.pop()
-                own.append(Computed(name, line, variable))
-            found += own
-    return [c for c in dict.fromkeys(found) if c.number > history.evaluations[-1]]
+def _seen(watcher: _Watcher, names: Names, chosen: Chosen, gradients: Iterable[Computed]) -> list[Computed]:
+    """What names stood for until all gradients were there: arrays that depend on the chosen ones or are not computed.
+
+    What was there when the result was computed is given to the lines below it.
+    """
+    tape, result = names.history.tape, names.history.evaluations[-1]
+    roots = set(chosen.variables.values())
+    made = {v for step in tape.steps for v in (step[3] if type(step[3]) is tuple else (step[3],))}
+    wanted = descendants(tape, roots)
+    last = {c.number for c in gradients}
+    ends = [k for k, s in enumerate(watcher.seen) if isinstance(s.value, _Variable) and s.value.number in last]
+    found = []
+    for s in watcher.seen[: max(ends, default=-1) + 1]:  # what comes then belongs to the next turn
+        held = s.value
+        if not isinstance(held, _Variable):
+            found.append(Computed(s.name, s.line, -1, held, s.frame, not s.text))
+        elif held.number in wanted or held.number not in made:
+            given = not s.text or held.written <= result + 1
+            found.append(Computed(s.name, s.line, held.number, None, s.frame, given))
+    return found[-_MOST_SEEN:]
 
 
 def _matched(names: Names, chosen: Chosen) -> dict[str, Computed]:
@@ -236,6 +286,7 @@ class ScriptCandidate:
     Attributes:
         forward: the forward function, with the arrays as parameters.
         args: the arrays.
+        failed: whether the script fails behind its gradients, which is then not right.
     """
 
     style = "script"
@@ -257,25 +308,38 @@ class ScriptCandidate:
         title = trace.title if trace.title.isidentifier() else "result"
         self.forward = Replayed(forward, list(self.parameters.values()), title, self.file)
         self.notes: tuple[Message, ...] = trace.notes
+        self.failed = trace.failed
         self.lines = trace.source.splitlines()
-        self._by_number = trace.program.by_number()
 
     def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
         """The gradients as the script's lines compute them from other arrays."""
-        trace = self.trace
+        trace = self._looked if look else self.trace
+        known = trace.program.by_number()
         wanted = {n: c.number for n, c in trace.gradients.items()}
-        looked = [c for c in trace.seen if look and np.size(self._value_of(c)) <= _LARGEST]
-        numbers = list(dict.fromkeys([*wanted.values(), *(c.number for c in looked)]))
-        outputs = tuple(self._by_number[n] for n in numbers)
-        program = pruned(trace.program, outputs)
+        looked = [c for c in trace.seen if c.number < 0 or _size_of(known[c.number]) <= _LARGEST]
+        numbers = list(dict.fromkeys([*wanted.values(), *(c.number for c in looked if c.number >= 0)]))
+        program = pruned(trace.program, tuple(known[n] for n in numbers))
         inputs = [_like(arguments[p], x) for p, x in zip(self.args, trace.values, strict=True)]
         try:
             found = dict(zip(numbers, run(program, inputs), strict=True))
         except Exception as error:  # whatever the lines lead to on other arrays
             return Answer(error=error)
         gradients = {self.parameters[n]: np.multiply(found[k], cotangent) for n, k in wanted.items()}
-        seen = tuple(Seen(c.name, c.line, found[c.number], self._text(c.line)) for c in looked)
+        seen = tuple(
+            Seen(c.name, c.line, found.get(c.number, c.value), "" if c.given else self._text(c.line), c.frame)
+            for c in looked
+        )
         return Answer({n: np.array(g) for n, g in gradients.items()}, seen)
+
+    @cached_property
+    def _looked(self) -> ScriptTrace:
+        """The script traced once more, with what its names stand for; the first trace where that fails."""
+        found = self._traced(self.source, True)
+        same = found is not None and (found.names, found.gradients.keys()) == (
+            self.trace.names,
+            self.trace.gradients.keys(),
+        )
+        return found if found is not None and same else self.trace
 
     def replaced(self, line: int, text: str, last: int | None = None) -> ScriptCandidate | None:
         """The same script with lines replaced, run from its beginning; ``None`` where that fails.
@@ -286,30 +350,28 @@ class ScriptCandidate:
             last: the last line that is replaced; the first one if not given.
         """
         changed = edited(self.source, line, last or line, text)
-        if changed is None:
-            return None
+        found = None if changed is None else self._traced(changed, False)
+        other = None if found is None else ScriptCandidate(found, self.tracer)
+        return other if other is not None and other.args.keys() == self.args.keys() else None
+
+    def _traced(self, source: str, look: bool) -> ScriptTrace | None:
+        """A script with this text, traced; ``None`` where that fails."""
         _, mark, inside = self.trace.path.partition("::")
+        asked = list(self.trace.gradients) if len(self.args) == len(self.trace.gradients) else None
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, os.path.basename(self.file))
             with open(path, "w", encoding="utf-8") as file:
-                file.write(changed)
+                file.write(source)
             try:
-                asked = list(self.trace.gradients) if len(self.args) == len(self.trace.gradients) else None
                 with contextlib.redirect_stdout(io.StringIO()):
-                    found = self.tracer(path + mark + inside, self.trace.title, asked)
+                    return self.tracer(path + mark + inside, self.trace.title, asked, look=look)
             except ChainruleError:
                 return None
-        other = ScriptCandidate(found, self.tracer)
-        return other if other.args.keys() == self.args.keys() else None
 
     def again(self, arguments: Mapping[str, Any], cotangent: Any) -> tuple[Answer, Answer]:
         """A script keeps nothing from one run to the next."""
         first = self.answer(arguments, cotangent)
         return first, first
-
-    def _value_of(self, computed: Computed) -> Any:
-        x = self._by_number[computed.number]
-        return np.empty(x.shape, bool) if isinstance(x, Var) else x.value
 
     def _text(self, line: int) -> str:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
@@ -318,6 +380,10 @@ class ScriptCandidate:
 def _parameter(name: str) -> str:
     """A name for a parameter: ``params_W1`` for ``params['W1']``."""
     return name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_") or "array"
+
+
+def _size_of(x: Var | Const) -> int:
+    return math.prod(x.shape) if isinstance(x, Var) else int(np.size(x.value))
 
 
 def _like(x: Any, example: Any) -> Any:

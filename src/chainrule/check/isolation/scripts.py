@@ -43,6 +43,7 @@ class RemoteTracer:
         wrt: Sequence[str] | None = None,
         *,
         index: Sequence[int] | None = None,
+        look: bool = False,
     ) -> ScriptTrace:
         """As :func:`chainrule.check.adapters.scripts.traced_script`.
 
@@ -51,6 +52,7 @@ class RemoteTracer:
             of: the name of the result.
             wrt: the arrays whose gradients are judged.
             index: the element of the result that is meant.
+            look: whether what its names stand for is wanted.
 
         Raises:
             ScriptError: where the script fails; the message is its own traceback.
@@ -60,7 +62,7 @@ class RemoteTracer:
         file = path.partition("::")[0]
         process = self._with(imported(file))
         try:
-            request = {"kind": "trace", "path": path, "of": of, "wrt": wrt, "index": index}
+            request = {"kind": "trace", "path": path, "of": of, "wrt": wrt, "index": index, "look": look}
             reply = process.asked(request, self.limits.seconds)
         except BaseException:
             self.close()
@@ -105,12 +107,15 @@ def _trace(path: str, reply: Any, source: str, notes: tuple[Message, ...]) -> Sc
     whole = len(names) == len(values) == len(program.inputs) and bool(program.outputs)
     if (
         not whole
-        or any(c.number not in known for c in (*gradients.values(), *seen))
+        or any(
+            c.number not in known and (c.number, c.value is None) != (-1, False) for c in (*gradients.values(), *seen)
+        )
         or not set(gradients) <= set(names)
     ):
         raise IsolationError(message("what the file's process sent is no answer"))
-    return ScriptTrace(path, str(reply["title"]), program, names, values, gradients, seen, notes, source)
+    failed = bool(reply["failed"])
+    return ScriptTrace(path, str(reply["title"]), program, names, values, gradients, seen, notes, source, failed)
 
 
-def _computed(name: Any, line: Any, number: Any) -> Computed:
-    return Computed(str(name), int(line), int(number))
+def _computed(name: Any, line: Any, number: Any, value: Any = None, frame: Any = 0, given: Any = False) -> Computed:
+    return Computed(str(name), int(line), int(number), value, int(frame), bool(given))

@@ -149,15 +149,16 @@ class _Worker:
     def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Run a script, and hand over what it computed as a program."""
         wrt, index = request["wrt"], request["index"]
-        found = traced_script(request["path"], request["of"], wrt, index=index)
+        found = traced_script(request["path"], request["of"], wrt, index=index, look=bool(request["look"]))
         return {
             "title": found.title,
             "program": packed(found.program),
             "names": found.names,
             "values": found.values,
             "gradients": [(n, c.name, c.line, c.number) for n, c in found.gradients.items()],
-            "seen": [(c.name, c.line, c.number) for c in found.seen],
+            "seen": [(c.name, c.line, c.number, c.value, c.frame, c.given) for c in found.seen],
             "notes": found.notes,
+            "failed": found.failed,
         }
 
 
