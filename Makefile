@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 DEV := $(VENV)/dev.stamp
 PEERS := $(VENV)/peers.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Many tests start processes, which would compile the package anew each time where nothing compiled is kept.
+export PYTHONDONTWRITEBYTECODE :=
 # Each file is run by one process, so that what its tests share is made once.
 PYTEST_ARGS ?= -n auto --dist loadfile
 

@@ -78,7 +78,7 @@ def test_the_effort_per_step_does_not_grow(kind, tmp_path, monkeypatch):
             return effort(*straight_line(size, tmp_path), monkeypatch)
         return effort(*tower(size), monkeypatch)
 
-    assert of(120) < 1.5 * of(40)
+    assert of(90) < 1.5 * of(30)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,13 @@ jnp = jax.numpy
 TOLERANCE = 1e-10
 
 
-def by_jax(function: Callable[..., Any], args: Sequence[Any]) -> list[np.ndarray]:
-    """The gradients with respect to all arguments, by JAX."""
-    return [np.asarray(gradient) for gradient in jax.grad(function, argnums=tuple(range(len(args))))(*args)]
+def by_jax(function: Callable[..., Any], args: Sequence[Any], *, branches: bool = False) -> list[np.ndarray]:
+    """The gradients with respect to all arguments, by JAX.
+
+    It compiles one program sooner than its operations one by one, which a program with branches on values needs.
+    """
+    gradients = jax.grad(function, argnums=tuple(range(len(args))))
+    return [np.asarray(gradient) for gradient in (gradients if branches else jax.jit(gradients))(*args)]
 
 
 def by_torch(function: Callable[..., Any], args: Sequence[Any]) -> list[np.ndarray]:
