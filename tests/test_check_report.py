@@ -102,6 +102,13 @@ def test_the_report_says_what_is_wrong_where_and_what_to_write_instead():
     assert repr(wrong_report()) == text
 
 
+def test_markdown_has_no_markup_of_its_own():
+    report = replace(wrong_report(), candidate="<lambda>", forward="f_x*")
+    text = report._repr_markdown_()
+    assert "**&lt;lambda> is wrong: 2 of its 3 gradients are not those of f\\_x\\*.**" in text
+    assert "| W | WRONG |" in text
+
+
 SECRETS = ("transpose", ".T", "bias", "not_summed", "operand", "line 3", "line 7", "x @ W", "square", "1.25", "step z")
 
 

@@ -231,6 +231,13 @@ def test_the_result_of_a_cell(shell, line, cell, result):
     assert explained_cell(line, cell, shell.user_ns).derivation.result == result
 
 
+def test_what_a_notebook_shows_of_an_error_is_what_it_says(shell):
+    load_ipython_extension(shell)
+    with pytest.raises(ChainruleError, match="computes no such variable") as refused:
+        shell.magics["cell", "explain"]("nothing", CELL)
+    assert refused.value._render_traceback_() == [f"ChainruleError: {refused.value}"]
+
+
 def test_options_of_a_cell(shell):
     assert explained_cell("err --brief --wrt W", CELL, shell.user_ns).depth == "brief"
     assert explained_cell("err --full --lang ja", CELL, shell.user_ns).language == "ja"

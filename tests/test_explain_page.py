@@ -265,10 +265,12 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
     empty = Derivation("f", "y", np.float64(1.0), ())
+    shown = NETWORK._repr_html_() + Explanation(empty, language="en")._repr_html_().replace('loading="lazy"', "")
     return {
         "network": NETWORK.html(),
         "long": Explanation(long_chain(120), language="en").html(),
         "nothing": Explanation(empty, language="en").html(),
+        "notebook": f"<body style='background: #111'>{shown}</body>",
     }
 
 
@@ -485,6 +487,21 @@ def test_light_and_dark(opened, dark):
     assert (brightness(page) < 60) is not dark
 
 
+def test_in_a_notebook_it_is_as_light_or_dark_as_the_notebook(opened):
+    """Whatever the system prefers; and the picture stands beside the steps where the notebook is narrow."""
+    page = opened("notebook", 760)
+    first, second = page.frames[1:]
+    first.wait_for_selector("article.step.on")
+    for frame in (first, second):
+        assert brightness(frame) < 60
+        boxes = [frame.locator(part).bounding_box() for part in (".side", "main")]
+        assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    heights = page.eval_on_selector_all("iframe", "frames => frames.map(f => f.clientHeight)")
+    assert heights[1] < heights[0] == 760
+    page.evaluate("document.body.style.background = 'white'")
+    first.wait_for_function("document.documentElement.dataset.theme === 'light'")
+
+
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
 def test_nothing_is_cut_off(opened, width):
     page = opened("network", width)
@@ -500,12 +517,17 @@ def test_nothing_is_cut_off(opened, width):
 
 def test_it_can_be_printed(opened):
     page = opened("network")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.query_selector_all(".on") == []
     page.emulate_media(media="print")
     assert not page.is_visible(".controls")
     assert page.is_visible("#step-8 .row.why")
     heights = page.eval_on_selector_all(".scroll", "es => es.map(e => [e.scrollHeight, e.clientHeight])")
     assert all(whole <= seen + 1 for whole, seen in heights)
+    assert all(page.eval_on_selector_all("pre", "es => es.map(e => e.scrollWidth <= e.clientWidth)"))
     assert len(page.pdf()) > 10_000
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert lit(page) == ["err"]
 
 
 def test_the_picture_of_a_long_derivation_goes_on_after_the_page_is_shown(opened, pages):

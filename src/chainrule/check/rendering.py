@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -225,15 +226,16 @@ def markdown_of(blocks: Iterable[Block]) -> str:
         elif isinstance(block, Code):
             found.append("\n".join(f"- {label}: `{text}`" if label else f"  `{text}`" for label, text in block.rows))
         else:
-            rows = [block.head, ["---"] * len(block.head), *([text for text, _ in row] for row in block.rows)]
-            found.append("\n".join("| " + " | ".join(row) + " |" for row in rows))
+            texts = [block.head, *([text for text, _ in row] for row in block.rows)]
+            head, *rows = ["| " + " | ".join(map(_escaped, row)) + " |" for row in texts]
+            found.append("\n".join([head, "| --- " * len(block.head) + "|", *rows]))
     return "\n\n".join(found) + "\n"
 
 
 def _escaped(text: str) -> str:
-    """Text with what Markdown would read as emphasis outside of code taken for what it is."""
+    """Text with what Markdown or HTML would read as markup outside of code taken for what it is."""
     parts = text.split("`")
-    parts[::2] = [p.replace("*", r"\*").replace("_", r"\_") for p in parts[::2]]
+    parts[::2] = [re.sub(r"([\\*_\[\]|$])", r"\\\1", p).replace("<", "&lt;") for p in parts[::2]]
     return "`".join(parts)
 
 

@@ -150,4 +150,4 @@ def _code(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Words in which nothing is read as markup: names such as ``x_input * W`` stay as they are."""
-    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]>|$#])", r"\\\1", text).replace("<", "&lt;")

@@ -41,8 +41,15 @@ def load_ipython_extension(ipython: Shell) -> None:
     def run(line: str, cell: str) -> Explanation | None:
         before = dict(ipython.user_ns)
         done = ipython.run_cell(cell)
-        # The cell's own error has been shown.
-        return explained_cell(line, cell, before) if getattr(done, "success", True) else None
+        if not getattr(done, "success", True):
+            return None  # the cell's own error has been shown
+        try:
+            return explained_cell(line, cell, before)
+        except ChainruleError as error:
+            said = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+            # What IPython shows in place of a traceback, whose lines are all of this package.
+            error._render_traceback_ = said.splitlines  # type: ignore[attr-defined]
+            raise
 
     ipython.register_magic_function(run, "cell", "explain")
 

@@ -118,8 +118,40 @@
   const prefers = window.matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : prefers.matches);
   const label = () => { theme.textContent = isDark() ? data.light : data.dark; };
-  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; label(); });
+  let chosen = false;
+  theme.addEventListener("click", () => { chosen = true; root.dataset.theme = isDark() ? "light" : "dark"; label(); });
   prefers.addEventListener("change", label);
+
+  // ---- in the frame of a notebook: light or dark as that is, and no higher than what is shown
+  let frame = null;
+  try { frame = window.frameElement; } catch { /* a frame of another site's */ }
+  const behind = () => {
+    const paint = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    for (let element = frame; element; element = element.parentElement) {
+      paint.clearRect(0, 0, 1, 1);
+      paint.fillStyle = window.parent.getComputedStyle(element).backgroundColor;
+      paint.fillRect(0, 0, 1, 1);
+      const [red, green, blue, cover] = paint.getImageData(0, 0, 1, 1).data;
+      if (cover > 127) return 0.3 * red + 0.6 * green + 0.1 * blue < 128 ? "dark" : "light";
+    }
+    return window.parent.getComputedStyle(window.parent.document.documentElement).colorScheme.includes("dark") ? "" : "light";
+  };
+  const blend = () => { if (!chosen) { root.dataset.theme = behind(); label(); } };
+  const [main, side] = [document.querySelector("main"), document.querySelector(".side")];
+  const fit = () => {
+    const beside = getComputedStyle(side).position === "sticky";
+    const height = main.offsetHeight + document.querySelector(".top").offsetHeight + 90;
+    frame.style.height = `${beside ? Math.max(420, Math.min(760, height)) : 760}px`;
+  };
+  if (frame) {
+    root.classList.add("framed");
+    blend();
+    fit();
+    for (const element of [window.parent.document.documentElement, window.parent.document.body]) {
+      new MutationObserver(blend).observe(element, { attributes: true });
+    }
+    for (const choice of all('input[name="depth"]')) choice.addEventListener("change", fit);
+  }
   label();
 
   // ---- maps of numbers
@@ -220,7 +252,9 @@
     };
     if (waiting.length) window.addEventListener("load", () => idle(draw));
   }
-  window.addEventListener("beforeprint", () => { if (!data.packed) for (const details of all("details.body")) details.open = true; });
+  // On paper no step is the current one.
+  window.addEventListener("afterprint", () => show(current));
+  window.addEventListener("beforeprint", () => { show(-1); if (!data.packed) for (const details of all("details.body")) details.open = true; });
   select(0);
   const asked = /^#step-(\d+)$/.exec(location.hash);
   if (asked) go(Number(asked[1]) - 1);

@@ -14,10 +14,12 @@ __all__ = ["page_of"]
 
 _STYLE = (
     "<style>.chainrule-why table{border-collapse:collapse;margin:.5em 0}"
-    ".chainrule-why td,.chainrule-why th{padding:.1em .8em .1em 0;text-align:left;font-weight:normal}"
+    ".chainrule-why td,.chainrule-why th{padding:.1em .8em .1em 0;font-weight:normal}"
     ".chainrule-why th{border-bottom:1px solid}.chainrule-why code{white-space:pre}"
-    ".chainrule-why td.number{text-align:right}</style>"
+    "</style>"
 )
+# Notebooks put what stands in tables on the right, with rules that come before those of a style sheet here.
+_LEFT = 'style="text-align:left"'
 
 
 def page_of(why: Why) -> str:
@@ -64,6 +66,6 @@ def _trail(trail: Trail) -> str:
 
 
 def _table(heads: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    top = "".join(f'<th scope="col">{escape(str(h))}</th>' for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(x))}</td>" for x in row) + "</tr>" for row in rows)
+    top = "".join(f'<th scope="col" {_LEFT}>{escape(str(h))}</th>' for h in heads)
+    body = "".join("<tr>" + "".join(f"<td {_LEFT}>{escape(str(x))}</td>" for x in row) + "</tr>" for row in rows)
     return f"<table>{f'<thead><tr>{top}</tr></thead>' if top else ''}<tbody>{body}</tbody></table>"
