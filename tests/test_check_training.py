@@ -121,6 +121,63 @@ loss = ((Y - T) ** 2).sum() / len(X)
 grads = backward(params, cache, Y)
 """
 
+WITH_A_SOFTMAX = """
+y = np.array([0, 1, 2, 0, 1, 2])
+W1, b1 = rng.normal(size=(3, 4)), np.zeros(4)
+W2 = rng.normal(size=(4, 3))
+N, lr = len(X), 0.1
+for step in range(3):
+    hidden = np.maximum(0, X @ W1 + b1)
+    probs = np.exp(hidden @ W2) / np.exp(hidden @ W2).sum(axis=1, keepdims=True)
+    loss = -np.log(probs[np.arange(N), y]).mean()
+    dscores = probs.copy()
+    dscores[np.arange(N), y] -= 1
+    dscores /= N
+    dW2 = hidden.T @ dscores
+    dhidden = dscores @ W2.T
+    dhidden[hidden <= 0] = 0
+    dW1 = X.T @ dhidden
+    db1 = dhidden.sum(axis=0)
+    W2 -= lr * dW2
+    W1 -= lr * dW1
+    b1 -= lr * db1
+"""
+
+OF_LAYERS = """
+layers = [{"W": rng.normal(size=(3, 5))}, {"W": rng.normal(size=(5, 2))}]
+for epoch in range(2):
+    z = X @ layers[0]["W"]
+    h = np.where(z > 0, z, 0.1 * z)
+    out = h @ layers[1]["W"]
+    loss = np.mean((out - T) ** 2)
+    dout = 2 * (out - T) / out.size
+    layers[1]["dW"] = h.T @ dout
+    dz = dout @ layers[1]["W"].T * np.where(z > 0, 1, 0.1)
+    layers[0]["dW"] = X.T @ dz
+    for layer in layers:
+        layer["W"] -= 0.1 * layer["dW"]
+"""
+
+OF_SIGMOIDS = """
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def dsigmoid(x):
+    return sigmoid(x) * (1 - sigmoid(x))
+
+
+w0, w1 = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+l1 = sigmoid(X @ w0)
+l2 = sigmoid(l1 @ w1)
+loss = 0.5 * ((l2 - T) ** 2).sum()
+l2_delta = (l2 - T) * l2 * (1 - l2)
+l1_delta = l2_delta.dot(w1.T) * (l1 * (1 - l1))
+dw1 = l1.T.dot(l2_delta)
+dw0 = X.T.dot(l1_delta)
+"""
+
 # Script, what is right, what stands there, kind, the line to write instead.
 FAULTS = {
     "a mask in a script with lists": (
@@ -141,6 +198,23 @@ FAULTS = {
         IN_DICTS, ' * (cache["Z1"] > 0)', "", "missing_relu_mask",
         'dZ1 = dY @ params["W2"].T * (cache["Z1"] > 0)',
     ),
+    "a mean that is left out where an array is changed in place": (
+        WITH_A_SOFTMAX, "    dscores /= N\n", "", "missing_batch_mean",
+        "dscores[np.arange(N), y] -= 1\ndscores /= N",
+    ),
+    "an update that comes too early": (
+        WITH_A_SOFTMAX.replace("    W2 -= lr * dW2\n", ""), "    dhidden = dscores @ W2.T\n",
+        "    W2 -= lr * dW2\n    dhidden = dscores @ W2.T\n", "uses_updated_weights",
+        "dhidden = dscores @ W2.T\nW2 -= lr * dW2",
+    ),
+    "a number in a list of dicts": (
+        OF_LAYERS, "np.where(z > 0, 1, 0.1)", "np.where(z > 0, 1, 0)", "missing_path",
+        'dz = dout @ layers[1]["W"].T * np.where(z > 0, 1, 0.1)',
+    ),
+    "the derivative of a function at its result": (
+        OF_SIGMOIDS, "(l1 * (1 - l1))", "dsigmoid(l1)", "uses_post_activation_wrongly",
+        "l1_delta = l2_delta.dot(w1.T) * (l1 * (1 - l1))",
+    ),
 }  # fmt: skip
 
 
@@ -157,9 +231,16 @@ def test_the_line_is_named_where_it_stands(name, tmp_path):
     assert text.count(right) == 1
     report = _report(tmp_path, text.replace(right, wrong))
     first = report.suspects[0]
-    rows = (DATA + text).splitlines()
     assert (first.kind, first.fix, first.fix_holds) == (kind, line, True)
-    assert right in rows[first.candidate_line - 1]
+    row = (DATA + text.replace(right, wrong)).splitlines()[first.candidate_line - 1]
+    assert row.strip() in first.candidate_source
+    assert wrong.split("\n")[0].strip() in row
+
+
+def test_gradients_are_named_as_the_script_names_their_arrays(tmp_path):
+    report = _report(tmp_path, IN_DICTS.replace(' * (cache["Z1"] > 0)', ""))
+    assert list(report.gradients) == ['params["W1"]', 'params["b1"]', 'params["W2"]']
+    assert 'params["b1"], params["W1"]: missing_relu_mask' in str(report)
 
 
 def test_a_gradient_that_does_not_fit_its_array_is_judged_before_the_update_fails(tmp_path):

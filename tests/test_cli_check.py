@@ -145,7 +145,7 @@ def test_a_script(write, turns):
     result = invoke(network(write, "(Z1 > 0)", turns), "--of", "err", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert list(report["gradients"]) == ["W_0", "W_1", "B1", "b2"]
+    assert list(report["gradients"]) == ["W[0]", "W[1]", "B1", "b2"]
     assert "DB1 (B1)" in str(report["notes"])
 
 
@@ -160,7 +160,7 @@ def test_a_wrong_script(write):
     result = invoke(network(write, "1", 2), "--of", "err", "--json")
     assert result.exit_code == 1, result.output
     right = {n: g["right"] for n, g in json.loads(result.stdout)["gradients"].items()}
-    assert right == {"W_0": False, "W_1": True, "B1": False, "b2": True}
+    assert right == {"W[0]": False, "W[1]": True, "B1": False, "b2": True}
 
 
 def test_a_script_never_runs_in_the_checker(write, tmp_path):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import linecache
 import threading
 import warnings
@@ -166,7 +165,7 @@ def _written(target: ast.expr) -> ast.expr | None:
     harmless = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.expr_context | ast.UnaryOp | ast.USub
     if not all(isinstance(n, harmless) for n in ast.walk(target.value)):
         return None
-    base = copy.deepcopy(target.value)
+    base = _copied(target.value)
     base.ctx = ast.Load()  # type: ignore[attr-defined]
     return base
 
@@ -321,7 +320,7 @@ def _rewrite(function: FunctionType) -> CodeType | None:
         return None
     node: Any
     node, owner = found
-    node = copy.deepcopy(node)
+    node = _copied(node)
     node.decorator_list = []
     node.returns = None
     none = ast.copy_location(ast.Constant(None), node)
@@ -355,6 +354,17 @@ def _rewrite(function: FunctionType) -> CodeType | None:
     return result.replace(co_qualname=code.co_qualname)
 
 
+def _copied(node: Any) -> Any:
+    """A copy of a part of a syntax tree; what has no parts, such as a context, is shared."""
+    if isinstance(node, list):
+        return [_copied(x) for x in node]
+    if not isinstance(node, ast.AST) or not node.__dict__:
+        return node
+    copy = type(node)()
+    copy.__dict__.update((k, _copied(v) if isinstance(v, ast.AST | list) else v) for k, v in node.__dict__.items())
+    return copy
+
+
 def routed_module(tree: ast.Module, filename: str) -> CodeType:
     """The code of a whole file with its calls routed; the hooks are looked up among its globals."""
     stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -362,7 +372,7 @@ def routed_module(tree: ast.Module, filename: str) -> CodeType:
     arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     imported = {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
     rebound = (_UNTOUCHED | {"range"}) & (stored | defined | arguments | imported)
-    routed = _Router(rebound).visit(copy.deepcopy(tree))
+    routed = _Router(rebound).visit(_copied(tree))
     return compile(ast.fix_missing_locations(routed), filename, "exec", dont_inherit=True)
 
 

@@ -332,7 +332,7 @@ def failure(error: BaseException, tree: ast.Module | None = None, held: Mapping[
     return ScriptError(said)
 
 
-def _stopped_after(error: ChainruleError, tree: ast.Module, code: Any, result: str) -> int | None:
+def _stopped_after(error: Exception, tree: ast.Module, code: Any, result: str) -> int | None:
     """The line at which following ended, if the result can no longer change from there on."""
     line = next((f.tb_lineno for f in _frames(error) if f.tb_frame.f_code is code), None)
     if line is None:
@@ -391,14 +391,14 @@ def run_script(tree: ast.Module, path: str, names: Names) -> list[Message]:
         raise
     except Exception as error:
         followed = type(names.find(result)) is Traced
-        if followed and names.is_enough():
+        ours = isinstance(error, ChainruleError) and not isinstance(error, ShapeError)
+        line = _stopped_after(error, tree, code, result) if ours and followed else None
+        if line is None and followed and names.is_enough():
             names.failed = True
-            line = next(f.tb_lineno for f in _frames(error) if f.tb_frame.f_code is code)
+            line = next((f.tb_lineno for f in _frames(error) if f.tb_frame.f_code is code), None)
+        if line is not None:
             return [_not_run(line, error)]
-        if isinstance(error, ChainruleError) and not isinstance(error, ShapeError):
-            line = _stopped_after(error, tree, code, result) if followed else None
-            if line is None:
-                raise
-            return [_not_run(line, error)]
+        if ours:
+            raise
         raise failure(error, tree, names.held) from None
     return []

@@ -65,6 +65,7 @@ class Scene:
         names: the variables that there are, as they are written, by what :func:`path_of` gives.
         values: of all names, on each draw.
         gradients: the variables that hold gradients.
+        constants: the numbers that the forward pass computes with.
         is_factor: whether some exact gradient times an array is another one.
         kinds: the mistakes that are suspected; without them, changes of all kinds are wanted.
         suspected: whether changes of these kinds are wanted, or all others.
@@ -73,6 +74,7 @@ class Scene:
     names: Mapping[str, str]
     values: Sequence[Values]
     gradients: frozenset[str] = frozenset()
+    constants: tuple[float, ...] = ()
     is_factor: Callable[[Any], bool] = lambda value: True
     kinds: Collection[str] | None = None
     suspected: bool = True
@@ -110,7 +112,7 @@ def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
     """What an expression may lack as a factor or, where the second part is true, below a fraction."""
     for name in scene.names:
         value = scene.value(name)
-        if np.ndim(value) == 0 and _is_number(value):
+        if np.ndim(value) == 0 and _is_number(value) and value != 0:
             node = scene_name(scene, name)
             count = isinstance(value, int)
             yield node, True, 0.1, "missing_mean" if count else "missing_scale"

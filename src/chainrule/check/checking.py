@@ -22,6 +22,7 @@ from chainrule.check.diagnosing import Diagnosis, diagnose, place_of_result
 from chainrule.check.findings import Finding, ordered, suspect_of
 from chainrule.check.forward import Forward
 from chainrule.check.levels import at_level
+from chainrule.check.renaming import renamed
 from chainrule.check.report import Feedback, GradientVerdict, Report
 from chainrule.check.second_opinion import doubted
 from chainrule.check.trials import Trials
@@ -92,7 +93,10 @@ def judge(
         note = message("The forward function could not be followed: {error}", error=stated(error))
         return Report(candidate.name, held.name, False, judged=False, notes=(note,), feedback=feedback)
     with quickly():
-        report = completed(_Judge(trials, convention, points or {}, feedback).report(), trials)
+        spelled: Mapping[str, str] = getattr(candidate, "spelled", {})
+        held_names = {name: n for n, name in spelled.items()}
+        worth = {held_names.get(n, n): p for n, p in (points or {}).items()}
+        report = renamed(completed(_Judge(trials, convention, worth, feedback).report(), trials), spelled)
     if report.ok and getattr(candidate, "failed", False):  # its notes say where
         report = replace(report, ok=False, judged=False)
     return at_level(report)

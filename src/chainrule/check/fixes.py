@@ -6,53 +6,35 @@ A line is only said to mend a candidate where the candidate was run with it and 
 from __future__ import annotations
 
 import ast
-import contextlib
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
-from chainrule.backward import Backward, backward_of
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Scene, text_of
 from chainrule.check.exact import Exact
+from chainrule.check.exact_lines import ExactLines
+from chainrule.check.findings import Place
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
-from chainrule.check.mending import Fix, augmented, earlier_line, in_statement, likeness
+from chainrule.check.mending import Fix, augmented, earlier_line, in_statement
+from chainrule.check.moving import later_updates
 from chainrule.check.repairs import changes_of_value, likeliest_first
 from chainrule.check.scenes import scene_of
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
 from chainrule.check.vocabulary import kind_named
-from chainrule.emit.material import Material, material_of
-from chainrule.emit.writing import Writing
-from chainrule.errors import ChainruleError
-from chainrule.ir import Const, Var
-from chainrule.lengths import whole_symbols
-from chainrule.loop_sums import sums_begun
-from chainrule.simplify.rewriting import simplify
-from chainrule.statements.request import Request
 
 __all__ = ["Mender"]
 
-_LONGEST = 60  # backward steps that are simplified: those of many turns of a loop take long, and say little
 _MOST_ROUNDS = 4  # faults of one candidate
-_WIDTH = 92
 _FEW_LINES = 3  # that a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
 _LONGER = 0.4  # where everything that it reads is known to be right
 _TOTAL = 0.75  # for those of all lines
 _MOST_LINES = 3  # other lines of the candidate that are changed
-_UNKNOWN = "not_at_hand_"  # stands for what the candidate has no name for
-
-
-class _Anonymous:
-    """Stands for a function whose own names for lengths are not those of the code that is written."""
-
-    def __call__(self) -> None:
-        """Nothing."""
 
 
 class Mender:
@@ -78,30 +60,11 @@ class Mender:
         self.exacts = exacts
         self.others = others
         self.kinds = kinds or {}
-        self.forward = forward
-        self.partial: dict[str, list[Backward]] = {}
-        self.end = time.process_time() + _TOTAL
+        self.exact_lines = ExactLines(candidate, forward, exacts[0])
+        self.end = 0.0  # in seconds of the processor
         self._runs: dict[int, tuple[Candidate, dict[int, bool]]] = {}
         self._tries = Tries(exacts[0], ())
         self._scenes: dict[tuple[int, int], tuple[Witness, Scene]] = {}
-
-    @cached_property
-    def material(self) -> Material:
-        """What the lines of the exact backward pass are written from."""
-        first = self.exacts[0]
-        args, kwargs = self.forward.split(first.draw.arguments)
-        own = material_of(self.forward.function, args, first.backward.program, kwargs, first.backward.structure)
-        return replace(own, function=_Anonymous())
-
-    @cached_property
-    def versions(self) -> list[Backward]:
-        """The exact backward pass, simplified where that does not take long, and as it is."""
-        first = self.exacts[0].backward
-        found = [first]
-        with contextlib.suppress(ChainruleError):  # the steps as they are will do
-            if len(first.program.steps) - first.forward_steps <= _LONGEST:
-                found.insert(0, sums_begun(simplify(first)))
-        return found
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
@@ -111,12 +74,17 @@ class Mender:
         meant = self._kinds_of(wrong)
         faults = {frozenset(self.kinds.get(n, ())) for n in wrong}
         elsewhere: list[Fix] | None = None
+        if "uses_updated_weights" in meant:
+            moved_fix = self._moved(wrong)
+            if moved_fix is not None:
+                return [moved_fix]
         located = witness.locate(wrong)
         if len(faults) == 1 and (len(located) > 1 or any(witness.lines.called(at.line) for at in located)):
             # It is likely to be a line that all of them go through.
             elsewhere = self._elsewhere(own, wrong, True)
             if any(set(f.mends) >= set(wrong) and f.word in meant for f in elsewhere):
                 return elsewhere
+        self.end = time.process_time() + _TOTAL
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
             if not any(self._can_run_with(candidate, witness, at.line) for at in locations):
@@ -156,42 +124,66 @@ class Mender:
             self.candidate, witness, wrong, self.exacts, self.others, self._kinds_of, self._tries, alone
         )
 
+    def _moved(self, wrong: Sequence[str]) -> Fix | None:
+        """The lines of an update in another order, with which the candidate is right."""
+        for m in later_updates(self.candidate):
+            left = self._tries.wrong_with(self.candidate, m.first, m.last, m.text)
+            if left is not None and not left:
+                at = Location(tuple(wrong), m.first, m.own, "", Place(), Place())
+                return Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, "uses_updated_weights")
+        return None
+
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
         """The line to write at a place of a candidate that cannot be run with it."""
         entry = witness.entry_at(location)
         for text, word in [] if entry is None else self._own_line_changed(witness, location, entry):
             return Fix(location, text, word=word)
-        first = self.exacts[0].backward
-        if len(first.program.steps) - first.forward_steps > _LONGEST:
+        if self.exact_lines.long:
             return None  # takes long, and there are no such lines in a loop
-        texts = [t for t in self._texts(witness, location) if not re.search(r"\w\[\d+\]", t)]  # the item of one turn
+        texts = [
+            t for t in self.exact_lines.texts(witness, location) if not re.search(r"\w\[\d+\]", t)
+        ]  # the item of one turn
         return Fix(location, texts[0]) if texts else None
 
     def _fixed(
         self, witness: Witness, candidate: Candidate, location: Location
     ) -> tuple[Fix, Candidate, Witness] | None:
         """The line to write at a place: the first one with which the candidate is right in the end, or right there."""
-        found: tuple[Fix, Candidate, Witness] | None = None
         if not self._can_run_with(candidate, witness, location.line):
             return None
+        others = list[tuple[Location, str, str]]()
         for at, text, word in self._proposed(witness, candidate, location):
-            changed = self._replaced(candidate, witness, at.line, text)
-            again = None if changed is None else witness_of(changed, self.exacts)
-            if changed is None or again is None:
-                continue
-            if any(witness.is_right(n) and not again.is_right(n) for n in witness.lines.finals):
-                continue  # another gradient is right with the line that stands there
-            mended = [n for n in location.gradients if again.is_right(n)]
-            if not self._holds(changed, mended):
-                continue
-            moved = again.locate(n for n in location.gradients if n not in mended)
-            count = _last_line(witness, at.line) - at.line + 1
-            step = Fix(at, text, (), True, count, word), changed, again
-            if not moved:
-                return step
-            if found is None and all(witness.order(location) < again.order(m) for m in moved):
-                found = step  # right here, and wrong further on
-        return found
+            if self._mends(candidate, witness, at, text, location.gradients):
+                step = self._step(witness, candidate, location, at, text, word)
+                if step is not None and not step[1]:
+                    return step[0]
+            others.append((at, text, word))
+        for at, text, word in others:  # right here, and wrong further on
+            step = self._step(witness, candidate, location, at, text, word)
+            if step is not None and all(witness.order(location) < step[0][2].order(m) for m in step[1]):
+                return step[0]
+        return None
+
+    def _mends(self, candidate: Candidate, witness: Witness, at: Location, text: str, names: Sequence[str]) -> bool:
+        wrong = self._tries.wrong_with(candidate, at.line, _last_line(witness, at.line), text)
+        return wrong is not None and not wrong & set(names)
+
+    def _step(
+        self, witness: Witness, candidate: Candidate, location: Location, at: Location, text: str, word: str
+    ) -> tuple[tuple[Fix, Candidate, Witness], list[Location]] | None:
+        """The candidate with another line, and where it goes wrong then; ``None`` where that mends nothing."""
+        changed = self._replaced(candidate, witness, at.line, text)
+        again = None if changed is None else witness_of(changed, self.exacts)
+        if changed is None or again is None:
+            return None
+        if any(witness.is_right(n) and not again.is_right(n) for n in witness.lines.finals):
+            return None  # another gradient is right with the line that stands there
+        mended = [n for n in location.gradients if again.is_right(n)]
+        if not self._holds(changed, mended):
+            return None
+        count = _last_line(witness, at.line) - at.line + 1
+        fix = Fix(at, text, (), True, count, word)
+        return (fix, changed, again), again.locate(n for n in location.gradients if n not in mended)
 
     def _proposed(
         self, witness: Witness, candidate: Candidate, location: Location
@@ -209,7 +201,7 @@ class Mender:
         for at, e in places:
             for text, word in self._by_running(witness, candidate, at, e, end):
                 yield at, text, word
-        yield from ((location, t, "") for t in self._texts(witness, location))
+        yield from ((location, t, "") for t in self.exact_lines.texts(witness, location))
 
     def _others(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[Location, Entry]]:
         """Other lines that it may be: where the gradient is there in the end, and what is not known to be right."""
@@ -292,6 +284,8 @@ class Mender:
         statement = witness.lines.statements.get(line)
         if statement is None:
             return False
+        if candidate.style == "script":
+            return True
         runs = self._runs.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
         if line not in runs:
             runs[line] = self._replaced(candidate, witness, line, ast.unparse(statement)) is not None
@@ -309,110 +303,11 @@ class Mender:
         changed: Candidate | None = make(line, text, _last_line(witness, line))
         return changed
 
-    # ---- what to write
-    def _texts(self, witness: Witness, location: Location) -> list[str]:
-        entry = witness.entry_at(location)
-        if entry is None or location.number < 0:
-            return []
-        statement = witness.lines.statements.get(entry.line)
-        found = []
-        for backward in [*self._from(location), *self.versions]:
-            try:
-                lines = self._lines(witness, entry, backward, location.number)
-            except ChainruleError:
-                continue
-            if lines is None:
-                continue
-            target = witness.lines.spelled(entry.name, entry.line)
-            text = in_statement(lines, statement, entry, target)
-            if text is not None and text not in found and _UNKNOWN not in text:
-                found.append(text)
-        return sorted(found, key=lambda t: (t.count("\n"), -likeness(t, entry.text), len(t)))
-
-    def _from(self, location: Location) -> list[Backward]:
-        """The backward pass of the part of the forward pass before what the line reads the gradient of."""
-        variables = self.exacts[0].backward.program.by_number()
-        names = [x.name for x in (variables.get(n) for n in location.reads) if isinstance(x, Var) and x.name]
-        if len(location.reads) != 1 or len(names) != 1:
-            return []
-        (name,) = names
-        if name not in self.partial:
-            args, kwargs = self.forward.split(self.exacts[0].draw.arguments)
-            order = self.forward.by_position
-            places: list[int | str] = [order.index(n) if n in order else n for n in self.candidate.wrt]
-            found = []
-            with contextlib.suppress(ChainruleError):
-                found.append(sums_begun(simplify(backward_of(self.forward.function, args, places, kwargs, name))))
-            self.partial[name] = found
-        return self.partial[name]
-
-    def _lines(self, witness: Witness, entry: Entry, backward: Backward, number: int) -> list[str] | None:
-        """Statements that compute the gradient of a forward variable; the last one assigns it to ``_``."""
-        gradient = _gradient_in(backward, number)
-        if not isinstance(gradient, Var):
-            return None
-        shape = backward.program.by_number()[number]
-        if isinstance(shape, Var) and gradient.shape != shape.shape:
-            return None
-        given = self._given(witness, entry, backward)
-        if gradient.number in given:
-            return [f"_ = {given[gradient.number]}"]
-        names = {e.name for e in witness.lines.entries if e.name.isidentifier()}
-        request = Request(
-            backward.program,
-            whole_symbols(backward.program, backward.likes),
-            backward.forward_steps,
-            (gradient,),
-            given,
-            {},  # what the candidate has no name for is written where it is used
-            {},
-            taken=tuple(names - set(given.values())),
-            fixed=True,
-            late=True,
-        )
-        writing = Writing(self.material, request, _WIDTH)
-        lines = [line for texts in writing.texts for line in texts]
-        name = writing.statements.names.get(gradient.number)
-        head = f"{name} = "
-        place = next((k for k in reversed(range(len(lines))) if lines[k].startswith(head)), None)
-        if name is None or place is None:
-            return None
-        return [*lines[:place], "_ = " + lines[place].removeprefix(head), *lines[place + 1 :]]
-
-    def _given(self, witness: Witness, entry: Entry, backward: Backward) -> dict[int, str]:
-        """What exists under which name where the line stands."""
-        given = {x.number: f"{_UNKNOWN}{k}" for k, x in enumerate(backward.program.inputs)}
-        given.update((c.number, c.name or _UNKNOWN) for c in backward.program.constants)
-        for e in witness.lines.before(entry).values():
-            if e.match is None or not e.match.exact:
-                continue
-            number, name = e.match.known.number, witness.lines.spelled(e.name, entry.line)
-            if e.match.known.role == "value":
-                given[number] = name
-            elif e.match.known.role == "gradient":
-                held = _gradient_in(backward, number)
-                if isinstance(held, Var):
-                    given[held.number] = name
-                given.update((c.number, name) for c in backward.cotangents if backward.likes.get(c.number) == number)
-        return given
-
 
 def _last_line(witness: Witness, line: int) -> int:
     """Where the statement of a line ends."""
     statement = witness.lines.statements.get(line)
     return line if statement is None else statement.end_lineno or line
-
-
-def _gradient_in(backward: Backward, number: int) -> Var | Const | None:
-    """The whole gradient of a forward variable in a record."""
-    for x, gradient in zip(backward.wrt, backward.gradients, strict=True):
-        if x.number == number:
-            return gradient
-    link = backward.links.get(number)
-    if type(link) is not int:
-        return None
-    found = backward.program.by_number().get(link)
-    return found if isinstance(found, Var) else None
 
 
 def _added(statement: ast.stmt | None, node: ast.AST, entry: Entry) -> ast.stmt | None:

@@ -147,7 +147,7 @@ def _suspect(
     blocks.append(Paragraph(str(s.explanation), indent=2))
     rows: list[tuple[str, str]] = []
     if s.candidate_line is not None:
-        rows.append((str(message("your line {line}", line=s.candidate_line)), " ".join(s.candidate_source.split())))
+        rows += _own_lines(s.candidate_line, s.candidate_source)
     source = " ".join(s.source.split())
     if s.line is not None and source and source not in str(s.explanation):
         rows.append((str(message("forward line {line}", line=s.line)), source))
@@ -157,7 +157,7 @@ def _suspect(
     if rows:
         blocks.append(Code(rows, indent=2))
     if s.fix and s.fix_holds:
-        blocks.append(Paragraph(str(_holds(names, several)), indent=2))
+        blocks.append(Paragraph(str(_holds(names, several or "\n" in s.fix)), indent=2))
     if s.proof is not None:
         blocks.append(Paragraph(str(message("Shown by: {relation}", relation=s.proof)), "quiet", indent=2))
     # The same mistake at the same place under a more general word says nothing new.
@@ -172,6 +172,15 @@ def _suspect(
         blocks.append(Paragraph(str(message("What fits too:")), indent=2))
         blocks += [Paragraph(_labelled(o.kind, o.explanation), indent=2, bullet="- ") for o in distinct[:_MOST_OTHERS]]
     return blocks
+
+
+def _own_lines(line: int, source: str) -> list[tuple[str, str]]:
+    """The candidate's own lines; where it is one, on one row."""
+    first, *rest = source.splitlines() or [""]
+    if not rest:
+        return [(str(message("your line {line}", line=line)), " ".join(first.split()))]
+    label = str(message("your lines {first} to {last}", first=line, last=line + len(rest)))
+    return [(label, first), *(("", row) for row in rest)]
 
 
 def _labelled(label: str | Message, content: str | Message) -> str:

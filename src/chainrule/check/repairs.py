@@ -11,7 +11,7 @@ import ast
 import itertools
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def likeliest_first(changes: Iterable[Change], kinds: Collection[str] = ()) -> l
 def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     """Small changes, the likeliest ones first."""
     nodes = list(parts(whole))
-    for make in (_operators, _calls, _left_out, _signs, _derivatives):
+    for make in (_operators, _calls, _left_out, _signs, _derivatives, _softmax, _numbers):
         for node in nodes:
             for new, word, cost in make(node, scene):
                 if not scene.wants(word):
@@ -358,6 +358,9 @@ def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
 def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
     """The derivative of an activation, read off its result, in the place of another one."""
     of, written = _derivative(node)
+    word = "wrong_local_derivative"
+    if of is None and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+        of, word = node.args[0], "uses_post_activation_wrongly"  # dsigmoid(a), where it expects z
     if of is None:
         return
     one: ast.expr = ast.Constant(1)
@@ -368,7 +371,39 @@ def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, 
     }
     for name, new in known.items():
         if name != written:
-            yield new, "wrong_local_derivative", 0.2
+            yield new, word, 0.2
+
+
+def _numbers(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """A number of the forward pass in the place of another one: ``np.where(z > 0, 1, 0.1)``."""
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        for number in scene.constants:
+            if number != node.value:
+                yield ast.Constant(number), "wrong_local_derivative" if node.value else "missing_path", 0.1
+
+
+def _softmax(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
+    """``p * (d - (d * p).sum(axis, keepdims=True))`` in the place of ``d * p * (1 - p)``."""
+    factors_ = _factors_of(node)
+    less = next((x for x in factors_ if _derivative(x) != (None, "") and not _derivative(x)[1]), None)
+    p = None if less is None else _derivative(less)[0]
+    others = [x for x in factors_ if x is not less]
+    own = None if p is None else next((x for x in others if _alike(x, p)), None)
+    rest = [x for x in others if x is not own]
+    if p is None or own is None or not rest:
+        return
+    d = reduce(lambda a, b: ast.BinOp(a, ast.Mult(), b), rest)
+    for axis in (-1, *range(np.ndim(scene.value(path_of(p) or "")) - 1)):
+        total = _reduced(ast.BinOp(d, ast.Mult(), p), axis, True)
+        yield ast.BinOp(p, ast.Mult(), ast.BinOp(d, ast.Sub(), total)), "softmax_diag_only", 0.0
+
+
+def _factors_of(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        if _derivative(node)[1] == "sigmoid":
+            return [node.left, node.right]
+        return [*_factors_of(node.left), *_factors_of(node.right)]
+    return [node]
 
 
 def _derivative(node: ast.expr) -> tuple[ast.expr | None, str]:

@@ -13,6 +13,7 @@ from chainrule.check.changing import Scene, neighbours
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.locating import Witness
 from chainrule.check.traced_lines import Entry, nodes_of
+from chainrule.ir import Const
 
 __all__ = ["scene_of", "with_containers"]
 
@@ -40,7 +41,15 @@ def scene_of(witness: Witness, entry: Entry) -> Scene:
             held.add(key)
         known[name] = text
     carrying = frozenset(n for n in known if witness.carries_gradient(n))
-    return Scene(known, values, carrying, witness.references.is_factor)
+    return Scene(known, values, carrying, _constants(witness), witness.references.is_factor)
+
+
+def _constants(witness: Witness) -> tuple[float, ...]:
+    """The numbers of the forward pass, apart from those that are everywhere."""
+    steps = witness.backward.program.steps[: witness.backward.forward_steps]
+    read = [x.value for step in steps for x in step.inputs if isinstance(x, Const) and np.ndim(x.value) == 0]
+    numbers = [float(x) for x in read if isinstance(x, int | float | np.number) and not np.iscomplexobj(x)]
+    return tuple(dict.fromkeys(x for x in numbers if x not in (0, 1, 2)))
 
 
 def with_containers(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Change, Scene, called, change_to, neighbours, replaced, scene_name, with_all
+from chainrule.check.changing import (
+    Change,
+    Scene,
+    called,
+    change_to,
+    factors,
+    neighbours,
+    replaced,
+    scene_name,
+    with_all,
+)
 from chainrule.check.evaluating import path_of
 from chainrule.check.repairs import changes_of_expression, parts
 
@@ -46,6 +56,7 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
             turned = ast.Sub() if isinstance(statement.op, ast.Add) else ast.Add()
             yield Change(partial(ast.AugAssign, target, turned, value), "sign_flipped_term", 0.0)
         yield from _of_a_part(target, value, make, scene)
+        yield from _divided(statement, target, scene)
     numbers = [n for n in scene.names if type(scene.value(n)) is int and n.isidentifier() and n != "_"]
     if isinstance(target, ast.Subscript):
         if isinstance(target.slice, ast.Compare):
@@ -126,6 +137,16 @@ def _of_a_part(target: ast.expr, value: ast.expr, make: Make, scene: Scene) -> I
     for part in pieces:
         changed = with_all(value, {id(n): ast.Subscript(n, part, ast.Load()) for n in same})
         yield Change(partial(make, ast.Subscript(target, part, ast.Store()), changed), "extra_term", 0.1)
+
+
+def _divided(statement: ast.AugAssign, target: ast.expr, scene: Scene) -> Iterator[Change]:
+    """A line more that divides the whole array of which a part is changed: ``dscores /= N``."""
+    if not isinstance(target, ast.Subscript) or not isinstance(target.value, ast.Name):
+        return
+    for count, below, cost, word in factors(scene):
+        if below and word == "missing_mean":
+            whole = ast.AugAssign(ast.Name(target.value.id, ast.Store()), ast.Div(), count)
+            yield Change(partial(ast.Module, [statement, whole], []), word, cost)
 
 
 def _at_index(make: Make, target: ast.Subscript, value: ast.expr, change: Change) -> ast.stmt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import linecache
 import re
 import textwrap
@@ -176,9 +175,8 @@ def _own_statements(candidate: Candidate, seen: Iterable[Seen]) -> tuple[dict[in
     every = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef)]
     found = {n for n in every if n.name in names and ast.dump(n) in own}
     if candidate.style == "script" or not found:  # the file is not at hand, or is not what was run
-        tree = copy.deepcopy(ast.Module(_body(candidate.source), []))
-        ast.increment_lineno(tree, candidate.first_line - 1)
-        return _statements(ast.walk(tree)), [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        nodes = _numbered(candidate.source, candidate.first_line - 1)
+        return _statements(nodes), [n for n in nodes if isinstance(n, ast.FunctionDef)]
     lines = {s.line for s in seen}
     found |= {n for n in every if any(n.lineno <= line <= (n.end_lineno or n.lineno) for line in lines)}
     functions = [n for n in every if n in found]
@@ -202,6 +200,16 @@ def _body(source: str) -> list[ast.stmt]:
 @lru_cache(maxsize=16)
 def _parsed_all(source: str) -> list[ast.AST]:
     return [n for s in _body(source) for n in ast.walk(s)]
+
+
+@lru_cache(maxsize=16)
+def _numbered(source: str, before: int) -> tuple[ast.AST, ...]:
+    """All parts of a source that so many lines of its file stand before."""
+    try:
+        tree = ast.parse(textwrap.dedent(source))
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(ast.walk(ast.increment_lineno(tree, before)))
 
 
 def _statements(nodes: Iterable[ast.AST]) -> dict[int, ast.stmt]:
@@ -315,12 +323,17 @@ def _judge(lines: Lines, e: Entry, once: bool) -> None:
         return
     e.match = references.match(e.values)
     known = None if e.parameter else _named_gradient(references, e)
-    if known is not None and once:
+    if known is not None and once and not _is_further_back(e.match, known):
         e.meant = known.number
         e.match = references.relation(e.values, known) or e.match
         e.right = e.match is not None and e.match.known is known and e.match.exact
     elif e.parameter or np.ndim(e.values[0]) == 0 or (e.match is not None and e.match.exact):
         e.right = True
+
+
+def _is_further_back(match: Match | None, known: Known) -> bool:
+    """Whether a value is the exact gradient of what comes before that which its name says: ``dh[h <= 0] = 0``."""
+    return match is not None and match.exact and match.known.role == "gradient" and match.known.number < known.number
 
 
 def _named_gradient(references: References, e: Entry) -> Known | None:

@@ -215,7 +215,7 @@ def _variables(frame: FrameType, kinds: tuple[type, ...]) -> Iterator[tuple[str,
     for name, value in list(frame.f_locals.items()):
         if module and name.startswith("__"):
             continue
-        if type(value) is int:
+        if isinstance(value, int) and not isinstance(value, bool):
             yield name, value
         yield from _parts(name, value, 2, kinds)
 

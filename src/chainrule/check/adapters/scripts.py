@@ -29,6 +29,7 @@ from chainrule.names import Namespace
 from chainrule.run import run
 from chainrule.running import Names
 from chainrule.script import trace_script
+from chainrule.sizes import plain_number
 from chainrule.tape import sync
 from chainrule.traced import Traced
 
@@ -122,7 +123,7 @@ class _Watcher(Watcher):
         if isinstance(value, Traced):
             sync(value)
             return _Variable(value.variable, len(value.tape.values))
-        return super().kept(value)
+        return plain_number(value) if isinstance(value, int) else super().kept(value)
 
     def is_kept(self, kept: Any, value: Any) -> bool:
         """Whether an array has not been written into."""
@@ -220,8 +221,11 @@ def _seen(watcher: _Watcher, names: Names, chosen: Chosen, gradients: Iterable[C
     roots = set(chosen.variables.values())
     made = {v for step in tape.steps for v in (step[3] if type(step[3]) is tuple else (step[3],))}
     wanted = descendants(tape, roots)
-    last = {c.number for c in gradients}
-    ends = [k for k, s in enumerate(watcher.seen) if isinstance(s.value, _Variable) and s.value.number in last]
+    last, ends = {c.number for c in gradients}, list[int]()
+    for k, s in enumerate(watcher.seen):
+        if isinstance(s.value, _Variable) and s.value.number in last and not s.frame:
+            last.remove(s.value.number)
+            ends.append(k)
     found = []
     for s in watcher.seen[: max(ends, default=-1) + 1]:  # what comes then belongs to the next turn
         held = s.value
@@ -236,12 +240,19 @@ def _seen(watcher: _Watcher, names: Names, chosen: Chosen, gradients: Iterable[C
 def _matched(names: Names, chosen: Chosen) -> dict[str, Computed]:
     """Per array the variable that holds its gradient: as it was before the array was updated with it."""
     bindings = names.history.bindings
-    targets = list(chosen.variables)
+    named = {t: t for t in chosen.variables}
+    own_names = {v: t for t, v in chosen.variables.items()}
+    for name, held in bindings.items():  # (W1, b1), (W2, b2) = layers
+        first = {b.variable for b in held if b.evaluations == 0}
+        if name.isidentifier() and len(first) == 1 and first <= own_names.keys():
+            named.setdefault(name, own_names[first.pop()])
+    targets = list(named)
     found: dict[str, tuple[int, Computed]] = {}
     for name, held in bindings.items():
-        target = _target_of(name, targets)
-        if target is None or name in targets:
+        meant = _target_of(name, targets)
+        if meant is None or name in targets:
             continue
+        target = named[meant]
         own = chosen.variables[target]
         updated = min((b.variable for b in bindings[target] if b.variable > own), default=None)
         fitting = [b for b in held if b.variable > own and (updated is None or b.variable < updated)]
@@ -251,15 +262,22 @@ def _matched(names: Names, chosen: Chosen) -> dict[str, Computed]:
         rank = gradient_words(name)
         if target not in found or rank < found[target][0]:
             found[target] = (rank, Computed(name, last.line, last.variable))
-    return {n: found[n][1] for n in targets if n in found}
+    return {n: found[n][1] for n in chosen.variables if n in found}
 
 
 def _target_of(name: str, targets: Sequence[str]) -> str | None:
     """The array that a name says to hold the gradient of: ``W[0]`` for ``dW[0]``, ``params['W1']`` for ``dW1``."""
+    holder = _holder(name)  # layer["dW"] stands beside layer["W"]
+    inside = {short_name(t): t for t in targets if holder and _holder(t) == holder}
+    found = gradient_target(short_name(name), list(inside), strict=True, similar=False)
+    if found is not None:
+        return inside[found]
     head, ending = _split(name)
     if ending:
         same = {h: t for t in targets for h, e in [_split(t)] if e == ending}
         found = gradient_target(head, list(same), strict=True, similar=False)
+        if found is None and len(same) == 1 and head in _LISTS:
+            (found,) = same
         return None if found is None else same[found]
     short: dict[str, list[str]] = {}
     for t in targets:
@@ -269,9 +287,18 @@ def _target_of(name: str, targets: Sequence[str]) -> str | None:
     return short[found][0] if found is not None and len(short[found]) == 1 else None
 
 
+_LISTS = frozenset(("grad", "grads", "gradients"))
+
+
+def _holder(name: str) -> str:
+    """What holds an array that is an attribute or a value of a dict; nothing for a variable."""
+    found = re.fullmatch(r"(.+)(?:\.\w+|\['\w+'\])", name)
+    return found[1] if found else ""
+
+
 def _split(name: str) -> tuple[str, str]:
     """A name, and the positions in lists behind it."""
-    found = re.fullmatch(r"(.*?)((?:\[\d+\])*)", name)
+    found = re.fullmatch(r"(.*?)((?:\[\d+\](?:\['\w+'\])?)*)", name)
     assert found is not None
     return found[1], found[2]
 
@@ -287,6 +314,7 @@ class ScriptCandidate:
         forward: the forward function, with the arrays as parameters.
         args: the arrays.
         failed: whether the script fails behind its gradients, which is then not right.
+        spelled: per name of an array that is not the script's own, how the script writes it.
     """
 
     style = "script"
@@ -309,6 +337,7 @@ class ScriptCandidate:
         self.forward = Replayed(forward, list(self.parameters.values()), title, self.file)
         self.notes: tuple[Message, ...] = trace.notes
         self.failed = trace.failed
+        self.spelled = {p: _quoted(n, trace.source) for n, p in self.parameters.items() if n != p}
         self.lines = trace.source.splitlines()
 
     def answer(self, arguments: Mapping[str, Any], cotangent: Any, *, look: bool = False) -> Answer:
@@ -363,7 +392,7 @@ class ScriptCandidate:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(source)
             try:
-                with contextlib.redirect_stdout(io.StringIO()):
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     return self.tracer(path + mark + inside, self.trace.title, asked, look=look)
             except ChainruleError:
                 return None
@@ -375,6 +404,12 @@ class ScriptCandidate:
 
     def _text(self, line: int) -> str:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
+
+
+def _quoted(name: str, source: str) -> str:
+    """How a script writes what it reaches: ``params["W1"]``."""
+    other = name.replace("'", '"')
+    return other if other in source or "['" not in source else name
 
 
 def _parameter(name: str) -> str:

@@ -24,34 +24,41 @@ def updated_weights(search: Search, wrong: Sequence[str]) -> list[Match]:
         gradient = wiring.gradients[wiring.names[place]]
         if not isinstance(gradient, Var) or gradient.shape != x.shape or not x.shape:
             continue
-        for k in wiring.used_by.get(x.number, ()):
-            if k < wiring.first or gradient.number in wiring.after(k):
-                continue
-            reached = [n for n in wrong if n in wiring.reaches[k]]
-            length = _length(search, 0, k, x.number, gradient.number, reached)
+        uses = [
+            k for k in wiring.used_by.get(x.number, ()) if k >= wiring.first and gradient.number not in wiring.after(k)
+        ]
+        groups = [[k] for k in uses] + ([uses] if len(uses) > 1 else [])  # what is computed twice is passed twice
+        for group in groups:
+            reached = [n for n in wrong if any(n in wiring.reaches[k] for k in group)]
+            length = _length(search, 0, group, x.number, gradient.number, reached)
             if length is None:
                 continue
+            first = group[0]
             edit = Edit(
-                {k: _stepped(base, k, x.number, gradient.number, length)},
+                {k: _stepped(base, k, x.number, gradient.number, length) for k in group},
                 "updated",
-                k,
+                first,
                 other=f"{length:.6g}",
                 cost=0.1,
                 kind="uses_updated_weights",
-                owner=wiring.owner.get(k, -1),
+                owner=wiring.owner.get(first, -1),
             )
-            lengths = [_length(search, d, k, x.number, gradient.number, reached) for d in range(len(search.sources))]
+            lengths = [
+                _length(search, d, group, x.number, gradient.number, reached) for d in range(len(search.sources))
+            ]
             if all(other is not None and abs(other - length) <= 1e-6 * abs(length) for other in lengths):
-                found.append(Match((edit,), (("updated", k),), tuple(reached), draws=len(search.sources)))
+                found.append(Match((edit,), (("updated", first),), tuple(reached), draws=len(search.sources)))
     return found
 
 
-def _length(search: Search, draw: int, k: int, number: int, gradient: int, names: Sequence[str]) -> float | None:
+def _length(
+    search: Search, draw: int, group: Sequence[int], number: int, gradient: int, names: Sequence[str]
+) -> float | None:
     """How far the array was stepped, if that explains the first of these gradients."""
     base = search.sources[draw].base
     try:
         with np.errstate(all="ignore"):
-            moved = base.run({k: _stepped(base, k, number, gradient, 1.0)})
+            moved = base.run({k: _stepped(base, k, number, gradient, 1.0) for k in group})
     except Exception:  # shapes that do not fit
         return None
     lengths = []

@@ -319,7 +319,7 @@ KINDS = (
                 "changes the other probabilities is left out."
             ),
         ),
-        ("missing_path", "treats_stat_as_constant"),
+        ("missing_path", "treats_stat_as_constant", "broadcast_not_reduced"),
         ("softmax_diagonal_only",),
     ),
     Kind(
