@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from chainrule.backward import Backward
-from chainrule.indexing import add_item, get_item
+from chainrule.indexing import Index, add_item, get_item
 from chainrule.ir import Const, Step, Var
-from chainrule.loop_buffers import counted_from, counter_place
 from chainrule.loop_lifts import Build, Lifts, Stacks, fixed_number
 from chainrule.loops import Loop
 from chainrule.simplify.cost import operations_of
 
-__all__ = ["Batch", "batches_of", "cone"]
+__all__ = ["Batch", "Place", "batches_of", "cone"]
 
 _MOST_WAYS = 12  # for one sum
 _DEEPEST = 3  # steps that are done behind the loop, one after the other
 _MOST_NEEDED = 3  # arrays of which they are done
+Place = tuple[int, Any, Any, bool]  # rows of an axis: where they begin and end, and whether the last one comes first
 _NUMBERS = ("multiply", "divide", "negative", "add", "subtract", "power")
 
 
@@ -38,13 +39,13 @@ class Batch:
         operations: how many array operations the sum takes, without stacking.
         build: makes the sum out of the stacks.
         parts: the variables whose stacks are summed as they are.
-        place: where what is made are the rows of the sum: the axis, and how far the rows are from the counter.
+        place: where what is made are the rows of the sum: the axis, and which rows.
     """
 
     needed: frozenset[int]
     operations: int
     build: Build
-    place: tuple[int, int] | None = None
+    place: Place | None = None
     parts: frozenset[int] = frozenset()
 
 
@@ -56,6 +57,8 @@ def batches_of(
     loop: Loop,
     stacked: Callable[[int], int],
     done: Collection[int],
+    taken: Callable[[int, Index], Place | None],
+    fixed: Collection[int],
 ) -> dict[int, Batch]:
     """The sums that are cheaper taken behind the loop, and how.
 
@@ -68,18 +71,20 @@ def batches_of(
         stacked: how many array operations it takes to have a variable of the body in all turns as one array; more than
             the turns could ever save where that cannot be.
         done: the variables that are computed for all turns before the loop.
+        taken: which rows of what has this key an index picks, one in each turn.
+        fixed: the variables that are the same in all turns.
     """
     made = {o.number: step for step in body.program.steps for o in step.outputs if not o.shape}
     made.update((o.number, step) for step in body.program.steps[body.forward_steps :] for o in step.outputs)
     made = {v: step for v, step in made.items() if v not in done}
     turns = len(loop.values)
-    each = _Ways(dict(body.program.by_number()), made, loop.fixed())
+    each = _Ways(dict(body.program.by_number()), made, fixed)
     ways: dict[int, list[Batch | None]] = {}
     for key, (start, end) in sums.items():
         terms = _terms(made, start, end)
         own = [each.of(v) if sign > 0 else [*map(negated, each.of(v))] for sign, v in terms or ()]
         ways[key] = [None, *([_together(c) for c in product(*own)][:_MOST_WAYS] if terms else [])]
-        row = _row(made, start, end, loop)
+        row = _row(made, start, end, partial(taken, key))
         if row is not None:
             v, place = row
             ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v)]
@@ -146,17 +151,19 @@ def _terms(made: Mapping[int, Step], start: int, end: int) -> list[tuple[int, in
     return found
 
 
-def _row(made: Mapping[int, Step], before: int, end: int, loop: Loop) -> tuple[int, tuple[int, int]] | None:
+def _row(
+    made: Mapping[int, Step], before: int, end: int, taken: Callable[[Index], Place | None]
+) -> tuple[int, Place] | None:
     """What a turn adds to one row of a sum, and which, where it does nothing else with it."""
     step = made.get(end)
     if step is None or step.operation.function is not add_item or len(step.inputs) != 2:
         return None
     base, amount = step.inputs
-    place, start = counter_place(step.params["index"], loop.turn), counted_from(loop)
-    if base.number != before or place is None or start is None or not isinstance(amount, Var):
+    place = taken(step.params["index"])
+    if base.number != before or place is None or not isinstance(amount, Var):
         return None
     shape = tuple(n for k, n in enumerate(step.outputs[0].shape) if k != place[0])
-    return (amount.number, place) if start + place[1] >= 0 and amount.shape == shape else None
+    return (amount.number, place) if amount.shape == shape else None
 
 
 def _together(parts: Sequence[Batch]) -> Batch:

@@ -10,12 +10,23 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward
+from chainrule.indexing import Index
 from chainrule.ir import Var
-from chainrule.loop_batches import Batch, batches_of, cone
+from chainrule.loop_batches import Batch, Place, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
 from chainrule.loop_filled import is_window
 from chainrule.loop_lifts import Lift, Lifts, hoisted
-from chainrule.loop_rows import ends_of, picked, rows_of, spread_rows, takes_all, write_rows
+from chainrule.loop_rows import (
+    ends_of,
+    in_place,
+    picked,
+    rows_of,
+    same_in_all_turns,
+    spread_rows,
+    taken_by,
+    takes_all,
+    write_rows,
+)
 from chainrule.loops import Loop, Out, Slot
 from chainrule.names import plural
 from chainrule.ops import Operation
@@ -126,15 +137,15 @@ class Series:
             even = self._is_even(v) if self.is_forward(v) else self._is_even_cotangent(v, simplified.links)
             return 1 if even else never
 
-        fixed = loop.fixed()
-        found = batches_of(simplified, sums, rows, others, loop, stacked, ())
+        fixed = self.same.keys()
+        found = batches_of(simplified, sums, rows, others, loop, stacked, (), self.row_taken, fixed)
         there = {v for b in found.values() for v in b.needed if self.is_forward(v)}
         staying = [gradients[key].number for key in gradients if key not in found]
         roots = [*staying, *(v for b in found.values() for v in b.needed)]
         done.update(self._hoisted(simplified, roots, lambda v: 0 if v in fixed or v in there else stacked(v), never))
         if done:
             stacked.cache_clear()
-            found = batches_of(simplified, sums, rows, others, loop, stacked, done)
+            found = batches_of(simplified, sums, rows, others, loop, stacked, done, self.row_taken, fixed)
         return found, done
 
     def _hoisted(
@@ -143,7 +154,7 @@ class Series:
         """What the turns need that does not depend on what they hand back, where that is cheaper for all at once."""
         steps = simplified.program.steps[simplified.forward_steps :]
         made = {o.number: s for s in steps for o in s.outputs}
-        fixed = self.loop.fixed()
+        fixed = self.same.keys()
         varying = {own.variable for own in (*self.carried.values(), *self.sums.values())}
         for s in steps:
             if any(x.number in varying for x in s.inputs):
@@ -176,15 +187,17 @@ class Series:
         """What the loop is given that has a cotangent."""
         return [slot for slot in self.loop.slots if slot.variable in self.active]
 
-    def placed(self, operand: Any, rows: Any, place: tuple[int, int]) -> Any:
+    def row_taken(self, variable: int, index: Index) -> Place | None:
+        """Which rows of an operand, by its slot's variable, turns pick one each of."""
+        source = next(s for s in self.loop.slots if s.variable == variable)
+        return taken_by(self.loop, self.operands, index, self.operands[source.place])
+
+    def placed(self, operand: Any, rows: Any, place: Place) -> Any:
         """The gradient of an array of which each turn reads one row."""
-        axis, shift = place
-        ends = ends_of(self.loop, shift)
-        assert ends is not None
-        rows = np.moveaxis(rows, 0, axis) if axis else rows
-        if takes_all(operand, axis, *ends):
-            return rows
-        return spread_rows(operand, axis, *ends, rows)
+        axis, start, stop, turned = place
+        if takes_all(operand, axis, start, stop):
+            return in_place(rows, axis, turned)
+        return spread_rows(operand, axis, start, stop, turned, rows)
 
     def _at_hand(self, v: int) -> Callable[[], Any] | None:
         return rows_of(self.loop, self.operands, v, self._left_of)
@@ -202,6 +215,11 @@ class Series:
             return True
         primals = [x for x, g in links.items() if g == v]
         return bool(primals) and all(self._is_even(x) for x in primals)
+
+    @cached_property
+    def same(self) -> dict[int, Callable[[], Any]]:
+        """The variables of the body that are the same in all turns, with what makes them outside."""
+        return same_in_all_turns(self.loop, self.operands)
 
     @cached_property
     def shapes(self) -> dict[int, set[tuple[int, ...]]]:
@@ -232,9 +250,8 @@ class Series:
             if own.variable == v:
                 g = self.row_cotangents[n]
                 return g[1:] if self.loop.outs[n].kind == "whole" else g
-        fixed = next((s for s in self.loop.slots if s.kind == "fixed" and s.variable == v), None)
-        if fixed is not None:
-            return self.operands[fixed.place]
+        if v in self.same:
+            return self.same[v]()
         if v in self.lifted:
             return self.lifted[v]
         rows = self._at_hand(v)
@@ -242,8 +259,7 @@ class Series:
 
     def stack_forward(self, needed_of: Collection[frozenset[int]]) -> None:
         """Let the forward loop leave what is computed for all turns of what it makes."""
-        fixed = self.loop.fixed()
-        needed = sorted({v for needed in needed_of for v in needed if self.is_forward(v) and v not in fixed})
+        needed = sorted({v for needed in needed_of for v in needed if self.is_forward(v) and v not in self.same})
         outs: list[Out] = []
         for v in needed:
             if v in self._whole_series() or self._at_hand(v) is not None:
@@ -303,7 +319,7 @@ class Series:
         ends = ends_of(self.loop, buffer.written)
         assert ends is not None
         whole = Traced(self.tape, g.variable, g.value, g.active)
-        write_rows(whole, buffer.axis, *ends, 0.0)
+        write_rows(whole, buffer.axis, *ends[:2], 0.0)
         return whole
 
     def leave(self, kept: Sequence[Out]) -> list[Any]:
