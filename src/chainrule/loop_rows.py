@@ -105,8 +105,10 @@ def _rows_made(loop: Loop, operands: Sequence[Any], step: Step) -> Callable[[], 
 
 
 def _is_cheap(step: Step) -> bool:
-    name, last = step.operation.name, step.inputs[-1]
-    return name in _CHEAP or (name == "power" and isinstance(last, Const) and plain_number(last.value) == 2)
+    if step.operation.name != "power":
+        return step.operation.name in _CHEAP
+    last = step.inputs[-1]
+    return isinstance(last, Const) and np.ndim(last.value) == 0 and plain_number(last.value) == 2
 
 
 def _making(loop: Loop, variable: int) -> Step | None:
