@@ -54,6 +54,8 @@ def over(x):
     return Power(x, Number(-1))
 
 
+POSITIVE = Compare(">", Y, Number(0))
+BOTH = Apply("and", (POSITIVE, Compare("<", b, Number(1))))
 FORMULAS = [
     (Number(0.2), "0.2"),
     (Number(5.0, "5.0"), "5.0"),
@@ -121,6 +123,11 @@ FORMULAS = [
     (over(Add((Number(1), Apply("exp", (minus(Y),))))), "1/(1 + exp(-Y[n,j]))"),
     (Compare(">=", Y, Number(0)), "[Y[n,j] ≥ 0]"),
     (Cases(Compare(">", Y, Number(0)), Y, times(Number(0.01), Y)), "{Y[n,j] if Y[n,j] > 0; 0.01·Y[n,j] otherwise}"),
+    (BOTH, "[Y[n,j] > 0 ∧ b[j] < 1]"),
+    (times(Apply("or", (BOTH, Apply("not", (POSITIVE,)), A)), Y),
+     "[(Y[n,j] > 0 ∧ b[j] < 1) ∨ ¬(Y[n,j] > 0) ∨ A[n,k]]·Y[n,j]"),
+    (Cases(BOTH, Y, T), "{Y[n,j] if Y[n,j] > 0, b[j] < 1; T[n,j] otherwise}"),
+    (Cases(Apply("or", (BOTH, A)), Y, T), "{Y[n,j] if (Y[n,j] > 0 ∧ b[j] < 1) ∨ A[n,k]; T[n,j] otherwise}"),
     (Element("W3", (j, k), transposed=True), "W3ᵀ[j,k]"),
     (Power(Element("W3", (j, k), transposed=True), Number(2)), "W3ᵀ[j,k]²"),
     (times(Y, Position(IndexExpression("+", (j, 1)))), "Y[n,j]·(j+1)"),
@@ -165,13 +172,43 @@ def test_latex_is_balanced(formula):
     assert "∂" not in code
 
 
+LONG = Element("a_rather_long_name", (n, j))
+
+
+@pytest.mark.parametrize(
+    ("side", "lines"),
+    [
+        (Add((LONG,) * 4), 2),
+        (times(*(LONG,) * 6), 2),
+        (times(*(LONG,) * 6, over(T)), 2),
+        (Sum((n,), times(*(LONG,) * 6)), 2),
+        (Add((Y, times(Y, Sum((n,), times(*(LONG,) * 8))))), 3),
+        (times(Y, Add((LONG,) * 6)), 3),
+        (times(Y, Sum((n,), Add((LONG,) * 6))), 3),
+        (Power(Add((LONG,) * 5), Number(2)), 1),
+        (Add((LONG,) * 2), 1),
+    ],
+)
+def test_what_is_too_wide_is_broken(side, lines):
+    code = latex(Equation(Y, (side,)), aligned=True)
+    assert code.count("&") == (lines if lines > 1 else 0)
+    assert code.count("&=") == (lines > 1)
+    assert code.count("long") == latex(side).count("long")
+    assert code.count("(") == code.count(")")
+    assert latex(side, aligned=True).count("&") == code.count("&")
+
+
 @pytest.mark.parametrize(
     ("formula", "expected"),
     [
         (Partial(err, Element("Z3", (n, j))), r"\frac{\partial \mathit{err}}{\partial \mathit{Z3}_{n,j}}"),
-        (Sum((n, j), Power(Y, Number(2))), r"\sum_{n,j} {Y_{n,j}}^{2}"),
-        (Element("W3", (j, k), transposed=True), r"{\mathit{W3}^{\top}}_{j,k}"),
+        (Sum((n, j), Power(Y, Number(2))), r"\sum_{n,j} Y_{n,j}^{2}"),
+        (Element("W3", (j, k), transposed=True), r"\mathit{W3}^{\top}_{j,k}"),
+        (Power(Element("W3", (j, k), transposed=True), Number(2)), r"{\mathit{W3}^{\top}_{j,k}}^{2}"),
         (Element("x_input", (n,)), r"\mathit{x\_input}_{n}"),
+        (Element("b_", (n,)), r"\mathit{b\_\,}_{n}"),
+        (Apply("or", (Compare("<", Y, Number(0)), Apply("not", (Element("keep", (n,)),)))),
+         r"\left[ Y_{n,j} \lt 0 \lor \lnot \mathit{keep}_{n} \right]"),
         (Compare("<=", Y, Number(1e-5)), r"\left[ Y_{n,j} \le 1 \times 10^{-5} \right]"),
         (Apply("sigmoid", (Y,)), r"\operatorname{sigmoid}\left( Y_{n,j} \right)"),
         (over(Size(6, "N * C")), r"\frac{1}{\mathrm{N \cdot C}}"),

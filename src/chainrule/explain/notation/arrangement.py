@@ -43,8 +43,8 @@ class Set:
 class Word(Set):
     """A word.
 
-    ``kind`` is ``name``, ``index``, ``number``, ``operator``, ``relation``, ``function``, ``size``, ``transposed`` or
-    ``text``.
+    ``kind`` is ``name``, ``index``, ``number``, ``operator``, ``relation``, ``function``, ``size``, ``transposed``,
+    ``bracket`` or ``text``.
     """
 
     text: str
@@ -130,6 +130,7 @@ class Branches(Set):
 
 _BIG = {"sum": "Σ", "prod": "∏", "max": "max", "min": "min"}
 _RELATIONS = {">=": "≥", "<=": "≤", "!=": "≠", "==": "=", ">": ">", "<": "<"}
+_LOGIC = {"and": "∧", "or": "∨", "not": "¬"}
 _INDEX_LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "//": PRODUCT, "%": PRODUCT, "[]": TIGHT}
 _INDEX_SYMBOLS = {"+": "+", "-": "-", "*": "·", "//": "//", "%": "mod"}
 
@@ -204,6 +205,8 @@ def _applied(x: tree.Apply) -> tuple[Set, int]:
     if len(arguments) == 1 and x.function in ("sqrt", "abs", "absolute"):
         (body, level), *_ = arguments
         return (Root(body, level) if x.function == "sqrt" else Fenced("|", body, "|")), TIGHT
+    if x.function in _LOGIC:
+        return Fenced("[", _condition(x, within=True), "]"), TIGHT
     parts: list[Set] = []
     for k, (argument, _) in enumerate(arguments):
         parts += [Word(",", "operator"), argument] if k else [argument]
@@ -327,16 +330,23 @@ def _branches(x: tree.Cases) -> Set:
     return Branches((*rows, (_placed(rest)[0], Word(str(message("otherwise")), "text"))))
 
 
-def _condition(x: tree.Formula) -> Set:
-    """A condition without brackets around it; several at once between commas."""
+def _condition(x: tree.Formula, within: bool = False) -> Set:
+    """A condition without brackets around it; several at once between commas, where nothing else is ``within``."""
     if isinstance(x, tree.Compare):
         return Line((_placed(x.left)[0], _relation(x.operator), _placed(x.right)[0]))
-    if isinstance(x, tree.Apply) and x.function == "and":
-        parts: list[Set] = []
-        for k, argument in enumerate(x.arguments):
-            parts += [Word(",", "operator"), _condition(argument)] if k else [_condition(argument)]
-        return Line(tuple(parts))
-    return _placed(x)[0]
+    if not isinstance(x, tree.Apply) or x.function not in _LOGIC:
+        return _placed(x)[0]
+    sign = Word(_LOGIC[x.function], "operator" if x.function == "not" else "relation")
+    if x.function == "and" and not within:
+        sign = Word(",", "operator")
+    parts: list[Set] = []
+    for k, argument in enumerate(x.arguments):
+        held = _condition(argument, within=True)
+        loose = isinstance(argument, tree.Apply) and argument.function in _LOGIC and argument.function != "not"
+        if (loose and sign.text != ",") or (x.function == "not" and isinstance(argument, tree.Compare)):
+            held = Fenced("(", held, ")")
+        parts += [sign, held] if k or x.function == "not" else [held]
+    return Line(tuple(parts))
 
 
 def arranged_index(x: Any) -> Set:

@@ -19,12 +19,16 @@ from chainrule.explain.notation.arrangement import (
     Word,
     arranged,
 )
+from chainrule.explain.notation.breaking import rows_of
 
 __all__ = ["latex"]
 
+_LONGEST = 64  # letters that a side of an equation is wide, on one line
+# What stands before a line; a sign at its beginning is one between two terms.
+_BEFORE = {"=": "= ", "further": r"\quad {} ", "": ""}
 _FUNCTIONS = frozenset("exp log sin cos tan sinh cosh tanh arcsin arccos arctan max min".split())
 _SYMBOLS = {"≥": r"\ge", "≤": r"\le", "≠": r"\ne", "∂": r"\partial ", "·": r"\cdot ", "<": r"\lt", ">": r"\gt",
-            "mod": r"\bmod", "//": r"\mathbin{//}"}  # fmt: skip
+            "∧": r"\land", "∨": r"\lor", "¬": r"\lnot ", "mod": r"\bmod", "//": r"\mathbin{//}"}  # fmt: skip
 _BIG = {"Σ": r"\sum", "∏": r"\prod", "max": r"\max", "min": r"\min"}
 _GREEK = {"δ": r"\delta", "∞": r"\infty", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "ε": r"\varepsilon",
           "η": r"\eta", "θ": r"\theta", "λ": r"\lambda", "μ": r"\mu", "σ": r"\sigma", "φ": r"\varphi",
@@ -34,13 +38,16 @@ _GREEK = {"δ": r"\delta", "∞": r"\infty", "α": r"\alpha", "β": r"\beta", "�
 def latex(x: Formula | Equation, aligned: bool = False) -> str:
     r"""A formula in LaTeX's mathematics mode, without the dollars around it.
 
-    With ``aligned``, the sides of an equation that has several stand one below the other.
+    With ``aligned``, the sides of an equation that has several stand one below the other, and wide ones are broken.
     """
-    if aligned and isinstance(x, Equation) and len(x.right) > 1:
-        first, *others = (_code(arranged(side)) for side in x.right)
-        rows = [f"{_code(arranged(x.left))} &= {first}", *(f"&= {other}" for other in others)]
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
-    return _code(arranged(x))
+    if not aligned:
+        return _code(arranged(x))
+    left, lines = rows_of(x, _LONGEST)
+    if len(lines) == 1:
+        return _code(arranged(x))
+    rows = [f"&{_BEFORE[sign]}{_code(Line(tuple(line)))}" for sign, line in lines]
+    rows[0] = rows[0] if left is None else f"{_code(left)} {rows[0]}"
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
 def _code(x: Set) -> str:
@@ -52,15 +59,12 @@ def _code(x: Set) -> str:
         case Product():
             return r" \cdot ".join(map(_code, x.factors))
         case Subscripted():
-            base = f"{{{_code(x.base)}}}" if isinstance(x.base, Raised) else _code(x.base)
-            return f"{base}_{{{','.join(map(_code, x.indices))}}}"
+            return f"{_code(x.base)}_{{{','.join(map(_code, x.indices))}}}"
         case Raised():
-            base = _code(x.base)
-            return (
-                f"{{{base}}}^{{{_code(x.exponent)}}}"
-                if isinstance(x.base, Subscripted)
-                else (f"{base}^{{{_code(x.exponent)}}}")
-            )
+            base, exponent = _code(x.base), _code(x.exponent)
+            # What is raised already, as a transposed matrix is, takes no second exponent; a prime is one.
+            taken = "'" in base or (isinstance(x.base, Subscripted) and isinstance(x.base.base, Raised))
+            return f"{{{base}}}^{{{exponent}}}" if taken else f"{base}^{{{exponent}}}"
         case Fraction():
             return rf"\frac{{{_code(x.above)}}}{{{_code(x.below)}}}"
         case Root():
@@ -85,6 +89,8 @@ def _word(x: Word) -> str:
         return ", " if text == "," else _SYMBOLS.get(text, text)
     if x.kind == "function":
         return rf"\{text}" if text in _FUNCTIONS else _operator(text)
+    if x.kind == "bracket":
+        return r"\Bigl( " if text == "(" else r" \Bigr)"
     if x.kind == "text":
         return rf"\text{{{_escaped(text)}}}"
     if x.kind == "transposed":
@@ -96,7 +102,8 @@ def _word(x: Word) -> str:
     if text in _GREEK:
         return _GREEK[text]
     name, primes = text.rstrip("′"), len(text) - len(text.rstrip("′"))
-    shown = name if len(name) == 1 and name.isalpha() else rf"\mathit{{{_escaped(name)}}}"
+    gap = r"\," if name.endswith("_") else ""  # what is set below would be read as a minus sign with it
+    shown = name if len(name) == 1 and name.isalpha() else rf"\mathit{{{_escaped(name)}{gap}}}"
     return shown + "'" * primes
 
 

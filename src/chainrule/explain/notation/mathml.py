@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from chainrule.explain.formula import Equation, Formula
@@ -21,6 +22,7 @@ from chainrule.explain.notation.arrangement import (
     Word,
     arranged,
 )
+from chainrule.explain.notation.breaking import TIMES, rows_of
 from chainrule.explain.notation.text import one_line
 
 __all__ = ["mathml"]
@@ -34,11 +36,10 @@ def mathml(x: Formula | Equation, block: bool = False) -> str:
     With ``block`` it is set large, and the sides of an equation that has several stand one below the other.
     """
     whole = arranged(x)
-    sides = whole.parts[::2] if isinstance(x, Equation) and isinstance(whole, Line) else ()  # with signs between them
-    lines = [_lines(side) for side in sides[1:]] if block else []
-    if sum(map(len, lines)) > 1:
-        rows = [("" if k else "<mo>=</mo>", line) for side in lines for k, line in enumerate(side)]
-        left = [_element(sides[0]), *("" for _ in rows[1:])]
+    first, lines = rows_of(x, _LONGEST) if block else (None, [])
+    if len(lines) > 1:
+        rows = [("<mo>=</mo>" if sign == "=" else "", _line(sign, line)) for sign, line in lines]
+        left = ["" if first is None else _element(first), *("" for _ in rows[1:])]
         cells = "".join(
             f"<mtr><mtd>{a}</mtd><mtd>{sign}</mtd><mtd>{b}</mtd></mtr>" for a, (sign, b) in zip(left, rows, strict=True)
         )
@@ -49,65 +50,11 @@ def mathml(x: Formula | Equation, block: bool = False) -> str:
     return f'<math{display} alttext="{html.escape(one_line(whole))}">{inside}</math>'
 
 
-def _lines(x: Set) -> list[str]:
-    """A side of an equation on as many lines as it needs: broken before the signs of a long sum."""
-    if not isinstance(x, Line) or _width(x) <= _LONGEST:
-        return [_element(x)]
-    terms: list[list[Set]] = [[]]
-    for part in x.parts:
-        if terms[-1] and isinstance(part, Word) and part.kind == "relation":
-            terms.append([])
-        terms[-1].append(part)
-    found: list[list[Set]] = []
-    for term in terms:
-        for k, piece in enumerate(_parts(term)):
-            if found and not k and _width(Line((*found[-1], *piece))) <= _LONGEST:
-                found[-1] += piece
-            else:
-                found.append(piece)
-    return ["".join(map(_element, line)) if k == 0 else _continued(line) for k, line in enumerate(found)]
-
-
-def _parts(term: list[Set]) -> list[list[Set]]:
-    """A term of a sum in as many parts as it needs: broken between the factors of a long product."""
-    product = term[-1]
-    if not isinstance(product, Product) or _width(Line(tuple(term))) <= _LONGEST:
-        return [term]
-    found: list[list[Set]] = [[]]
-    for factor in product.factors:
-        if found[-1] and _width(Product((*found[-1], factor))) > _LONGEST:
-            found.append([])
-        found[-1].append(factor)
-    times = Word("·", "operator")
-    first, *others = (Product(tuple(factors)) for factors in found)
-    return [[*term[:-1], first], *([times, factors] for factors in others)]
-
-
-def _width(x: Set) -> float:
-    """About how wide something is set, in letters."""
-    match x:
-        case Word():
-            return len(x.text) + 2 * (x.kind == "relation")
-        case Line():
-            return sum(map(_width, x.parts))
-        case Product():
-            return sum(map(_width, x.factors)) + 0.5 * len(x.factors)
-        case Subscripted():
-            return _width(x.base) + 0.8 * sum(map(_width, x.indices))
-        case Raised():
-            return _width(x.base) + 0.7 * _width(x.exponent)
-        case Fraction():
-            return max(_width(x.above), _width(x.below))
-        case Root() | Fenced():
-            return _width(x.body) + 2
-        case Big():
-            return _width(x.body) + 3
-    return len(one_line(x))
-
-
-def _continued(line: list[Set]) -> str:
-    """A line that begins with a sign between two terms, or between two factors."""
-    far = 2 if line[0] == Word("·", "operator") else 1
+def _line(sign: str, line: Sequence[Set]) -> str:
+    """A line of several; one that goes on begins with a sign between two terms, or between two factors."""
+    if sign != "further":
+        return _element(line[0] if len(line) == 1 else Line(tuple(line)))
+    far = 2 if line[0] == TIMES else 1
     return f'<mrow><mspace width="{far}em"/>{"".join(map(_element, line))}</mrow>'
 
 
@@ -165,6 +112,8 @@ def _indices(indices: tuple[Set, ...]) -> str:
 def _word(x: Word) -> str:
     shown = html.escape(x.text, quote=False)
     match x.kind:
+        case "bracket":
+            return f'<mo stretchy="false" form="{"prefix" if shown == "(" else "postfix"}">{shown}</mo>'
         case "relation" | "operator":
             return f"<mo>{shown.replace('-', '−')}</mo>"
         case "number":
