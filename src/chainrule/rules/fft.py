@@ -64,6 +64,12 @@ def register_transforms(library: ModuleType, operand: str, prefix: str) -> None:
             kwargs["norm"] = norm
         return follow(getattr(library, name), x, **kwargs)
 
+    def call_along(name: str, x: Any, axes: tuple[int, ...], norm: Any, sizes: Any = None) -> Any:
+        """A transform along axes; ``fft`` and not ``fftn`` along one."""
+        if len(axes) > 1:
+            return call(f"{name}n", x, norm, axes=axes, **({} if sizes is None else {"s": sizes}))
+        return call(name, x, norm, axis=axes[0], **({} if sizes is None else {"n": sizes[0]}))
+
     def complex_rule(name: str) -> Any:
         def rule(
             g: Any,
@@ -112,8 +118,8 @@ def register_transforms(library: ModuleType, operand: str, prefix: str) -> None:
             last = np.shape(a)[axes[-1]] if s is None or s[-1] in (None, -1) else s[-1]
             sizes = [*(np.shape(g)[axis] for axis in axes[:-1]), last]
             if conjugated:
-                return fit(call("fftn", np.conj(g), s=sizes, axes=axes, norm=DUAL[norm]), a, axes)
-            return fit(call("fftn", g, s=sizes, axes=axes, norm=norm), a, axes)
+                return fit(call_along("fft", np.conj(g), axes, DUAL[norm], sizes), a, axes)
+            return fit(call_along("fft", g, axes, norm, sizes), a, axes)
 
         return rule
 
@@ -131,7 +137,7 @@ def register_transforms(library: ModuleType, operand: str, prefix: str) -> None:
             plan: Any = None,
         ) -> Any:
             axes = _transformed_axes(a, s, axes)
-            half = call("rfftn", g, axes=axes, norm=norm if conjugated else DUAL[norm])
+            half = call_along("rfft", g, axes, norm if conjugated else DUAL[norm])
             half = half * _counts(half, np.shape(g)[axes[-1]], axes[-1])
             return fit(half if conjugated else np.conj(half), a, axes)
 

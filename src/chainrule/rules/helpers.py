@@ -24,6 +24,7 @@ __all__ = [
     "mt",
     "normalise_axes",
     "restore",
+    "with_axis_at",
     "writes_out",
 ]
 
@@ -99,6 +100,12 @@ def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     return tuple(int(a) % ndim if ndim else 0 for a in axes)
+
+
+def with_axis_at(x: Any, source: int, destination: int) -> Any:
+    """``x`` with an axis at another place; ``x`` itself where it is there already."""
+    rank = np.ndim(x)
+    return x if (source - destination) % rank == 0 else np.moveaxis(x, source, destination)
 
 
 def restore(g: Any, x: Any, axis: Any, keepdims: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.language import message
 from chainrule.ops import constant, structural, variadic
 from chainrule.rules.einsum import einsum_rule, normalise_einsum
-from chainrule.rules.helpers import mt
+from chainrule.rules.helpers import mt, with_axis_at
 from chainrule.rules.matrices import conjugate
 
 __all__ = ["normalise_einsum"]
@@ -249,11 +249,11 @@ def _cross_operands(
     """The cotangent and the factors as vectors in space along the last axis, and where the factors have theirs."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    first, second = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    first, second = with_axis_at(a, axisa, -1), with_axis_at(b, axisb, -1)
     if np.shape(first)[-1] == np.shape(second)[-1] == 2:  # two vectors in the plane have a number as product
         g = np.stack([np.zeros_like(g), np.zeros_like(g), g], axis=-1)
     else:
-        g = np.moveaxis(g, axisc, -1)
+        g = with_axis_at(g, axisc, -1)
     return g, _in_space(first), _in_space(second), _from_the_end(axisa, a), _from_the_end(axisb, b)
 
 
@@ -275,7 +275,7 @@ def _cross_second(
 
 def _placed(vectors: Any, size: int, axis: int) -> Any:
     """Vectors of ``size`` components along ``axis``, from vectors in space along the last."""
-    return np.moveaxis(vectors if size == 3 else vectors[..., :2], -1, axis)
+    return with_axis_at(vectors if size == 3 else vectors[..., :2], -1, axis)
 
 
 structural(np.cross, a=_cross_first, b=_cross_second)

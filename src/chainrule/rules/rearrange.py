@@ -254,11 +254,14 @@ def _sliding_window_view(
     g: Any, out: Any, x: Any, window_shape: Any, axis: Any = None, subok: bool = False, writeable: bool = False
 ) -> Any:
     """Each element collects what arrived at all the windows it was seen through."""
-    numbers = np.reshape(made(np.arange, np.size(x)), np.shape(x))
-    seen = np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis)
-    collected = np.zeros_like(np.ravel(x))
+    numbers = made(np.arange, np.size(x))
+    flat = np.ndim(x) == 1
+    seen = np.lib.stride_tricks.sliding_window_view(
+        numbers if flat else np.reshape(numbers, np.shape(x)), window_shape, axis
+    )
+    collected = np.zeros_like(x if flat else np.ravel(x))
     np.add.at(collected, np.ravel(seen), np.ravel(g))
-    return np.reshape(collected, np.shape(x))
+    return collected if flat else np.reshape(collected, np.shape(x))
 
 
 structural(np.lib.stride_tricks.sliding_window_view, x=_sliding_window_view)
