@@ -144,6 +144,14 @@ def view_mapping(step: Step, rank: int) -> list[int | None] | None:
         a, b = params["axis1"], params["axis2"]
         mapping[a], mapping[b] = mapping[b], mapping[a]
         return mapping
+    if function is np.moveaxis:
+        source, destination = (normalise_axes(params[k], rank) for k in ("source", "destination"))
+        placed = dict(zip(destination, source, strict=True))
+        others = iter(k for k in range(rank) if k not in source)
+        return [placed[k] if k in placed else next(others) for k in range(rank)]
+    if function is np.squeeze:
+        dropped = normalise_axes(params["axis"], rank) if params.get("axis") is not None else ()
+        return [k for k in range(rank) if k not in dropped] if dropped else None
     if function is np.expand_dims:
         axis = params.get("axis")
         axes = axis if isinstance(axis, tuple) else (axis,)
@@ -321,7 +329,8 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.power: _read_power, np.square: _read_fixed_power(2), np.reciprocal: _read_fixed_power(-1),
     np.exp: _read_exponential,
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
-    np.expand_dims: _read_view, get_item: _read_view, np.broadcast_to: _read_broadcast,
+    np.expand_dims: _read_view, np.moveaxis: _read_view, np.squeeze: _read_view, get_item: _read_view,
+    np.broadcast_to: _read_broadcast,
     np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, np.vecdot: _read_vecdot,
     add_item: _read_added, np.diag: _read_diagonal, np.einsum: _read_einsum, np.linalg.solve: _read_solve,
 }  # fmt: skip

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.indexing import get_item
-from chainrule.ir import Step, shape_of
+from chainrule.ir import Step, is_zero, shape_of
+from chainrule.ops import MADE
 
-__all__ = ["LINEAR", "is_free", "is_fresh"]
+__all__ = ["is_free", "is_fresh", "linear_operands"]
 
 _VIEWS = frozenset((
     np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
@@ -18,13 +19,24 @@ _VIEWS = frozenset((
 _FRESH = frozenset("zeros_like ones_like empty_like full_like arange zeros ones empty eye full".split())
 
 # Operations that are linear in some operands: scalar factors go through them.
-LINEAR: dict[Any, tuple[int, ...]] = {
+_LINEAR: dict[Any, tuple[int, ...]] = {
     get_item: (0,), np.reshape: (0,), np.ravel: (0,), np.transpose: (0,), np.broadcast_to: (0,), np.flip: (0,),
     np.diagonal: (0,), np.diag: (0,), np.trace: (0,), np.tril: (0,), np.triu: (0,), np.cumsum: (0,), np.roll: (0,),
     np.einsum: (0, 1, 2, 3), np.tensordot: (0, 1), np.kron: (0, 1), np.convolve: (0, 1), np.linalg.solve: (1,),
     np.repeat: (0,), np.tile: (0,), np.moveaxis: (0,), np.swapaxes: (0,), np.expand_dims: (0,), np.squeeze: (0,),
     np.dot: (0, 1), np.inner: (0, 1), np.matmul: (0, 1), np.outer: (0, 1), np.sum: (0,), np.mean: (0,),
+    np.cross: (0, 1), np.correlate: (0, 1), np.diff: (0,),
 }  # fmt: skip
+_NEXT_TO_ZEROS = frozenset((np.diff,))  # linear where what is put before and after is zero
+
+
+def linear_operands(step: Step) -> tuple[int, ...]:
+    """The operands in which a step is linear."""
+    kind, row, names = MADE.get(step.operation, ("", step.operation, ()))
+    function: Any = row.function if kind == "named" and names == row.operands[: len(names)] else step.operation.function
+    if function in _NEXT_TO_ZEROS and not all(map(is_zero, step.inputs[1:])):
+        return ()
+    return _LINEAR.get(function, ())
 
 
 def is_fresh(step: Step) -> bool:

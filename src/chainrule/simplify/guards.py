@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.ir import Const, is_zero
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT
+from chainrule.simplify.scalars import UNIT, Coefficient
 from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 
 __all__ = [
@@ -18,8 +18,11 @@ __all__ = [
     "guarded_by_maximum",
     "guarded_norm",
     "masked_anyway",
+    "unguarded",
     "zero_anyway",
 ]
+
+_OF_ALL = (None, 1, 2, 2.0, np.inf, "fro", "f")  # norms that are zero where all elements are
 
 
 def argument_of(value: Value, k: int = 0) -> Any:
@@ -51,6 +54,43 @@ def guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
     norm = _without_view(s)
     if is_zero(zero) and powers.get(s, 0) >= 1 and any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
         multiply_by(powers, ((s, -1), (guard, 1)))
+
+
+def unguarded(table: Table, coefficient: Coefficient, powers: dict[Value, Power]) -> Coefficient:
+    """The scalar factor of a product, without the guards of norms that it does not need, as those of arrays go."""
+    for key, p in coefficient.atoms:
+        s = _guarded_scalar(table, table.values[key[1]]) if key[0] == "v" and p < 0 else None
+        if s is None:
+            continue
+        atoms = dict(coefficient.atoms)
+        own = ("v", s.number)
+        held = atoms.get(own, 0)
+        if held < 0:
+            atoms[own] = held + atoms.pop(key)
+        elif held >= 1 and any(q >= 1 and _is_norm_of(s, x) for x, q in powers.items()):
+            both = min(held, -p)
+            atoms[own], atoms[key] = held - both, p + both
+        coefficient = Coefficient(coefficient.number, tuple(sorted((k, q) for k, q in atoms.items() if q)))
+    return coefficient
+
+
+def _guarded_scalar(table: Table, value: Value) -> Value | None:
+    """For ``s + (s == 0)``, where that is a number, the s."""
+    if value.kind != "sum" or value.dims or len(value.parts) != 2:
+        return None
+    numbers = [table.values[c.atoms[0][0][1]] for c, v in value.parts if v is table.one and _is_single(c)]
+    for s, test in (numbers, numbers[::-1]) if len(numbers) == 2 else ():
+        if function_of(test) is np.equal and is_zero(test.parts[1]) and type(test.parts[0]) is tuple:
+            compared, one = test.parts[0]
+            if one is table.one and _is_single(compared) and compared.atoms[0][0][1] == s.number:
+                found: Value = s
+                return found
+    return None
+
+
+def _is_single(c: Coefficient) -> bool:
+    """Whether a scalar is one that is computed at run time, and nothing else."""
+    return c.number == 1 and len(c.atoms) == 1 and c.atoms[0][0][0] == "v" and c.atoms[0][1] == 1
 
 
 def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -> None:
@@ -128,7 +168,9 @@ def _without_view(value: Value) -> Value:
 
 
 def _is_norm_of(norm: Value, x: Value) -> bool:
-    return function_of(norm) in (np.linalg.norm, np.linalg.vector_norm) and norm.parts[0][1] is x
+    if function_of(norm) not in (np.linalg.norm, np.linalg.vector_norm):
+        return False
+    return norm.details[1].params.get("ord") in _OF_ALL and norm.parts[0][1] is x
 
 
 def _has_factor(ref: Ref, factor: Value) -> bool:

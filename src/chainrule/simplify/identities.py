@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.simplify.mechanical_forms import added_at, added_at_rows, put_at, read_at, softmax, through_factor
+
 __all__ = ["IDENTITIES", "Identity"]
 
 
@@ -33,42 +35,6 @@ class Identity:
     text: str
     before: Callable[..., Any]
     after: Callable[..., Any]
-
-
-def _added_at(base: Any, amount: Any) -> Any:
-    """``amount`` added at one place per row."""
-    return _put_at(base, _read_at(base) + amount)
-
-
-def _put_at(base: Any, amount: Any) -> Any:
-    """One element of each row replaced."""
-    result = np.array(base)
-    result[np.arange(len(base)), np.arange(len(base)) % base.shape[1]] = amount
-    return result
-
-
-def _read_at(base: Any) -> Any:
-    return base[np.arange(len(base)), np.arange(len(base)) % base.shape[1]]
-
-
-def _added_at_rows(base: Any, first: Any, others: Any) -> Any:
-    result = np.array(base)
-    result[:1] += first
-    result[1:] += others
-    return result
-
-
-def _softmax(x: Any) -> Any:
-    e = np.exp(x - x.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
-
-
-def _through_factor(s: Any) -> Any:
-    """The gradient of ``sum(log(diag(L)))`` through the factor of a matrix, as the rule of ``cholesky`` has it."""
-    upper = np.linalg.cholesky(s).T
-    inner = upper @ np.diag(1 / np.diag(upper)) * (np.tri(len(s)) - 0.5 * np.eye(len(s)))
-    gradient = np.linalg.solve(upper, np.linalg.solve(upper, inner).T).T
-    return gradient + gradient.T
 
 
 IDENTITIES: tuple[Identity, ...] = (
@@ -175,7 +141,7 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "terms cancel", "C", "all terms cancel",
-        lambda x, y, s, m: (p := _softmax(x)) * 0 + ((y * p).sum(1, keepdims=True) * (1 - p.sum(1, keepdims=True))),
+        lambda x, y, s, m: (p := softmax(x)) * 0 + ((y * p).sum(1, keepdims=True) * (1 - p.sum(1, keepdims=True))),
         lambda x, y, s, m: np.zeros_like(x),
     ),
     Identity(
@@ -195,7 +161,7 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "through the factor of Cholesky", "B", "a sum of logarithms of the diagonal of a factor gives an inverse",
-        lambda x, y, s, m: _through_factor(x @ x.T + np.eye(len(x))),
+        lambda x, y, s, m: through_factor(x @ x.T + np.eye(len(x))),
         lambda x, y, s, m: np.linalg.inv(x @ x.T + np.eye(len(x))),
     ),
     Identity(
@@ -235,22 +201,22 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "added in place", "B", "what is added at an index is added onto the other terms",
-        lambda x, y, s, m: x + _added_at(np.zeros_like(x), s[:, 0]),
-        lambda x, y, s, m: _added_at(x, s[:, 0]),
+        lambda x, y, s, m: x + added_at(np.zeros_like(x), s[:, 0]),
+        lambda x, y, s, m: added_at(x, s[:, 0]),
     ),
     Identity(
         "added at the same place", "B", "what is added at the same place is added up first",
-        lambda x, y, s, m: _added_at(_added_at(np.zeros_like(x), s[:, 0]), y[:, 0]),
-        lambda x, y, s, m: _added_at(np.zeros_like(x), s[:, 0] + y[:, 0]),
+        lambda x, y, s, m: added_at(added_at(np.zeros_like(x), s[:, 0]), y[:, 0]),
+        lambda x, y, s, m: added_at(np.zeros_like(x), s[:, 0] + y[:, 0]),
     ),
     Identity(
         "part put back", "A", "a part that was set to zero and is added at its place again was never gone",
-        lambda x, y, s, m: (_added_at(_put_at(x, 0.0), _read_at(x)), _added_at(_put_at(x, 0.0), s[:, 0])),
-        lambda x, y, s, m: (x * 1, _put_at(x, s[:, 0])),
+        lambda x, y, s, m: (added_at(put_at(x, 0.0), read_at(x)), added_at(put_at(x, 0.0), s[:, 0])),
+        lambda x, y, s, m: (x * 1, put_at(x, s[:, 0])),
     ),
     Identity(
         "slices that tile an array", "A", "parts that follow one another are joined",
-        lambda x, y, s, m: _added_at_rows(np.zeros_like(x), x[:1], x[1:]),
+        lambda x, y, s, m: added_at_rows(np.zeros_like(x), x[:1], x[1:]),
         lambda x, y, s, m: np.concatenate([x[:1], x[1:]]),
     ),
     Identity(
@@ -260,8 +226,8 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "product with what was added at an index", "B", "only what stands at the index is multiplied",
-        lambda x, y, s, m: np.where(_added_at(np.zeros_like(x), 1) > 0, _added_at(np.zeros_like(x), s[:, 0]) * y, 0),
-        lambda x, y, s, m: _added_at(
+        lambda x, y, s, m: np.where(added_at(np.zeros_like(x), 1) > 0, added_at(np.zeros_like(x), s[:, 0]) * y, 0),
+        lambda x, y, s, m: added_at(
             np.zeros_like(x), s[:, 0] * y[np.arange(len(x)), np.arange(len(x)) % x.shape[1]]
         ),
     ),
@@ -367,7 +333,7 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "element of what was added", "C", "the sum of a product with what was added at one element",
-        lambda x, y, s, m: (x * (_added_at(np.zeros_like(x), 1) * (np.arange(len(x)) == 2)[:, None])).sum(),
+        lambda x, y, s, m: (x * (added_at(np.zeros_like(x), 1) * (np.arange(len(x)) == 2)[:, None])).sum(),
         lambda x, y, s, m: x[2, 2] * 1,
     ),
     Identity(
@@ -382,8 +348,12 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "guard of a norm", "B", "s / (s + (s == 0)) * x is x where s is the norm of x",
-        lambda x, y, s, m: (n := np.linalg.norm(x, axis=1, keepdims=True)) / (n + (n == 0)) * x,
-        lambda x, y, s, m: x * 1,
+        lambda x, y, s, m: (
+            (n := np.linalg.norm(x, axis=1, keepdims=True)) / (n + (n == 0)) * x,
+            (w := np.linalg.norm(y)) / (w + (w == 0)) * y,
+            m / (v := np.linalg.norm(m)) / (v + (v == 0)),
+        ),
+        lambda x, y, s, m: (x * 1, y * 1, m / (v := np.linalg.norm(m)) / v),
     ),
     Identity(
         "guard by a maximum", "C", "s + (s == 0) is maximum(s, c) where only what is above c counts, divided by it too",

@@ -1,4 +1,4 @@
-"""Operands that are no floats: literals, truth values and integers."""
+"""Operands that are no floats: literals, truth values and integers; and static arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["WHOLE", "Literal", "is_exact", "is_zero"]
+from chainrule.simplify.scalars import Lengths
+from chainrule.sizes import is_size
+
+__all__ = ["WHOLE", "Literal", "frozen", "is_exact", "is_zero"]
 
 # What is opened for integers as it is for floats: labels are subtracted from 1.
 WHOLE = frozenset((np.add, np.subtract))
@@ -29,3 +32,21 @@ def is_zero(x: Any) -> bool:
 def is_exact(dtype: Any) -> bool:
     """Whether arithmetic with truth values or such integers is that of numbers; short ones leave their range."""
     return bool(dtype.kind == "b" or (dtype.kind == "i" and dtype.itemsize == 8))
+
+
+def frozen(p: Any, lengths: Lengths) -> Any:
+    """A static argument as something that can be compared, sizes by what they are made of."""
+    if is_size(p):
+        found = lengths.coefficient(p)
+        return ("size", found) if found is not None else ("size", id(p))
+    if isinstance(p, tuple | list):
+        return (type(p).__name__, *(frozen(e, lengths) for e in p))
+    if isinstance(p, slice):
+        return ("slice", *(frozen(e, lengths) for e in (p.start, p.stop, p.step)))
+    if isinstance(p, float) and p != p:
+        return "nan"
+    try:
+        hash(p)
+    except TypeError:
+        return ("object", id(p))
+    return (type(p).__name__, p)

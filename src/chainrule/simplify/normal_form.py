@@ -18,6 +18,7 @@ from chainrule.ir import Var
 from chainrule.simplify.openings import ALL, is_multiplied_out
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, added, inverse_of, power_of, times
 from chainrule.simplify.structure import (
+    MOST_ATOMS,
     base_terms,
     opened_to_one,
     over_denominator,
@@ -28,14 +29,10 @@ from chainrule.simplify.structure import (
 )  # fmt: skip
 from chainrule.simplify.values import Power, Recipe, Ref, Value, broadcast, smaller, spans
 
-__all__ = ["MOST_ATOMS", "Table", "is_long"]
+__all__ = ["Table"]
 
 _MOST_TERMS = 8  # of a sum that is multiplied out
 _LARGEST_SUM = 24  # terms of a sum into which further sums are merged
-_LARGEST = 32  # factors in all terms of what further arithmetic looks into
-_LARGEST_WHOLE = 24  # the same for a whole cotangent, where looking into it ends more naturally
-_SOME_STEPS, _MANY_STEPS = 100, 400  # in programs of more, two thirds and a third of that
-MOST_ATOMS = 8  # of a scalar factor
 
 
 class Table:
@@ -67,6 +64,7 @@ class Table:
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
         self.special_matmul: Callable[[Table, Ref, Ref, tuple[Dim, ...]], Ref | None] = lambda table, a, b, dims: None
         self.merge_factors: Callable[[Table, dict[Value, Power]], Ref | None] = lambda table, powers: None
+        self.unguarded: Callable[[Table, Coefficient, dict[Value, Power]], Coefficient] = lambda table, c, powers: c
         self.one = self.make("one", (), None, (), ())
 
     def make(
@@ -124,6 +122,8 @@ class Table:
                 continue
             powers[value] = 1 if not value.floating and value.mask else powers.get(value, 0) + p
         powers = {v: p for v, p in powers.items() if p}
+        if coefficient.atoms:
+            coefficient = self.unguarded(self, coefficient, powers)
         if len(powers) > 1:
             more = self.merge_factors(self, powers)
             if more is not None:
@@ -148,7 +148,8 @@ class Table:
             return ZERO, self.one
         left, right = a[1], b[1]
         if left is self.one or right is self.one:
-            return coefficient, right if left is self.one else left
+            value = right if left is self.one else left
+            return self.unguarded(self, coefficient, dict(value.factors)) if coefficient.atoms else coefficient, value
         if not self.forward and (left.kind == "sum" or right.kind == "sum") and is_multiplied_out(self, left, right):
             size = len(left.terms) * len(right.terms)
             if size <= _MOST_TERMS:
@@ -430,18 +431,3 @@ class Table:
 
 def _as_it_is(table: Table, value: Value, axes: tuple[int, ...]) -> tuple[int, Value, tuple[int, ...]]:
     return 1, value, axes
-
-
-def is_long(table: Table, ref: Ref, whole: bool) -> bool:
-    """Whether a polynomial is so long that what is made of it should not look into it.
-
-    Without an end, each step of a long program would multiply out all that came before it.
-    """
-    coefficient, value = ref
-    if len(coefficient.atoms) > MOST_ATOMS:
-        return True
-    if value.kind not in ("prod", "sum"):
-        return False
-    limit = _LARGEST_WHOLE if whole else _LARGEST
-    limit = limit * (3 - (table.steps > _SOME_STEPS) - (table.steps > _MANY_STEPS)) // 3
-    return sum(len(v.factors) for _, v in value.terms) > limit

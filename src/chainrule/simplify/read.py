@@ -13,17 +13,18 @@ from chainrule.indexing import get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.exponents import Exponents
-from chainrule.simplify.free_steps import LINEAR
+from chainrule.simplify.free_steps import linear_operands
 from chainrule.simplify.functions import merge_factors, note_share, special_sum, tied_share
+from chainrule.simplify.guards import unguarded
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace
-from chainrule.simplify.literals import WHOLE, Literal, is_exact, is_zero
-from chainrule.simplify.normal_form import Table, is_long
+from chainrule.simplify.literals import WHOLE, Literal, frozen, is_exact, is_zero
+from chainrule.simplify.normal_form import Table
 from chainrule.simplify.powers import Powers
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
+from chainrule.simplify.structure import is_long
 from chainrule.simplify.symmetry import is_symmetric, same_sum
 from chainrule.simplify.values import Power, Recipe, Ref, Value
-from chainrule.sizes import is_size
 from chainrule.writing import cast
 
 __all__ = ["Algebra", "Reader"]
@@ -48,6 +49,7 @@ class Reader:
         self.lengths.available.update(out.number for step in forward for out in step.outputs)
         self.table = Table(self.lengths.one)
         self.table.merge_factors = self._merge_factors
+        self.table.unguarded = unguarded
         self.table.is_symmetric, self.table.same_sum = is_symmetric, same_sum
         self.table.special_matmul = product_with_vectors
         self.table.special_sum = lambda table, inner, axes: special_sum(table, inner, axes, self.dtype)
@@ -284,7 +286,7 @@ class Reader:
         """A step without structure: known again where operation and operands are the same."""
         out = step.outputs[k]
         function = step.operation.function
-        linear = LINEAR.get(function, ()) if out.dtype == self.dtype else ()
+        linear = linear_operands(step) if out.dtype == self.dtype else ()
         if any(n < len(step.inputs) and self.is_proved_zero(step.inputs[n]) for n in linear):
             return ZERO, self.table.one
         coefficient = UNIT
@@ -296,6 +298,8 @@ class Reader:
             ref = self.fitted(x) if isinstance(x, Var) or x.number >= 0 else None
             if ref is None:
                 refs.append(self._raw(x))
+            elif self.table.forward and function is np.cross and any(key[0] == "v" for key, _ in ref[0].atoms):
+                refs.append(ref)  # what the forward pass holds is not computed again without the scalar
             elif n in linear and ref[1] is not self.table.one and ref[1].floating:
                 coefficient = times(coefficient, ref[0])
                 refs.append((UNIT, ref[1]))
@@ -342,20 +346,8 @@ class Reader:
         return self.refs[x.number]
 
     def frozen(self, p: Any) -> Any:
-        if is_size(p):
-            found = self.lengths.coefficient(p)
-            return ("size", found) if found is not None else ("size", id(p))
-        if isinstance(p, tuple | list):
-            return (type(p).__name__, *(self.frozen(e) for e in p))
-        if isinstance(p, slice):
-            return ("slice", self.frozen(p.start), self.frozen(p.stop), self.frozen(p.step))
-        if isinstance(p, float) and p != p:
-            return "nan"
-        try:
-            hash(p)
-        except TypeError:
-            return ("object", id(p))
-        return (type(p).__name__, p)
+        """A static argument as something that can be compared."""
+        return frozen(p, self.lengths)
 
     # ---- the mechanical way of computing a value
 

@@ -26,6 +26,9 @@ __all__ = [
 
 _ROUNDED = Fraction(1, 1 << 50)  # a few units in the last place of a double
 _MOST_BITS = 4096  # of the exact fraction, before it is rounded to a float
+_EXACT_BITS = 64  # of the denominator of what is exact; products of rounded numbers have more
+_SIMPLE = 1000  # the largest denominator of a fraction that a product of rounded numbers stands for
+_DIGITS = 9  # of a decimal number that a rounded one stands for
 
 Atom = tuple[tuple[str, int], Any]
 
@@ -64,6 +67,11 @@ ZERO = Coefficient(Fraction(0))
 
 
 def _rounded(number: Fraction) -> Fraction:
+    """The number that a product of rounded numbers stands for: ``(1 / sqrt(2)) ** 2`` is a half."""
+    if number.denominator.bit_length() > _EXACT_BITS:
+        near = number.limit_denominator(_SIMPLE)
+        if abs(near - number) <= abs(number) * _ROUNDED / 2:
+            return near
     if number.denominator.bit_length() + abs(number.numerator).bit_length() > _MOST_BITS:
         return Fraction(float(number))
     return number
@@ -353,4 +361,8 @@ def _root(size: Any, double: bool) -> Any:
 
 
 def _written(number: Fraction) -> Any:
-    return int(number) if number.denominator == 1 and abs(number) < 2**53 else float(number)
+    if number.denominator == 1 and abs(number) < 2**53:
+        return int(number)
+    value = float(number)
+    short = float(f"{value:.{_DIGITS}g}")  # 0.1 * 3 is 0.3 to a reader
+    return short if abs(short - value) <= abs(value) * float(_ROUNDED) / 2 else value

@@ -1,4 +1,4 @@
-"""Factors that a matrix product hands out, terms of a sum seen through a view, and sums that are a single term.
+"""Factors that a matrix product hands out, terms of a sum seen through a view, sums that are a single term, lengths.
 
 A table of values is asked here; it is :class:`chainrule.simplify.normal_form.Table`.
 """
@@ -12,7 +12,15 @@ from typing import Any
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
-__all__ = ["base_terms", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_in_one", "sum_of_sum"]
+__all__ = [
+    "MOST_ATOMS", "base_terms", "is_long", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_in_one",
+    "sum_of_sum",
+]  # fmt: skip
+
+_LARGEST = 32  # factors in all terms of what further arithmetic looks into
+_LARGEST_WHOLE = 24  # the same for a whole cotangent, where looking into it ends more naturally
+_SOME_STEPS, _MANY_STEPS = 100, 400  # in programs of more, two thirds and a third of that
+MOST_ATOMS = 8  # of a scalar factor
 
 
 def pulled(table: Any, left: Value, right: Value) -> Ref | None:
@@ -157,3 +165,18 @@ def sum_in_one(table: Any, inner: Value, positions: Sequence[int]) -> Ref | None
     mapping = [None if k in positions else None if a is None else left.index(kept[a]) for k, a in enumerate(seen)]
     result: Ref = table.view(table.ref(UNIT, made), mapping, len(left))
     return result
+
+
+def is_long(table: Any, ref: Ref, whole: bool) -> bool:
+    """Whether a polynomial is so long that what is made of it should not look into it.
+
+    Without an end, each step of a long program would multiply out all that came before it.
+    """
+    coefficient, value = ref
+    if len(coefficient.atoms) > MOST_ATOMS:
+        return True
+    if value.kind not in ("prod", "sum"):
+        return False
+    limit = _LARGEST_WHOLE if whole else _LARGEST
+    limit = limit * (3 - (table.steps > _SOME_STEPS) - (table.steps > _MANY_STEPS)) // 3
+    return bool(sum(len(v.factors) for _, v in value.terms) > limit)
