@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.sizes import is_size, where_from
 
-__all__ = ["Index", "add_item", "add_item_in_place", "get_item", "set_item", "set_item_in_place"]
+__all__ = ["Index", "add_item", "add_item_in_place", "get_item", "is_apart", "set_item", "set_item_in_place"]
 
 
 class _Hole:
@@ -95,6 +95,30 @@ class Index:
 
     def __repr__(self) -> str:
         return f"[{self.text(('·',) * len(self.parts))}]"
+
+
+def is_apart(first: Index, second: Index, rank: int) -> bool:
+    """Whether two indices without arrays are known to name no element in common, whatever the lengths."""
+    if not first.basic or not second.basic:
+        return False
+    one, other = ([p for p in index.spelled_out(rank) if p is not None] for index in (first, second))
+    return any(_are_apart(p, q) or _are_apart(q, p) for p, q in zip(one, other, strict=True))
+
+
+def _are_apart(p: Any, q: Any) -> bool:
+    """Whether a part of an index ends before another one begins, or steps over all of it."""
+    p, q = (slice(x, x + 1 if x != -1 else None) if type(x) is int else x for x in (p, q))
+    if type(p) is not slice or type(q) is not slice:
+        return False
+    if p.stop is not None and (p.step is None or p.step > 0) and _compared(p.stop) == _compared(q.start):
+        return q.step is None or bool(q.step > 0)
+    ends = [0 if x.start is None else x.start for x in (p, q)]
+    steps = [1 if x.step is None else x.step for x in (p, q)]
+    if any(type(e) is not int or e < 0 for e in (*ends, *steps)) or steps[0] == 0:
+        return False
+    if type(p.stop) is int and 0 <= p.stop <= ends[1]:
+        return True
+    return steps[0] == steps[1] and (ends[0] - ends[1]) % steps[0] != 0
 
 
 def get_item(x: Any, *arrays: Any, index: Index) -> Any:

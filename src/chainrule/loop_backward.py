@@ -28,6 +28,7 @@ from chainrule.loop_sums import added_once, sums_begun
 from chainrule.loops import Loop, Out, Slot, loop_in, values_in
 from chainrule.ops import Operation
 from chainrule.protocol import apply
+from chainrule.simplify.rectified import masks_of_results
 from chainrule.simplify.rewriting import simplify
 from chainrule.sizes import is_fixed, is_size, plain_number
 from chainrule.statements.request import is_write
@@ -202,7 +203,8 @@ class _Reversed(Series):
 
     def _written(self) -> list[Any]:
         loop, tape = self.loop, self.tape
-        simplified = sums_begun(simplify(replace(self.body, program=added_once(self.body.program))))
+        shorter = simplify(replace(self.body, program=added_once(self.body.program)))
+        simplified = sums_begun(masks_of_results(shorter, of_outputs=True))
         flowing = {own.variable for own in (*self.carried.values(), *self.sums.values())}
         simplified = free_factors_first(simplified, flowing)
         gradients = dict(zip(self.found, simplified.gradients, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +11,15 @@ from chainrule.emit.expressions import Printer
 from chainrule.emit.operands import is_plain_transpose, once
 from chainrule.emit.spelling import BINARY
 from chainrule.emit.text import tight, unbracketed
-from chainrule.indexing import HOLE, Index, add_item, get_item, set_item
+from chainrule.indexing import HOLE, Index, add_item, get_item, is_apart, set_item
 from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.sizes import plain_number
 from chainrule.statements.request import is_view
 from chainrule.statements.statement import Statement
 
 __all__ = ["StatementPrinter"]
+
+_ZEROS = ("zeros_like", "zeros")
 
 
 class StatementPrinter(Printer):
@@ -28,6 +31,11 @@ class StatementPrinter(Printer):
 
     distinct: Container[int] = ()
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # By number, arrays of zeros with the places that were written in them: what comes first is no addition.
+        self._places: dict[int, tuple[Index, ...]] = {}
+
     def statement(self, statement: Statement) -> list[str]:
         """The lines of a statement."""
         step = statement.step
@@ -35,6 +43,8 @@ class StatementPrinter(Printer):
         function = step.operation.function
         if function is set_item or function is add_item:
             return self._write(statement, step, target)
+        if step.operation.name in _ZEROS and not statement.forward:
+            self._places[step.outputs[0].number] = ()
         augmented = self._augmented(statement, step, target)
         if augmented:
             return [augmented]
@@ -58,6 +68,8 @@ class StatementPrinter(Printer):
         if step.operation.function is set_item:
             changed = self._changed(statement, value, index, target) if not lines else None
             return [*lines, changed or f"{target}[{key}] = {self.operand(value)[0]}"]
+        if self._is_first(step):
+            return [*lines, f"{target}[{key}] = {self.operand(value)[0]}"]
         if not self.adds_repeatedly(step):
             minus, text = self.signed(value)
             return [*lines, f"{target}[{key}] {'-' if minus else '+'}= {unbracketed(text[0])}"]
@@ -66,6 +78,20 @@ class StatementPrinter(Printer):
             where = self._tuple_key(index, tuple(arrays))
         minus, text = self.signed(value)
         return [*lines, f"np.{'subtract' if minus else 'add'}.at({target}, {where}, {text[0]})"]
+
+    def _is_first(self, step: Step) -> bool:
+        """Whether what is added at an index is all that is there: the array is zero, and was written elsewhere only."""
+        base, value, *_ = step.inputs
+        index: Index = step.params["index"]
+        (out,) = step.outputs
+        places = self._places.get(base.number) if isinstance(base, Var) else None
+        whole = isinstance(value, Const) or value.dtype == out.dtype
+        if places is None or not index.basic or not whole:
+            return False
+        if not all(is_apart(index, place, len(out.shape)) for place in places):
+            return False
+        self._places[out.number] = (*places, index)
+        return True
 
     def adds_repeatedly(self, step: Step) -> bool:
         """Whether a step may add at one place several times, so that ``+=`` is not enough and ``np.add.at`` is used."""

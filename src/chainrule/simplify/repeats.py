@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.calls import identity
-from chainrule.indexing import add_item, get_item, set_item
+from chainrule.indexing import add_item, get_item, is_apart, set_item
 from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.sizes import is_size
@@ -85,6 +85,7 @@ def without_repeats(backward: Backward) -> Backward:
                     moved[step.outputs[0].number] = step.inputs[0].number
                     continue
                 inputs = step.inputs
+            inputs = _beside_writes(step, inputs, made_by)
             step = Step(step.operation, inputs, step.params, step.outputs, step.position)
             made_by[step.outputs[0].number] = step
         # The user's np.zeros_like is for them to write into.
@@ -170,6 +171,21 @@ def _put_back(
         whole = out
     made.append(Step(OPERATIONS[identity], (whole,), {}, step.outputs, step.position))
     return made
+
+
+def _beside_writes(step: Step, inputs: tuple[Var | Const, ...], made_by: dict[int, Step]) -> tuple[Var | Const, ...]:
+    """The operands of a step that reads a part of an array, which is there before something else is written beside."""
+    while step.operation.function is get_item and isinstance(inputs[0], Var):
+        written = made_by.get(inputs[0].number)
+        if written is None or written.operation.function not in (set_item, add_item):
+            break
+        base = written.inputs[0]
+        if not isinstance(base, Var) or base.dtype != inputs[0].dtype:
+            break
+        if not is_apart(step.params["index"], written.params["index"], len(base.shape)):
+            break
+        inputs = (base, *inputs[1:])
+    return inputs
 
 
 def _names_each_once(places: Sequence[Var | Const], counted: set[int]) -> bool:

@@ -24,12 +24,14 @@ from chainrule.simplify.cost import cost_of
 from chainrule.simplify.culprits import culprits
 from chainrule.simplify.estimates import Estimates
 from chainrule.simplify.identities import IDENTITIES
+from chainrule.simplify.late_views import with_late_views
 from chainrule.simplify.openings import ALL, BUT_CONSTANTS, NONE
 from chainrule.simplify.options import add_options
 from chainrule.simplify.perturb import perturb
 from chainrule.simplify.probe import Comparison, compare
 from chainrule.simplify.read import Reader
 from chainrule.simplify.realise import Emitter
+from chainrule.simplify.rectified import masks_of_results
 from chainrule.simplify.repeats import without_repeats
 from chainrule.simplify.scalars import NoFormError, times
 from chainrule.simplify.select import Selection, StuckError
@@ -101,7 +103,8 @@ def simplify(backward: Backward) -> Simplified:
         cost, least = cost_of(found), cost_of(best)
         if (cost < least and gained >= safer) or (gained > safer and cost[0] <= least[0] + 1):
             best, safer = found, gained
-    return best
+    late = masks_of_results(with_late_views(best))
+    return best if late is best else replace(best, **{f.name: getattr(late, f.name) for f in fields(Backward)})
 
 
 def _is_long(backward: Backward) -> bool:

@@ -1,0 +1,134 @@
+"""New axes are inserted late, in what is computed: ``(a * b)[:, None]`` and not ``a[:, None] * b[:, None]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from chainrule.backward import Backward
+from chainrule.indexing import Index, get_item
+from chainrule.ir import Step, Var, shape_of
+from chainrule.ops import OPERATIONS
+from chainrule.simplify.algebra import view_mapping
+from chainrule.simplify.repeats import without_repeats
+
+__all__ = ["with_late_views"]
+
+Mapping = tuple[int | None, ...]
+
+
+def with_late_views(backward: Backward) -> Backward:
+    """The same record, with elementwise operations on arrays that were given the same new axes done before that.
+
+    Views that undo one another are left out as well.
+    """
+    program = backward.program
+    numbers = count(max(program.by_number(), default=0) + 1)
+    views: dict[int, tuple[Var, Mapping]] = {}  # by number, the array that is seen, and how
+    same: dict[int, Var] = {}
+    steps: list[Step] = []
+    changed = False
+    for k, step in enumerate(program.steps):
+        before = k < backward.forward_steps
+        if not before:
+            inputs = tuple(same.get(x.number, x) if isinstance(x, Var) else x for x in step.inputs)
+            step = replace(step, inputs=inputs)
+        mapping = _mapping(step)
+        if mapping is not None:
+            (x,), (out,) = step.inputs, step.outputs
+            assert isinstance(x, Var)
+            base, inner = views.get(x.number, (x, tuple(range(len(x.shape)))))
+            seen = tuple(None if a is None else inner[a] for a in mapping)
+            if len(seen) == len(base.shape):  # what was dropped is of length 1, and here again
+                seen = tuple(k if a is None and k not in seen else a for k, a in enumerate(seen))
+            if not before and seen == tuple(range(len(base.shape))) and base.dtype == out.dtype:
+                same[out.number] = base
+                changed = True
+                continue
+            if not (before and out.name is not None):  # the user's own name for a view is a value of its own
+                views[out.number] = (base, seen)
+        elif not before:
+            made = list(_pulled_out(step, views, numbers))
+            changed |= len(made) > 1
+            steps += made
+            continue
+        steps.append(step)
+    if not changed:
+        return backward
+    gradients = tuple(same.get(x.number, x) if isinstance(x, Var) else x for x in backward.gradients)
+    outputs = tuple(same.get(x.number, x) for x in program.outputs)
+    links = {v: _moved(g, same) for v, g in backward.links.items()}
+    contributions = {
+        v: tuple((number, _moved(g, same)) for number, g in shares) for v, shares in backward.contributions.items()
+    }
+    whole = replace(program, steps=tuple(steps), outputs=outputs)
+    moved = replace(backward, program=whole, gradients=gradients, links=links, contributions=contributions)
+    return without_repeats(moved)
+
+
+def _moved(g: Any, same: dict[int, Var]) -> Any:
+    return same[g].number if type(g) is int and g in same else g
+
+
+def _mapping(step: Step) -> Mapping | None:
+    """The axes of a view that inserts axes, drops such of length 1 or permutes them; ``None`` for any other step."""
+    if len(step.inputs) != 1 or not isinstance(step.inputs[0], Var) or not step.inputs[0].shape:
+        return None
+    rank = len(step.inputs[0].shape)
+    if step.operation.function is not get_item:
+        found = view_mapping(step, rank)
+        return None if found is None else tuple(found)
+    index: Index = step.params["index"]
+    parts = index.spelled_out(rank) if index.basic else [0]
+    if any(p is not None and p != slice(None) for p in parts):
+        return None
+    axes = iter(range(rank))
+    return tuple(None if p is None else next(axes) for p in parts)
+
+
+def _pulled_out(step: Step, views: dict[int, tuple[Var, Mapping]], numbers: Iterator[int]) -> Iterator[Step]:
+    """An elementwise step on views that all have a new axis as one without it, and a view of that."""
+    arrays = [x for x in step.inputs if shape_of(x)]
+    seen = {x.number: views[x.number] for x in arrays if isinstance(x, Var) and x.number in views}
+    rank = len(step.outputs[0].shape)
+    plain = isinstance(step.operation.function, np.ufunc) and not step.params and len(step.outputs) == 1
+    if not plain or not arrays or any(x.number not in seen or len(seen[x.number][1]) != rank for x in arrays):
+        yield step
+        return
+    new = [k for k in range(rank) if all(mapping[k] is None for _, mapping in seen.values())]
+    if not new:
+        yield step
+        return
+    inner: dict[int, Var] = {}
+    for number, (base, mapping) in seen.items():
+        kept = tuple(a for k, a in enumerate(mapping) if k not in new)
+        if kept == tuple(range(len(base.shape))):
+            inner[number] = base
+            continue
+        index = _index_of(kept)
+        if index is None or len([a for a in kept if a is not None]) < len(base.shape):
+            yield step
+            return
+        shape = tuple(1 if a is None else base.shape[a] for a in kept)
+        inner[number] = Var(shape, base.dtype, None, next(numbers))
+        yield Step(OPERATIONS[get_item], (base,), {"index": index}, (inner[number],), step.position)
+    (out,) = step.outputs
+    shape = tuple(n for k, n in enumerate(out.shape) if k not in new)
+    found = Var(shape, out.dtype, None, next(numbers))
+    yield Step(step.operation, tuple(inner.get(x.number, x) for x in step.inputs), {}, (found,), step.position)
+    left = iter(range(len(shape)))
+    mapping = tuple(None if k in new else next(left) for k in range(rank))
+    views[out.number] = (found, mapping)
+    index = _index_of(mapping)
+    assert index is not None
+    yield Step(OPERATIONS[get_item], (found,), {"index": index}, (out,), step.position)
+
+
+def _index_of(mapping: Mapping) -> Index | None:
+    """The index that inserts axes; ``None`` where axes are exchanged."""
+    axes = [a for a in mapping if a is not None]
+    return Index(tuple(None if a is None else slice(None) for a in mapping), False) if axes == sorted(axes) else None
