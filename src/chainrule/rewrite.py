@@ -165,8 +165,8 @@ def _written(target: ast.expr) -> ast.expr | None:
     harmless = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.expr_context | ast.UnaryOp | ast.USub
     if not all(isinstance(n, harmless) for n in ast.walk(target.value)):
         return None
-    base = _copied(target.value)
-    base.ctx = ast.Load()  # type: ignore[attr-defined]
+    base: ast.expr = _copied(target.value)
+    vars(base)["ctx"] = ast.Load()
     return base
 
 
