@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.algebra import position
 from chainrule.explain.formula import Index, IndexExpression
+from chainrule.explain.places import position
 from tests.golden.derivations.examples import EXAMPLES
 
 
@@ -104,3 +104,25 @@ def test_digits_of_a_flat_position_are_folded():
     assert (position("//", flat, 2), position("%", flat, 2)) == (i, r)
     wide = position("+", position("*", i, 2), Index("k", 3, "K"))
     assert position("//", wide, 2) == IndexExpression("//", (wide, 2))
+
+
+def test_what_is_added_and_taken_away_goes():
+    i, k = Index("i", 4, "I"), Index("k", 3, "K")
+    moved = position("-", position("+", i, 1), k)
+    assert position("-", position("+", i, 1), moved) == k
+    assert position("-", moved, position("-", i, 2)) == position("-", 3, k)
+    assert position("+", i, position("-", k, i)) == k
+    assert position("-", position("-", i, k), position("-", i, k)) == 0
+    beyond = position("+", i, k)
+    assert position("-", moved, beyond) == position("-", position("-", 1, k), k)
+    assert position("-", position("-", i, k), beyond) == IndexExpression("-", (position("-", i, k), beyond))
+
+
+def _convolved(x, w):
+    y = np.convolve(x, w, mode="same")
+    return (y**2).sum()
+
+
+def test_no_condition_is_asked_that_every_value_of_an_index_meets():
+    text = cr.explain(_convolved, np.arange(5.0), np.ones(3), wrt=["x"]).in_language("en").text(200)
+    assert "∂y[k]/∂x[i] = w[k+1-i]·[k+1-i ≥ 0]·[k+1-i < J]\n" in text

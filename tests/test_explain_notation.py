@@ -206,7 +206,7 @@ def test_what_is_too_wide_is_broken(side, lines):
         (Element("W3", (j, k), transposed=True), r"\mathit{W3}^{\top}_{j,k}"),
         (Power(Element("W3", (j, k), transposed=True), Number(2)), r"{\mathit{W3}^{\top}_{j,k}}^{2}"),
         (Element("x_input", (n,)), r"\mathit{x\_input}_{n}"),
-        (Element("b_", (n,)), r"\mathit{b\_\,}_{n}"),
+        (Element("b_", (n,)), r"\mathit{b\_\;}_{n}"),
         (Apply("or", (Compare("<", Y, Number(0)), Apply("not", (Element("keep", (n,)),)))),
          r"\left[ Y_{n,j} \lt 0 \lor \lnot \mathit{keep}_{n} \right]"),
         (Compare("<=", Y, Number(1e-5)), r"\left[ Y_{n,j} \le 1 \times 10^{-5} \right]"),

@@ -17,7 +17,6 @@ from chainrule.explain.formula import (
     Element,
     Formula,
     Index,
-    IndexExpression,
     Multiply,
     Number,
     Partial,
@@ -26,11 +25,12 @@ from chainrule.explain.formula import (
     Size,
     Sum,
 )
+from chainrule.explain.places import letters_in, position_with
 
 __all__ = [
     "ONE", "ZERO", "add", "cases", "children", "compare", "delta", "divide", "free_letters", "has_delta",
-    "is_number", "letters_in", "mapped", "multiply", "negate", "number", "opposite", "position", "position_with",
-    "power", "scaled_terms", "size_factor", "size_of", "substituted", "substituted_elements", "summed", "terms_of",
+    "is_number", "mapped", "multiply", "negate", "number", "opposite", "power",
+    "scaled_terms", "size_factor", "size_of", "substituted", "substituted_elements", "summed", "terms_of",
 ]  # fmt: skip
 
 _HALVES = (0.5, 0.25, 0.125)
@@ -51,75 +51,6 @@ def number(value: Any, text: str = "") -> Number:
 def is_number(x: Formula, value: Any = None) -> bool:
     """Whether a formula is a number, or a certain one."""
     return isinstance(x, Number) and (value is None or x.value == value)
-
-
-# ---- positions
-
-
-def letters_in(x: Any) -> frozenset[str]:
-    """The names of the indices that a position is computed from."""
-    if isinstance(x, Index):
-        return frozenset({x.name})
-    if isinstance(x, IndexExpression):
-        return frozenset().union(*(letters_in(p) for p in x.parts))
-    return frozenset()
-
-
-def position(operator: str, *parts: Any) -> Any:
-    """A position that is computed, folded where it is known."""
-    if operator == "[]":
-        return IndexExpression("[]", parts)
-    a, b = parts
-    if isinstance(a, int) and isinstance(b, int):
-        return {"+": a + b, "-": a - b, "*": a * b, "//": a // b if b else 0, "%": a % b if b else 0}[operator]
-    if operator in ("+", "-") and b == 0 and isinstance(b, int):
-        return a
-    if operator == "+" and isinstance(a, int) and a == 0:
-        return b
-    if operator in ("*", "//") and isinstance(b, int) and b == 1:
-        return a
-    if (operator == "*" and 0 in [p for p in (a, b) if isinstance(p, int)]) or (
-        operator == "%" and isinstance(b, int) and b == 1
-    ):
-        return 0
-    if operator == "*" and isinstance(a, int) and a == 1:
-        return b
-    if operator in ("//", "%") and isinstance(a, Index) and isinstance(b, int) and a.length <= b:
-        return 0 if operator == "//" else a
-    if operator == "-" and a == b:
-        return 0
-    digits = _digits(a, b) if operator in ("//", "%") else None
-    if digits is not None:
-        return digits[0 if operator == "//" else 1]
-    repeated = operator in ("//", "*") and isinstance(a, IndexExpression) and a.operator == operator
-    if repeated and isinstance(b, int) and isinstance(a.parts[1], int):
-        return position(operator, a.parts[0], a.parts[1] * b)
-    folded = _with_constant(operator, a, b)
-    return IndexExpression(operator, (a, b)) if folded is None else folded
-
-
-def _digits(x: Any, base: Any) -> tuple[Any, Any] | None:
-    """Of ``m·2 + r`` with r below 2, what it is in front of the base 2 and behind it: m and r."""
-    if not (isinstance(x, IndexExpression) and x.operator == "+"):
-        return None
-    high, low = x.parts
-    whole = isinstance(high, IndexExpression) and high.operator == "*" and high.parts[1] == base
-    return (high.parts[0], low) if whole and isinstance(low, Index) and low.length <= base else None
-
-
-def _with_constant(operator: str, a: Any, b: Any) -> Any:
-    """``(i + 2) - 1`` as ``i + 1``, ``(i + u) - u`` as ``i``; nothing where there is nothing to fold."""
-    if operator not in ("+", "-") or not isinstance(a, IndexExpression) or a.operator not in ("+", "-"):
-        return None
-    left, right = a.parts
-    if isinstance(b, int) and isinstance(right, int):
-        total = (right if a.operator == "+" else -right) + (b if operator == "+" else -b)
-        return position("+", left, total) if total >= 0 else position("-", left, -total)
-    if b == right and operator != a.operator:
-        return left
-    if operator == "-" and a.operator == "+" and b == left:
-        return right
-    return None
 
 
 # ---- sums, products, powers
@@ -256,6 +187,11 @@ def compare(operator: str, left: Formula, right: Formula) -> Formula:
         a, b = left.value, right.value
         held = {">": a > b, "<": a < b, ">=": a >= b, "<=": a <= b, "==": a == b, "!=": a != b}[operator]
         return ONE if held else ZERO
+    if isinstance(left, Position) and isinstance(left.index, Index) and isinstance(right, Number | Size):
+        # An index is one of its own values.
+        first, end = operator == ">=" and right.value <= 0, operator == "<" and right.value == left.index.length
+        if first or end:
+            return ONE
     return Compare(operator, left, right)
 
 
@@ -344,15 +280,6 @@ def has_delta(x: Any) -> bool:
 def size_of(x: Any) -> int:
     """How many nodes a formula has."""
     return 1 + sum(size_of(c) for c in children(x))
-
-
-def position_with(x: Any, given: Mapping[str, Any]) -> Any:
-    """A position with indices exchanged for positions."""
-    if isinstance(x, Index):
-        return given.get(x.name, x)
-    if isinstance(x, IndexExpression):
-        return position(x.operator, *(position_with(p, given) for p in x.parts))
-    return x
 
 
 def substituted(x: Any, given: Mapping[str, Any]) -> Any:

@@ -12,7 +12,6 @@ from chainrule.explain.algebra import (
     free_letters,
     has_delta,
     is_number,
-    letters_in,
     mapped,
     multiply,
     number,
@@ -36,6 +35,7 @@ from chainrule.explain.formula import (
 )
 from chainrule.explain.forward import Reading
 from chainrule.explain.letters import Letters
+from chainrule.explain.places import letters_in
 
 __all__ = ["Chain", "LocalDerivative", "chain_of", "collected", "local_of"]
 

@@ -10,19 +10,18 @@ from chainrule.explain.algebra import (
     compare,
     delta,
     has_delta,
-    letters_in,
     mapped,
     multiply,
     number,
-    position,
     size_factor,
     substituted,
     summed,
     terms_of,
 )
 from chainrule.explain.formula import Add, Delta, Formula, Index, IndexExpression, Multiply, Number, Position, Sum
+from chainrule.explain.places import interval, letters_in, position
 
-__all__ = ["collapsed", "expanded", "factors_of", "fixed", "interval", "split_term"]
+__all__ = ["collapsed", "expanded", "factors_of", "fixed", "split_term"]
 
 
 def factors_of(x: Formula) -> tuple[Formula, ...]:
@@ -46,31 +45,6 @@ def split_term(x: Formula) -> tuple[tuple[Delta, ...], Formula]:
     """The deltas of a term, and the rest of it."""
     deltas = tuple(f for f in factors_of(x) if isinstance(f, Delta))
     return deltas, multiply(*(f for f in factors_of(x) if not isinstance(f, Delta)))
-
-
-def interval(x: Any) -> tuple[int, int] | None:
-    """The least and the largest value of a position, where that is known."""
-    if isinstance(x, int):
-        return x, x
-    if isinstance(x, Index):
-        return 0, x.length - 1
-    if not isinstance(x, IndexExpression) or x.operator == "[]":
-        return None
-    a, b = interval(x.parts[0]), interval(x.parts[1])
-    if x.operator == "%" and b is not None and b[0] == b[1] > 0:
-        return 0, b[0] - 1
-    if a is None or b is None:
-        return None
-    if x.operator == "+":
-        return a[0] + b[0], a[1] + b[1]
-    if x.operator == "-":
-        return a[0] - b[1], a[1] - b[0]
-    if x.operator == "*":
-        products = [p * q for p in a for q in b]
-        return min(products), max(products)
-    if x.operator == "//" and b[0] == b[1] > 0:
-        return a[0] // b[0], a[1] // b[0]
-    return None
 
 
 def _solved(place: Any, other: Any, name: str) -> Any:

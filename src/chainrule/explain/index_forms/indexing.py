@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import cases, compare, number, position
+from chainrule.explain.algebra import cases, compare, number
 from chainrule.explain.formula import Apply, Element, Formula, IndexExpression, Position
 from chainrule.explain.formula import Index as Letter
 from chainrule.explain.index_forms.reading import (
@@ -20,6 +20,7 @@ from chainrule.explain.index_forms.reading import (
     rank_of,
     shape_of,
 )
+from chainrule.explain.places import position
 from chainrule.indexing import HOLE, Index
 from chainrule.ir import Const, Step, Var
 from chainrule.sizes import plain_number

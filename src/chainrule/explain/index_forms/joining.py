@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import ZERO, add, cases, compare, multiply, number, position, power
+from chainrule.explain.algebra import ZERO, add, cases, compare, multiply, number, power
 from chainrule.explain.formula import Apply, Formula, Position
 from chainrule.explain.index_forms.reading import Forms, Indices, Scope, axes_in, form, param, rank_of, shape_of
+from chainrule.explain.places import position
 from chainrule.ir import Const, Step, Var
 from chainrule.sizes import plain_number
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.explain.algebra import multiply, position, summed
+from chainrule.explain.algebra import multiply, summed
 from chainrule.explain.formula import Compare, Formula, Index, Number, Position
 from chainrule.explain.index_forms.reading import Forms, Indices, Scope, axes_in, form, param, rank_of, shape_of
+from chainrule.explain.places import position
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.einsum import spelled_out
 from chainrule.sizes import plain_number

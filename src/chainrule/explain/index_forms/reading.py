@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import add, divide, multiply, negate, number, position, power, size_factor
+from chainrule.explain.algebra import add, divide, multiply, negate, number, power, size_factor
 from chainrule.explain.formula import (
     Add,
     Element,
@@ -21,6 +21,7 @@ from chainrule.explain.formula import (
     Size,
 )
 from chainrule.explain.letters import Letters
+from chainrule.explain.places import position
 from chainrule.ir import Const, Step, Var
 from chainrule.ir import shape_of as lengths_of
 from chainrule.lengths import ONE

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.algebra import ZERO, add, compare, multiply, negate, number, position
+from chainrule.explain.algebra import ZERO, add, compare, multiply, negate, number
 from chainrule.explain.formula import Formula, Position
 from chainrule.explain.index_forms.reading import Forms, Indices, Scope, axes_in, form, param, rank_of, shape_of
+from chainrule.explain.places import position
 from chainrule.ir import Step
 from chainrule.sizes import plain_number
 

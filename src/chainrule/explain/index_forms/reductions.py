@@ -16,13 +16,13 @@ from chainrule.explain.algebra import (
     multiply,
     negate,
     number,
-    position,
     power,
     size_factor,
     summed,
 )
 from chainrule.explain.formula import Apply, Formula, Index, Position, Sum
 from chainrule.explain.index_forms.reading import Forms, Indices, Scope, axes_in, form, param, rank_of, shape_of
+from chainrule.explain.places import position
 from chainrule.ir import Const, Step
 from chainrule.sizes import plain_number
 

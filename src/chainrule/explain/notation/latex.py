@@ -102,7 +102,7 @@ def _word(x: Word) -> str:
     if text in _GREEK:
         return _GREEK[text]
     name, primes = text.rstrip("′"), len(text) - len(text.rstrip("′"))
-    gap = r"\," if name.endswith("_") else ""  # what is set below would be read as a minus sign with it
+    gap = r"\;" if name.endswith("_") else ""  # what is set below would be read as a minus sign with it
     shown = name if len(name) == 1 and name.isalpha() else rf"\mathit{{{_escaped(name)}{gap}}}"
     return shown + "'" * primes
 
