@@ -184,10 +184,13 @@ def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], al
     scenes = [scene_of(witness, entry) for entry, _ in places]
     first = {e.line: e for e in reversed(witness.lines.entries)}
     before = [with_containers(witness.values(first.get(e.line, e), 0)) for e, _ in places]
-    for suspected in (True, False) if kinds else (True,):  # where nothing is suspected, anything may be
+    rows = list(enumerate(reversed(list(zip(places, scenes, before, strict=True)))))
+    near = [row for row in rows if row[1][0][1].lineno in located]
+    far = [row for row in rows if row[1][0][1].lineno not in located]
+    suspicions = (True, False) if kinds else (True,)  # where nothing is suspected, anything may be
+    for suspected, part in itertools.product(suspicions, (near, far)):
         found: list[_Tried] = []
-        rows = list(zip(places, scenes, before, strict=True))
-        for distance, ((entry, statement), scene, values) in enumerate(reversed(rows)):
+        for distance, ((entry, statement), scene, values) in part:
             own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
             changes = changes_of_statement(statement, replace(scene, kinds=kinds or None, suspected=suspected))
             for change in itertools.islice(changes, _OF_A_LINE):

@@ -56,8 +56,8 @@ def completed(report: Report, trials: Trials) -> Report:
     placed += [_unnamed(at, bound, fixes) for at, bound in zip(unnamed, bounds, strict=True)]
     bounds = [b for b, s in zip(bounds, placed[len(placed) - len(bounds) :], strict=True) if s.kind == "unknown"]
     suspects = mended(_told_by(fixes, placed), fixes, locations)
-    spelled = getattr(trials.candidate, "spelled", {})
-    if not spelled and any(s.fix is None and s.line is not None for s, _ in chief(suspects)):
+    script = trials.candidate.style == "script"  # in which every line is run before it is proposed
+    if not script and any(s.fix is None and s.line is not None for s, _ in chief(suspects)):
         suspects = with_written(suspects, _written(trials), _names_in(trials))
     named = {n for s in suspects if s.kind != "unknown" for n in s.gradients}
     bound = bounds[0] if bounds else None if named >= set(wrong) else report.bound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from chainrule.backward import Backward, backward_of
 from chainrule.check.draws import Draw
 from chainrule.check.forward import Forward, Leaf
 from chainrule.run import value_in, values_of
+from chainrule.simplify.rewriting import simplify
 
-__all__ = ["Exact", "exact_on", "inputs_of"]
+__all__ = ["Exact", "exact_on", "inputs_of", "simplified_form"]
 
 _ULPS = 4.0  # how far the arguments are moved to see how much rounding matters
 
@@ -45,6 +47,12 @@ class Exact:
         """The results of the forward pass."""
         count = len(self.backward.program.outputs) - len(self.backward.gradients)
         return [value_in(x, self.values) for x in self.backward.program.outputs[:count]]
+
+
+@lru_cache(maxsize=8)
+def simplified_form(backward: Backward) -> Backward:
+    """The simplified form of a record, which takes long enough to be kept."""
+    return simplify(backward)
 
 
 def inputs_of(forward: Forward, backward: Backward, draw: Draw, moved: np.random.Generator | None = None) -> list[Any]:

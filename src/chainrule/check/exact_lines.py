@@ -8,7 +8,7 @@ from functools import cached_property
 
 from chainrule.backward import Backward, backward_of
 from chainrule.check.candidate import Candidate
-from chainrule.check.exact import Exact
+from chainrule.check.exact import Exact, simplified_form
 from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness
 from chainrule.check.mending import in_statement, likeness
@@ -68,7 +68,7 @@ class ExactLines:
         found = [first]
         with contextlib.suppress(ChainruleError):  # the steps as they are will do
             if not self.long:
-                found.insert(0, sums_begun(simplify(first)))
+                found.insert(0, sums_begun(simplified_form(first)))
         return found
 
     def texts(self, witness: Witness, location: Location) -> list[str]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 
-from chainrule.backward import Backward
 from chainrule.check.edits.base import Base, Edit, Wiring
 from chainrule.check.edits.composed import composed
 from chainrule.check.edits.naming import named_edit
 from chainrule.check.edits.pairs import pairs, table
 from chainrule.check.edits.search import Match, Search
 from chainrule.check.edits.updated import updated_weights
+from chainrule.check.exact import simplified_form
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial
 from chainrule.check.relations import kind_of_factor
 from chainrule.check.trials import Trials
 from chainrule.language import message
-from chainrule.simplify.rewriting import simplify
 
 __all__ = ["best_of", "searched_findings"]
 
@@ -103,12 +101,6 @@ def _searches(trials: Trials, tested: Sequence[Trial], reached: Sequence[str], c
         search = Search.on(wiring, trials.forward, tested, reached, clock.until(_BUDGET))
         search.lengths = [trials.drawing.named_lengths(s.base.exact.draw) for s in search.sources]
         yield search
-
-
-@lru_cache(maxsize=8)
-def simplified_form(backward: Backward) -> Backward:
-    """The simplified form of a record, which takes long enough to be kept."""
-    return simplify(backward)
 
 
 def _in_backward_order(trial: Trial, names: Sequence[str]) -> list[str]:

@@ -30,6 +30,7 @@ from chainrule.check.vocabulary import kind_named
 __all__ = ["Mender"]
 
 _MOST_ROUNDS = 4  # faults of one candidate
+_MOST_STEPS = 3  # lines that are looked behind, which are right where they stand
 _FEW_LINES = 3  # that a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
 _LONGER = 0.4  # where everything that it reads is known to be right
@@ -94,16 +95,19 @@ class Mender:
             step = next((s for s in (self._fixed(witness, candidate, at) for at in locations) if s is not None), None)
             if step is None:
                 break
-            fix, candidate, witness = step
+            fix, candidate, changed = step
             line = fix.location.line
-            now = tuple(n for n in remaining if witness.is_right(n))
+            now = tuple(n for n in remaining if changed is None or changed.is_right(n))
             found.append(replace(fix, location=replace(fix.location, line=earlier_line(line, moved)), mends=now))
             moved.append((line, fix.text.count("\n") + 1 - fix.replaced))
             remaining = [n for n in remaining if n not in now]
-            if not remaining:
+            if not remaining or changed is None:
                 break
+            witness = changed
+        places = {at.line for at in located}
+        odd = any(f.word and f.word not in meant and f.location.line not in places for f in found)
         long = any(f.text.count("\n") >= _FEW_LINES for f in found)
-        if remaining or long or len(found) > len(faults) or any(f.word and f.word not in meant for f in found):
+        if remaining or long or len(found) > len(faults) or odd:
             elsewhere = self._elsewhere(own, wrong, False) if elsewhere is None else elsewhere
             mended = len({n for f in elsewhere for n in f.mends})
             better = long or len(elsewhere) < len(found) or all(f.word in meant for f in elsewhere)
@@ -147,26 +151,31 @@ class Mender:
 
     def _fixed(
         self, witness: Witness, candidate: Candidate, location: Location
-    ) -> tuple[Fix, Candidate, Witness] | None:
-        """The line to write at a place: the first one with which the candidate is right in the end, or right there."""
+    ) -> tuple[Fix, Candidate, Witness | None] | None:
+        """The line to write at a place: the first one with which the candidate is right in the end, or right there.
+
+        With it stands the candidate with that line, and its variables where something is still wrong.
+        """
         if not self._can_run_with(candidate, witness, location.line):
             return None
         others = list[tuple[Location, str, str]]()
         for at, text, word in self._proposed(witness, candidate, location):
-            if self._mends(candidate, witness, at, text, location.gradients):
+            last = _last_line(witness, at.line)
+            wrong = self._tries.wrong_with(candidate, at.line, last, text)
+            if wrong is not None and not wrong:
+                changed = self._replaced(candidate, witness, at.line, text)
+                if changed is not None and self._holds(changed, list(self.exacts[0].gradients)):
+                    return Fix(at, text, (), True, last - at.line + 1, word), changed, None
+            elif wrong is not None and not wrong & set(location.gradients):
                 step = self._step(witness, candidate, location, at, text, word)
                 if step is not None and not step[1]:
                     return step[0]
             others.append((at, text, word))
-        for at, text, word in others:  # right here, and wrong further on
+        for at, text, word in others[:_MOST_STEPS]:  # right here, and wrong further on
             step = self._step(witness, candidate, location, at, text, word)
             if step is not None and all(witness.order(location) < step[0][2].order(m) for m in step[1]):
                 return step[0]
         return None
-
-    def _mends(self, candidate: Candidate, witness: Witness, at: Location, text: str, names: Sequence[str]) -> bool:
-        wrong = self._tries.wrong_with(candidate, at.line, _last_line(witness, at.line), text)
-        return wrong is not None and not wrong & set(names)
 
     def _step(
         self, witness: Witness, candidate: Candidate, location: Location, at: Location, text: str, word: str

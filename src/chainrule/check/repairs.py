@@ -376,10 +376,23 @@ def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, 
 
 def _numbers(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
     """A number of the forward pass in the place of another one: ``np.where(z > 0, 1, 0.1)``."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        for by in (-1, 1):
+            yield from _with_exponent(node, by)
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         for number in scene.constants:
             if number != node.value:
                 yield ast.Constant(number), "wrong_local_derivative" if node.value else "missing_path", 0.1
+
+
+def _with_exponent(node: ast.BinOp, by: int) -> Iterator[tuple[ast.expr, str, float]]:
+    """A power one higher or lower: ``v ** -1.5`` for ``v ** -0.5``."""
+    try:
+        exponent = ast.literal_eval(node.right) + by
+    except (ValueError, TypeError):
+        return
+    if exponent not in (0, 1):
+        yield ast.BinOp(node.left, ast.Pow(), _constant(exponent)), "wrong_power", 0.1
 
 
 def _softmax(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:

@@ -7,7 +7,7 @@ import linecache
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -130,15 +130,15 @@ class Lines:
         names = {n.attr if isinstance(n, ast.Attribute) else getattr(n, "id", "") for n in calls}
         return [f for f in self.functions if f.name in names and not f.lineno <= line <= (f.end_lineno or f.lineno)]
 
-    def ancestors(self, entry: Entry) -> list[Entry]:
-        """An entry and all that went into it, in order."""
+    def ancestors(self, entry: Entry, until: Callable[[Entry], bool] = lambda e: False) -> list[Entry]:
+        """An entry and all that went into it, in order; of some entries not what they were made of."""
         found: dict[int, Entry] = {}
         pending = [entry]
         while pending:
             e = pending.pop()
             if e.index not in found:
                 found[e.index] = e
-                pending += e.sources
+                pending += () if until(e) else e.sources
         return [found[k] for k in sorted(found)]
 
 
