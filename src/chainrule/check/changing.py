@@ -18,12 +18,14 @@ __all__ = [
     "Values",
     "called",
     "change_to",
+    "constant_of",
     "factors",
     "is_float",
     "named_in",
     "neighbours",
     "replaced",
     "scene_name",
+    "summed",
     "text_of",
     "with_all",
 ]
@@ -190,6 +192,19 @@ def _is_number(value: Any) -> bool:
 def is_float(value: Any) -> bool:
     """Whether a value is of real numbers."""
     return np.asarray(value).dtype.kind == "f"
+
+
+def constant_of(value: Any) -> ast.expr:
+    """A number or a tuple of numbers as it is written."""
+    return ast.parse(repr(value), mode="eval").body
+
+
+def summed(node: ast.expr, axis: Any, keep: bool) -> ast.expr:
+    """A sum along axes."""
+    keywords = [ast.keyword("axis", constant_of(axis))]
+    if keep:
+        keywords.append(ast.keyword("keepdims", ast.Constant(True)))
+    return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
 
 
 # ---- copies with something else in them

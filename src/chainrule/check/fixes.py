@@ -11,6 +11,8 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Scene, text_of
@@ -30,6 +32,7 @@ from chainrule.check.vocabulary import kind_named
 __all__ = ["Mender"]
 
 _MOST_ROUNDS = 4  # faults of one candidate
+_MOST_MEANT = 2  # variables that a line may compute the gradient of, instead of the likeliest one
 _MOST_STEPS = 3  # lines that are looked behind, which are right where they stand
 _FEW_LINES = 3  # that a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
@@ -206,11 +209,20 @@ class Mender:
             if e is entry or e in witness.lines.finals.values():
                 for text, word in self._own_line_changed(witness, at, e):
                     yield at, text, word
+        for number in self._also_meant(witness, location, entry):
+            for text, word in self._own_line_changed(witness, replace(location, number=number), entry):
+                yield location, text, word
         end = min(self.end, time.process_time() + _SECONDS)
         for at, e in places:
             for text, word in self._by_running(witness, candidate, at, e, end):
                 yield at, text, word
         yield from ((location, t, "") for t in self.exact_lines.texts(witness, location))
+
+    def _also_meant(self, witness: Witness, location: Location, entry: Entry) -> list[int]:
+        """What else a line may compute the gradient of: ``dc`` may be that of the old cell or that of the new one."""
+        shape = np.shape(entry.values[0])
+        named = [g for g in witness.references.gradients.values() if g.name and np.shape(g.values[0]) == shape]
+        return sorted(g.number for g in named if g.number > location.number)[-_MOST_MEANT:] if shape else []
 
     def _others(self, witness: Witness, location: Location, entry: Entry) -> list[tuple[Location, Entry]]:
         """Other lines that it may be: where the gradient is there in the end, and what is not known to be right."""

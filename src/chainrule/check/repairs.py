@@ -11,7 +11,7 @@ import ast
 import itertools
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,16 @@ from chainrule.check.changing import (
     Change,
     Scene,
     change_to,
+    constant_of,
     factors,
     is_float,
     named_in,
     replaced,
     scene_name,
+    summed,
     with_all,
 )
+from chainrule.check.derivative_repairs import changes_of_derivatives
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import stretches
 from chainrule.check.multiples import gives, multiples_of_terms
@@ -75,7 +78,7 @@ def likeliest_first(changes: Iterable[Change], kinds: Collection[str] = ()) -> l
 def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     """Small changes, the likeliest ones first."""
     nodes = list(parts(whole))
-    for make in (_operators, _calls, _left_out, _signs, _derivatives, _softmax, _numbers):
+    for make in (_operators, _calls, _left_out, _signs, changes_of_derivatives):
         for node in nodes:
             for new, word, cost in make(node, scene):
                 if not scene.wants(word):
@@ -254,9 +257,9 @@ def _calls(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
         if isinstance(node, ast.BinOp | ast.Name | ast.Attribute):
             for axis in (0, 1, -1):
                 for keep in (False, True):
-                    yield _reduced(node, axis, keep), "broadcast_not_reduced", 0.3
+                    yield summed(node, axis, keep), "broadcast_not_reduced", 0.3
             for axes in ((0, 1), (0, 2), (0, 2, 3)):
-                yield _reduced(node, axes, False), "broadcast_not_reduced", 0.4
+                yield summed(node, axes, False), "broadcast_not_reduced", 0.4
         return
     if node.func.attr == "dot":
         yield from _dots(node, node.func, scene)
@@ -283,7 +286,7 @@ def _reductions(node: ast.Call, function: ast.Attribute) -> Iterator[tuple[ast.e
     for axis, keeps in itertools.product(axes, (True, False)):
         keywords = [*others]
         if axis is not None:
-            keywords.append(ast.keyword("axis", _constant(axis)))
+            keywords.append(ast.keyword("axis", constant_of(axis)))
         if keeps:
             keywords.append(ast.keyword("keepdims", ast.Constant(True)))
         yield ast.Call(function, arguments, keywords), "wrong_axis", 0.1 + 0.1 * (keeps != kept_axis)
@@ -301,17 +304,6 @@ def _as_dot(product: ast.BinOp, call: ast.Call, module: bool) -> ast.expr:
     if module:
         return ast.Call(call.func, [product.left, product.right], [])
     return ast.Call(ast.Attribute(product.left, "dot", ast.Load()), [product.right], [])
-
-
-def _constant(value: Any) -> ast.expr:
-    return ast.parse(repr(value), mode="eval").body
-
-
-def _reduced(node: ast.expr, axis: Any, keep: bool) -> ast.expr:
-    keywords = [ast.keyword("axis", _constant(axis))]
-    if keep:
-        keywords.append(ast.keyword("keepdims", ast.Constant(True)))
-    return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
 
 
 def _left_out(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
@@ -353,94 +345,3 @@ def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
     value = None if name is None else scene.value(name)
     if value is not None and is_float(value) and np.all((np.asarray(value) > 0) & (np.asarray(value) < 1)):
         yield ast.BinOp(node, ast.Sub(), ast.Constant(1)), "missing_label_term", 0.1  # what is to be 1
-
-
-def _derivatives(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
-    """The derivative of an activation, read off its result, in the place of another one."""
-    of, written = _derivative(node)
-    word = "wrong_local_derivative"
-    if of is None and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
-        of, word = node.args[0], "uses_post_activation_wrongly"  # dsigmoid(a), where it expects z
-    if of is None:
-        return
-    one: ast.expr = ast.Constant(1)
-    known: dict[str, ast.expr] = {
-        "tanh": ast.BinOp(one, ast.Sub(), ast.BinOp(of, ast.Pow(), ast.Constant(2))),
-        "sigmoid": ast.BinOp(of, ast.Mult(), ast.BinOp(one, ast.Sub(), of)),
-        "relu": ast.Compare(of, [ast.Gt()], [ast.Constant(0)]),
-    }
-    for name, new in known.items():
-        if name != written:
-            yield new, word, 0.2
-
-
-def _numbers(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
-    """A number of the forward pass in the place of another one: ``np.where(z > 0, 1, 0.1)``."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        for by in (-1, 1):
-            yield from _with_exponent(node, by)
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        for number in scene.constants:
-            if number != node.value:
-                yield ast.Constant(number), "wrong_local_derivative" if node.value else "missing_path", 0.1
-
-
-def _with_exponent(node: ast.BinOp, by: int) -> Iterator[tuple[ast.expr, str, float]]:
-    """A power one higher or lower: ``v ** -1.5`` for ``v ** -0.5``."""
-    try:
-        exponent = ast.literal_eval(node.right) + by
-    except (ValueError, TypeError):
-        return
-    if exponent not in (0, 1):
-        yield ast.BinOp(node.left, ast.Pow(), _constant(exponent)), "wrong_power", 0.1
-
-
-def _softmax(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]]:
-    """``p * (d - (d * p).sum(axis, keepdims=True))`` in the place of ``d * p * (1 - p)``."""
-    factors_ = _factors_of(node)
-    less = next((x for x in factors_ if _derivative(x) != (None, "") and not _derivative(x)[1]), None)
-    p = None if less is None else _derivative(less)[0]
-    others = [x for x in factors_ if x is not less]
-    own = None if p is None else next((x for x in others if _alike(x, p)), None)
-    rest = [x for x in others if x is not own]
-    if p is None or own is None or not rest:
-        return
-    d = reduce(lambda a, b: ast.BinOp(a, ast.Mult(), b), rest)
-    for axis in (-1, *range(np.ndim(scene.value(path_of(p) or "")) - 1)):
-        total = _reduced(ast.BinOp(d, ast.Mult(), p), axis, True)
-        yield ast.BinOp(p, ast.Mult(), ast.BinOp(d, ast.Sub(), total)), "softmax_diag_only", 0.0
-
-
-def _factors_of(node: ast.expr) -> list[ast.expr]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        if _derivative(node)[1] == "sigmoid":
-            return [node.left, node.right]
-        return [*_factors_of(node.left), *_factors_of(node.right)]
-    return [node]
-
-
-def _derivative(node: ast.expr) -> tuple[ast.expr | None, str]:
-    """What an expression takes the derivative of an activation at, and of which one: ``1 - a**2``, ``a * (1 - a)``."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Gt):
-        return node.left, "relu"
-    if not isinstance(node, ast.BinOp):
-        return None, ""
-    left, right = node.left, node.right
-    if isinstance(node.op, ast.Sub) and isinstance(left, ast.Constant) and left.value == 1:
-        if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
-            return right.left, "tanh"
-        if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _alike(right.left, right.right):
-            return right.left, "tanh"
-        if isinstance(right, ast.Call) and ast.unparse(right.func) in ("np.power", "np.square"):
-            return right.args[0], "tanh"
-        return (right, "") if isinstance(right, ast.Name | ast.Attribute | ast.Subscript) else (None, "")
-    if isinstance(node.op, ast.Mult):
-        for a, b in ((left, right), (right, left)):
-            of, written = _derivative(b)
-            if of is not None and not written and _alike(of, a):
-                return a, "sigmoid"
-    return None, ""
-
-
-def _alike(a: ast.expr, b: ast.expr) -> bool:
-    return ast.dump(a) == ast.dump(b)

@@ -62,6 +62,12 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
         if isinstance(target.slice, ast.Compare):
             for change in changes_of_expression(target.slice, scene):
                 yield Change(partial(_at_index, make, target, value, change), change.word, change.cost)
+        if isinstance(target.slice, ast.UnaryOp) and isinstance(target.slice.op, ast.Invert):
+            kept = ast.Subscript(target.value, target.slice.operand, ast.Store())
+            yield Change(partial(make, kept, value), "inverted_mask", 0.0)
+        elif np.asarray(scene.value(path_of(target.slice) or "")).dtype.kind == "b":
+            turned_mask = ast.Subscript(target.value, ast.UnaryOp(ast.Invert(), target.slice), ast.Store())
+            yield Change(partial(make, turned_mask, value), "inverted_mask", 0.0)
         for index, word, cost in _indices(target.slice, numbers):
             part = ast.Subscript(target.value, index, ast.Store())
             yield Change(partial(make, part, value), word, cost)

@@ -18,7 +18,7 @@ from chainrule.check.adapters.naming import gradient_target
 from chainrule.check.candidate import Answer, Candidate, Seen
 from chainrule.check.changing import text_of
 from chainrule.check.evaluating import path_of, reads_of
-from chainrule.check.matching import Known, Match, References
+from chainrule.check.matching import Known, Match, References, is_close
 
 __all__ = ["Entry", "Lines", "lines_of_candidate", "nodes_of"]
 
@@ -323,12 +323,19 @@ def _judge(lines: Lines, e: Entry, once: bool) -> None:
         return
     e.match = references.match(e.values)
     known = None if e.parameter else _named_gradient(references, e)
-    if known is not None and once and not _is_further_back(e.match, known):
+    if known is not None and once and not _is_further_back(e.match, known) and not _is_given(lines, known):
         e.meant = known.number
         e.match = references.relation(e.values, known) or e.match
         e.right = e.match is not None and e.match.known is known and e.match.exact
     elif e.parameter or np.ndim(e.values[0]) == 0 or (e.match is not None and e.match.exact):
         e.right = True
+
+
+def _is_given(lines: Lines, known: Known) -> bool:
+    """Whether a gradient is right in the end, so that a variable of its name that is something else is not it."""
+    given = [g.get(known.name) for g in lines.gradients]
+    pairs = zip(given, known.values, strict=True)
+    return bool(known.name) and all(v is not None and is_close(v, w) for v, w in pairs)
 
 
 def _is_further_back(match: Match | None, known: Known) -> bool:
@@ -361,8 +368,10 @@ def _add_returned(
         held = [e for e in alike if all(_same(v, w) for v, w in zip(e.values, values, strict=True))]
         if held:
             lines.finals[name] = held[-1]
-        else:
+        if not held or held[-1].parameter:  # what was given is returned as it is
             unheld[name] = values
+    times = Counter(e.index for e in lines.finals.values())
+    unheld.update((n, e.values) for n, e in lines.finals.items() if times[e.index] > 1)  # "return d, d"
     for name, values in unheld.items():
         place = _return_of(name, functions, candidate.wrt, len(unheld) == 1)
         if place is None:
