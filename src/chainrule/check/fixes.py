@@ -33,6 +33,7 @@ __all__ = ["Mender"]
 
 _MOST_ROUNDS = 4  # faults of one candidate
 _MOST_MEANT = 2  # variables that a line may compute the gradient of, instead of the likeliest one
+_MOST_TEXTS = 3  # lines of the exact backward pass that are tried for one variable
 _MOST_STEPS = 3  # lines that are looked behind, which are right where they stand
 _FEW_LINES = 3  # that a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
@@ -216,7 +217,9 @@ class Mender:
         for at, e in places:
             for text, word in self._by_running(witness, candidate, at, e, end):
                 yield at, text, word
-        yield from ((location, t, "") for t in self.exact_lines.texts(witness, location))
+        for number in (location.number, *reversed(self._also_meant(witness, location, entry))):
+            meant = replace(location, number=number)
+            yield from ((location, t, "") for t in self.exact_lines.texts(witness, meant)[:_MOST_TEXTS])
 
     def _also_meant(self, witness: Witness, location: Location, entry: Entry) -> list[int]:
         """What else a line may compute the gradient of: ``dc`` may be that of the old cell or that of the new one."""
