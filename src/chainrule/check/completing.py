@@ -103,8 +103,9 @@ def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]
         if not own or not f.tried:
             continue
         further = f.word and set(f.mends) > {n for s in own for n in s.gradients}  # it explains more than the numbers
+        whole = further and len(fixes) == 1
         vague = all(s.kind in _VAGUE and not s.together for s in own) and (f.word in _TELLING or further)
-        if not vague and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
+        if not vague and not whole and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
             continue
         first = min(own, key=lambda s: s.rank)
         told = suspect(f.word, step=first.step, line=first.line, source=first.source, gradients=f.mends)

@@ -21,6 +21,11 @@ def other_operand(c: Context, n: int, details: dict[str, Any]) -> str:
         return "mask_from_wrong_array"
     if wrong is None:
         return "wrong_operand"
+    maker = c.maker(x)
+    forward = c.wiring.made_by.get(x.number, c.wiring.first) < c.wiring.first
+    parts = [y.number for y in maker.inputs] if maker is not None and maker.operation.name == "multiply" else []
+    if forward and wrong.number in parts:
+        return "missing_scale"  # one factor of what belongs there
     skipped = _skipped(c, x.number, wrong.number)
     if skipped is not None:
         return skipped
@@ -30,7 +35,6 @@ def other_operand(c: Context, n: int, details: dict[str, Any]) -> str:
     if local and (wrong.name is None or x.name is None):
         return "wrong_local_derivative"
     if wrong.name is None or x.name is None:
-        maker = c.maker(x)
         moved = maker is not None and maker.operation.name in ("transpose", "swapaxes")
         if not moved or wrong.name is None:
             return "wrong_operand"
