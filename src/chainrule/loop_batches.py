@@ -266,6 +266,8 @@ class _Ways:
         elif name == "tensordot" and len(vs) == 2 and _lists(step.params.get("axes")):
             left, right = ([0, *(a + 1 for a in own)] for own in step.params["axes"])
             yield _contracted(vs[0], vs[1], left, right)
+        elif name == "einsum" and len(vs) == 2 and set(step.params) == {"subscripts"}:
+            yield from self._by_subscripts(vs, step.params["subscripts"])
         elif name == "vecdot" and set(step.params) <= {"axis"} and len(vs) == 2 and len({*shapes}) == 1:
             (axis,) = _axes(step.params.get("axis", -1), len(shapes[0]))
             yield Batch(frozenset(vs), 2, lambda stacks: np.sum(stacks(vs[0]) * stacks(vs[1]), axis=(0, axis + 1)))
@@ -273,6 +275,13 @@ class _Ways:
             yield _outer(vs[0], vs[-1])
         elif name == "multiply" and len(step.inputs) == 2:
             yield from self._of_product(step)
+
+    def _by_subscripts(self, vs: list[int], subscripts: str) -> Iterator[Batch]:
+        """``np.einsum`` of two operands, summed over the turns as well."""
+        letter = next((x for x in "tuvwxyz" if x not in subscripts), None)
+        if letter is not None and "->" in subscripts and "." not in subscripts:
+            whole = letter + subscripts.replace(",", f",{letter}")
+            yield Batch(frozenset(vs), 1, lambda stacks: np.einsum(whole, *map(stacks, vs)))
 
     def _of_product(self, step: Step) -> Iterator[Batch]:
         shape = step.outputs[0].shape

@@ -202,6 +202,7 @@ def _through_loop(tape: Tape, step: Any, known: Mapping[int, Any], links: dict[i
         joint = Loop(
             pushing.backward.program, pushing.backward.forward_steps, slots, outs, loop.turn, loop.values, loop.header,
             dict(pushing.backward.links), alike={t: v for v, t in given.items()}, tangents_of=loop,
+            lengthened=loop.lengthened,
         )  # fmt: skip
         results = record_loop(joint, [_held(tape, x) for x in operands], _NO_DERIVATIVE)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -175,6 +175,7 @@ class Loop:
         tangents_of: for a loop that hands on tangents beside the values of another one, that loop.
         filled: variables of the body that hold an array of which all turns, also of the loops around it, write elements
             of their own.
+        lengthened: variables of the body that are shorter in the first turn, and are broadcast where they are kept.
     """
 
     program: Program
@@ -195,6 +196,7 @@ class Loop:
     series: list[tuple[Any, int, int]] = field(default_factory=list)
     tangents_of: Any = None
     filled: Collection[int] = ()
+    lengthened: Set[int] = frozenset()
     __name__ = "loop"
 
     def given(self) -> set[int]:
@@ -256,6 +258,10 @@ class Loop:
         space: dict[int, Any] = {c.number: c.value for c in self.program.constants}
         space.update(self._measured(steps))
         carried = {slot.variable: arrays[slot.place] for slot in self.slots if slot.kind == "carried"}
+        variables = self.program.by_number() if self.lengthened else {}
+        for v in carried.keys() & self.lengthened:
+            like: Any = variables[v]
+            carried[v] = np.broadcast_to(np.asarray(carried[v], like.dtype), like.shape)
         kept: list[list[Any]] = [[] for _ in self.outs]
         trails: dict[int, list[Any]] = {v: [x] for v, x in carried.items()}
 

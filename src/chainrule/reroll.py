@@ -20,10 +20,11 @@ from chainrule.indexing import Index, get_item
 from chainrule.joined_turns import joins, steps_joining
 from chainrule.loop_activity import activate
 from chainrule.loop_backward import loop_rule
+from chainrule.loop_starts import outputs_of
 from chainrule.loops import Loop
 from chainrule.names import plural
 from chainrule.ops import OPERATIONS, Operation
-from chainrule.same_turns import DifferentError, Found, Matching, outputs_of
+from chainrule.same_turns import DifferentError, Found, Matching
 from chainrule.sizes import is_size, named_number, plain_number, rebuilt
 from chainrule.statics import mentioned_in, moved
 from chainrule.tape import Tape
@@ -99,11 +100,21 @@ class _Pass:
         self.values = list(tape.values)
         self.same = _same_constants(tape)
         self.names: dict[int, str] = {}
+        self.inputs: set[int] | None = None  # what depends on them
         self.bound: dict[int, str] | None = None  # what names the bytecode gives to what steps make
 
     def _mention(self, x: Any, k: int) -> None:
         for number in mentioned_in(x):
             self.users.setdefault(number, []).append(k)
+
+    def depends(self, x: Any) -> bool:
+        """Whether an operand is computed of what the function is given, and not of its lengths alone."""
+        if self.inputs is None:
+            self.inputs = set(self.tape.inputs)
+            for step in self.tape.steps:
+                if any(type(own) is int and own in self.inputs for own in step[1]):
+                    self.inputs.update(outputs_of(step))
+        return type(x) is int and x in self.inputs
 
     # ---- which loops
 

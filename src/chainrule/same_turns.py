@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.indexing import get_item
 from chainrule.joined_turns import joins
+from chainrule.loop_starts import lengthened, outputs_of, with_numbers
 from chainrule.loops import Header, Loop, Out, Slot, items_of, with_outputs, written_in
 from chainrule.names import plural
 from chainrule.positions import locate
@@ -23,7 +24,7 @@ from chainrule.traced import Traced
 from chainrule.turns import Turns
 from chainrule.user_source import counter_of, item_of
 
-__all__ = ["DifferentError", "Found", "Matching", "outputs_of"]
+__all__ = ["DifferentError", "Found", "Matching"]
 
 _LAG = 3  # how many turns back a value may come from
 
@@ -79,7 +80,10 @@ class Matching:
         self.stacking: dict[tuple[int, Place], bool] = {}  # what was found out about steps behind the loop
 
     def run(self) -> Found:
-        count = len(self.steps[0])
+        count = len(self.steps[-1])
+        if len(self.steps[0]) < count == len(self.steps[1]):
+            first, second = self.steps[:2]
+            self.steps[0] = with_numbers(first, second, lambda x: int(self.whole.add(x, ""))) or first
         if not count or any(len(s) != count for s in self.steps):
             raise DifferentError("turns differ")
         self._inner_loops()
@@ -299,7 +303,7 @@ class Matching:
             if slot.kind == "carried":
                 where = slot.following
                 slot.following = self.slots[where[1]].variable if where[0] == "slot" else places[where]
-        self._check_starts(body)
+        short = self._lengthened(body, places)
         start = self.bounds[template][0]
         renamed = {r.number: n for n, r in enumerate(inner)}
         assert body.loops is not None
@@ -319,22 +323,22 @@ class Matching:
         stand_ins = [Traced(body, v, body.values[v], False) for v in roots]
         program = program_of(Recorded(whole.function, body, stand_ins))
         loop = Loop(program, len(program.steps), self.slots, outs, turn, [self.record.values()[k] for k in self.turns],
-                    self._header(turn), tape=body)  # fmt: skip
+                    self._header(turn), tape=body, lengthened=short)  # fmt: skip
         written = {x for s in body.steps for x in written_in(s[0].function, s[1])}
         for slot in self.slots:
             slot.written = slot.variable in written
         return Found(self.record, self.turns, loop, inputs, outputs, self.made, places)
 
-    def _check_starts(self, body: Tape) -> None:
-        """Refuse a body for arrays where the first turn is given a number, ``v = 0.0``, and its value is needed."""
-        for slot, source in zip(self.slots, self.sources, strict=True):
-            if slot.kind != "carried":
-                continue
-            start = self.whole.values[source[0]] if type(source[0]) is int else source[0][0]
-            if np.ndim(start) != np.ndim(body.values[slot.variable]):
-                users = [s[0].name for s in body.steps if slot.variable in s[1]]
-                if any(name not in ("add", "subtract") for name in users):
-                    raise DifferentError("turns differ")
+    def _lengthened(self, body: Tape, places: dict[Place, int]) -> set[int]:
+        """What is shorter in the first turn; refused where the body does not hold for that."""
+        values = self.whole.values
+        turns = [{places[p]: values[v] for v, p in made.items()} for made in self.made]
+        starts = [values[own[0]] if type(own[0]) is int else own[0][0] for own in self.sources]
+        plain = [not self.whole.depends(own[0]) for own in self.sources]
+        found = lengthened(self.slots, starts, body.steps, turns, body.values, plain)
+        if found is None:
+            raise DifferentError("turns differ")
+        return found
 
     def _examples(self) -> list[tuple[Any, str | None]]:
         """Per slot, what it was in the turn that is taken as the example, and its name."""
@@ -436,11 +440,6 @@ class Matching:
                 self.whole.needs.setdefault(r.number, set()).add((self.record.number, k))
                 return True
         return False
-
-
-def outputs_of(step: Any) -> tuple[int, ...]:
-    """The variables that a step makes."""
-    return step[3] if type(step[3]) is tuple else (step[3],)
 
 
 def bounds_of(record: Turns, k: int) -> tuple[int, int]:

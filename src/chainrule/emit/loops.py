@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.deciding import decision_checks, decisions
 from chainrule.emit.loop_heads import BodyText, Context, Heads
 from chainrule.emit.text import tight
-from chainrule.ir import Guard, Step, Var
+from chainrule.ir import Const, Guard, Step, Var
 from chainrule.lengths import whole_symbols
 from chainrule.loop_buffers import counted_from
 from chainrule.loops import Slot, loop_in
@@ -136,8 +138,10 @@ class _Lines(Heads):
                 self.before.append(f"{name} = [{start}{'.copy()' if slot.written else ''}]")
                 self.appended.append((name, slot.following))
                 left = f"np.stack({name})" if out.kind == "whole" else name
+                self._lengthen(name, slot.variable)
             else:
                 self.before.append(f"{name} = []")
+                self._lengthen(name, out.variable)
                 if out.variable in self.given:
                     copied = any(s.written and s.variable == out.variable for s in self.loop.slots)
                     self.first.append(f"{name}.append({self.given[out.variable]}{'.copy()' if copied else ''})")
@@ -150,6 +154,28 @@ class _Lines(Heads):
             if left != target:
                 self.after.append(f"{target} = {left}")
         self.after += parts
+
+    def _lengthen(self, name: str, variable: int) -> None:
+        """What the first turn had is kept as long as what the others had."""
+        if variable not in self.loop.lengthened or self.loop.backward:
+            return
+        slot = next((s for s in self.loop.slots if s.variable == variable), None)
+        if slot is None:
+            of = whole_symbols(self.program, self.loop.alike).of
+            alike = [
+                n for s, n in self.slots if s.variable in self.loop.lengthened and of.get(s.variable) == of[variable]
+            ]
+            shape = f"{alike[0]}.shape" if alike else f"{name}[-1].shape"
+            self.after.append(f"{name}[0] = np.broadcast_to({name}[0], {shape})")
+            return
+        start, like = self._operand(slot), self.given[variable]
+        number = start.value if isinstance(start, Const) and not np.ndim(start.value) else None
+        if number is None:
+            self.after.append(f"{name}[0] = np.broadcast_to({name}[0], {like}.shape)")
+        elif number == 0:
+            self.after.append(f"{name}[0] = np.zeros_like({like})")
+        else:
+            self.after.append(f"{name}[0] = np.full_like({like}, {self.printer.operand(start)[0]})")
 
     def _body(self) -> list[str]:
         loop, context = self.loop, self.context

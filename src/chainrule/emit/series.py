@@ -64,6 +64,8 @@ def series_at_hand(material: Material, forward: Sequence[Step], taken: Collectio
 
 def _text(step: Step, loop: Loop, out: Out, kept: Kept, variable: int, first: int) -> str:
     """What a loop leaves, read from a list of the user's; empty where the list does not hold that."""
+    if loop.lengthened & {variable, getattr(out.variable, "variable", variable)}:
+        return ""  # its first item is shorter than the others
     if out.variable == variable:
         if out.kind == "final":
             return f"{kept.text()}[-1]"

@@ -31,7 +31,8 @@ def _split(value: Value) -> list[tuple[Value, int, Ref]]:
     found: list[tuple[Value, int, Ref]] = []
     for f, p in value.factors:
         rest = tuple(e for e in value.factors if e[0] is not f)
-        if p == 1 and function_of(f) is np.where and f.details[3] and f.parts[0][0] == UNIT:
+        chosen = p == 1 and function_of(f) is np.where and f.details[3] and type(f.parts[0]) is tuple
+        if chosen and f.parts[0][0] == UNIT:
             side = f.details[3][0]
             c, inner = f.parts[side]
             found.append((f.parts[0][1], side, _product(c, inner, rest)))
