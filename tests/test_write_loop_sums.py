@@ -101,6 +101,25 @@ def picked(xs, targets, W, V):
 
 
 Made = Callable[[int], tuple[Any, ...]]
+
+
+def coupled(x, y, a, b, h):
+    for _ in range(4):
+        grown = x * (1 + h * (a - b * y))
+        y = y * (1 + h * (a * x - b))
+        x = grown
+    return np.sum(x**2) + np.sum(y**2)
+
+
+def column_by_column(x, u, w):
+    h = np.zeros(x.shape[1:])
+    states = []
+    for t in range(len(x)):
+        h = np.tanh(x[t] + u * h + w)
+        states.append(h)
+    return np.stack(states)
+
+
 LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
     "over_axis_one": (
         over_axis_one,
@@ -139,6 +158,18 @@ LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
         picked,
         lambda T: (normal((T, 3)), random.integers(0, 4, T), normal((3, 3)), normal((3, 4))),
         ("[targets[t]] -= 1", ".T @ "),
+    ),
+    # Sums of numbers are taken behind the loop as well.
+    "coupled": (
+        coupled,
+        lambda T: (normal(T), normal(T), 0.3, 0.2, 0.1),
+        (".sum()", "np.vdot("),
+    ),
+    # One einsum, and the list of states is called as the user's own; hs has the first one too.
+    "column_by_column": (
+        column_by_column,
+        lambda T: (normal((T, 3, 2)), normal(2), normal(2)),
+        ('du = np.einsum("tij,tij->j", hs[:-1], dx)', "states = hs[1:]", "1 - states**2"),
     ),
 }
 

@@ -82,7 +82,7 @@ def batches_of(
     ways: dict[int, list[Batch | None]] = {}
     for key, (start, end) in sums.items():
         terms = _terms(made, start, end)
-        own = [each.of(v) if sign > 0 else [*map(negated, each.of(v))] for sign, v in terms or ()]
+        own = [[each.signed(way, v, sign) for way in each.of(v)] for sign, v in terms or ()]
         ways[key] = [None, *([_together(c) for c in product(*own)][:_MOST_WAYS] if terms else [])]
         row = _row(made, start, end, partial(taken, key))
         if row is not None:
@@ -198,13 +198,17 @@ class _Ways:
         whole = frozenset((v,))
         return [*found, Batch(whole, 1, lambda stacks: np.sum(stacks(v), axis=0), parts=whole)]
 
+    def signed(self, way: Batch, v: int, sign: int) -> Batch:
+        """A way to sum a variable that is added, or subtracted."""
+        return way if sign > 0 else negated(way, int(bool(self.variables[v].shape)))
+
     def _numbers(self, step: Step) -> Iterator[Batch]:
         """The ways to sum a number, such as the product of two vectors."""
         name = step.operation.name
         vs = [x.number for x in step.inputs if isinstance(x, Var)]
         shapes = [self.variables[v].shape for v in vs]
         if name == "negative":
-            yield from map(negated, self.of(vs[0]))
+            yield from (negated(way, 0) for way in self.of(vs[0]))
         elif step.outputs[0].dtype.kind != "f":
             return
         elif name in ("matmul", "dot", "vdot") and len(vs) == 2 and shapes[0] == shapes[1] != ():
@@ -215,7 +219,7 @@ class _Ways:
             for x, other in (step.inputs, step.inputs[::-1]):
                 scale = self._scalar(x) if isinstance(other, Var) else None
                 if scale is not None:
-                    yield from (_scaled(way, scale) for way in self.of(other.number))
+                    yield from (_scaled(way, scale, 0) for way in self.of(other.number))
                     return
 
     def rows(self, v: int) -> list[Batch]:
@@ -350,13 +354,16 @@ def _summed(way: Batch) -> Batch:
     return Batch(way.needed, way.operations + 1, lambda stacks: np.sum(way.build(stacks), axis=0))
 
 
-def _scaled(way: Batch, scale: Build) -> Batch:
-    return Batch(way.needed, way.operations + 1, lambda stacks: way.build(stacks) * scale(stacks), parts=way.parts)
+def _scaled(way: Batch, scale: Build, operations: int = 1) -> Batch:
+    def build(stacks: Stacks) -> Any:
+        return way.build(stacks) * scale(stacks)
+
+    return Batch(way.needed, way.operations + operations, build, parts=way.parts)
 
 
-def negated(way: Batch) -> Batch:
-    """The same with a minus sign."""
-    return Batch(way.needed, way.operations + 1, lambda stacks: -way.build(stacks), parts=way.parts)
+def negated(way: Batch, operations: int = 1) -> Batch:
+    """The same with a minus sign, which is no array operation where it stands at a number."""
+    return Batch(way.needed, way.operations + operations, lambda stacks: -way.build(stacks), parts=way.parts)
 
 
 def _transposed(made: Mapping[int, Step], v: int) -> tuple[int, bool]:

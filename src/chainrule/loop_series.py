@@ -241,7 +241,7 @@ class Series:
                 found[out.variable] = lambda x=x: x
             elif out.kind == "whole":
                 found[out.variable.variable] = lambda x=x: x[:-1]
-                found[out.variable.following] = lambda x=x: x[1:]
+                found.setdefault(out.variable.following, lambda x=x: x[1:])
         return found
 
     def stack(self, v: int) -> Any:
@@ -338,13 +338,17 @@ class Series:
         values = lists(*[x.value if type(x) is Traced else x for x in self.operands])
         numbers = range(len(tape.values), len(tape.values) + len(kept))
         tape.values += [values] if len(kept) == 1 else values
+        taken = {tape.names.get(x.variable) for x in self.outputs} if tape.names is not None else set()
         for out, number_of in zip(kept, numbers, strict=True):
             name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
             made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
             if name is None and made is not None:
                 name = invented_name(made, lambda x: x.name or "")
             if name and tape.names is not None:
-                tape.names[number_of] = name if out.kind == "final" else plural(name)
+                called = name if out.kind == "final" else plural(name)
+                # With what the loop began with in front.
+                longer = out.kind in ("whole", "trail") and called in taken
+                tape.names[number_of] = f"all_{called}" if longer else called
         operation = self.operation = replace(self.operation, function=whole)
         self.left = whole
         tape.steps[number] = (operation, inputs, params, (*outputs, *numbers), code, offset)

@@ -59,6 +59,7 @@ def reroll(
     excluded: set[int] = set()
     while True:
         pass_ = _Pass(tape, outputs, paths, function, rule, excluded)
+        pass_.series = series
         failed = pass_.run()
         if not failed:
             break
@@ -82,6 +83,7 @@ class _Pass:
         self.children: dict[int | None, list[Turns]] = {}
         for record in self.records:
             self.children.setdefault(None if record.parent is None else record.parent[0], []).append(record)
+        self.series: Sequence[Kept] = ()
         self.found: list[Found] = []
         self.covered: set[int] = set()  # what values decided in turns, as bodies say it
         self.stacks: dict[int, list[Any]] = {}  # steps that are written in place of others
@@ -264,6 +266,11 @@ class _Pass:
         names = self.tape.names or {}
         return self.bound.get(variable) or names.get(variable)
 
+    def _name_of_all(self, run: Sequence[int]) -> str:
+        """What a stack of what all turns made is called: as the user's list of them, if there is one."""
+        own = (kept.name for kept in self.series if kept.variables == tuple(run))
+        return next(own, None) or plural(self.name(run[-1]) or "value")
+
     def stacked(self, k: int, run: list[int]) -> int:
         """The variable for a stack of what all turns made, in the place of a step that stacks them."""
         step: Any = self.tape.steps[k]
@@ -271,20 +278,20 @@ class _Pass:
         axis, new = joins(operation.name, params, np.ndim(self.values[run[0]])) or (0, True)
         if axis or not new:
             value = np.stack([self.values[v] for v in run])
-            whole = self.add(value, plural(self.name(run[-1]) or "value"))
+            whole = self.add(value, self._name_of_all(run))
             self.stacks[k] = steps_joining(whole, value, axis, new, step, self.add)
             return whole
         if list(inputs) == run[::-1] and len(run) > 1:
-            whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
+            whole = self.add(np.stack([self.values[v] for v in run]), self._name_of_all(run))
             index = Index((slice(None, None, -1),), True)
             self.stacks[k] = [(OPERATIONS[get_item], (whole,), {"index": index}, output, code, offset)]
             return whole
         if list(inputs) == run:
             self.stacks[k] = []
-            self.names[output] = self.name(output) or plural(self.name(run[-1]) or "value")
+            self.names[output] = self.name(output) or self._name_of_all(run)
             return int(output)
         n = next(n for n in range(len(inputs)) if list(inputs[n : n + len(run)]) == run)
-        whole = self.add(np.stack([self.values[v] for v in run]), plural(self.name(run[-1]) or "value"))
+        whole = self.add(np.stack([self.values[v] for v in run]), self._name_of_all(run))
         steps: list[Any] = []
         parts: list[int] = []
         for part in (inputs[:n], [whole], inputs[n + len(run) :]):

@@ -35,6 +35,7 @@ class Naming:
         self.space = Namespace([*request.taken, *request.given.values()])
         # Who has a name of the user's, per name and separately for forward and backward values.
         self.holders: dict[tuple[str, bool], list[int]] = {}
+        self.variants: dict[tuple[str, bool], list[str]] = {}  # the names like h2 that were given for a taken one
         if not request.fixed:
             for number, name in request.given.items():
                 self.holders.setdefault((name, True), []).append(number)
@@ -162,10 +163,13 @@ class Naming:
 
     def _claim(self, wanted: str, forward: bool, head: int, place: int) -> str:
         """The user's name, again where the value that had it is no longer needed."""
-        holders = self.holders.get((wanted, forward), [])
-        if holders and all(self.class_last.get(h, self.memory.last_read.get(h, -1)) <= place for h in holders):
-            name = wanted
-        else:
-            name = self.space.claim(wanted)
+        names: list[str] = [wanted, *self.variants.get((wanted, forward), ())]
+        for name in names:
+            holders = self.holders.get((name, forward), [])
+            if holders and all(self.class_last.get(h, self.memory.last_read.get(h, -1)) <= place for h in holders):
+                self.holders[name, forward].append(head)
+                return name
+        name = self.space.claim(wanted)
+        self.variants.setdefault((wanted, forward), []).append(name)
         self.holders.setdefault((name, forward), []).append(head)
         return name
