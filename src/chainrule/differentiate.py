@@ -9,6 +9,7 @@ that ``mean`` hands on ``1 / n`` and no array of ones is ever made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -286,7 +287,8 @@ class _Pass:
         if np.isnan(plain(contribution)).any() and not any(np.isnan(plain(c)).any() for c in incoming if c is not None):
             _, _, _, _, code, offset = step
             place = "" if code is None else "\n" + locate(code, offset).pointer()
-            described = "\n".join(f"    operand {k + 1} = {_short(plain(x))}" for k, x in enumerate(operands))
+            rows = [message("    operand {k} = {x}", k=k, x=_short(plain(x))) for k, x in enumerate(operands, 1)]
+            described = reduce(lambda above, row: message("{above}\n{row}", above=above, row=row), rows)
             raise NanError(
                 message(
                     "NaN appeared first in the backward pass of {function}.{place}\n  Operands:\n"

@@ -234,7 +234,7 @@ def _like_lazy(g: Any, tangent: Any, value: Any) -> Any:
     return apply(np.sum, tangent, axis=axes, keepdims=True) if axes else tangent
 
 
-def fitted(leaves: Sequence[Any], values: Sequence[Any], what: Message, names: Sequence[str]) -> list[Any]:
+def fitted(leaves: Sequence[Any], values: Sequence[Any], what: Message, names: Sequence[Message | str]) -> list[Any]:
     """Cotangents or tangents in the dtypes of the values they belong to; their shapes must be the same."""
     given = []
     for x, value, name in zip(leaves, values, names, strict=True):
@@ -260,9 +260,10 @@ def fitted(leaves: Sequence[Any], values: Sequence[Any], what: Message, names: S
     return given
 
 
-def output_names(call: TracedCall) -> list[str]:
+def output_names(call: TracedCall) -> list[Message]:
     """How messages call each output."""
-    return ["the output"] if len(call.outputs) == 1 else [f"output {k}" for k in range(len(call.outputs))]
+    count = len(call.outputs)
+    return [message("the output")] if count == 1 else [message("output {k}", k=k) for k in range(count)]
 
 
 def output_values(call: TracedCall) -> list[Any]:
