@@ -373,3 +373,27 @@ def test_as_strided_windows():
 
     with pytest.raises(cr.LinkLostError, match="outside"):
         cr.grad(reaches_too_far)(x)
+
+
+def test_plain_methods_of_what_is_not_differentiated_are_numpys_own():
+    seen = {}
+
+    def f(x, k):
+        seen.update(bytes=k.tobytes(), list=k[1:].tolist(), bits=k.view(np.int64))
+        return np.sum(x * len(seen["bytes"]))
+
+    k = np.array([1.5, 2.5])
+    np.testing.assert_array_equal(cr.grad(f)(np.ones(3), k), [16, 16, 16])
+    assert (seen["bytes"], seen["list"]) == (k.tobytes(), [2.5])
+    np.testing.assert_array_equal(seen["bits"], k.view(np.int64))
+    with pytest.raises(cr.LinkLostError, match=r"t\.tobytes\(\) was called"):
+        cr.grad(lambda x: np.sum(x * len(x.tobytes())))(np.ones(3))
+
+
+def test_a_view_is_up_to_date_in_its_plain_form():
+    def f(x, k):
+        row = k[0]
+        k[0] = 7.0
+        return np.sum(x * row.tolist()[0])
+
+    np.testing.assert_array_equal(cr.grad(f)(np.ones(2), np.zeros((2, 2))), [7, 7])

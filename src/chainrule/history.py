@@ -268,10 +268,12 @@ class _Choice:
         names, result = ", ".join(several), self.history.result
         lines = _line_numbers(self._values(several[0], self.reached)) if len(several) == 1 else ""
         if lines:
-            return message(
+            return plural(
+                "{names}: left out, for it held several values that {result} was computed from (line {lines}); give "
+                "the one you mean a name of its own",
                 "{names}: left out, for it held several values that {result} was computed from (lines {lines}); give "
                 "the one you mean a name of its own",
-                names=names, result=result, lines=lines,
+                1 + lines.count(","), names=names, result=result, lines=lines,
             )  # fmt: skip
         return plural(
             "{names}: left out, for it held several values that {result} was computed from; give the one you mean a "

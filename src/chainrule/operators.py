@@ -1,4 +1,4 @@
-"""The operators of the stand-in: ``a + b``, ``a @ b``, ``a += b``, ``a < b``."""
+"""The operators of the stand-in (``a + b``, ``a @ b``, ``a += b``, ``a < b``), and its methods that give numbers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import LinkLostError
 from chainrule.ops import OPERATIONS
-from chainrule.tape import Handle, record
+from chainrule.tape import Handle, record, refused, sync
 from chainrule.writing import overwrite
 
-__all__ = ["Operators"]
+__all__ = ["Operators", "plain_method"]
 
 _KNOWN_OPERANDS = (Handle, int, float, complex, np.generic, np.ndarray, list, tuple)
 
@@ -111,3 +112,22 @@ class Operators(Handle):
 
     def __rdivmod__(self, other: Any) -> Any:
         return record(OPERATIONS[np.divmod], (other, self), {})
+
+
+def plain_method(name: str) -> Any:
+    """A method that gives plain numbers, or writes them down, as NumPy's of this name does."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        sync(self)
+        if self.active and not self.tape.closed:
+            raise refused(
+                LinkLostError,
+                "t.{name}() was called on a followed array",
+                "it gives plain Python numbers, without their derivatives",
+                "use list(t), whose elements are followed",
+                name=name,
+            )
+        self.tape.guard(self, None)  # what is done with the plain numbers depends on these values
+        return getattr(self.value, name)(*args, **kwargs)
+
+    return method

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.errors import LinkLostError, NotDifferentiableError, UnknownAttributeError
 from chainrule.flat import Flat
 from chainrule.indexing import get_item
-from chainrule.operators import Operators
+from chainrule.operators import Operators, plain_method
 from chainrule.ops import OPERATIONS
 from chainrule.protocol import DISPATCH, apply
 from chainrule.sizes import Size
@@ -158,19 +158,7 @@ class Traced(Operators):
             "save results outside of the traced function, or use t.copy()",
         )
 
-    def tolist(self) -> Any:
-        """The plain nested lists; refused where a derivative would be lost."""
-        if self.active and not self.tape.closed:
-            raise refused(
-                LinkLostError,
-                "t.tolist() was called on a followed array",
-                "it gives plain Python numbers, without their derivatives",
-                "use list(t), whose elements are followed",
-            )
-        self.tape.guard(self, None)  # what is done with the plain numbers depends on these values
-        return self.value.tolist()
-
-    tobytes = tostring = dump = dumps = tofile = tolist
+    tolist, tobytes, dump, dumps, tofile = map(plain_method, ("tolist", "tobytes", "dump", "dumps", "tofile"))
 
     def item(self, *args: Any) -> Any:
         """The element, still followed."""
@@ -410,6 +398,8 @@ class Traced(Operators):
         wanted = args[0] if args else kwargs.get("dtype")
         if wanted is None or wanted is np.ndarray or (not isinstance(wanted, type) and wanted == self.dtype):
             return self[...]
+        if not self.active:
+            return np.array(self.__array__()).view(*args, **kwargs)
         raise refused(
             LinkLostError,
             "t.view(...) with another dtype was called",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,6 +33,7 @@ from chainrule.cli.shared import (
     print_whole,
 )
 from chainrule.errors import ChainruleError
+from chainrule.language import message
 from chainrule.script import Followed
 
 __all__ = ["grad", "trace"]
@@ -90,26 +92,28 @@ def trace(
 # ---- what is printed
 def _heading(followed: Followed) -> Text:
     value = followed.value
-    shown = f" = {value:.6g}" if np.ndim(value) == 0 and not np.iscomplexobj(value) else ""
-    return Text(f"Gradients of {followed.title}{shown}", style="bold")
+    said = message("Gradients of {result}", result=followed.title)
+    if np.ndim(value) == 0 and not np.iscomplexobj(value):
+        said = message("Gradients of {result} = {value}", result=followed.title, value=f"{value:.6g}")
+    return Text(str(said), style="bold")
 
 
 def _table(gradients: Mapping[str, Any], width: int, full: bool) -> Table:
     """One row per gradient; the numbers take what room is left."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
     rows = [(f"d{name}", _shape(g), f"{np.linalg.norm(np.ravel(g)):.4g}", g) for name, g in gradients.items()]
-    titles = ("name", "shape", "norm")
-    taken = sum(max(len(title), *(len(row[k]) for row in rows)) + 2 for k, title in enumerate(titles))
-    for title in titles:
-        table.add_column(title, no_wrap=True, justify="right" if title == "norm" else "left")
-    table.add_column("numbers", no_wrap=True, overflow="ignore")
+    titles = [str(title) for title in (message("name"), message("shape"), message("norm"))]
+    taken = sum(max(cell_len(title), *(len(row[k]) for row in rows)) + 2 for k, title in enumerate(titles))
+    for k, title in enumerate(titles):
+        table.add_column(title, no_wrap=True, justify="right" if k == 2 else "left")
+    table.add_column(str(message("numbers")), no_wrap=True, overflow="ignore")
     for name, shape, norm, g in rows:
         table.add_row(Text(name, style="cyan"), shape, norm, Text(_numbers(g, max(width - taken, 24), full)))
     return table
 
 
 def _shape(g: Any) -> str:
-    return "×".join(map(str, np.shape(g))) or "number"
+    return "×".join(map(str, np.shape(g))) or str(message("number"))
 
 
 def _numbers(g: Any, width: int, full: bool) -> str:

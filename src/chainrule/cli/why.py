@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from chainrule.cli.shared import Lang, Of, OfIndex, Shapes, Target, UpdatesOption, app, failing, followed, speaking
+from chainrule.cli.shared import Lang, Of, OfIndex, Shapes, Target, UpdatesOption, Wrt, app, failing, followed, speaking
 from chainrule.explain.why import why_followed
 
 __all__ = ["why"]
@@ -19,6 +19,7 @@ def why(
     target: Target,
     gradient: Annotated[str, typer.Argument(help="What is asked about: dW3[2,1], dW3, or dZ3[0,1].")],
     of: Of = None,
+    wrt: Wrt = None,
     shapes: Shapes = None,
     of_index: OfIndex = None,
     updates: UpdatesOption = None,
@@ -29,8 +30,8 @@ def why(
 
     Example: chainrule why mlp.py "dW3[2,1]" --of err
     """
-    found = followed(target, of, None, shapes, of_index, updates, quiet=as_json)
     with speaking(lang):
+        found = followed(target, of, wrt, shapes, of_index, updates, quiet=as_json)
         with failing():
             answer = why_followed(found, gradient)
         if as_json:
