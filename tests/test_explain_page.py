@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -147,6 +148,8 @@ def test_a_notebook_shows_the_page_in_a_frame_of_its_own():
     assert shown.startswith("<iframe ")
     assert "&lt;!DOCTYPE html&gt;" in shown
     assert "<script" not in shown
+    untrusted = re.sub(r"<(iframe|style).*?</\1>", "", shown, flags=re.DOTALL)
+    assert unescape(untrusted) == f'<pre class="chainrule-text">{NETWORK}</pre>'
     assert repr(NETWORK) == str(NETWORK)
 
 

@@ -129,6 +129,8 @@ class Explanation:
         return (
             f'<iframe title="{escape(heading)}" srcdoc="{escape(self.html())}" loading="lazy" '
             'style="width:100%;height:760px;border:1px solid #8888;border-radius:8px"></iframe>'
+            # Where a notebook is not trusted, frames and styles are taken out: what is left is the text.
+            f'<style>.chainrule-text{{display:none}}</style><pre class="chainrule-text">{escape(self.text())}</pre>'
         )
 
     def _repr_markdown_(self) -> str:
