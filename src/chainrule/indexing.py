@@ -90,7 +90,7 @@ class Index:
                 return ":".join(ends) + ("" if p.step is None else f":{p.step}")
             return "..." if p is Ellipsis else str(p)
 
-        written = ", ".join(part(p) for p in self.parts)
+        written = ", ".join(part(p) for p in self.parts) or "()"
         return written if self.single or len(self.parts) != 1 else written + ","
 
     def __repr__(self) -> str:

@@ -241,7 +241,7 @@ class Draft:
             try:
                 self._draw_up(f, args, kwargs, wrt, of, short)
             except (ArithmeticError, AssertionError, AttributeError, LookupError, MalformedError):
-                if rolling:
+                if rolling or short:
                     continue
                 raise
             if of is not None or (self._holds(args, kwargs) and self._holds_for_other_values(args, kwargs)):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ __all__ = ["Printer"]
 
 _KEEPING = frozenset("sum mean max min prod".split())  # reductions that can keep the axes they reduce
 _TURNS = ("transpose", "swapaxes", "matrix_transpose", "linalg.matrix_transpose")
+# Methods that work in place, or on their second operand: the functions of these names are what is meant.
+_FUNCTIONS = frozenset(("sort", "partition", "compress"))
 
 
 class Printer(Signs):
@@ -187,6 +190,8 @@ class Printer(Signs):
                 return text + ("" if p.step is None else f":{self.static(p.step)[0]}")
             return self.static(p)[0]
 
+        if not index.parts:
+            return "()"
         written = ", ".join(part(p) for p in index.parts)
         return written if index.single or len(index.parts) != 1 else written + ","
 
@@ -254,14 +259,14 @@ class Printer(Signs):
         like = operation.name.endswith("_like")  # whose second parameter is the dtype
         written = self._parameters(params, spelling, id(step) in self.forward, like)
         receiver = operands[0] if operands else None
-        method = spelling.method
+        method = "" if name in _FUNCTIONS else spelling.method
         if not spelling.called and name in METHODS and isinstance(receiver, Var) and receiver.shape:
             method = METHODS[name]
         if method and receiver is not None and not is_literal(receiver):
             leading = max(1, leading_operands(operation))
             rest = [self.operand(x)[0] for x in operands[1:]]
             named = zip(operation.operands[leading:], rest[leading - 1 :], strict=False)
-            written = [*(f"{n}={t}" for n, t in named), *written]
+            written = _named(named, written)
             rest = rest[: leading - 1] if leading < len(operation.operands) else rest
             if name == "transpose" and not spelling.called:
                 axes = next(iter(params.values()))
@@ -282,12 +287,13 @@ class Printer(Signs):
         if name == "stack" and not params and id(step) in self.forward and nested(step.position):
             return f"np.array({self._rows(step)})"
         leading = leading_operands(operation)
-        written = [*(f"{n}={t}" for n, t in zip(operation.operands[leading:], texts[leading:], strict=False)), *written]
+        written = _named(zip(operation.operands[leading:], texts[leading:], strict=False), written)
         texts = texts[:leading] if leading < len(operation.operands) else texts
         if name == "einsum":
             subscripts = params.pop("subscripts")
             texts.insert(0, self.static(subscripts)[0])
-            written = self._parameters(params, spelling, id(step) in self.forward)
+            behind = replace(spelling, positional=0)  # but for the subscripts, which have been written
+            written = self._parameters(params, behind, id(step) in self.forward)
         elif operation.kind == "variadic" and not takes_separately(operation):
             inner = ", ".join(texts)
             texts = [f"({inner})" if spelling.tupled and len(texts) > 1 else f"[{inner}]"]
@@ -361,3 +367,11 @@ def _nameless(step: Step) -> Message:
         line=position.line,
         text=position.text,
     )
+
+
+def _named(operands: Iterable[tuple[str, str]], written: Sequence[str]) -> list[str]:
+    """Operands that are given by name, behind the parameters that are given by position."""
+    texts = [f"{name}={text}" for name, text in operands]
+    by_name = (k for k, text in enumerate(written) if re.match(r"[^\W\d]\w*=(?!=)", text))
+    behind = next(by_name, len(written)) if texts else 0
+    return [*written[:behind], *texts, *written[behind:]]

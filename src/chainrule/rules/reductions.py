@@ -295,9 +295,11 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         total: Any = np.full_like(result, np.size(a) / np.size(result))[()] if returned else None
     else:
         weights = as_operand(weights)
-        if np.shape(weights) != np.shape(a):
+        if np.shape(weights) == np.shape(a):
+            total = np.sum(weights, axis=axis, **options)
+        else:
+            total = np.sum(weights)  # of all, since they vary along these axes only
             weights = _aligned(weights, a, axis)
-        total = np.sum(weights, axis=axis, **options)
         if np.any(total == 0):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         result = np.sum(a * weights, axis=axis, **options) / total
@@ -314,6 +316,9 @@ def _aligned(weights: Any, a: Any, axis: Any) -> Any:
     if tuple(np.shape(weights)) != tuple(np.shape(a)[k] for k in axes):
         raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
     order = tuple(sorted(range(len(axes)), key=lambda k: axes[k]))
+    if len(axes) == 1:
+        behind = np.ndim(a) - 1 - axes[0]
+        return np.expand_dims(weights, tuple(range(1, behind + 1))) if behind else weights
     return np.reshape(np.transpose(weights, order), tuple(n if k in axes else 1 for k, n in enumerate(np.shape(a))))
 
 
@@ -381,7 +386,8 @@ def _nan_extremum(extremum: Any, neutral: float) -> Any:
         if _given(initial=initial):
             return extremum(a, axis=axis, where=present, initial=initial, **options)
         result = extremum(a, axis=axis, where=present, initial=neutral, **options)
-        return np.where(np.any(present, axis=axis, **options), result, math.nan)[()]
+        found: Any = np.where(np.any(present, axis=axis, **options), result, math.nan)
+        return found if np.ndim(found) else found[()]
 
     return definition
 
