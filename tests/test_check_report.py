@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.check.edits import numbers
 from chainrule.check.layout import Table, lines_of
 from chainrule.check.levels import at_level
+from chainrule.check.rendering import error_text
 from chainrule.check.report import GradientVerdict, Report
 from chainrule.check.vocabulary import KINDS, explanation, kind_named, place, same_kind, suspect
 from chainrule.errors import ChainruleError, NotJudgedError
@@ -107,6 +109,25 @@ def test_markdown_has_no_markup_of_its_own():
     text = report._repr_markdown_()
     assert "**&lt;lambda> is wrong: 2 of its 3 gradients are not those of f\\_x\\*.**" in text
     assert "| W | WRONG |" in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "worst", "said"),
+    [
+        ((3,), ((1,), math.nan, 0.5), "not finite"),
+        ((3,), None, "fixed size"),
+        ((5,), None, "shape"),
+        (None, None, "missing"),
+    ],
+)
+def test_where_there_is_no_number_the_reason_is_said(shape, worst, said):
+    assert error_text(GradientVerdict("b", False, math.inf, 1e-9, shape, (3,), worst)) == said
+
+
+def test_a_count_of_nothing_divides_nothing(monkeypatch):
+    monkeypatch.setattr(numbers, "_counts", lambda base: [("len(x)", 0.0), ("len(y)", 4.0)])
+    assert [text for _, text, *_ in numbers._for_counts(None, 0.5) if isinstance(text, str)] == ["len(y)"]
+    assert [text for _, text, *_ in numbers._for_counts(None, 2.0) if isinstance(text, str)] == ["len(x)", "len(y)"]
 
 
 SECRETS = ("transpose", ".T", "bias", "not_summed", "operand", "line 3", "line 7", "x @ W", "square", "1.25", "step z")

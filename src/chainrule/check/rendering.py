@@ -72,7 +72,8 @@ def error_text(g: GradientVerdict) -> str:
     if g.shape is not None and g.shape != g.expected_shape:
         return str(message("shape"))
     if not math.isfinite(g.error):
-        return str(message("not finite"))
+        # No element is worst where the numbers could not be compared: for arrays of other sizes it had this one.
+        return str(message("fixed size") if g.worst is None and g.shape is not None else message("not finite"))
     if g.ok and g.error < _ROUNDING:
         return f"< {_ROUNDING:.0e}"  # what is below says more about the processor than about the code
     return "0" if g.error == 0 else f"{g.error:.1e}"

@@ -49,7 +49,8 @@ def _for_counts(base: Base, value: float) -> Iterator[tuple[str, Any, float, flo
     down = abs(value) < 1
     yield "no count", 1, 0.0, sign
     for text, number in _counts(base):
-        yield "other count", text, 0.1, sign / number if down else sign * number
+        if number or not down:
+            yield "other count", text, 0.1, sign / number if down else sign * number
     yield "number times", 0.5, 0.1, value / 2
     yield "number times", 2, 0.2, value * 2
     count = 1 / abs(value) if down else abs(value)
