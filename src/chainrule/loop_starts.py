@@ -7,7 +7,7 @@ is then thought of as given that array.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from chainrule.statics import instruction
 
 __all__ = ["lengthened", "outputs_of", "with_numbers"]
 
-_GUESSES = ((0.0, "0.0"), (1.0, float))  # what a loop may begin with, as literals
+_MOST_TRIED = 100
 _MOST_STARTS = 3
 _ADDING = ("add", "subtract")  # what the derivative of needs no value
 
@@ -105,19 +105,20 @@ def _may_be_short(
     return short[-1:] == np.shape(values[inputs[0]])[-1:] != () and np.ndim(values[inputs[1]]) <= 2
 
 
-def with_numbers(first: Sequence[Any], second: Sequence[Any], add: Callable[[Any], int]) -> list[Any] | None:
+def with_numbers(turns: Sequence[list[Any]], numbers: Sequence[Any], add: Callable[[Any], int]) -> list[Any]:
     """The steps of a first turn with those that Python itself computed, of a number: ``0.9 * m`` where ``m = 0.0``.
 
-    ``None`` where it is no first turn of the kind.
+    They stay as they are where it is no first turn of the kind.
 
     Args:
-        first: the steps of the first turn.
-        second: those of the second one.
+        turns: the steps of the first turn and of the second one.
+        numbers: what the loop may begin with.
         add: makes a variable for a value.
     """
+    first, second = turns[:2]
     places = _aligned(first, second)
     if places is None:
-        return None
+        return first
     made = {v: j for j, step in enumerate(second) for v in outputs_of(step)}
     before = {v: j for j, i in enumerate(places) if i is not None for v in outputs_of(first[i])}
     begun: dict[int, list[Any]] = {}  # by what hands it on, what it may begin with
@@ -131,12 +132,14 @@ def with_numbers(first: Sequence[Any], second: Sequence[Any], add: Callable[[Any
     unknown = [x for j, step in enumerate(second) if places[j] is None for x in step[1]
                if type(x) is int and x in before and x not in made]  # fmt: skip
     if not 0 < len(set(unknown)) <= _MOST_STARTS:
-        return None
-    for starts in product(*(begun[x] or _GUESSES for x in dict.fromkeys(unknown))):
+        return first
+    literals = [_literal(n) for n in {(type(n), repr(n)): n for n in numbers}.values()]
+    tried = product(*(begun[x] or literals for x in dict.fromkeys(unknown)))
+    for starts in islice(tried, _MOST_TRIED):
         steps = _completed(first, second, places, made, dict(zip(dict.fromkeys(unknown), starts, strict=True)), add)
         if steps is not None:
             return steps
-    return None
+    return first
 
 
 def outputs_of(step: Any) -> tuple[int, ...]:
@@ -169,6 +172,7 @@ def _completed(
 ) -> list[Any] | None:
     """The first turn with the steps that are missing, if it is what they give for such a start."""
     numbers: dict[int, Any] = {}  # by step of the second turn, what it would have been in the first one
+    leaves: dict[int, set[Any]] = {}  # and the lengths and settings in that
     variables: dict[int, int] = {}
     steps: list[Any] = []
     for j, step in enumerate(second):
@@ -179,36 +183,50 @@ def _completed(
             for p, x in enumerate(inputs):
                 k = made.get(x, -1) if type(x) is int else -1
                 if k in variables:
-                    if type(own[p]) is not tuple or not _is_same(own[p][0], numbers[k]):
+                    if type(own[p]) is not tuple or not _is_same(own[p][0], numbers[k], leaves[k]):
                         return None
                     own[p] = variables[k]
-                elif x in starts and type(own[p]) is tuple and not _is_same(own[p][0], plain_number(starts[x][0])):
+                elif x in starts and type(own[p]) is tuple and not _is_same(own[p][0], *_known(starts[x])):
                     return None
             steps.append((operation, tuple(own), *first[i][2:]))
             continue
         given: list[Any] = []
         values: list[Any] = []
+        inside: set[Any] = set()
         for x in inputs:
             k = made.get(x, -1) if type(x) is int else -1
             if type(x) is tuple and not any(leaf[0] == "turn" for leaf in leaves_of(x[0])):
                 given.append(x)
-                values.append(plain_number(x[0]))
+                value, own_leaves = _known(x)
             elif x in starts:
                 given.append(starts[x])
-                values.append(plain_number(starts[x][0]))
+                value, own_leaves = _known(starts[x])
             elif k in variables:
                 given.append(variables[k])
-                values.append(numbers[k])
+                value, own_leaves = numbers[k], leaves[k]
             else:
                 return None
+            values.append(value)
+            inside |= own_leaves
         if type(output) is not int or params:
             return None
         with np.errstate(all="ignore"):
             numbers[j] = evaluator(operation)(*values)
+        leaves[j] = inside
         variables[j] = add(numbers[j])
         steps.append((operation, tuple(given), params, variables[j], code, offset))
     return steps
 
 
-def _is_same(x: Any, y: Any) -> bool:
-    return np.ndim(x) == 0 and bool(plain_number(x) == y)
+def _literal(x: Any) -> Any:
+    """A number as a step has it among its operands: zeros are told apart by their sign."""
+    return (x, type(x)) if type(x) is not float or x else (x, repr(x))
+
+
+def _known(literal: Any) -> tuple[Any, set[Any]]:
+    """The value of a literal, and the lengths and settings in it."""
+    return plain_number(literal[0]), set(leaves_of(literal[0]))
+
+
+def _is_same(x: Any, value: Any, leaves: set[Any]) -> bool:
+    return np.ndim(x) == 0 and bool(plain_number(x) == value) and set(leaves_of(x)) == leaves

@@ -204,7 +204,7 @@ class _Trial:
 
     def _enough(self, text: str, others: Callable[[int], Iterator[Arguments]], *counting: Any) -> Iterator[Fixed]:
         """That there must be so many turns, where what is written is wrong for less and the function itself runs."""
-        for few in (1, 0) if _says_turns(self.turns, *counting) else ():
+        for few in (2, 1, 0) if _says_turns(self.turns, *counting) else ():
             if not all(self.holds(*own, runs=True) for own in others(few)):
                 yield Fixed(text, ">", repr(few), True)
                 return

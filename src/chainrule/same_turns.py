@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,7 @@ class Matching:
     def run(self) -> Found:
         count = len(self.steps[-1])
         if len(self.steps[0]) < count == len(self.steps[1]):
-            first, second = self.steps[:2]
-            self.steps[0] = with_numbers(first, second, lambda x: int(self.whole.add(x, ""))) or first
+            self.steps[0] = with_numbers(self.steps, self.record.numbers, partial(self.whole.add, name=""))
         if not count or any(len(s) != count for s in self.steps):
             raise DifferentError("turns differ")
         self._inner_loops()
@@ -311,6 +311,7 @@ class Matching:
             assert r.parent is not None
             parent = (renamed[r.parent[0]], r.parent[1]) if r.parent[0] in renamed else None
             copy = Turns(n, r.part, parent, r.code)
+            copy.numbers = r.numbers
             copy.counted = changed(whole.settled(r.counted, loops), numbers(n, "count"), loops)
             copy.starts = [s - start for s in r.starts]
             copy.stop = None if r.stop is None else r.stop - start

@@ -70,9 +70,10 @@ class Turns:
         code: the code of the user's that holds it, with the offset of the instruction.
         turn: the counter as it is now.
         decisions: what the counter decided: the turn, where in the code, the operation, its operands and the result.
+        numbers: those that the variables of the function held when it began.
     """
 
-    __slots__ = ("code", "counted", "decisions", "number", "parent", "part", "starts", "stop", "turn")
+    __slots__ = ("code", "counted", "decisions", "number", "numbers", "parent", "part", "starts", "stop", "turn")
 
     def __init__(self, number: int, part: Part, parent: tuple[int, int] | None, code: tuple[Any, int]) -> None:
         self.number = number
@@ -84,6 +85,7 @@ class Turns:
         self.code = code
         self.turn: Any = 0
         self.decisions: list[tuple[int, Any, int, str, Any, Any, Any]] = []
+        self.numbers: list[Any] = []
 
     def values(self) -> range:
         """What the counter was in each turn."""
@@ -181,7 +183,7 @@ def turns(kind: str, *args: Any, **keywords: Any) -> Any:
     if kind == "for":
         part = _part(args[0])
         # The turns of a generator's own loop hold what is done with the items: they are those of this one.
-        return iter(_builtin(part)) if _generates(part) else _run(tape, part, here())
+        return iter(_builtin(part)) if _generates(part) else _run(tape, part, here(), _numbers(sys._getframe(1)))
     parts = args if kind == "range" else tuple(map(_part, args))
     if kind == "enumerate":
         parts = (parts[0], *args[1:])
@@ -242,12 +244,18 @@ def _loops(code: CodeType) -> bool:
     return any(own.opname in ("FOR_ITER", "SEND", "GET_YIELD_FROM_ITER") for own in dis.get_instructions(code))
 
 
-def _run(tape: Tape, part: Part, code: tuple[Any, int]) -> Iterator[Any]:
+def _numbers(frame: Any) -> list[Any]:
+    """The numbers that a function's variables hold."""
+    return [x for x in frame.f_locals.values() if type(x) in (int, float) or is_size(x)]
+
+
+def _run(tape: Tape, part: Part, code: tuple[Any, int], numbers: list[Any]) -> Iterator[Any]:
     """The items of a loop; what is written between two of them is a turn."""
     assert tape.loops is not None
     outer = tape.open[-1] if tape.open else None
     parent = None if outer is None else (outer.number, len(outer.starts) - 1)
     record = Turns(len(tape.loops), part, parent, code)
+    record.numbers = numbers
     tape.loops.append(record)
     tape.open.append(record)
     start, _, step = record.counted or (0, 0, 1)
