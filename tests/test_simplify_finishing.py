@@ -59,6 +59,10 @@ def bell(x):
     return np.exp(-((x / np.sqrt(2)) ** 2)).sum()
 
 
+def spread(a, b):
+    return np.add.outer(a, b[0]) ** 2 + 1
+
+
 EVEN = draw.standard_normal((3, 4))
 
 
@@ -75,6 +79,7 @@ EVEN = draw.standard_normal((3, 4))
         (turned, (X, Y), ["np.cross("], ["moveaxis"]),
         (smooth, (X, 0.3), ["-alpha * ("], ["alpha * diff"]),
         (bell, (C,), [], ["9999", "0000"]),
+        (spread, (C, X), ["np.vecdot"], [".reshape(len(a))", "squeeze"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )

@@ -37,9 +37,9 @@ def with_late_views(backward: Backward) -> Backward:
         if not before:
             inputs = tuple(same.get(x.number, x) if isinstance(x, Var) else x for x in step.inputs)
             step = replace(step, inputs=inputs)
-        mapping = _mapping(step)
+        mapping = _mapping(step) or _of_vector(step, views)
         if mapping is not None:
-            (x,), (out,) = step.inputs, step.outputs
+            (x, *_), (out,) = step.inputs, step.outputs
             assert isinstance(x, Var)
             base, inner = views.get(x.number, (x, tuple(range(len(x.shape)))))
             seen = tuple(None if a is None else inner[a] for a in mapping)
@@ -88,6 +88,23 @@ def _mapping(step: Step) -> Mapping | None:
         return None
     axes = iter(range(rank))
     return tuple(None if p is None else next(axes) for p in parts)
+
+
+def _of_vector(step: Step, views: dict[int, tuple[Var, Mapping]]) -> Mapping | None:
+    """The axes of a vector that is reshaped, with new axes or without those that it was given; else ``None``."""
+    x = step.inputs[0] if step.inputs else None
+    if step.operation.function is not np.reshape or not isinstance(x, Var):
+        return None
+    (out,) = step.outputs
+    base, mapping = views.get(x.number, (x, tuple(range(len(x.shape)))))
+    if len(base.shape) != 1 or 0 not in mapping:
+        return None
+    shape = step.params.get("shape")
+    lengths = shape if isinstance(shape, tuple) else (shape,)
+    long = [k for k, n in enumerate(lengths) if type(n) is not int or n != 1]
+    if len(lengths) != len(out.shape) or len(long) != 1:
+        return None
+    return tuple(mapping.index(0) if k in long else None for k in range(len(lengths)))
 
 
 def _pulled_out(step: Step, views: dict[int, tuple[Var, Mapping]], numbers: Iterator[int]) -> Iterator[Step]:
