@@ -265,7 +265,9 @@ class _Reversed(Series):
             elif s.kind == "row" and s.variable not in batches:
                 outs.append(Out("stack", gradients[s.variable].number, self.named(s.variable)))
                 owners.append(("row", s.place, s.first))
-        self.stack_forward([*(b.needed for b in batches.values()), *(lift.needed for lift in lifts.values())])
+        self.stack_forward(
+            [*(b.needed for b in batches.values()), *(lift.needed for lift in lifts.values())], simplified
+        )
         self.lift(lifts)
         for v, lift in lifts.items():
             slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(lift))

@@ -186,6 +186,9 @@ def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
         return lambda xs: xs[1] @ xs[0].T
     if list(ranks) == [2, 2]:
         return lambda xs: xs[0] @ xs[1]
+    if list(ranks) == [1, 1]:
+        dot: Any = np.vecdot
+        return (lambda xs: dot(*xs)) if turned == [True, True] else lambda xs: xs[turned[1]] @ xs[turned[0]]
     return None
 
 

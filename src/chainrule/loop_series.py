@@ -257,15 +257,17 @@ class Series:
         rows = self._at_hand(v)
         return rows() if rows is not None else self._whole_series()[v]()
 
-    def stack_forward(self, needed_of: Collection[frozenset[int]]) -> None:
+    def stack_forward(self, needed_of: Collection[frozenset[int]], simplified: Backward) -> None:
         """Let the forward loop leave what is computed for all turns of what it makes."""
+        read = {x.number for s in simplified.program.steps[simplified.forward_steps :] for x in s.inputs}
         needed = sorted({v for needed in needed_of for v in needed if self.is_forward(v) and v not in self.same})
         outs: list[Out] = []
         for v in needed:
             if v in self._whole_series() or self._at_hand(v) is not None:
                 continue
             slot = next((s for s in self.loop.slots if s.kind == "carried" and v in (s.variable, s.following)), None)
-            if slot is None:
+            # What the loop began with stands in front where it is needed, too.
+            if slot is None or not ({slot.variable} & {*needed, *read}):
                 outs.append(Out("stack", v))
             elif not any(out.variable is slot for out in outs):
                 outs.append(Out("whole", slot))
