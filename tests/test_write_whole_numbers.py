@@ -36,6 +36,17 @@ def attention_scores(x, W, heads):
     return q @ q.swapaxes(-1, -2) / np.sqrt(x.shape[2] / heads)
 
 
+def attention_with_inner(x, W, heads):
+    B, T, D = x.shape
+    width = D // heads
+
+    def parts(a):
+        return a.reshape(B, T, heads, width).transpose(0, 2, 1, 3)
+
+    q = parts(x @ W)
+    return q @ q.swapaxes(-1, -2) / np.sqrt(width)
+
+
 def group_norm(x, groups):
     N, C, H = x.shape
     g = x.reshape(N, groups, C // groups, H)
@@ -79,6 +90,7 @@ CASES = [
     (convolution, (normal(2, 2, 5, 5), normal(3, 2, 3, 3), 2, 0), (normal(1, 1, 4, 4), normal(2, 1, 2, 2), 3, 2)),
     (attention_scores, (normal(2, 3, 4), normal(4, 4), 2), (normal(1, 5, 6), normal(6, 6), 3)),
     (attention_scores, (normal(2, 3, 4), normal(4, 4), 1), (normal(1, 5, 6), normal(6, 6), 2)),
+    (attention_with_inner, (normal(2, 3, 4), normal(4, 4), 2), (normal(1, 5, 6), normal(6, 6), 3)),
     (group_norm, (normal(2, 4, 3), 2), (normal(2, 6, 2), 3)),
     (group_norm, (normal(2, 4, 3), 4), (normal(2, 6, 2), 1)),
     (shifted, (normal(4, 3), 1, 1), (normal(5, 2), 2, 1)),

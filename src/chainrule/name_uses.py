@@ -11,6 +11,8 @@ from chainrule.user_source import definition_of
 
 __all__ = ["NameUses"]
 
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
 
 class NameUses:
     """Where a function uses its names.
@@ -37,10 +39,13 @@ class NameUses:
         for node in (n for statement in definition.body for n in ast.walk(statement)):
             if isinstance(node, ast.Name):
                 self.nodes.setdefault(node.id, []).append(node)
+        inner = [n for s in definition.body for n in ast.walk(s) if isinstance(n, _SCOPES)]
+        self.bound_inside = frozenset(name for scope in inner for name in _bound(scope))
 
     def is_local(self, name: str) -> bool:
-        """Whether a name is a local variable that no inner function reads."""
-        return name in self.function.__code__.co_varnames
+        """Whether a name is a local variable, which inner functions may read and do not bind themselves."""
+        code = self.function.__code__
+        return name in (*code.co_varnames, *code.co_cellvars) and name not in self.bound_inside
 
     def is_in_message(self, node: ast.AST) -> bool:
         """Whether an expression is part of an error's message."""
@@ -50,7 +55,8 @@ class NameUses:
 
     def of_globals(self, name: str) -> Any:
         """What a name stands for that the function does not bind itself."""
-        if self.is_local(name) or name in self.function.__code__.co_freevars:
+        code = self.function.__code__
+        if name in self.bound_inside or name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
             return None
         return self.function.__globals__.get(name, getattr(builtins, name, None))
 
@@ -63,3 +69,18 @@ class NameUses:
         for name in path[1:]:
             module = getattr(module, name, None)
         return module
+
+
+def _bound(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    """The names that an inner function binds: its parameters, and what is assigned in it."""
+    a = scope.args
+    parameters = [
+        *a.posonlyargs,
+        *a.args,
+        *a.kwonlyargs,
+        *([a.vararg] if a.vararg else []),
+        *([a.kwarg] if a.kwarg else []),
+    ]
+    body = scope.body if isinstance(scope.body, list) else [scope.body]
+    stored = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    return {p.arg for p in parameters} | set(stored)

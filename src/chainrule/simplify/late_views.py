@@ -117,6 +117,10 @@ def _pulled_out(step: Step, views: dict[int, tuple[Var, Mapping]], numbers: Iter
         yield step
         return
     new = [k for k in range(rank) if all(mapping[k] is None for _, mapping in seen.values())]
+    order = next(iter(seen.values()))[1]
+    if all(order == mapping for _, mapping in seen.values()) and {*order} == {*range(rank)}:
+        yield from _turned(step, {n: base for n, (base, _) in seen.items()}, order, views, numbers)
+        return
     if not new:
         yield step
         return
@@ -143,6 +147,19 @@ def _pulled_out(step: Step, views: dict[int, tuple[Var, Mapping]], numbers: Iter
     index = _index_of(mapping)
     assert index is not None
     yield Step(OPERATIONS[get_item], (found,), {"index": index}, (out,), step.position)
+
+
+def _turned(
+    step: Step, bases: dict[int, Var], order: Mapping, views: dict[int, tuple[Var, Mapping]], numbers: Iterator[int]
+) -> Iterator[Step]:
+    """An elementwise step on arrays with their axes in another order as one on the arrays, and that order of it."""
+    (out,) = step.outputs
+    shape = tuple(out.shape[order.index(k)] for k in range(len(order)))
+    found = Var(shape, out.dtype, None, next(numbers))
+    yield Step(step.operation, tuple(bases.get(x.number, x) for x in step.inputs), {}, (found,), step.position)
+    views[out.number] = (found, order)
+    params = {} if order == tuple(reversed(range(len(order)))) else {"axes": order}
+    yield Step(OPERATIONS[np.transpose], (found,), params, (out,), step.position)
 
 
 def _index_of(mapping: Mapping) -> Index | None:
