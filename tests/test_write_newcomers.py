@@ -132,13 +132,13 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
         (
             batch_first,
             CASES["batch first"][1],
-            ["in reversed(range(x.shape[1])):", "h_slopes = 1 - hs2[1:] ** 2"],
+            ["in reversed(range(x.shape[1])):", "h_slopes = 1 - hs**2"],
         ),
         (gated, CASES["gates"][1], ["dx = gradient @ W.T"]),
         (
             oscillator,
             CASES["an oscillator"][1],
-            ["x_slopes = products * np.cos(xs2[:-1])", " * x_slopes[i]", "    xs = xs2[1:]"],
+            ["x_slopes = products * np.cos(all_xs[:-1])", " * x_slopes[i]", "    xs = all_xs[1:]"],
         ),
         (pagerank, CASES["pagerank"][1], [".T @ rs"]),
         (horner, CASES["a polynomial"][1], ["dcoefficients = dys.sum(axis=1)"]),

@@ -58,7 +58,7 @@ def lengthened(
         if even and not slot.written and plain[n]:
             more = _shorter(slot.variable, start, steps, turns, values)
         if more is None:
-            if even or any(len(shape) != len(start) for shape in shapes):
+            if any(len(shape) != len(start) for shape in shapes):
                 return None
             continue
         found |= more
