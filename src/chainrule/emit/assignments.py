@@ -68,10 +68,11 @@ class StatementPrinter(Printer):
         if step.operation.function is set_item:
             changed = self._changed(statement, value, index, target) if not lines else None
             return [*lines, changed or f"{target}[{key}] = {self.operand(value)[0]}"]
-        if self._is_first(step):
-            return [*lines, f"{target}[{key}] = {self.operand(value)[0]}"]
         if not self.adds_repeatedly(step):
             minus, text = self.signed(value)
+            # What comes first is all that is there; an array is subtracted and not negated.
+            if self._is_first(step) and not (minus and shape_of(value)):
+                return [*lines, f"{target}[{key}] = {self.operand(value)[0]}"]
             return [*lines, f"{target}[{key}] {'-' if minus else '+'}= {unbracketed(text[0])}"]
         where = key if index.single else f"({key})"
         if any(type(p) is slice or p is Ellipsis for p in index.parts):

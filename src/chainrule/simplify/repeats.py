@@ -180,8 +180,8 @@ def _beside_writes(step: Step, inputs: tuple[Var | Const, ...], made_by: dict[in
         if written is None or written.operation.function not in (set_item, add_item):
             break
         base = written.inputs[0]
-        if not isinstance(base, Var) or base.dtype != inputs[0].dtype:
-            break
+        if not isinstance(base, Var) or base.dtype != inputs[0].dtype or (base.name is None and inputs[0].name):
+            break  # the name would go with what is written
         if not is_apart(step.params["index"], written.params["index"], len(base.shape)):
             break
         inputs = (base, *inputs[1:])
