@@ -78,7 +78,7 @@ def test_the_effort_per_step_does_not_grow(kind, tmp_path, monkeypatch):
             return effort(*straight_line(size, tmp_path), monkeypatch)
         return effort(*tower(size), monkeypatch)
 
-    assert of(90) < 1.5 * of(30)
+    assert of(150) < 1.5 * of(60)
 
 
 @pytest.mark.parametrize(
