@@ -63,6 +63,11 @@ def spread(a, b):
     return np.add.outer(a, b[0]) ** 2 + 1
 
 
+def trace_ratio(z, m, w):
+    p, q = z @ w, m @ w
+    return -np.trace(np.linalg.solve(p.T @ p, q.T @ q))
+
+
 EVEN = draw.standard_normal((3, 4))
 
 
@@ -78,6 +83,7 @@ EVEN = draw.standard_normal((3, 4))
         (squared_norm, (C,), ['{"x": x}'], ["== 0"]),
         (turned, (X, Y), ["np.cross("], ["moveaxis"]),
         (smooth, (X, 0.3), ["-alpha * ("], ["alpha * diff"]),
+        (trace_ratio, (X @ X.T, Y @ X.T, X[:, :2]), ["np.linalg.solve("], ["np.eye", "1.0 *"]),
         (bell, (C,), [], ["9999", "0000"]),
         (spread, (C, X), ["np.vecdot"], [".reshape(len(a))", "squeeze"]),
     ],

@@ -112,7 +112,10 @@ def _pulled_out(step: Step, views: dict[int, tuple[Var, Mapping]], numbers: Iter
     arrays = [x for x in step.inputs if shape_of(x)]
     seen = {x.number: views[x.number] for x in arrays if isinstance(x, Var) and x.number in views}
     rank = len(step.outputs[0].shape)
-    plain = isinstance(step.operation.function, np.ufunc) and not step.params and len(step.outputs) == 1
+    function = step.operation.function
+    # Products of matrices are ufuncs too.  A minus sign stays outside, where what is done with the view takes it up.
+    plain = isinstance(function, np.ufunc) and function.signature is None and function is not np.negative
+    plain = plain and not step.params and len(step.outputs) == 1
     if not plain or not arrays or any(x.number not in seen or len(seen[x.number][1]) != rank for x in arrays):
         yield step
         return
