@@ -21,7 +21,7 @@ from chainrule.simplify.values import Ref
 from chainrule.sizes import is_size
 from chainrule.writing import cast
 
-__all__ = ["ALGEBRA"]
+__all__ = ["ALGEBRA", "index_mapping", "view_mapping"]
 
 
 def _read_multiply(reader: Reader, step: Step) -> Ref | None:
@@ -161,13 +161,18 @@ def view_mapping(step: Step, rank: int) -> list[int | None] | None:
     return None
 
 
-def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
-    index: Index = step.params["index"]
+def index_mapping(index: Index, ones: Sequence[bool]) -> list[int | None] | None:
+    """The axes that an index inserts or drops; ``None`` where it takes a part of an array.
+
+    Args:
+        index: the index.
+        ones: for each axis, whether it is of length 1, so that an element is all of it.
+    """
     if not index.basic:
         return None
     mapping: list[int | None] = []
     axis = 0
-    for part in index.spelled_out(len(dims)):
+    for part in index.spelled_out(len(ones)):
         if part is None:
             mapping.append(None)
         elif type(part) is slice:
@@ -176,10 +181,14 @@ def _index_mapping(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
             mapping.append(axis)
             axis += 1
         else:
-            if not dims[axis].one or is_size(part):
+            if not ones[axis] or is_size(part):
                 return None
             axis += 1
     return mapping
+
+
+def _indexed(step: Step, dims: Sequence[Any]) -> list[int | None] | None:
+    return index_mapping(step.params["index"], [d.one for d in dims])
 
 
 def _read_view(reader: Reader, step: Step) -> Ref | None:
@@ -188,7 +197,7 @@ def _read_view(reader: Reader, step: Step) -> Ref | None:
         return None
     ref = reader.operand(x)
     dims = reader.whole(x)
-    mapping = _index_mapping(step, dims) if step.operation.function is get_item else view_mapping(step, len(dims))
+    mapping = _indexed(step, dims) if step.operation.function is get_item else view_mapping(step, len(dims))
     return None if ref is None or mapping is None else reader.table.view(ref, mapping, len(dims))
 
 
@@ -198,11 +207,11 @@ def _read_added(reader: Reader, step: Step) -> Ref | None:
     if not isinstance(base, Var):
         return None
     dims = reader.whole(base)
-    if arrays or _index_mapping(step, dims) is None:
+    mapping = None if arrays else _indexed(step, dims)
+    if mapping is None:
         return scattered(reader, step)
-    mapping = _index_mapping(step, dims)
     a, b = reader.refs[base.number], reader.operand(amount)
-    if mapping is None or b is None:
+    if b is None:
         return None
     rank = len(mapping)
     inverse = [mapping.index(k) if k in mapping else None for k in range(len(dims))]

@@ -13,7 +13,7 @@ from chainrule.backward import Backward
 from chainrule.indexing import Index, get_item
 from chainrule.ir import Step, Var, shape_of
 from chainrule.ops import OPERATIONS
-from chainrule.simplify.algebra import view_mapping
+from chainrule.simplify.algebra import index_mapping, view_mapping
 from chainrule.simplify.repeats import without_repeats
 
 __all__ = ["with_late_views"]
@@ -79,15 +79,9 @@ def _mapping(step: Step) -> Mapping | None:
     if len(step.inputs) != 1 or not isinstance(step.inputs[0], Var) or not step.inputs[0].shape:
         return None
     rank = len(step.inputs[0].shape)
-    if step.operation.function is not get_item:
-        found = view_mapping(step, rank)
-        return None if found is None else tuple(found)
-    index: Index = step.params["index"]
-    parts = index.spelled_out(rank) if index.basic else [0]
-    if any(p is not None and p != slice(None) for p in parts):
-        return None
-    axes = iter(range(rank))
-    return tuple(None if p is None else next(axes) for p in parts)
+    read = step.operation.function is get_item
+    found = index_mapping(step.params["index"], [False] * rank) if read else view_mapping(step, rank)
+    return None if found is None else tuple(found)
 
 
 def _of_vector(step: Step, views: dict[int, tuple[Var, Mapping]]) -> Mapping | None:
