@@ -65,6 +65,7 @@ def backward_of(
     kwargs: Mapping[str, Any] | None = None,
     of: int | str | None = None,
     prepare: Callable[[TracedCall], None] | None = None,
+    suppose: Callable[[TracedCall], None] | None = None,
 ) -> Backward:
     """Trace ``f`` and write down its backward pass.
 
@@ -76,6 +77,7 @@ def backward_of(
         kwargs: its keyword arguments.
         of: which output to differentiate: an index or key of the result, or the name of a variable of the function.
         prepare: is given the traced call, whose loops were noted, before it is differentiated.
+        suppose: is given the traced call behind that, to note facts about its variables.
 
     Raises:
         ChainruleError: where something cannot be followed.
@@ -88,6 +90,8 @@ def backward_of(
             select_output(call, of)
         if prepare is not None:
             prepare(call)
+        if suppose is not None:
+            suppose(call)
         outputs = [x for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]
         if not outputs:
             raise TreeError(message("the function returns nothing that depends on its floating arguments."))

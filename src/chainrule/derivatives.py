@@ -31,16 +31,20 @@ def tangents_of(
     wrt: Sequence[Any],
     kwargs: Mapping[str, Any],
     prepare: Callable[[TracedCall], None] | None = None,
+    suppose: Callable[[TracedCall], None] | None = None,
 ) -> Backward:
     """The record of forward mode: the tangents of the outputs, given those of the arguments in ``wrt``.
 
     ``cotangents`` are the inputs that hold the tangents of the arguments, ``gradients`` the tangents of the floating
-    outputs, which are in ``wrt``.  ``prepare`` is given the traced call, whose loops were noted.
+    outputs, which are in ``wrt``.  ``prepare`` is given the traced call, whose loops were noted; ``suppose`` is given
+    it behind that, to note facts about its variables.
     """
     with Tape(names=True, loops=prepare is not None) as tape:
         call = TracedCall(f, args, dict(kwargs), wrt, tape)
         if prepare is not None:
             prepare(call)
+        if suppose is not None:
+            suppose(call)
         outputs = [x for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]
         if not outputs:
             raise TreeError(message("the function returns nothing that depends on its floating arguments."))
@@ -59,11 +63,20 @@ def tangents_of(
 
 
 def hessian_products_of(
-    f: Callable[..., Any], args: Sequence[Any], wrt: Sequence[Any], kwargs: Mapping[str, Any]
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    wrt: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    suppose: Callable[[TracedCall], None] | None = None,
 ) -> Backward:
-    """The record of products with the Hessian of a loss: ``cotangents`` are the vectors, ``gradients`` the products."""
+    """The record of products with the Hessian of a loss: ``cotangents`` are the vectors, ``gradients`` the products.
+
+    ``suppose`` is given the traced call, to note facts about its variables.
+    """
     with Tape(names=True) as tape:
         call = TracedCall(f, args, dict(kwargs), wrt, tape)
+        if suppose is not None:
+            suppose(call)
         loss = call.loss()
         forward_steps = len(tape.steps)
         lengths = _lengths(call)

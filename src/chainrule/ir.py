@@ -118,6 +118,7 @@ class Program:
         measured: whether the steps may be others for arrays of other lengths.
         counts: per loop that is written out, what says how many turns it has.
         held: the variables that the names of the traced function stood for when it ended, where that is known.
+        facts: what the reader assumes of variables, by number; the names of :mod:`chainrule.facts`.
         prepared: what is kept for running it again.
     """
 
@@ -130,6 +131,7 @@ class Program:
     measured: bool = False
     counts: tuple[Any, ...] = ()
     held: Mapping[str, int] | None = None
+    facts: Mapping[int, frozenset[str]] = field(default_factory=dict)
     prepared: list[Any] = field(default_factory=list, init=False, repr=False)
     _names: dict[int, str] = field(default_factory=dict, init=False, repr=False)
 

@@ -33,6 +33,14 @@ def body_tape(loop: Loop, operands: Sequence[Any]) -> tuple[Tape, TapeLengths]:
     body.names, body.removed = dict(loop.tape.names), set(loop.tape.removed)
     body.constants = dict(loop.tape.constants)
     body.origin = (None, 0)
+    for slot in loop.slots if any(type(x) is Traced and x.tape.facts for x in operands) else ():
+        given = operands[slot.place : slot.place + (len(loop.values) if slot.kind == "item" else 1)]
+        known = [x.tape.facts.get(x.variable, frozenset()) if type(x) is Traced else frozenset() for x in given]
+        least = {"symmetric": 3, "binary": 1} if slot.kind == "row" else {}  # the axes of what has rows that have it
+        rank = np.ndim(operands[slot.place].value) if type(operands[slot.place]) is Traced else 0
+        facts = {f for f in frozenset.intersection(*known) if slot.kind != "row" or rank >= least.get(f, 2)}
+        if facts and slot.kind != "carried" and not slot.written:
+            body.facts[slot.variable] = frozenset(facts)
     lengths = body.always_one = _ones_in(body, loop, operands)
     return body, lengths
 

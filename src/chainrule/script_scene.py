@@ -18,6 +18,7 @@ from chainrule.emit.material import Leaf, Material
 from chainrule.emit.named_lengths import NamedLengths
 from chainrule.emit.writing import words_of
 from chainrule.errors import ChainruleError
+from chainrule.facts import Facts, suppose
 from chainrule.history import Updates
 from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.language import Message
@@ -67,6 +68,7 @@ def script_followed(
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
     promote: bool = False,
+    assume: Facts | None = None,
 ) -> Scripted:
     """Run a script and differentiate its result; the arguments are those of :func:`write_script`.
 
@@ -77,6 +79,7 @@ def script_followed(
         index: the element of the result that is meant.
         updates: what arrays that change between evaluations of the result stand for.
         promote: whether arrays that have names become parameters, instead of being read where the lines are pasted.
+        assume: facts about arrays, by name.
     """
     followed = trace_script(path, of, wrt, index=index, updates=updates, keep_numbers=True)
     scene = _Scene(followed, script_tree(path))
@@ -87,9 +90,10 @@ def script_followed(
         rolled(followed.call, {} if promote else scene.reached())
         if followed.changing is not None and not any(step[3] == followed.changing[3] for step in tape.steps):
             followed.changing = None  # it is written for all turns
+        suppose(followed.call, assume or {})
         record = backward_of_call(followed.call, followed.call.outputs)
     backward = sums_begun(simplify(record))
-    material = scene.material(backward, promoted=promote)
+    material = replace(scene.material(backward, promoted=promote), assume=assume or {})
     return Scripted(material, record, backward, followed.notes, scene.placed, lambda text: scene.imported(text)[0])
 
 

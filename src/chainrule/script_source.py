@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from chainrule.calls import argument_names
 from chainrule.emit.numpy_source import forward_source
 from chainrule.errors import ChainruleError
+from chainrule.facts import holding, named_facts
 from chainrule.history import RequestError, Updates
 from chainrule.language import Message, message
 from chainrule.running import failure
@@ -28,6 +30,7 @@ def write_script(
     what: What = "backward",
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
+    assume: Mapping[str, str | Sequence[str]] | None = None,
 ) -> tuple[Source, list[Message]]:
     """Run a script and write the backward pass of its result; and what the reader should know.
 
@@ -40,6 +43,7 @@ def write_script(
         what: as for :func:`chainrule.write`.
         index: the element of the result that is meant.
         updates: what arrays that change between evaluations of the result stand for.
+        assume: as for :func:`chainrule.write`, by the names of the script's arrays.
 
     Raises:
         ScriptError: where the script fails; the message is its own traceback.
@@ -56,7 +60,8 @@ def write_script(
             )
         )
     lines = style == "lines" and what == "backward"
-    scripted = script_followed(path, of, wrt, index=index, updates=updates, promote=not lines)
+    facts = named_facts(assume)
+    scripted = script_followed(path, of, wrt, index=index, updates=updates, promote=not lines, assume=facts)
     backward, material, notes = scripted.backward, scripted.material, scripted.notes
     if what == "forward":
         forward = replace(
@@ -81,6 +86,7 @@ def write_function(
     style: Style = "function",
     prefix: str = "d",
     what: What = "backward",
+    assume: Mapping[str, str | Sequence[str]] | None = None,
 ) -> tuple[Source, list[Message]]:
     """Write the backward pass of a function in a file; and what the reader should know.
 
@@ -93,15 +99,20 @@ def write_function(
         style: as for :func:`chainrule.write`.
         prefix: as for :func:`chainrule.write`.
         what: as for :func:`chainrule.write`.
+        assume: as for :func:`chainrule.write`; the random arrays have these facts.
     """
+    facts = named_facts(assume)
     loaded = load_function(path_and_name, shapes, values)
     name = path_and_name.partition("::")[2]
     asked = parameters_asked_for(loaded, name, wrt)
     if loaded.kwargs:
         # What can only be given by keyword is a setting: the code is written for its value.
         loaded.function.__kwdefaults__ = {**(loaded.function.__kwdefaults__ or {}), **loaded.kwargs}
+    drawn = {fact: x for fact, x in facts.items() if fact in shapes}
+    args, _ = holding(argument_names(loaded.function, loaded.args, {}), drawn, loaded.args, {})
+    options: Any = {"wrt": asked, "of": of, "style": style, "prefix": prefix, "what": what, "assume": facts}
     try:
-        source = write(loaded.function, *loaded.args, wrt=asked, of=of, style=style, prefix=prefix, what=what)
+        source = write(loaded.function, *args, **options)
     except ChainruleError:
         raise
     except Exception as error:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import linecache
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
-from pathlib import Path
+from functools import partial
 from typing import Any, Literal
 
 from chainrule.asked import (
@@ -32,6 +30,7 @@ from chainrule.emit.numpy_source import (
     pullback_source,
 )
 from chainrule.errors import ChainruleError
+from chainrule.facts import named_facts, suppose
 from chainrule.index_lists import as_arrays
 from chainrule.ir import Program, Var
 from chainrule.language import message
@@ -50,6 +49,7 @@ from chainrule.tape import Tape
 from chainrule.trace import program_of
 from chainrule.trying import agrees, as_pasted, like_scaled, turns_asked
 from chainrule.verify import MalformedError
+from chainrule.written import Source
 
 __all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
 
@@ -60,51 +60,6 @@ _PREFIXES = ("d", "D", "grad_")
 _MOST_TRIED = 5000  # steps of what is run beside the function
 
 
-class Source:
-    """Source code that was written for somebody: text that can be read, run and saved."""
-
-    def __init__(self, text: str, name: str) -> None:
-        self._text = text
-        self._name = name
-        self._function: Callable[..., Any] | None = None
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return self._text
-
-    def _repr_markdown_(self) -> str:
-        return f"```python\n{self._text}```"
-
-    @property
-    def function(self) -> Any:
-        """The function or class that the source defines, ready to be called.
-
-        Raises:
-            ChainruleError: where the source is lines to paste, which define none.
-        """
-        if not self._name:
-            raise ChainruleError(
-                message(
-                    "these are lines to paste under the forward lines, and no function. Instead: "
-                    'write(..., style="function").function.'
-                )
-            )
-        if self._function is None:
-            filename = f"<chainrule {self._name} {abs(hash(self._text))}>"
-            namespace: dict[str, Any] = {"__name__": f"chainrule_written_{self._name}"}
-            exec(compile(self._text, filename, "exec"), namespace)
-            # Tracebacks, and tracing the function again, read its lines from here.
-            linecache.cache[filename] = (len(self._text), None, self._text.splitlines(keepends=True), filename)
-            self._function = namespace[self._name]
-        return self._function
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the source to a file."""
-        Path(path).write_text(self._text, encoding="utf-8")
-
-
 def write(
     f: Callable[..., Any],
     *args: Any,
@@ -113,6 +68,7 @@ def write(
     style: Style = "function",
     prefix: str = "d",
     what: What = "backward",
+    assume: Mapping[str, str | Sequence[str]] | None = None,
     **kwargs: Any,
 ) -> Source:
     """The backward pass of ``f`` as NumPy source.
@@ -135,6 +91,11 @@ def write(
             of the arguments and their tangents (``X, W, dX, dW``) that returns ``(output, tangent)``; ``"hvp"`` for a
             function of the arguments and a vector for each (``x, v_x``) that returns the products with the Hessian by
             name.
+        assume: facts that make it shorter, by the name of an argument or of a variable of ``f``, several in a tuple:
+            ``"symmetric"`` (with its last two axes exchanged it is the same), ``"one_hot"`` (one 1 and zeros along the
+            last axis), ``"distribution"`` (the last axis adds to 1), ``"binary"`` (0 or 1) and ``"no_ties"`` (where a
+            maximum or minimum is taken in it, or of what is computed from it, one element has it).  The example must
+            have them, and the source says so.  Gradients are not restricted to changes that keep them.
         kwargs: keyword arguments of ``f``.
 
     Returns:
@@ -144,7 +105,7 @@ def write(
         ChainruleError: where something cannot be followed or written.
     """
     check_options(style, prefix, what)
-    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True).source(style, prefix)
+    return Draft(f, args, kwargs, wrt=wrt, of=of, what=what, defaults=True, assume=assume).source(style, prefix)
 
 
 class Draft:
@@ -159,6 +120,7 @@ class Draft:
         what: what is to be written, as for :func:`write`.
         shorten: whether the backward pass is simplified.
         defaults: whether numbers that the function has by default are written by their names.
+        assume: facts about arrays, as for :func:`write`.
 
     Attributes:
         record: the backward pass as the rules wrote it.
@@ -176,8 +138,10 @@ class Draft:
         what: What = "backward",
         shorten: bool = True,
         defaults: bool = False,
+        assume: Mapping[str, str | Sequence[str]] | None = None,
     ) -> None:
         self.what = what
+        self.assume = named_facts(assume)
         self.of_a_part = of is not None
         f, args = as_function(f, args, kwargs)
         args, kwargs = by_position(f, args, kwargs)
@@ -291,7 +255,7 @@ class Draft:
         of: int | str | None,
         shorten: bool,
     ) -> None:
-        what = self.what
+        what, supposing = self.what, partial(suppose, assume=self.assume)
         if what == "forward":
             with Tape(names=True, loops=True) as tape:
                 call = TracedCall(f, args, dict(kwargs), (), tape)
@@ -299,6 +263,7 @@ class Draft:
                     select_output(call, of)
                 if self.rolling:
                     rolled(call)
+                supposing(call)
             self.material = self._material(f, args, kwargs, program_of(call), call.structure)
             return
         if of is not None and what != "backward":
@@ -312,13 +277,13 @@ class Draft:
         wanted = None if wrt is None else [wrt] if isinstance(wrt, int | str) else list(wrt)
         positions = positions_of(f, args, kwargs, wanted)
         if what == "backward":
-            record = backward_of(f, args, positions, kwargs, of, rolled if self.rolling else None)
+            record = backward_of(f, args, positions, kwargs, of, rolled if self.rolling else None, supposing)
         else:
             given = positions if positions is not None else floating_arguments(args, kwargs)
             if what == "jvp":
-                record = tangents_of(f, args, given, kwargs, rolled if self.rolling else None)
+                record = tangents_of(f, args, given, kwargs, rolled if self.rolling else None, supposing)
             else:
-                record = hessian_products_of(f, args, given, kwargs)
+                record = hessian_products_of(f, args, given, kwargs, supposing)
         self.record = record
         simplified = simplify(record) if shorten else record
         self.backward = fused(simplified) if what == "jvp" else sums_begun(simplified)
@@ -334,7 +299,8 @@ class Draft:
     def _material(
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], program: Program, structure: Any
     ) -> Material:
-        return replace(material_of(f, args, program, kwargs, structure, self.left_out), listed=self.listed)
+        material = material_of(f, args, program, kwargs, structure, self.left_out)
+        return replace(material, listed=self.listed, assume=self.assume)
 
     def _lost(self, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, float]) -> set[str]:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""

@@ -70,7 +70,7 @@ class Tape:
     """
 
     __slots__ = (
-        "always_one", "closed", "constants", "containers", "counts", "depth", "guards", "inputs", "items",
+        "always_one", "closed", "constants", "containers", "counts", "depth", "facts", "guards", "inputs", "items",
         "iterated", "leaves", "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals",
         "removed", "shared", "steps", "texts", "thread", "top", "unsure", "values", "watched",
     )  # fmt: skip
@@ -97,8 +97,8 @@ class Tape:
         self.always_one: Callable[[int, int], bool] | None = None  # tells axes of length 1, whatever the sizes
         self.loops: list[Any] | None = [] if loops else None
         self.items: dict[int, tuple[int, str, Any, int]] = {}  # the lists of the arguments, and what lengths are called
-        # The lists and dictionaries that variables of the user's hold, by the object, with the code and the name.
-        self.containers: dict[int, tuple[CodeType, str, Any]] = {}
+        self.containers: dict[int, tuple[CodeType, str, Any]] = {}  # lists that the user's names hold, by the object
+        self.facts: dict[int, frozenset[str]] = {}  # what the reader assumes of variables
         self.top: Any = None  # with names, the frame of the function that is traced, from its first step on
         self.removed: set[int] = set()  # variables whose steps became part of a loop
         self.open: list[Any] = []  # the loops that are running, outermost first

@@ -167,6 +167,7 @@ def program_of(
         bool(tape.measured) or tape.unsure or _decides_again(guards),
         tuple(tape.counts),
         getattr(call, "held", None),
+        dict(tape.facts),
     )
 
 

@@ -15,6 +15,7 @@ from chainrule.api import jvp, vjp
 from chainrule.calls import TracedCall
 from chainrule.emit.material import Material
 from chainrule.emit.text import formatted_path
+from chainrule.facts import holding, holds_for
 from chainrule.linear import is_floating
 from chainrule.members import Members
 from chainrule.tape import Tape
@@ -53,9 +54,12 @@ def agrees(
         what: what was written: ``"backward"``, ``"forward"`` or ``"jvp"``.
         runs: whether it must run, and is not right where it raises.
     """
+    positional, named = holding(material.parameters, material.assume, positional, named)
     state = np.random.get_state()
     try:
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+            if not holds_for(material.function, material.assume, positional, named):
+                return None
             pairs = list(_pairs(material, function, positional, named, what))
     except _UndeterminedError:
         return None

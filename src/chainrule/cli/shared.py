@@ -41,6 +41,7 @@ __all__ = [
     "app",
     "broken",
     "check_updates",
+    "facts_in",
     "fail",
     "failing",
     "followed",
@@ -143,6 +144,20 @@ def check_updates(updates: str | None) -> None:
     if updates not in (None, "fixed", "followed"):
         choice = f"--updates {updates}"
         fail(str(message("{choice}: choose one of {choices}.", choice=choice, choices="fixed, followed")), USAGE)
+
+
+def facts_in(assume: str | None) -> dict[str, tuple[str, ...]]:
+    """``Y=one_hot,S=symmetric``: the facts by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, map(str.strip, split_outside(assume or ""))):
+        name, sign, facts = part.rpartition("=")
+        if not (sign and name.strip() and facts.strip()):
+            raise RequestError(
+                message("--assume: {part} gives an array no fact. Instead: --assume Y=one_hot,S=symmetric.", part=part)
+            )
+        more = tuple(fact.strip() for fact in facts.split("+"))
+        found[name.strip()] = (*found.get(name.strip(), ()), *more)
+    return found
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from chainrule.cli.shared import (
     Wrt,
     app,
     check_updates,
+    facts_in,
     failing,
     index_in,
     is_function,
@@ -51,6 +52,13 @@ def write(
     output: Annotated[str | None, typer.Option(metavar="FILE", help="Where to write; - for the screen.")] = None,
     of_index: OfIndex = None,
     updates: UpdatesOption = None,
+    assume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=FACT,…",
+            help="Facts about arrays: symmetric, one_hot, distribution, binary or no_ties.",
+        ),
+    ] = None,
 ) -> None:
     """Print the backward pass of a script's result, or of a function, as NumPy source.
 
@@ -62,6 +70,7 @@ def write(
     check_updates(updates)
     options: Any = {"prefix": prefix, "what": what}
     with failing(), redirect_stdout(sys.stderr):
+        options["assume"] = facts_in(assume)
         if is_function(target, of) or has_parameters(target):
             if index is not None or updates is not None:
                 raise RequestError(message("--of-index and --updates are for scripts, and for grad and trace."))

@@ -16,6 +16,7 @@ from chainrule.calls import argument_names
 from chainrule.emit.named_lengths import NamedLengths
 from chainrule.emit.text import formatted_path
 from chainrule.errors import ChainruleError
+from chainrule.facts import Facts, remarks_of_facts
 from chainrule.ir import Const, Guard, Program, Step, Var
 from chainrule.language import message
 from chainrule.loops import Loop, loop_in
@@ -108,6 +109,7 @@ class Material:
         apart: whether lines to paste must compute what they need of the arguments alone.
         owner: the class of the object whose method it is, if the arrays are its attributes.
         listed: the parameters that are arrays here and lists of whole numbers in the call.
+        assume: facts about arrays, by name.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Material:
     apart: bool = field(default=False, kw_only=True)
     owner: str = field(default="", kw_only=True)
     listed: tuple[str, ...] = field(default=(), kw_only=True)
+    assume: Facts = field(default_factory=dict, kw_only=True)
 
     def head(self, *extra: str) -> str:
         """The parameters as they are declared, with these behind the positional ones."""
@@ -372,6 +375,7 @@ def setting_check(name: str, value: Any) -> list[str]:
 def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard], loops: Sequence[Loop]) -> list[str]:
     """What is to be said above the code: what it is valid for; of loops, too, whose turns are not written."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
+    found += remarks_of_facts(material.program, material.assume)
     found += [material.remark] if material.remark else []
     found += [text for fixed in material.fixed if (text := fixed.remark())]
     decisions: dict[Any, list[Any]] = {}

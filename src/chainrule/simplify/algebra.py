@@ -14,6 +14,7 @@ from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.cholesky import half_of_symmetric, is_half_triangle, through_factor
 from chainrule.simplify.linear_algebra import operation
+from chainrule.simplify.properties import is_only_hit
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.scatters import on_diagonal, scattered, starts_from_zero
@@ -112,6 +113,8 @@ def _read_fixed_power(p: int) -> Callable[[Reader, Step], Ref | None]:
 
 def _read_sum(reader: Reader, step: Step) -> Ref | None:
     x = step.inputs[0]
+    if isinstance(x, Var) and "dtype" in step.params and is_only_hit(reader.table, reader.refs[x.number][1]):
+        return UNIT, reader.table.one
     if len(step.inputs) != 1 or not set(step.params) <= {"axis", "keepdims"} or not isinstance(x, Var):
         return None
     ref = reader.operand(x)

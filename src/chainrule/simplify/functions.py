@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import HOLE, add_item, get_item
+from chainrule.indexing import HOLE, add_item
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.guards import (
@@ -23,7 +23,15 @@ from chainrule.simplify.guards import (
 )
 from chainrule.simplify.linear_algebra import known_inner, known_rows, known_weighted, trace_of
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
+from chainrule.simplify.properties import (
+    counted_along,
+    is_untied,
+    is_zero_or_one,
+    known_sum,
+    picked,
+    vanishes,
+)
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 from chainrule.sizes import is_size
 
@@ -34,8 +42,12 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
     """Merge factors of a product that belong together, in place; what is returned is a further factor."""
     for value in list(powers):
         function = function_of(value)
-        if powers.get(value, 0) > 1 and _is_zero_or_one(value):
+        if powers.get(value, 0) > 0 and len(value.dims) and is_zero_or_one(table, value):
+            if vanishes(table, value, powers) is not UNIT:
+                return ZERO, table.one
             powers[value] = 1
+            if picked(table, value, powers):
+                continue
         if value in powers and (cancelled := _root_cancelled(table, value, powers)) is not None:
             return cancelled
         if value.kind == "sum":
@@ -88,29 +100,6 @@ def _order(value: Value) -> int:
         raised: Any = exponent.value
         return 2 if raised == 0.5 else -2 if raised == -0.5 else 0
     return 2 if function is np.sqrt else 3 if function is np.cbrt else 0
-
-
-def _is_zero_or_one(value: Value) -> bool:
-    """Whether an array holds zeros and ones only, by how it is made: an identity matrix, a triangle, 1 less that."""
-    if value.definition is not None and len(value.definition) == 2:
-        (a, first), (b, second) = value.definition
-        if second.kind == "one":
-            (a, first), (b, second) = (b, second), (a, first)
-        return (
-            first.kind == "one"
-            and (a.number, b.number) == (1, -1)
-            and not (a.atoms or b.atoms)
-            and _is_zero_or_one(second)
-        )
-    if value.kind == "view":
-        return _is_zero_or_one(value.parts[0][1])
-    if value.kind != "op" or not isinstance(value.details[0], Operation):
-        return False
-    operation, step = value.details[:2]
-    if operation.name in ("tril", "triu"):
-        inner = argument_of(value)
-        return inner is not None and inner[0] == UNIT and (inner[1].kind == "one" or _is_zero_or_one(inner[1]))
-    return operation.kind == "constant" and operation.name in ("eye", "identity", "tri", "ones", "zeros")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +185,7 @@ def _sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | 
     for k, (_, places) in enumerate(at.arrays):
         if k in axes:
             continue
-        counted = _counted_along(places, inner.dims[k])
+        counted = counted_along(places, inner.dims[k])
         if counted is None or rank + counted in mapping:
             return None
         mapping[k] = rank + counted
@@ -206,35 +195,11 @@ def _sum_of_scatter(table: Table, inner: Value, axes: tuple[int, ...]) -> Ref | 
     return table.view(amount, mapping, rank) if amount[1].dims else amount
 
 
-def _counted_along(places: Value, dim: Dim) -> int | None:
-    """The axis, from the end, along which an index counts all places of an axis; it is of length 1 along all others."""
-    rank = len(places.dims)
-    inner = places
-    if places.kind == "view":
-        inner = places.parts[0][1]
-        across = [k for k, a in enumerate(places.details) if a is not None]
-    elif function_of(places) is np.reshape and argument_of(places) is not None:
-        inner = places.parts[0][1]
-        shape = places.details[1].params.get("shape", ())
-        across = [k for k, n in enumerate(shape if isinstance(shape, tuple) else ()) if n != 1]
-    elif function_of(places) is get_item and argument_of(places) is not None:
-        inner = places.parts[0][1]
-        parts = places.details[1].params["index"].parts
-        across = [k for k, p in enumerate(parts) if p is not None]
-        if len(parts) != rank or any(p is not None and p != slice(None) for p in parts):
-            return None
-    else:
-        across = list(range(rank))
-    made = inner.details[0] if inner.kind == "op" else None
-    if len(across) != 1 or not isinstance(made, Operation) or made.name != "arange" or inner.dims != (dim,):
-        return None
-    return across[0] - rank if list(inner.details[1].params) == ["argument 0"] else None
-
-
 def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -> Ref | None:
     """A sum that is known by what is summed: of what was added at an index, of a known product, of a diagonal."""
-    if table.forward:
-        return None
+    found = known_sum(table, inner, axes)
+    if found is not None or table.forward:
+        return found
     for look in (_sum_of_scatter, known_inner, known_weighted, known_rows):
         found = look(table, inner, axes)
         if found is not None:
@@ -259,6 +224,9 @@ def tied_share(table: Table, step: Step, parts: Sequence[Any]) -> Ref | None:
         return None
     mine = tuple((p[1].number, p[0]) for p in pair)
     other = table.shares.get(mine[::-1])
+    if other is None and is_untied(table, *pair):
+        table.shares[mine] = wins
+        return UNIT, wins
     if other is None:
         return None
     return table.add([(UNIT, table.one), (Coefficient(Fraction(-1)), other)])

@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.simplify.mechanical_forms import added_at, added_at_rows, put_at, read_at, softmax, through_factor
+from chainrule.simplify.mechanical_forms import (
+    added_at,
+    added_at_rows,
+    one_hot,
+    put_at,
+    read_at,
+    softmax,
+    through_factor,
+)
 
 __all__ = ["IDENTITIES", "Identity"]
 
@@ -375,6 +383,35 @@ IDENTITIES: tuple[Identity, ...] = (
         "zeros and ones", "A", "the square of an array of zeros and ones is that array",
         lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)) ** 2 * (x > 0),
         lambda x, y, s, m: (x > 0) * (1 - np.eye(6, 4)),
+    ),
+    Identity(
+        "known sums", "C", "what is added up is known to add to 1: by how it is made, or as the reader says",
+        lambda x, y, s, m: (
+            x * (t := one_hot(y)).sum(1, keepdims=True) - t,
+            x * (0.8 * t + 0.2 / 4).sum(1, keepdims=True),
+        ),
+        lambda x, y, s, m: (x - one_hot(y), x * 1),
+    ),
+    Identity(
+        "zeros and ones only", "C", "y * y is y, and y * (1 - y) is zero, where y is 0 or 1",
+        lambda x, y, s, m: (x * (t := one_hot(y)) ** 2, x * t * (1 - t)),
+        lambda x, y, s, m: (x * one_hot(y), np.zeros_like(x)),
+    ),
+    Identity(
+        "one in each row", "C", "the one element that a row of y picks: y * (y * x).sum(1) is y * x",
+        lambda x, y, s, m: (
+            (t := one_hot(y)) * (t * x).sum(1, keepdims=True),
+            t * x / (t * x).sum(1, keepdims=True),
+        ),
+        lambda x, y, s, m: ((t := one_hot(y)) * x, t),
+    ),
+    Identity(
+        "no ties", "C", "a maximum that is assumed to have one place: its share of the gradient is a mask",
+        lambda x, y, s, m: (
+            np.where(x == (z := np.where(x == y, x - 1, y)), 0.5, x > z),
+            (h := one_hot(x) == 1) / h.sum(1, keepdims=True),
+        ),
+        lambda x, y, s, m: ((x > np.where(x == y, x - 1, y)) * 1, (one_hot(x) == 1) * 1),
     ),
     Identity(
         "rows of a matrix product", "C", "the sum over the rows of a product is zero where that of its first matrix is",

@@ -52,6 +52,9 @@ def join_lengths(
                 lengths.set_one(axis)
             else:
                 lengths.join(axis, by_symbol.setdefault(symbol, axis))
+    for number, facts in program.facts.items():
+        if "symmetric" in facts and lengths.known(number):
+            lengths.join(*lengths.axes(number, ())[-2:])
     for primal, cotangent in links.items():
         # A cotangent is as long as its variable wherever it is not left to broadcasting.
         if type(cotangent) is int and primal in shapes and shapes[primal] == shapes.get(cotangent):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["added_at", "added_at_rows", "put_at", "read_at", "softmax", "through_factor"]
+__all__ = ["added_at", "added_at_rows", "one_hot", "put_at", "read_at", "softmax", "through_factor"]
 
 
 def added_at(base: Any, amount: Any) -> Any:
@@ -32,6 +32,11 @@ def added_at_rows(base: Any, first: Any, others: Any) -> Any:
     result[:1] += first
     result[1:] += others
     return result
+
+
+def one_hot(x: Any) -> Any:
+    """A 1 where each row is largest, and zeros."""
+    return np.eye(x.shape[1], dtype=x.dtype)[np.argmax(x, axis=1)]
 
 
 def softmax(x: Any) -> Any:

@@ -59,6 +59,10 @@ class Table:
         self.gathers: dict[Any, list[tuple[Ref, Ref]]] = {}
         self.shares: dict[Any, Value] = {}
         self.parities: dict[tuple[int, tuple[int, ...]], int] = {}
+        # What the reader assumes: of values by number, and of pairs that a maximum compares.
+        self.zeros_and_ones: set[int] = set()
+        self.known_sums: dict[tuple[int, int], Ref] = {}  # by value and axis from the end
+        self.untied: set[Any] = set()
         self.is_symmetric: Callable[[Table, Value], bool] = lambda table, value: False
         self.same_sum: Callable[[Table, Value, tuple[int, ...]], tuple[int, Value, tuple[int, ...]]] = _as_it_is
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
@@ -124,8 +128,10 @@ class Table:
         powers = {v: p for v, p in powers.items() if p}
         if coefficient.atoms:
             coefficient = self.unguarded(self, coefficient, powers)
-        if len(powers) > 1:
+        if len(powers) > 1 or any(p > 1 for p in powers.values()):
             more = self.merge_factors(self, powers)
+            if more is not None and not more[0].number:
+                return ZERO, self.one
             if more is not None:
                 return self.multiply((times(coefficient, more[0]), more[1]), self.product(UNIT, powers.items()))
         if not powers:

@@ -21,6 +21,7 @@ from chainrule.simplify.linear_algebra import inner_product, is_identity, produc
 from chainrule.simplify.literals import WHOLE, Literal, frozen, is_exact, is_zero
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.powers import Powers
+from chainrule.simplify.properties import suppose
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
 from chainrule.simplify.structure import is_long
 from chainrule.simplify.symmetry import is_symmetric, same_sum
@@ -126,6 +127,12 @@ class Reader:
         if not x.shape:
             self.scalars[self.table.ref(UNIT, value)[0]] = x
         self.refs[x.number] = self.table.ref(UNIT, value)
+        self._suppose(x)
+
+    def _suppose(self, x: Var) -> None:
+        """Take up what the reader assumes of a variable."""
+        if facts := self.program.facts.get(x.number):
+            suppose(self.table, self.refs[x.number], self.producers.get(x.number), x.shape, facts)
 
     def _forward(self, step: Step) -> None:
         found = self._algebra(step)
@@ -146,6 +153,7 @@ class Reader:
             else:
                 self._hold(ref, out)
             self.refs[out.number] = ref
+            self._suppose(out)
             x = step.inputs[0] if step.inputs else None
             if step.operation.function is np.sqrt and isinstance(x, Var) and x.shape and ref[1].kind == "op":
                 # The square of a root is what the root was taken of.
