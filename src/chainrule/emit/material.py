@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.calls import argument_names
 from chainrule.emit.named_lengths import NamedLengths
-from chainrule.emit.text import formatted_path
+from chainrule.emit.text import comment, formatted_path
 from chainrule.errors import ChainruleError
 from chainrule.facts import Facts, remarks_of_facts
 from chainrule.ir import Const, Guard, Program, Step, Var
@@ -30,7 +30,6 @@ from chainrule.user_source import bound_in_loop, counts_named, lengths_named, li
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
 
 _LARGEST = 64
-_WIDTH = 112  # of remarks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -400,14 +399,7 @@ def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard], 
     found += [
         f"the loop on line {line} is written out, {count} turn{'s' * (count > 1)}" for (_, line), count in turns.items()
     ]
-    return [line for text in dict.fromkeys(found) for line in _comment(text)]
-
-
-def _comment(text: str) -> list[str]:
-    """A remark, on several lines where it is long."""
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent="# ", subsequent_indent="#     ", break_long_words=False, break_on_hyphens=False
-    )
+    return [line for text in dict.fromkeys(found) for line in comment(text)]
 
 
 def _decided(position: Position | None, values: Sequence[Any], turns: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ __all__ = [
     "SIGN",
     "Mask",
     "Text",
+    "comment",
     "formatted_path",
     "join",
     "needs_array",
@@ -26,6 +28,7 @@ __all__ = [
 COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, SIGN, POWER, ATOM = range(10)
 _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "@": PRODUCT, "//": PRODUCT, "%": PRODUCT, "**": POWER,
            "<<": SHIFT, ">>": SHIFT, "&": AND, "^": XOR, "|": OR}  # fmt: skip
+_WIDTH = 112  # of remarks
 _SIMPLE = re.compile(r"-?[\w.]+")
 
 Text = tuple[str, int]
@@ -156,3 +159,10 @@ def needs_array(name: str, lines: Sequence[str]) -> bool:
     harmless = rf"\b{name}\[[\w +\-]+\]|\b(len|reversed)\({name}\)|\bin {name}:|#.*"
     words = re.compile(rf"(?<![\w.]){name}\b")
     return any(words.search(re.sub(harmless, "", line)) for line in lines)
+
+
+def comment(text: str) -> list[str]:
+    """A remark above the code, on several lines where it is long."""
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="# ", subsequent_indent="#     ", break_long_words=False, break_on_hyphens=False
+    )
