@@ -387,8 +387,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity(
         "known sums", "C", "what is added up is known to add to 1: by how it is made, or as the reader says",
         lambda x, y, s, m: (
-            x * (t := one_hot(y)).sum(1, keepdims=True) - t,
-            x * (0.8 * t + 0.2 / 4).sum(1, keepdims=True),
+            x * (t := one_hot(y)).sum(1, keepdims=True) - t, x * (0.8 * t + 0.2 / 4).sum(1, keepdims=True),
         ),
         lambda x, y, s, m: (x - one_hot(y), x * 1),
     ),
@@ -399,19 +398,13 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "one in each row", "C", "the one element that a row of y picks: y * (y * x).sum(1) is y * x",
-        lambda x, y, s, m: (
-            (t := one_hot(y)) * (t * x).sum(1, keepdims=True),
-            t * x / (t * x).sum(1, keepdims=True),
-        ),
+        lambda x, y, s, m: ((t := one_hot(y)) * (u := (t * x).sum(1, keepdims=True)), t * x / u),
         lambda x, y, s, m: ((t := one_hot(y)) * x, t),
     ),
     Identity(
         "no ties", "C", "a maximum that is assumed to have one place: its share of the gradient is a mask",
-        lambda x, y, s, m: (
-            np.where(x == (z := np.where(x == y, x - 1, y)), 0.5, x > z),
-            (h := one_hot(x) == 1) / h.sum(1, keepdims=True),
-        ),
-        lambda x, y, s, m: ((x > np.where(x == y, x - 1, y)) * 1, (one_hot(x) == 1) * 1),
+        lambda x, y, s, m: (np.where(x == y + 9, 0.5, x > y + 9), (h := one_hot(x) == 1) / h.sum(1, keepdims=True)),
+        lambda x, y, s, m: ((x > y + 9) * 1, (one_hot(x) == 1) * 1),
     ),
     Identity(
         "rows of a matrix product", "C", "the sum over the rows of a product is zero where that of its first matrix is",
