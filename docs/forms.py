@@ -30,7 +30,8 @@ The unit is one executed array operation beyond the forward pass: views, allocat
 free, and so is what the forward pass holds already. Each form below is a forward pass in plain NumPy (in
 [`tests/forms`](../tests/forms)). *By hand* counts the backward pass that an expert writes for it, after the reference;
 *chainrule* the source that `write` prints, executed; *mechanical* the source of the same backward pass without
-simplification, which is what reverse mode executes. Each is compared with the expert's gradients.
+simplification, which is what reverse mode executes. Each is compared with the expert's gradients. Where the expert uses
+a fact about the inputs, which stands behind *if*, `write` is given it with [`assume`](write.md#facts-that-you-know).
 
 The forms that are *held out* were written by somebody who did not know the simplifier, which was made without reading
 them.
@@ -67,7 +68,8 @@ def row_of(form: type[Form]) -> Row:
     """Write a form, execute it and count."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        written = score(form, cr.write(form.forward, *inputs(form).values(), wrt=form.names).function)
+        source = cr.write(form.forward, *inputs(form).values(), wrt=form.names, assume=form.assume)
+        written = score(form, source.function)
         plain = score(form, mechanical(form).function)
     return Row(form, written["ops"], written["expert_ops"], plain["ops"], written["ok"] and plain["ok"])
 

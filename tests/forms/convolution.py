@@ -32,6 +32,7 @@ class Maxpool(Form):
     wrt = "X"
     needs = "MASK ZERO"
     assumes = "no ties inside a window (else the tie rule decides)"
+    assume = {"X": "no_ties"}
     ref = "CS231n fast_layers, max_pool_backward_reshape"
 
     @staticmethod
@@ -201,6 +202,7 @@ class MaxpoolSlices(Form):
     wrt = "x"
     needs = "MASK CAT ZERO"
     assumes = "no ties inside a window (else the tie rule decides)"
+    assume = {"x": "no_ties"}
     ref = "CS231n fast_layers, max_pool_backward_reshape"
 
     @staticmethod

@@ -502,6 +502,7 @@ class ProbabilisticPca(Form):
     wrt = "W log_s2"
     needs = "SYM MM"
     assumes = "S is symmetric"
+    assume = {"S": "symmetric"}
     ref = "Tipping & Bishop 1999 eq. 4-5"
 
     @staticmethod

@@ -374,6 +374,7 @@ class Maxout(Form):
     wrt = "x W1 b1 W2 b2"
     needs = "MASK MM"
     assumes = "no ties (else the tie rule decides)"
+    assume = {"x": "no_ties"}
     ref = "Goodfellow et al. 2013"
 
     @staticmethod

@@ -347,6 +347,7 @@ class DistanceStress(Form):
     needs = "SYM CANC"
     ref = "Kruskal 1964; Borg & Groenen 2005 s.8.6"
     assumes = "the dissimilarities are symmetric"
+    assume = {"target": "symmetric"}
 
     @staticmethod
     def make(random):

@@ -120,6 +120,7 @@ class MaxOverTime(Form):
     wrt = "E W b U"
     needs = "MASK SCAT MM"
     assumes = "no ties over time (else the tie rule decides)"
+    assume = {"a": "no_ties"}
     ref = "Kim 2014; Collobert et al. 2011"
 
     @staticmethod

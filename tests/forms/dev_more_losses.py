@@ -15,6 +15,7 @@ class OneHotLogSoftmaxLoss(Form):
     wrt = "W b"
     needs = "SMAX SEED MM UNB"
     assumes = "each row of Y adds to 1"
+    assume = {"Y": "distribution"}
     ref = "Bishop 2006 eq. 4.109; HIPS autograd examples/neural_net.py"
 
     @staticmethod
@@ -359,6 +360,7 @@ class ListNet(Form):
     wrt = "W v"
     needs = "SMAX MASK MM"
     assumes = "each row of the target distribution adds to 1, as a softmax does"
+    assume = {"t": "distribution"}
     ref = "Cao et al. 2007 eq. 5"
 
     @staticmethod

@@ -213,6 +213,7 @@ class StochasticNeighbourEmbedding(Form):
     wrt = "Y"
     needs = "SEED SCAL CANC FACT OUT SYM MM ASM"
     assumes = "P is symmetric"
+    assume = {"P": "symmetric"}
     ref = "van der Maaten & Hinton 2008, appendix A"
 
     @staticmethod

@@ -44,6 +44,7 @@ import numpy as np
 from tests.forms.counting import Recorder, unwrap
 
 __all__ = [
+    "ASSUMED",
     "FORMS",
     "Counts",
     "Form",
@@ -58,6 +59,9 @@ __all__ = [
 
 FORMS: dict[str, type[Form]] = {}
 """The forms of the modules that have been imported, by ``id``; ``forms()`` imports them all."""
+
+ASSUMED: dict[str, Mapping[str, Any]] = {}
+"""What ``write`` may assume of held forms, by ``id``, as their titles say; of others they say so themselves."""
 
 Counts = dict[str, Any]
 
@@ -97,6 +101,8 @@ class Form:
     needs: ClassVar[str] = ""
     assumes: ClassVar[str] = ""
     """Facts about the inputs that the expert uses; empty for none."""
+    assume: ClassVar[Mapping[str, Any]] = {}
+    """The same for ``chainrule.write``, by the name of an argument or of a variable of ``forward``."""
     stretch: ClassVar[bool] = False
     """Whether it takes insight into linear algebra that few simplifiers have."""
 
@@ -115,6 +121,7 @@ class Form:
         # Who writes held forms does not look at the others, and may well meet a name twice.
         cls.id = "held_" * cls.held + re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         cls.names = cls.wrt.split()
+        cls.assume = ASSUMED.get(cls.id, cls.assume)
         # Two forms of one name would hide one of them from every test and every table.
         if cls.id in FORMS:
             raise ValueError(f"two forms are called {cls.id}: in {FORMS[cls.id].__module__} and in {cls.__module__}")

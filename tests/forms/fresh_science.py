@@ -353,6 +353,7 @@ class LargerOfTwo(Form):
     wrt = "a b"
     needs = "MASK"
     assumes = "no ties"
+    assume = {"a": "no_ties"}
     ref = "Goodfellow et al. 2013; van Hasselt et al. 2016 (the smaller of two critics)"
 
     @staticmethod

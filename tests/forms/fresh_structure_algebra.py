@@ -38,6 +38,7 @@ class EvidenceOfDistances(Form):
     wrt = "X log_length log_noise"
     needs = "SYM MM OUT SCAL FACT"
     assumes = "the kernel matrix is symmetric"
+    assume = {"K": "symmetric"}
     ref = "Rasmussen & Williams 2006 eq. 5.9"
 
     @staticmethod

@@ -89,6 +89,7 @@ class LogSoftmaxOneHot(Form):
     wrt = "W b"
     needs = "SEED SCAL SMAX CANC MM UNB ASM"
     assumes = "each row of T adds to 1"
+    assume = {"T": "distribution"}
     ref = "Bishop 2006 eq. 4.109"
 
     @staticmethod
