@@ -441,6 +441,8 @@ def test_a_function(script):
         (("--what", "hvp"), "--what hvp is for functions"),
         (("--shapes", "w=3"), "--shapes is for functions"),
         (("--of-index", "x"), "no element"),
+        (("--assume", "w"), "--assume: w gives an array no fact."),
+        (("--assume", "w=one_hot"), "in the example the elements of w add to 3."),
     ],
 )
 def test_options_that_are_none(script, args, message):
@@ -449,6 +451,18 @@ def test_options_that_are_none(script, args, message):
     assert result.exit_code in (1, 2)
     assert message in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_facts_about_arrays_of_a_script_and_about_random_ones(script):
+    body = "P = x @ S @ x\nQ = S @ x\nerr = P + Q @ Q\n"
+    path = script(f"import numpy as np\nx = np.array([1.0, 2])\nS = np.array([[2.0, 1], [1, 3]])\n{body}")
+    result = invoke("write", path, "--of", "err", "--wrt", "x", "--assume", "S=symmetric")
+    assert result.stdout.startswith("# valid where S is symmetric\n")
+    assert ".T" not in result.stdout
+    module = script("import numpy as np\n\n\ndef f(x, S):\n    return (S @ x) @ S @ x + x @ S @ x\n", "module.py")
+    result = invoke("write", f"{module}::f", "--shapes", "x=3,S=3x3", "--assume", "S=symmetric", "--wrt", "x")
+    assert "# valid where S is symmetric" in result.stdout
+    assert ".T" not in result.stdout
 
 
 # What beginners' scripts fail with: their own line, and a hint where the cause is plain.

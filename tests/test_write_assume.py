@@ -122,3 +122,110 @@ def test_facts_make_the_source_shorter(f: Any, make: Make, assume: Any, there: l
         np.testing.assert_allclose(value, f(*other))
         for gradient, exact in zip(gradients.values(), cr.grad(f, argnums=tuple(floating))(*other), strict=True):
             np.testing.assert_allclose(gradient, exact, atol=1e-10)
+
+
+class Energy:
+    def __init__(self) -> None:
+        self.S = symmetric(3)
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.S @ x
+
+
+def in_dictionary(params: Any, x: Any) -> Any:
+    return x @ params["S"] @ x
+
+
+def in_turns(x: Any, A: Any) -> Any:
+    for _ in range(4):
+        x = np.tanh(A @ x) + A.T @ x
+    return x.sum()
+
+
+def in_lists(Zs: Any, Ys: Any) -> Any:
+    loss = 0.0
+    for Z, Y in zip(Zs, Ys, strict=True):
+        loss = loss + cross_entropy(Z, Y)
+    return loss
+
+
+TABLE = labels_of(5, 3)
+
+
+def of_a_table(Z: Any) -> Any:
+    return cross_entropy(Z, TABLE)
+
+
+LISTS = [normal(4, 3) for _ in range(3)], [labels_of(4, 3) for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "assume", "gone"),
+    [
+        (Energy().forward, (normal(3),), {"self.S": "symmetric"}, ".T"),
+        (in_dictionary, ({"S": symmetric(3)}, normal(3)), {"S": "symmetric"}, ".T"),
+        (in_turns, (normal(3), symmetric(3)), {"A": ("symmetric",)}, "A.T @ d"),
+        (in_lists, LISTS, {"Ys": "one_hot"}, "Y.sum(axis=1"),
+        (of_a_table, (normal(5, 3),), {"TABLE": "one_hot"}, "TABLE.sum"),
+        (cross_entropy, (normal(4, 3), labels_of(4, 3) > 0), {"Y": "one_hot"}, "Y.sum"),
+        (cross_entropy, (normal(1, 3), labels_of(1, 3)), {"Y": "distribution"}, "Y.sum(axis=1"),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_facts_of_what_is_reached_in_other_ways(f: Any, args: Any, assume: Any, gone: str) -> None:
+    source = cr.write(f, *args, assume=assume)
+    assert "# valid where " in str(source)
+    assert gone not in str(source)
+
+
+def test_facts_go_with_every_style_and_derivative() -> None:
+    args, options = (normal(4, 3), labels_of(4, 3)), {"wrt": "Z", "assume": {"Y": "one_hot"}}
+    for more in ({"style": "lines"}, {"style": "layer"}, {"what": "jvp"}):
+        text = str(cr.write(cross_entropy, *args, **options, **more))
+        assert "# valid where each row of Y is one-hot" in text
+        assert "Y.sum" not in text
+    assert "valid where" not in str(cr.write(cross_entropy, *args, assume={"Y": "one_hot"}, what="forward"))
+
+
+Z, Y = normal(2, 3), labels_of(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "assume", "said"),
+    [
+        (cross_entropy, (Z, Y / 2), {"Y": "one_hot"}, 'assume={"Y": "one_hot"}: in the example Y[0, '),
+        (cross_entropy, (Z, Y * [[1], [3]]), {"Y": "distribution"}, "the elements of Y[1] add to 3."),
+        (cross_entropy, (Z, Y * np.nan), {"Y": "distribution"}, "the elements of Y[0] add to nan."),
+        (cross_entropy, (Z, Y), {"Y": "symmetric"}, "the shape of Y is (2, 3)."),
+        (quadratic, (normal(2), np.array([[1.0, 2], [3, 4]])), {"S": "symmetric"}, "S[0, 1] is 2, and S[1, 0] is 3."),
+        (switched, (normal(2), np.array([1.0, 0.5])), {"y": "binary"}, "y[1] is 0.5."),
+        (larger, (np.arange(3.0), np.ones(3)), {"both": "no_ties"}, "meets equal values at [1]."),
+        (larger, (np.arange(3.0), np.ones(3)), {"a": ("no_ties",)}, "meets equal values at [1]."),
+        (pooled, (np.ones(4),), {"X": "no_ties"}, "meets equal values at [0]."),
+        (quadratic, (normal(2), symmetric(2)), {"S": "no_ties"}, "no maximum or minimum is taken"),
+        (quadratic, (normal(2), symmetric(2)), {"T": "symmetric"}, "of quadratic has this name. The arrays are: x, S."),
+        (quadratic, (normal(2), symmetric(2)), {"S": "positive"}, "no fact 'positive'. The facts are: symmetric, "),
+    ],
+)  # fmt: skip
+def test_what_does_not_hold_is_said(f: Any, args: Any, assume: Any, said: str) -> None:
+    with pytest.raises(cr.ChainruleError) as caught:
+        cr.write(f, *args, assume=assume)
+    assert said in str(caught.value)
+
+
+def test_gradients_are_not_those_within_symmetric_matrices() -> None:
+    V = symmetric(3)
+    found = cr.write(lambda V: np.linalg.slogdet(V)[1], V, assume={"V": "symmetric"}).function(V)[1]["V"]
+    np.testing.assert_allclose(found, np.linalg.inv(V))
+
+
+def test_a_fact_that_the_code_breaks_elsewhere_is_not_used() -> None:
+    """What is assumed of a name says nothing of what the code makes of it."""
+
+    def scaled(Z: Any, Y: Any) -> Any:
+        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+        return (Y * 2 * np.log(P)).sum() + (Y * np.arange(3.0) * np.log(P)).sum()
+
+    args = normal(4, 3), labels_of(4, 3)
+    found = cr.write(scaled, *args, wrt="Z", assume={"Y": "one_hot"}).function(*args)[1]["Z"]
+    np.testing.assert_allclose(found, cr.grad(scaled)(*args), atol=1e-12)

@@ -6,6 +6,7 @@ The example must have it; what is written with its help holds where other arrays
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +18,11 @@ from chainrule.errors import ChainruleError
 from chainrule.ir import Program, Step, Var
 from chainrule.language import Message, listed, message
 from chainrule.tape import Tape
-from chainrule.trace import program_of
-from chainrule.trees import flatten, paths, unflatten
+from chainrule.trace import input_names, program_of
 
 __all__ = [
     "FACTS",
     "Facts",
-    "holding",
     "holds_for",
     "made_with",
     "named_facts",
@@ -184,15 +183,18 @@ def suppose(call: TracedCall, assume: Facts) -> None:
         ChainruleError: where nothing has such a name, or the example does not have the fact.
     """
     if assume:
-        call.tape.facts.update(_facts_in(program_of(call), assume, call.tape.values))
+        reached = dict(zip(call.tape.inputs, input_names(call), strict=False))
+        call.tape.facts.update(_facts_in(program_of(call), reached, assume, call.tape.values))
 
 
-def _facts_in(program: Program, assume: Facts, values: Sequence[Any]) -> dict[int, frozenset[str]]:
+def _facts_in(
+    program: Program, reached: Mapping[int, str], assume: Facts, values: Sequence[Any]
+) -> dict[int, frozenset[str]]:
     """The facts by variable; the values are those of the example, by the number of the variable."""
     steps = program.steps
     found: dict[int, frozenset[str]] = {}
     for name, facts in assume.items():
-        meant = _named(program, steps, name, facts)
+        meant = _named(program, reached, name, facts)
         for fact in facts:
             if fact == "no_ties":
                 chosen = _extrema(steps, {x.number for x in meant})
@@ -229,14 +231,25 @@ def _check(fault: Message | None) -> None:
         )
 
 
-def _named(program: Program, steps: tuple[Step, ...], name: str, facts: Sequence[str]) -> list[Any]:
+def _named(program: Program, reached: Mapping[int, str], name: str, facts: Sequence[str]) -> list[Any]:
     """What a name stands for: an argument, all arrays in it, a plain array, or the last variable of that name."""
-    inputs = [x for x in program.inputs if x.name == name]
-    inputs = inputs or [x for x in program.inputs if str(x.name).startswith((f"{name}[", f"{name}."))]
-    made = [out for step in steps for out in step.outputs if out.name == name]
-    found: list[Any] = inputs or [c for c in program.constants if c.name == name] or made[-1:]
+    made = [out for step in program.steps for out in step.outputs if out.name == name]
+    paths = [(x, reached.get(x.number, "")) for x in program.inputs]
+    inner = f"['{name}']", f'["{name}"]', f".{name}"
+    ways: list[list[Any]] = [
+        [x for x, path in paths if name in (x.name, path, re.sub(r"\W+", "_", path).strip("_"))],
+        [x for x, path in paths if path.startswith((f"{name}[", f"{name}."))],
+        [x for x, path in paths if path.endswith(inner)],
+        [c for c in program.constants if c.name == name],
+        made[-1:],
+    ]
+    found = next(filter(None, ways), [])
     if not found:
-        known: list[Any] = [*program.inputs, *program.constants, *(out for step in steps for out in step.outputs)]
+        known: list[Any] = [
+            *program.inputs,
+            *program.constants,
+            *(out for step in program.steps for out in step.outputs),
+        ]
         raise ChainruleError(
             message(
                 "{request}: no array of {function} has this name. The arrays are: {names}.",
@@ -311,42 +324,18 @@ def made_with(facts: Iterable[str], value: Any) -> Any:
     return value
 
 
-def remarks_of_facts(program: Program, assume: Facts) -> list[str]:
-    """What is said of the facts above the code."""
-    known = program.by_number()
+def remarks_of_facts(program: Program, reached: Mapping[int, str], assume: Facts) -> list[str]:
+    """What is said of the facts above the code; ``reached`` says how the inputs are reached, by number."""
     found: list[str] = []
     for name, facts in assume.items():
-        meant = [x for n, own in program.facts.items() if own - {"no_ties"} and (x := known[n]).name is not None]
-        meant = [x for x in meant if x.name == name or str(x.name).startswith((f"{name}[", f"{name}."))]
-        ranks = [len(x.shape) if isinstance(x, Var) else np.ndim(x.value) for x in meant]
-        found += [FACTS[f].text(name, ranks[0] if ranks else 2) for f in facts if f in FACTS]
-    for step in program.steps:
+        meant = _named(program, reached, name, facts)
+        rank = max(len(x.shape) if isinstance(x, Var) else np.ndim(x.value) for x in meant)
+        found += [FACTS[f].text(name, rank) for f in facts if f in FACTS]
+    for step in program.steps if assume else ():
         if "no_ties" in program.facts.get(step.outputs[0].number, ()):
             where = f"`{step.position.segment}` on line {step.position.line}" if step.position else step.operation.name
             found.append(f"no values tie in {where}")
     return [f"valid where {text}" for text in dict.fromkeys(found)]
-
-
-def holding(parameters: Sequence[str], assume: Facts, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """Arguments near these in which the arrays that have a name have their facts."""
-    if not assume:
-        return args, kwargs
-
-    def made(name: str, tree: Any) -> Any:
-        leaves, structure = flatten(tree)
-        if not any(key == name or key.startswith((f"{name}[", f"{name}.")) for key in assume):
-            return tree
-        new = []
-        for leaf, path in zip(leaves, paths(tree), strict=True):
-            whole = name + path
-            for key, facts in assume.items():
-                if isinstance(leaf, np.ndarray) and (key == whole or whole.startswith((f"{key}[", f"{key}."))):
-                    leaf = made_with(facts, leaf)
-            new.append(leaf)
-        return unflatten(structure, new)
-
-    named = dict(zip(parameters, args, strict=False))
-    return [made(n, x) for n, x in named.items()], {n: made(n, x) for n, x in kwargs.items()}
 
 
 def holds_for(function: Callable[..., Any], assume: Facts, args: Any, kwargs: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.calls import argument_names
 from chainrule.emit.numpy_source import forward_source
 from chainrule.errors import ChainruleError
-from chainrule.facts import holding, named_facts
+from chainrule.facts import made_with, named_facts
 from chainrule.history import RequestError, Updates
 from chainrule.language import Message, message
 from chainrule.running import failure
@@ -108,8 +108,8 @@ def write_function(
     if loaded.kwargs:
         # What can only be given by keyword is a setting: the code is written for its value.
         loaded.function.__kwdefaults__ = {**(loaded.function.__kwdefaults__ or {}), **loaded.kwargs}
-    drawn = {fact: x for fact, x in facts.items() if fact in shapes}
-    args, _ = holding(argument_names(loaded.function, loaded.args, {}), drawn, loaded.args, {})
+    names = argument_names(loaded.function, loaded.args, {})
+    args = [made_with(facts.get(n, ()), x) if n in shapes else x for n, x in zip(names, loaded.args, strict=True)]
     options: Any = {"wrt": asked, "of": of, "style": style, "prefix": prefix, "what": what, "assume": facts}
     try:
         source = write(loaded.function, *args, **options)

@@ -300,7 +300,7 @@ class Draft:
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], program: Program, structure: Any
     ) -> Material:
         material = material_of(f, args, program, kwargs, structure, self.left_out)
-        return replace(material, listed=self.listed, assume=self.assume)
+        return replace(material, listed=self.listed, assume=self.assume if self.what != "forward" else {})
 
     def _lost(self, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, float]) -> set[str]:
         """The defaults that what is written has the values of, and not only the names: an exponent that is 2."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from chainrule.api import jvp, vjp
 from chainrule.calls import TracedCall
 from chainrule.emit.material import Material
 from chainrule.emit.text import formatted_path
-from chainrule.facts import holding, holds_for
+from chainrule.facts import holds_for, made_with
 from chainrule.linear import is_floating
 from chainrule.members import Members
 from chainrule.tape import Tape
@@ -26,6 +27,7 @@ __all__ = ["agrees", "as_pasted", "like_scaled", "turns_asked"]
 _REFUSED = "written for "  # how the messages begin with which written code refuses what it does not hold for
 
 _HUGE = 1e9
+_COUNTED = re.compile(r"\[\d+\]")  # the places in lists
 
 
 class _UndeterminedError(Exception):
@@ -54,7 +56,7 @@ def agrees(
         what: what was written: ``"backward"``, ``"forward"`` or ``"jvp"``.
         runs: whether it must run, and is not right where it raises.
     """
-    positional, named = holding(material.parameters, material.assume, positional, named)
+    positional, named = _with_facts(material, positional, named)
     state = np.random.get_state()
     try:
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
@@ -70,6 +72,27 @@ def agrees(
     if any(_is_huge(exact) for _, exact in pairs):
         return None
     return all(_equal(written, exact) for written, exact in pairs)
+
+
+def _with_facts(material: Material, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Arguments near these that have the facts that are assumed; further items of a list as those that it had."""
+    facts: dict[str, frozenset[str]] = {}
+    for leaf in material.leaves if material.assume else ():
+        own = material.program.facts.get(leaf.variable.number, frozenset())
+        for source in (leaf.source, _COUNTED.sub("[]", leaf.source)):
+            facts[source] = facts.get(source, own) & own
+    if not any(facts.values()):
+        return args, kwargs
+
+    def made(name: str, tree: Any) -> Any:
+        leaves, structure = flatten(tree)
+        sources = [name + formatted_path(path) for path in paths(tree)]
+        known = [facts.get(x, facts.get(_COUNTED.sub("[]", x), frozenset())) for x in sources]
+        return unflatten(structure, [made_with(own, x) if own else x for own, x in zip(known, leaves, strict=True)])
+
+    return [made(n, x) for n, x in zip(material.parameters, args, strict=False)], {
+        n: made(n, x) for n, x in kwargs.items()
+    }
 
 
 def _pairs(
@@ -104,7 +127,10 @@ def _pairs(
                 raise _UndeterminedError
             moving = [any(leaf.argument == k and is_floating(leaf.value) for leaf in material.leaves)
                       for k in range(len(args))]  # fmt: skip
-            whole = [_like(x) for x in args]
+            taken = list(inspect.signature(function).parameters)[len(own) :]
+            chosen = [moves and f"d{name}" in taken for name, moves in zip(material.parameters, moving, strict=False)]
+            moving = chosen if sum(chosen) == len(taken) - len(late) else moving
+            whole = [_like(x) if moves else _still(x) for x, moves in zip(args, moving, strict=True)]
             tangents = [x for x, moves in zip(whole, moving, strict=True) if moves]
             _, pushed = jvp(users, tuple(args), tuple(whole))
         output, tangent = function(*own, *tangents, **late)
@@ -152,6 +178,12 @@ def _like(x: Any) -> Any:
     some = [np.sin(1 + 2 * k + np.arange(np.size(x))).reshape(np.shape(x)) for k, x in enumerate(leaves)]
     return unflatten(structure, [np.asarray(own, np.asarray(x).dtype)[()] if is_floating(x) else x
                                  for own, x in zip(some, leaves, strict=True)])  # fmt: skip
+
+
+def _still(x: Any) -> Any:
+    """No direction, of an argument that is not differentiated."""
+    leaves, structure = flatten(x)
+    return unflatten(structure, [leaf * 0 if is_floating(leaf) else leaf for leaf in leaves])
 
 
 def like_scaled(x: Any, factor: float) -> Any:

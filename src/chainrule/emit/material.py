@@ -374,7 +374,8 @@ def setting_check(name: str, value: Any) -> list[str]:
 def remarks(material: Material, steps: Sequence[Step], guards: Sequence[Guard], loops: Sequence[Loop]) -> list[str]:
     """What is to be said above the code: what it is valid for; of loops, too, whose turns are not written."""
     found = [f"valid for {name}={value!r}" for name, value in material.settings.items()]
-    found += remarks_of_facts(material.program, material.assume)
+    reached = {leaf.variable.number: leaf.source for leaf in material.leaves}
+    found += remarks_of_facts(material.program, reached, material.assume)
     found += [material.remark] if material.remark else []
     found += [text for fixed in material.fixed if (text := fixed.remark())]
     decisions: dict[Any, list[Any]] = {}
