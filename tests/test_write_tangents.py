@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.trees import flatten
+from chainrule.trees import flatten, unflatten
 
 
 def _normal(seed: int, *shape: int) -> Any:
@@ -141,3 +141,51 @@ def test_one_row_in_a_loop_stands_for_many() -> None:
     given = _normal(0, 5, 2)
     _, found = written(*args, given)
     _close(list(found.values()), cr.vjp(heads, *args)[1](given))
+
+
+def _two_gates(x: Any, A: Any, b: Any, n: int) -> Any:
+    y = x
+    total = 0.0
+    for _ in range(n):
+        z = 1 / (1 + np.exp(-(A @ y + b)))
+        y = z * x + (1 - z) * y
+        total = total + (y * y).sum()
+    return total
+
+
+_SQUARE = _normal(2, 3, 3)
+HESSIANS: list[tuple[Any, tuple[Any, ...], tuple[Any, ...], bool]] = [
+    (
+        recurrence,
+        (_normal(0, 5, 2), _normal(1, 2, 3), _SQUARE, _normal(3, 3)),
+        (_normal(4, 8, 2), _normal(1, 2, 3), _SQUARE, _normal(3, 3)),
+        True,
+    ),
+    (_two_gates, (_normal(0, 3), _SQUARE, _normal(1, 3), 4), (_normal(0, 3), _SQUARE, _normal(1, 3), 7), True),
+    (both_ends, (_normal(0, 3), [_SQUARE, _normal(5, 3, 3), _SQUARE]), (), False),
+]
+
+
+@pytest.mark.parametrize(("f", "args", "others", "looped"), HESSIANS, ids=[f.__name__ for f, *_ in HESSIANS])
+def test_products_with_the_hessian_of_a_loop_are_loops(f: Any, args: Any, others: Any, looped: bool) -> None:
+    written = cr.write(f, *args, what="hvp")
+    assert ("is written out" in str(written)) != looped
+    assert (str(written).count("    for ") == 2) == looped
+    for given in (args, others) if looped else (args,):
+        moving = [x for x in given if type(x) is not int]
+        numbers = [x for x in given if type(x) is int]
+        vectors = [unflatten(flatten(x)[1], [np.sin(leaf) for leaf in flatten(x)[0]]) for x in moving]
+        exact = cr.hvp(lambda *xs, numbers=numbers: f(*xs, *numbers), tuple(moving), tuple(vectors))
+        found = written.function(*given, *vectors)
+        for own, other in zip(flatten(list(found.values()))[0], flatten(list(exact))[0], strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-9, atol=1e-12)
+
+
+def test_tangents_of_one_argument_alone() -> None:
+    args = (_normal(0, 5, 2), _normal(1, 2, 3), _SQUARE, _normal(3, 3))
+    vector = np.cos(_SQUARE)
+    written = cr.write(recurrence, *args, wrt="U", what="jvp").function
+    zeros = [np.zeros_like(x) for x in args]
+    zeros[2] = vector
+    value, tangent = cr.jvp(recurrence, args, tuple(zeros))
+    np.testing.assert_allclose(written(*args, vector), (value, tangent), rtol=1e-12)

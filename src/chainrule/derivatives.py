@@ -32,14 +32,16 @@ def tangents_of(
     kwargs: Mapping[str, Any],
     prepare: Callable[[TracedCall], None] | None = None,
     suppose: Callable[[TracedCall], None] | None = None,
+    prefix: str = "d",
 ) -> Backward:
     """The record of forward mode: the tangents of the outputs, given those of the arguments in ``wrt``.
 
     ``cotangents`` are the inputs that hold the tangents of the arguments, ``gradients`` the tangents of the floating
     outputs, which are in ``wrt``.  ``prepare`` is given the traced call, whose loops were noted; ``suppose`` is given
-    it behind that, to note facts about its variables.
+    it behind that, to note facts about its variables; the names of tangents begin with ``prefix``.
     """
     with Tape(names=True, loops=prepare is not None) as tape:
+        tape.prefix = prefix
         call = TracedCall(f, args, dict(kwargs), wrt, tape)
         if prepare is not None:
             prepare(call)

@@ -175,7 +175,8 @@ def _through_loop(tape: Tape, step: Any, known: Mapping[int, Any], links: dict[i
             if _variable(out) in active]  # fmt: skip
     if not left:
         return {}
-    pushing, given = _body(loop, active, moving, [_variable(out) for out, _ in left], [_held(tape, x) for x in inputs])
+    held = [_held(tape, x) for x in inputs]
+    pushing, given = _body(loop, active, moving, [_variable(out) for out, _ in left], held, tape.prefix)
     slots = [replace(slot) for slot in loop.slots]
     moved: dict[int, Slot] = {}
     operands: list[Any] = list(inputs)
@@ -221,9 +222,15 @@ class _Pushed:
 
 
 def _body(
-    loop: Loop, active: Collection[int], moving: Sequence[Slot], left: Sequence[int], operands: Sequence[Any]
+    loop: Loop,
+    active: Collection[int],
+    moving: Sequence[Slot],
+    left: Sequence[int],
+    operands: Sequence[Any],
+    prefix: str,
 ) -> tuple[_Pushed, dict[int, int]]:
     body, lengths = body_tape(loop, operands)
+    body.prefix = prefix
     forward_steps = len(body.steps)
     roots = list(dict.fromkeys((*(s.following for s in moving if s.following is not None), *left)))
     with body:

@@ -15,7 +15,9 @@ from chainrule.language import Message, message
 from chainrule.running import failure
 from chainrule.script import load_function, parameters_asked_for
 from chainrule.script_scene import script_followed
-from chainrule.source import Source, Style, What, check_options, styled, write
+from chainrule.source import write
+from chainrule.styles import Style, What, check_options, styled
+from chainrule.written import Source
 
 __all__ = ["write_function", "write_script"]
 

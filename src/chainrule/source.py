@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from chainrule.asked import (
     by_position,
@@ -16,23 +17,26 @@ from chainrule.asked import (
     whole_numbers_of,
     with_defaults,
 )
-from chainrule.backward import Backward, backward_of, select_output
+from chainrule.backward import backward_of, select_output
 from chainrule.calls import TracedCall, argument_names
 from chainrule.derivatives import hessian_products_of, tangents_of
-from chainrule.emit.derivative_source import hessian_source, tangent_source
+from chainrule.emit.derivative_source import (
+    hessian_source,
+    moving_leaves,
+    pushed_gradient_source,
+    tangent_source,
+)
 from chainrule.emit.material import Material, material_of
 from chainrule.emit.numpy_source import (
     Pasted,
     forward_source,
-    function_source,
-    layer_source,
     pasted,
-    pullback_source,
 )
+from chainrule.emit.remarks import turns_written_out
 from chainrule.errors import ChainruleError
 from chainrule.facts import named_facts, suppose
 from chainrule.index_lists import as_arrays
-from chainrule.ir import Program, Var
+from chainrule.ir import Program
 from chainrule.language import message
 from chainrule.linear import floating_arguments
 from chainrule.loop_sums import sums_begun
@@ -43,20 +47,17 @@ from chainrule.methods import as_function
 from chainrule.one_row import unsettled
 from chainrule.other_lengths import fixed_lengths
 from chainrule.reroll import rolled
-from chainrule.simplify.rewriting import simplify
+from chainrule.simplify.rewriting import quickly, simplify
 from chainrule.sizes import named_number
+from chainrule.styles import Style, What, check_options, styled
 from chainrule.tape import Tape
 from chainrule.trace import program_of
 from chainrule.trying import agrees, as_pasted, like_scaled, turns_asked
 from chainrule.verify import MalformedError
 from chainrule.written import Source
 
-__all__ = ["Draft", "Source", "Style", "What", "check_options", "styled", "write"]
+__all__ = ["Draft", "Source", "Style", "What", "write"]
 
-Style = Literal["function", "lines", "pullback", "layer"]
-What = Literal["backward", "forward", "jvp", "hvp"]
-_STYLES = {"function": function_source, "pullback": pullback_source, "layer": layer_source}
-_PREFIXES = ("d", "D", "grad_")
 _MOST_TRIED = 5000  # steps of what is run beside the function
 
 
@@ -200,8 +201,10 @@ class Draft:
         shorten: bool,
     ) -> None:
         """Draw it up, and try it; where it is wrong, with the loops written out, and as the rules give it."""
+        self.own = f
         for rolling, short in ((True, shorten), (False, shorten), (False, False)):
             self.rolling = rolling
+            self.gradient = self._looped_gradient(f, args, kwargs, wrt) if rolling and self.what == "hvp" else None
             try:
                 self._draw_up(f, args, kwargs, wrt, of, short)
             except (ArithmeticError, AssertionError, AttributeError, LookupError, MalformedError):
@@ -220,15 +223,32 @@ class Draft:
             )
         )
 
+    def _looped_gradient(
+        self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any
+    ) -> tuple[Callable[..., Any], str] | None:
+        """The value and the gradients as a function with loops, and the name of the user's; ``None`` without loops."""
+        if self.assume:
+            return None  # they are facts about the variables of this function
+        draft = Draft(f, args, kwargs, wrt=wrt)
+        loops = [loop for step in draft.backward.program.steps if (loop := loop_in(step)) is not None]
+        if not loops or draft.material.program.guards or any(loop.decided or loop.decisions() for loop in loops):
+            return None  # what decides is said by the user's lines, not by those of another function
+        draft.material = replace(draft.material, fixed=())  # its lengths are tried, too, and said once
+        return draft.source().function, draft.material.name
+
     def _holds(self, args: Sequence[Any], kwargs: Mapping[str, Any], *, runs: bool = True) -> bool:
         """Whether what is written is right for these arguments, as far as that can be told; and whether it runs."""
-        if self.what == "hvp" or len(self.material.program.steps) > _MOST_TRIED:
+        if len(self.material.program.steps) > _MOST_TRIED:
             return True
         try:
             written = self.source().function
         except ChainruleError:
             return True  # it is said when it is to be written
-        return agrees(self.material, written, args, kwargs, self.what, runs=runs) is not False
+        moving: set[int] = set()
+        if self.what in ("jvp", "hvp"):
+            moving = {leaf.argument for leaf in moving_leaves(self.material, self.backward)}
+        material = replace(self.material, function=self.own)
+        return agrees(material, written, args, kwargs, self.what, moving=moving, runs=runs) is not False
 
     def _holds_for_other_values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether loops that values end are right where they end sooner or later; where none does so, they are not."""
@@ -282,11 +302,18 @@ class Draft:
             given = positions if positions is not None else floating_arguments(args, kwargs)
             if what == "jvp":
                 record = tangents_of(f, args, given, kwargs, rolled if self.rolling else None, supposing)
+            elif self.gradient is not None:
+                f = self.gradient[0]
+                record = tangents_of(f, args, given, kwargs, _rolled_gradients, prefix="v_")
             else:
                 record = hessian_products_of(f, args, given, kwargs, supposing)
         self.record = record
-        simplified = simplify(record) if shorten else record
-        self.backward = fused(simplified) if what == "jvp" else sums_begun(simplified)
+        with quickly() if what == "hvp" else contextlib.nullcontext():  # of second derivatives there is no short form
+            simplified = simplify(record) if shorten else record
+        pushing = what == "jvp" or self.gradient is not None
+        self.backward = fused(simplified) if pushing else sums_begun(simplified)
+        if self.gradient is not None and turns_written_out(self.backward.program.steps):
+            raise MalformedError("loops of the gradients are written out")  # those of the function's own say more
         self.material = self._material(f, args, kwargs, self.backward.program, self.backward.structure)
         self.chosen = list(self.backward.wrt)
         if what == "backward":
@@ -326,7 +353,7 @@ class Draft:
 
     def _note_lengths(self, args: Sequence[Any], kwargs: Mapping[str, Any], of: int | str | None) -> None:
         """Find out which lengths of the example what is written holds for alone."""
-        looped = self.what != "hvp" and self.rolling
+        looped = self.rolling
         if args and type(args[0]) is Members and not self.material.program.measured:
             return  # the arrays of an object are not followed in a copy of it
 
@@ -384,6 +411,8 @@ class Draft:
             return Source(*forward_source(self.material))
         if self.what == "jvp":
             return Source(*tangent_source(self.material, self.backward, prefix))
+        if self.what == "hvp" and self.gradient is not None:
+            return Source(*pushed_gradient_source(self.material, self.backward, self.gradient[1]))
         if self.what == "hvp":
             return Source(*hessian_source(self.material, self.backward, prefix))
         if style == "lines":
@@ -391,26 +420,7 @@ class Draft:
         return styled(self.material, self.backward, self.chosen, style, prefix)
 
 
-def check_options(style: str, prefix: str, what: str) -> None:
-    """Raise where one of the options is none that there is."""
-    wrong = None
-    if what not in ("backward", "forward", "jvp", "hvp"):
-        wrong = message('what={what}: write can write "backward", "forward", "jvp" and "hvp".', what=repr(what))
-    elif prefix not in _PREFIXES:
-        wrong = message('prefix={prefix}: gradients can be named with "d", "D" or "grad_".', prefix=repr(prefix))
-    elif style != "lines" and style not in _STYLES:
-        wrong = message('style={style}: the styles are "function", "lines", "pullback" and "layer".', style=repr(style))
-    elif what in ("jvp", "hvp") and style != "function":
-        style, what = repr(style), repr(what)
-        wrong = message(
-            "what={what} is written as a function. Instead: leave out style={style}.", what=what, style=style
-        )
-    if wrong is not None:
-        raise ChainruleError(wrong)
-
-
-def styled(material: Material, backward: Backward, chosen: Sequence[Var], style: str, prefix: str) -> Source:
-    """A backward pass in one of the styles."""
-    if style == "lines":
-        return Source(pasted(material, backward, chosen, prefix).text(), "")
-    return Source(*_STYLES[style](material, backward, chosen, prefix))
+def _rolled_gradients(call: TracedCall) -> None:
+    """Let the gradients be all that a written function returns, and its loops steps."""
+    select_output(call, 1)
+    rolled(call)

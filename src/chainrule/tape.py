@@ -71,8 +71,8 @@ class Tape:
 
     __slots__ = (
         "always_one", "closed", "constants", "containers", "counts", "depth", "facts", "guards", "inputs", "items",
-        "iterated", "leaves", "loops", "measured", "names", "open", "origin", "outer", "ranges", "refusals",
-        "removed", "shared", "steps", "texts", "thread", "top", "unsure", "values", "watched",
+        "iterated", "leaves", "loops", "measured", "names", "open", "origin", "outer", "prefix", "ranges",
+        "refusals", "removed", "shared", "steps", "texts", "thread", "top", "unsure", "values", "watched",
     )  # fmt: skip
 
     def __init__(self, *, names: bool = False, located: bool = False, loops: bool = False) -> None:
@@ -100,10 +100,10 @@ class Tape:
         self.containers: dict[int, tuple[CodeType, str, Any]] = {}  # lists that the user's names hold, by the object
         self.facts: dict[int, frozenset[str]] = {}  # what the reader assumes of variables
         self.top: Any = None  # with names, the frame of the function that is traced, from its first step on
+        self.prefix = "d"  # what stands in front of a name in the name of its cotangent or tangent
         self.removed: set[int] = set()  # variables whose steps became part of a loop
         self.open: list[Any] = []  # the loops that are running, outermost first
-        self.depth = 0
-        self.thread = threading.get_ident()
+        self.depth, self.thread = 0, threading.get_ident()
         self.closed = False
         self.outer: Tape | None = None
 

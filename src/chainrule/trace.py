@@ -137,7 +137,7 @@ def program_of(
         made.update(step[3] if isinstance(step[3], tuple) else (step[3],))
     for primal, cotangent in (links or {}).items():
         if type(cotangent) is int and primal in names and cotangent not in forward:
-            names.setdefault(cotangent, "d" + names[primal])
+            names.setdefault(cotangent, tape.prefix + names[primal])
     held = {id(array): number for number, array in tape.constants.values()}
     frame_names = _names_of_arrays(call.function, held)
     constants = []

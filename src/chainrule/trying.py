@@ -7,12 +7,12 @@ import inspect
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.api import jvp, vjp
+from chainrule.api import hvp, jvp, vjp
 from chainrule.calls import TracedCall
 from chainrule.emit.material import Material
 from chainrule.emit.text import formatted_path
@@ -41,6 +41,7 @@ def agrees(
     named: Mapping[str, Any],
     what: str = "backward",
     *,
+    moving: Collection[int] = (),
     runs: bool = True,
 ) -> bool | None:
     """Whether a written function is right for these arguments; ``None`` where that cannot be told.
@@ -53,7 +54,8 @@ def agrees(
         function: what was written, executed.
         positional: the arguments.
         named: the keyword arguments.
-        what: what was written: ``"backward"``, ``"forward"`` or ``"jvp"``.
+        what: what was written: ``"backward"``, ``"forward"``, ``"jvp"`` or ``"hvp"``.
+        moving: for the last two, the positions of the arguments whose tangents or vectors it is given.
         runs: whether it must run, and is not right where it raises.
     """
     positional, named = _with_facts(material, positional, named)
@@ -62,7 +64,7 @@ def agrees(
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
             if not holds_for(material.function, material.assume, positional, named):
                 return None
-            pairs = list(_pairs(material, function, positional, named, what))
+            pairs = list(_pairs(material, function, positional, named, what, moving))
     except _UndeterminedError:
         return None
     except Exception as error:
@@ -96,7 +98,12 @@ def _with_facts(material: Material, args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def _pairs(
-    material: Material, function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], what: str
+    material: Material,
+    function: Callable[..., Any],
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+    what: str,
+    moving: Collection[int],
 ) -> Iterator[tuple[Any, Any]]:
     """What was computed, with what is exact."""
     args, kwargs = _copied(positional), _copied(named)
@@ -121,21 +128,18 @@ def _pairs(
     if what == "forward":
         yield function(*own, **late), plain
         return
-    if what == "jvp":
+    if what in ("jvp", "hvp"):
         with _known():
             if owner is not None:
                 raise _UndeterminedError
-            moving = [any(leaf.argument == k and is_floating(leaf.value) for leaf in material.leaves)
-                      for k in range(len(args))]  # fmt: skip
-            taken = list(inspect.signature(function).parameters)[len(own) :]
-            chosen = [moves and f"d{name}" in taken for name, moves in zip(material.parameters, moving, strict=False)]
-            moving = chosen if sum(chosen) == len(taken) - len(late) else moving
-            whole = [_like(x) if moves else _still(x) for x, moves in zip(args, moving, strict=True)]
-            tangents = [x for x, moves in zip(whole, moving, strict=True) if moves]
-            _, pushed = jvp(users, tuple(args), tuple(whole))
-        output, tangent = function(*own, *tangents, **late)
-        yield output, plain
-        yield tangent, pushed
+            tangents = [_like(x, k in moving) for k, x in enumerate(args)]
+            pushed = (jvp if what == "jvp" else hvp)(users, tuple(args), tuple(tangents))
+        found = function(*own, *(x for k, x in enumerate(tangents) if k in moving), **late)
+        if what == "jvp":
+            yield found[0], plain
+            yield found[1], pushed[1]
+        else:
+            yield from _by_name(material, args, found, pushed, 1.0)
         return
     with _known():
         output, pullback = vjp(users, *arguments)
@@ -147,15 +151,22 @@ def _pairs(
     value, found = function(*own, *cotangent, **late)
     yield value, plain
     scale = given[0] if scalar else 1.0
-    by_name = dict(zip(material.parameters, gradients, strict=False))
+    yield from _by_name(material, args, found, gradients, scale)
+
+
+def _by_name(
+    material: Material, args: Sequence[Any], found: Mapping[str, Any], exact: Sequence[Any], scale: float
+) -> Iterator[tuple[Any, Any]]:
+    """What was written for each argument, or for each of the arrays in it, with what is exact."""
+    by_name = dict(zip(material.parameters, exact, strict=False))
     own_names = {leaf.source: leaf.name for leaf in material.leaves}
-    for name, argument, gradient in zip(material.parameters, args, gradients, strict=False):
+    for name, argument, value in zip(material.parameters, args, exact, strict=False):
         if name not in found:  # the arrays in it, one by one
             sources = [name + formatted_path(path) for path in paths(argument)]
-            by_name.update((own_names.get(x, x), g) for x, g in zip(sources, flatten(gradient)[0], strict=False))
-    for name, exact in by_name.items():
+            by_name.update((own_names.get(x, x), g) for x, g in zip(sources, flatten(value)[0], strict=False))
+    for name, value in by_name.items():
         if name in found:
-            yield [x * scale for x in flatten(found[name])[0]], exact
+            yield [x * scale for x in flatten(found[name])[0]], value
 
 
 @contextlib.contextmanager
@@ -172,18 +183,12 @@ def _copied(x: Any) -> Any:
     return unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
 
 
-def _like(x: Any) -> Any:
-    """Some direction, as large as an argument."""
+def _like(x: Any, moves: bool) -> Any:
+    """Some direction, as large as an argument; none where the argument does not move."""
     leaves, structure = flatten(x)
     some = [np.sin(1 + 2 * k + np.arange(np.size(x))).reshape(np.shape(x)) for k, x in enumerate(leaves)]
-    return unflatten(structure, [np.asarray(own, np.asarray(x).dtype)[()] if is_floating(x) else x
+    return unflatten(structure, [np.asarray(own * moves, np.asarray(x).dtype)[()] if is_floating(x) else x
                                  for own, x in zip(some, leaves, strict=True)])  # fmt: skip
-
-
-def _still(x: Any) -> Any:
-    """No direction, of an argument that is not differentiated."""
-    leaves, structure = flatten(x)
-    return unflatten(structure, [leaf * 0 if is_floating(leaf) else leaf for leaf in leaves])
 
 
 def like_scaled(x: Any, factor: float) -> Any:

@@ -14,11 +14,12 @@ from chainrule.ir import Const, Var
 from chainrule.lengths import whole_symbols
 from chainrule.names import Namespace
 from chainrule.statements.request import Request
+from chainrule.trees import paths, unflatten
 
-__all__ = ["hessian_source", "tangent_source"]
+__all__ = ["hessian_source", "moving_leaves", "pushed_gradient_source", "tangent_source"]
 
 
-def _leaves(material: Material, backward: Backward) -> list[Leaf]:
+def moving_leaves(material: Material, backward: Backward) -> list[Leaf]:
     """The leaves whose tangents or vectors are given, in the order of ``backward.cotangents``."""
     by_number = {leaf.variable.number: leaf for leaf in material.leaves}
     return [by_number[backward.likes[x.number]] for x in backward.cotangents]
@@ -29,7 +30,7 @@ def _beside(material: Material, backward: Backward, start: str) -> tuple[list[Le
     space = Namespace([*material.parameters, *(leaf.name for leaf in material.leaves)])
     parameters: dict[int, str] = {}
     found = []
-    for leaf, x in zip(_leaves(material, backward), backward.cotangents, strict=True):
+    for leaf, x in zip(moving_leaves(material, backward), backward.cotangents, strict=True):
         own = material.parameters[leaf.argument]
         if leaf.argument not in parameters:
             parameters[leaf.argument] = space.claim(start + own)
@@ -68,20 +69,9 @@ def _written(
 
 def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
     """A function of the arguments and their tangents that returns the output and its tangent; and its name."""
-    leaves = _leaves(material, backward)
+    leaves = moving_leaves(material, backward)
     beside, names = _beside(material, backward, prefix)
-    forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
-    labels = {x.number: x.name or "output" for x in backward.wrt}
-    wanted = {
-        g.number: prefix + labels[x.number]
-        for x, g in zip(backward.wrt, backward.gradients, strict=True)
-        if isinstance(g, Var) and g.number >= 0 and g.number not in forward
-    }
-    variables = backward.program.by_number()
-    for primal, g in backward.links.items():
-        x = variables.get(primal)
-        if type(g) is int and g in forward and isinstance(x, Var) and x.name is not None:
-            wanted.setdefault(g, prefix + x.name)  # the tangents that loops compute beside the user's values
+    wanted = _tangent_names(backward, [x.name or "output" for x in backward.wrt], prefix)
     writing, outputs = _written(material, backward, prefix, beside, wanted, True)
     tangents = {x.number: _whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)}
     texts = [writing.operand(x) for x in outputs]
@@ -97,9 +87,47 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
 
 
+def _tangent_names(backward: Backward, labels: Sequence[str], prefix: str) -> dict[int, str]:
+    """What the tangents of outputs of these names are called, and those that loops compute beside the user's values."""
+    forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
+    wanted = {
+        g.number: prefix + label
+        for label, g in zip(labels, backward.gradients, strict=True)
+        if isinstance(g, Var) and g.number >= 0 and g.number not in forward
+    }
+    variables = backward.program.by_number()
+    for primal, g in backward.links.items():
+        x = variables.get(primal)
+        if type(g) is int and g in forward and isinstance(x, Var) and x.name is not None:
+            wanted.setdefault(g, prefix + x.name)
+    return wanted
+
+
+def pushed_gradient_source(material: Material, backward: Backward, name: str) -> tuple[str, str]:
+    """The same as ``hessian_source``, from the tangents of a written function that returns gradients.
+
+    Args:
+        material: the written function.
+        backward: its tangents.
+        name: what the function is called whose gradients it returns.
+    """
+    leaves = moving_leaves(material, backward)
+    beside, names = _beside(material, backward, "v_")
+    keys = [str(path[-1]) for path in paths(unflatten(material.structure, [0.0] * len(backward.wrt)))]
+    wanted = _tangent_names(backward, [f"d{key}" for key in keys], "v_")
+    writing, _ = _written(material, backward, "v_", beside, wanted, False)
+    products = [_whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)]
+    lines = [x for x in writing.backward_lines() if not x.startswith("#")]  # whose lines are not the user's
+    body = [*writing.forward_lines(), *lines, "", f"return {material.result_text(products)}"]
+    doc = f"The Hessian of {name} times vectors for {', '.join(_arguments(material, leaves))}."
+    opening = [*writing.checks(), *writing.unpacking(body)]
+    name = f"{name}_hvp"
+    return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+
+
 def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
     """A function of the arguments and a vector for each that returns products with the Hessian; and its name."""
-    leaves = _leaves(material, backward)
+    leaves = moving_leaves(material, backward)
     beside, names = _beside(material, backward, "v_")
     space = Namespace([*material.parameters, *names, *(leaf.name for leaf in beside)])
     wanted = {

@@ -14,7 +14,8 @@ from chainrule.emit.assignments import StatementPrinter
 from chainrule.emit.deciding import decision_checks, decisions
 from chainrule.emit.loop_heads import Context
 from chainrule.emit.loops import lone, loop_lines, split_names, split_outputs
-from chainrule.emit.material import Leaf, Material, constant_lines, remarks, setting_check
+from chainrule.emit.material import Leaf, Material, constant_lines, setting_check
+from chainrule.emit.remarks import remarks
 from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var

@@ -34,9 +34,11 @@ def masks_of_results(backward: Backward, *, of_outputs: bool = False) -> Backwar
     results: dict[int, Var] = {}
     for step in steps[: backward.forward_steps]:
         rectified = _of_zero(step) if step.operation.function is np.maximum else None
-        (result, *_) = step.outputs
-        unnamed = rectified is not None and rectified.name is None and rectified.dtype == result.dtype
-        if rectified is not None and unnamed and result.number in read:
+        if rectified is None:
+            continue
+        (result,) = step.outputs
+        unnamed = rectified.name is None and rectified.dtype == result.dtype
+        if unnamed and result.number in read:
             results.setdefault(rectified.number, result)
     for k in range(backward.forward_steps, len(steps)):
         step = steps[k]
