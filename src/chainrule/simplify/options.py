@@ -357,21 +357,23 @@ class _Options(Making):
         if below is None or whole.kind != "prod":
             return
         self.recipe(whole, "reduce", times(c, below), ((UNIT, child),), details, "factor moved into a sum")
-        self._as_its_own(whole, times(c, below), child, details)
+        self._as_its_own(whole, times(c, below), child, details, "factor moved into a sum")
         for k, other in sums_with_known_products(self, whole, child, details[0]):
             self.recipe(whole, "reduce", times(times(c, below), k), ((UNIT, other),), details, ROWS)
+            self._as_its_own(whole, times(times(c, below), k), other, details, ROWS)
         if whole is not value:
             rest = [e for e in value.factors if e[0] is not r and e not in [f for f, _ in chosen]]
             self.recipe(value, "prod", scale, [(whole, 1), *rest], None, "factor moved into a sum")
 
-    def _as_its_own(self, whole: Value, coefficient: Coefficient, child: Value, details: Any) -> None:
+    def _as_its_own(self, whole: Value, coefficient: Coefficient, child: Value, details: Any, name: str) -> None:
         """A sum that a factor was moved into, as a value that has further ways of being computed."""
         axes, mapping = details
         if child.kind != "prod":
             return
         total = self.total(whole, child, axes)
-        name = "factor moved into a sum"
         if mapping is not None:
             self.recipe(whole, "view", coefficient, ((UNIT, total),), tuple(mapping), name)
-        elif total.dims == whole.dims:
+            return
+        leading = len(whole.dims) - len(total.dims)  # axes of length 1, which need not be there
+        if total.dims == whole.dims[leading:] and all(d.one for d in whole.dims[:leading]):
             self.same(whole, (coefficient, total), name)

@@ -25,6 +25,7 @@ _MOST_WAYS = 200  # of changing what needs a value, one after the other
 _DEEPEST = 6  # steps that a factor is handed on
 _MOST_SHARED = 60  # attempts to let several be made of one new value
 _MOST_REACHED = 60  # new values that one instance could be made of
+_MOST_TOGETHER = 4  # users that do without a value
 _MOST_MOVED = 200  # attempts to hand a factor on
 _FARTHEST = 3 * OPERATION  # how much a choice may cost more before what it needs is improved
 _MINUS = Coefficient(Fraction(-1))
@@ -44,6 +45,7 @@ def perturb(selection: Selection) -> None:
         _negate(selection)
         _hand_on(selection)
         kicks = _kick(selection, kicks)
+        _do_without(selection)
         if selection.total < before:
             selection.improve()
         else:
@@ -241,6 +243,51 @@ def _reached(selection: Selection, x: Instance) -> list[tuple[Instance, list[tup
     return found
 
 
+# ---- values that all their users could do without, though none alone saves anything by that
+
+
+def _do_without(selection: Selection) -> None:
+    """Let everything that is made of one value be made of others: two ``np.vecdot`` for a product and its two sums."""
+    users = _users(selection)
+    for x in selection.active():
+        needing = [u for u in users.get(x, ()) if selection.uses.get(u, 0) and x in selection.chosen[u].children]
+        if not 1 < len(needing) <= _MOST_TOGETHER or x in selection.roots or not selection.uses.get(x, 0):
+            continue
+        if _given_back(selection, x) < OPERATION:
+            continue
+        moves: dict[Instance, Choice] = {}
+        if all(_plan_without(selection, u, x, moves) for u in needing) and _attempt(
+            selection, [*moves.items()], True, gain=OPERATION // 2
+        ):
+            users = _users(selection)
+
+
+def _plan_without(selection: Selection, u: Instance, x: Instance, moves: dict[Instance, Choice]) -> bool:
+    """Plan the cheapest way to make ``u`` without ``x``; whether there is one."""
+    best: tuple[int, Choice, dict[Instance, Choice]] | None = None
+    for option in selection.choices.of(u):
+        cost, planned = option.cost, dict[Instance, Choice]()
+        if x in option.children or (best is not None and cost >= best[0]):
+            continue
+        for c in _new(selection, option):
+            ways = [o for o in selection.choices.of(c) if x not in o.children and u not in o.children]
+            way = min(
+                ways, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))), default=None
+            )
+            if way is None:
+                break
+            planned[c] = way
+            cost += way.cost + sum(map(selection.estimates.least, _new(selection, way)))
+        else:
+            if best is None or cost < best[0]:
+                best = cost, option, planned
+    if best is None:
+        return False
+    moves.update(best[2])
+    moves[u] = best[1]
+    return True
+
+
 # ---- factors moved from one value to all that is made of it
 
 
@@ -325,9 +372,12 @@ def _factor(selection: Selection, x: Instance) -> Coefficient | None:
 def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     """Let all that need a value take it times a factor; whether that is better."""
     moves: dict[Instance, Choice] = {}
-    if not _redirected(selection, x, factor, moves, _users(selection), set(), iter(range(_MOST_WAYS))):
+    staying: list[Instance] = []
+    if not _redirected(selection, x, factor, moves, _users(selection), set(), iter(range(_MOST_WAYS)), staying):
         return False
     moved = _times(x, factor)
+    if staying:
+        return len(moves) > 1 and _attempt(selection, [*reversed(moves.items())], True, gain=OPERATION // 2)
     if _attempt(selection, [*reversed(moves.items())], True, further=(moved,)):
         return True
     direct = [o for o in selection.choices.of(moved) if x not in o.children]
@@ -358,9 +408,11 @@ def _redirected(
     users: dict[Instance, list[Instance]],
     without: set[Instance],
     ways: Iterator[int],
+    staying: list[Instance] | None = None,
 ) -> bool:
     """The changes by which nothing needs ``y``, but ``y`` times a factor: what cannot change is multiplied itself.
 
+    Where ``staying`` is given, it takes up what cannot be made of that, and goes on needing ``y``.
     There are as many ways as there are choices of signs on the way to the results, so only some are looked at.
     """
     if y in selection.roots or len(moves) > _MOST_CHANGES or next(ways, None) is None:
@@ -386,7 +438,9 @@ def _redirected(
                 moves[other] = option
                 break
         else:
-            return False
+            if staying is None:
+                return False
+            staying.append(u)
     return True
 
 
