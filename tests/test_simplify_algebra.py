@@ -129,6 +129,27 @@ FUNCTIONS = {
         (_plain((1, 0)), _plain((0, 0))),
     ),
     "einsum of vectors": (lambda A, b: np.sum(np.sin(np.einsum("ki,k->i", A, b))), (_plain((0, 1)), _plain((0,)))),
+    # A matrix that is a term of its own beside its products, and sums of products that are there.
+    "trace of a solution": (
+        lambda S, A: np.linalg.slogdet(S)[1] + np.trace(np.linalg.solve(S, A)),
+        (lambda random, n: _definite(random, n) + 0.3, _plain((0, 0))),
+    ),
+    "corrected": (
+        lambda x, P, H: np.sum(_weights(x) * (x - (P @ H.T) @ (H @ x))) + np.sum((np.eye(len(x)) - P @ H.T @ H) ** 3),
+        (_plain((0,)), _plain((0, 0)), _plain((-1, 0))),
+    ),
+    "turned": (
+        lambda P, R, s: np.sum((s[0] * P @ R.T - _weights(P)) ** 2), (_plain((1, 0)), _plain((0, 0)), _plain((0,)))
+    ),
+    "cosines": (
+        lambda X, W: np.sum(
+            np.exp((X / np.linalg.norm(X, axis=1, keepdims=True)) @ (W / np.linalg.norm(W, axis=0, keepdims=True)))
+        ),
+        (_plain((1, 0)), _plain((0, 2))),
+    ),
+    "half a hyperbolic tangent": (
+        lambda x, y: np.sum(0.5 * x * (1 + np.tanh(x + 0.1 * x**3)) * y), (_plain((0,)), _plain((0,)))
+    ),
     "outer": (lambda A, u, v: np.sum(np.sin(A @ np.outer(u, v) @ A)), (_plain((0, 0)), _plain((0,)), _plain((0,)))),
 }  # fmt: skip
 

@@ -232,8 +232,8 @@ class Choices:
             extra = 1
         wild = sum(self.wild for v, p in parts if self._is_wild(v if p > 0 else reciprocal_of(v)))
         wild += sum(_FORBIDDEN for v, p in parts if p > 0 and v.number in self.spoiling and len(parts) > 1)
-        # Among equals a product reads better than a quotient.
-        arithmetic = size * operations + sum(p < 0 for _, p in parts) + _ROUNDABOUT * (recipe.identity == ROWS)
+        # Among equals a product reads better than a quotient, or than a power.
+        arithmetic = size * operations + sum(p < 0 or p > 1 for _, p in parts) + _ROUNDABOUT * (recipe.identity == ROWS)
         found = [Choice("prod", wild + priced(operations + extra, arithmetic), plain, (scale, powers), recipe)]
         if extra and push and scale != UNIT:
             for k, (v, p) in enumerate(parts):
@@ -333,7 +333,8 @@ class Choices:
             operations += 1  # a mask is cast first
         if children and max(signs) < 0 and not constants:
             operations += 1
-        cost = priced(operations, size_of(value.shape) * operations)
+        # Among equals a number is added rather than another array.
+        cost = priced(operations, size_of(value.shape) * operations - bool(constants and operations))
         if constants or len(children) > 1:
             cost += sum(self.wild for _, v in recipe.parts if self._is_wild(v))
         return Choice("sum", cost, tuple(children), (tuple(signs), tuple(constants)), recipe)
@@ -361,11 +362,11 @@ class Choices:
             if kind in ("where", "scatter", "joined"):
                 return self._jointly(value, scale, recipe)
             operations = 0 if kind in ("view", "cut") else 1
-            arithmetic = 0 if kind == "cut" else 1 if kind == "view" else size_of(value.shape)
-            if kind == "reduce":
-                # Another product than the one at hand has to save an operation, as it is read less easily.
-                arithmetic = size_of(operands[0][1].shape) + (_ROUNDABOUT if recipe.identity == ROWS else 0)
-            elif kind == "matmul":
+            # Another product than the one at hand has to save an operation, as it is read less easily.
+            arithmetic = _ROUNDABOUT * (recipe.identity == ROWS) + (kind == "view")
+            if kind not in ("cut", "view"):
+                arithmetic += size_of(operands[0][1].shape if kind == "reduce" else value.shape)
+            if kind == "matmul":
                 sizes = size_of(operands[0][1].shape) * size_of(operands[1][1].shape) * size_of(value.shape)
                 arithmetic = 2 * math.sqrt(sizes)
         found: list[Choice] = []

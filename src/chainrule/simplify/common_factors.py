@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
 from chainrule.simplify.making import Making
 from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.saturation import saturated
-from chainrule.simplify.scalars import UNIT, power_of, times
+from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, smaller
 
-__all__ = ["factored"]
+__all__ = ["difference_of_squares", "factored"]
+
+_MINUS = Coefficient(Fraction(-1))
 
 
 def factored(options: Making, value: Value) -> None:
@@ -96,6 +99,48 @@ def _known_groups(options: Making, value: Value, known: dict[tuple[int, ...], Re
     if len(parts) > 1:
         parts += [t for k, t in enumerate(value.parts) if k not in used]
         options.recipe(value, "sum", UNIT, parts, None, "common factor")
+
+
+def difference_of_squares(options: Making, value: Value) -> None:
+    """``u * a + (1 - x**2) * b`` is ``u * (a + (1 - x) * b)``, where the forward pass holds ``u = 1 + x``."""
+    terms: tuple[Ref, ...] = value.parts
+    factors = dict.fromkeys(f for _, v in terms for f, p in v.factors if p == 1 and f.kind == "sum")
+    for f in factors:
+        found = _roots(options, f)
+        if found is None or not any(found[1] in dict(v.factors) for _, v in terms if f not in dict(v.factors)):
+            continue
+        scale, held, other = found
+        replaced = [
+            (times(c, scale), (*(e for e in v.factors if e[0] is not f), (held, 1), (other, 1)))
+            if f in dict(v.factors)
+            else (c, v.factors)
+            for c, v in terms
+        ]
+        whole = options.making(value, lambda r=replaced: options.table.add(options.table.product(c, v) for c, v in r))
+        options.same(value, whole, "difference of squares")
+
+
+def _roots(options: Making, value: Value) -> tuple[Coefficient, Value, Value] | None:
+    """``1 - x**2`` as a multiple of ``1 + x`` or ``1 - x``, which the forward pass holds, and the other one."""
+    table = options.table
+    if len(value.parts) != 2:
+        return None
+    for (c, square), (k, one) in (value.parts, value.parts[::-1]):
+        if one is not table.one or k != times(_MINUS, c) or [p for _, p in square.factors] != [2]:
+            continue
+        x = square.factors[0][0]
+        for total in options.sums(x, value):
+            d, held = table.add(total.parts)
+            terms = {v: b for b, v in held.definition or ()}
+            if len(terms) != 2 or x not in terms or table.one not in terms:
+                continue
+            sign = terms[x].number / terms[table.one].number
+            if abs(sign) == 1 and terms[table.one] == UNIT:
+                e, other = options.making(
+                    value, lambda x=x, s=sign: table.add(((UNIT, table.one), (Coefficient(-s), x)))
+                )
+                return times(k, e), held, other
+    return None
 
 
 def _shared(terms: Sequence[Ref], group: Sequence[int]) -> list[tuple[Value, Power]]:

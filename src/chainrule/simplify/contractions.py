@@ -40,6 +40,10 @@ def contract(options: Making, value: Value) -> None:
         return
     if len(value.details) == rank:
         _inner_product(options, value, inner)
+        for axes in ((1,), (0,)) if rank == 2 else ():
+            for c, other in sums_with_known_products(options, value, inner, axes):
+                if other.kind == "prod" and len(other.dims) == 2:
+                    options.same(value, (c, options.total(value, other, value.details)), ROWS)
     elif rank == 2 and len(value.details) == 1:
         _vector_product(options, value, inner, value.details[0])
         for c, other in sums_with_known_products(options, value, inner, value.details):

@@ -67,9 +67,14 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: x * (y - s),
     ),
     Identity(
+        "difference of squares", "C", "1 - x**2 is (1 + x) * (1 - x), of which the forward pass holds one",
+        lambda x, y, s, m: (u := 1 + (t := np.tanh(x)), u * y + (1 - t**2) * s)[-1],
+        lambda x, y, s, m: (u := 1 + (t := np.tanh(x)), u * (y + (1 - t) * s))[-1],
+    ),
+    Identity(
         "common side of products", "B", "a common side of matrix products taken out",
-        lambda x, y, s, m: x @ m + y @ m,
-        lambda x, y, s, m: (x + y) @ m,
+        lambda x, y, s, m: (x @ m + y @ m, m - 0.5 * m @ m),
+        lambda x, y, s, m: ((x + y) @ m, (np.eye(len(m)) - 0.5 * m) @ m),
     ),
     Identity(
         "sum of the forward pass opened", "B", "a sum of the forward pass written out, so that terms cancel",
@@ -433,8 +438,8 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "sum of a product with a matrix product", "B", "a product that is known takes the place of another in a sum",
-        lambda x, y, s, m: (x * (y @ m)).sum(1),
-        lambda x, y, s, m: (y * (x @ m.T)).sum(1),
+        lambda x, y, s, m: ((x * (y @ m)).sum(1), (x * (y @ m)).sum()),
+        lambda x, y, s, m: ((y * (x @ m.T)).sum(1), ((y.T @ x) * m).sum()),
     ),
     Identity(
         "factor out of a matrix product", "B", "a factor that is constant along the sum of a matrix product comes out",

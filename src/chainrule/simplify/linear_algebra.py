@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from chainrule.handlers import positional_creation
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT, Coefficient, times
+from chainrule.simplify.scalars import UNIT, Coefficient, Dim, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, function_of, spans
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "trace",
     "trace_of",
     "turned_products",
+    "unit_matrix",
 ]
 
 _MOST_FACTORS = 4
 _LONGEST_CHAIN = 6
 _MOST_CHAINS = 12
+_DEEPEST = 2  # matrices at the end of a product of products
 REORDERED = "products in another order"
 
 Making = Callable[[Value, Callable[[], Any]], Any]
@@ -262,16 +265,36 @@ def as_product(table: Table, ref: Ref) -> Ref:
     return times(coefficient, times(c, d)), made
 
 
-def outer_factors(table: Table, value: Value, side: int) -> Iterator[tuple[Value, Ref]]:
-    """The first (``side`` 0) or last matrix of a product, and the product of the rest."""
+def outer_factors(table: Table, value: Value, side: int, wanted: Collection[int]) -> Iterator[tuple[Value, Ref]]:
+    """The first (``side`` 0) or last matrix of a product, and the product of the rest; also of a longer product.
+
+    Of the ways to compute a product in another order, those count that end in one of the ``wanted`` values.
+    """
     first: Value = value.parts[side][1]
-    other: Value = value.parts[1 - side][1]
-    yield first, (UNIT, other)
-    if len(value.dims) == 2 and first.kind == "matmul" and len(first.dims) == 2:
-        end, inner = first.parts[side][1], first.parts[1 - side][1]
-        if len(end.dims) == len(inner.dims) == 2:
-            ends = (inner, other) if side == 0 else (other, inner)
-            yield end, table.matmul((UNIT, ends[0]), (UNIT, ends[1]), (ends[0].dims[0], ends[1].dims[1]))
+    other: Ref = UNIT, value.parts[1 - side][1]
+    yield first, other
+    for _ in range(_DEEPEST):
+        if first.kind != "matmul" or len(other[1].dims) != 2:
+            return
+        orders = [r.parts for r in first.recipes if r.kind == "matmul" and r.coefficient == UNIT]
+        for parts in (*(o for o in orders if o[side][1].number in wanted), first.parts):
+            (_, end), (_, inner) = parts[side], parts[1 - side]
+            if len(inner.dims) != 2:
+                return
+            left, right = ((UNIT, inner), other) if side == 0 else (other, (UNIT, inner))
+            rest = table.matmul(left, right, (left[1].dims[0], right[1].dims[1]))
+            yield end, rest
+        first, other = end, rest
+
+
+def unit_matrix(table: Table, dim: Dim, length: Any) -> Value:
+    """The identity matrix with axes of a length: one that is there, or a new one."""
+    for value in table.values:
+        if is_identity(value) and value.dims == (dim, dim):
+            return value
+    row = positional_creation(np.eye, 1)
+    step = Step(row, (), {"argument 0": length}, (Var((dim.length, dim.length), np.dtype(float), None, 0),), None)
+    return table.make("op", (id(row), dim), (row, step, 0, ()), (), (dim, dim))
 
 
 # ---- options

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from chainrule.simplify.choices import ROWS
-from chainrule.simplify.common_factors import factored
+from chainrule.simplify.common_factors import difference_of_squares, factored
 from chainrule.simplify.conditions import (
     logistic_by_cases,
     masked_already,
@@ -23,13 +23,13 @@ from chainrule.simplify.conditions import (
     unguarded_logarithm,
 )
 from chainrule.simplify.contractions import contract, sums_with_known_products
-from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options
+from chainrule.simplify.linear_algebra import as_product, outer_factors, product_options, unit_matrix
 from chainrule.simplify.making import Making, SpentError, without
 from chainrule.simplify.read import Reader
 from chainrule.simplify.reductions import merge_reductions
 from chainrule.simplify.saturation import saturated, saturated_sum
 from chainrule.simplify.scalar_factors import scalar_options
-from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
+from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.tensors import summed_in_parts
 from chainrule.simplify.values import Power, Ref, Value, spans
@@ -57,6 +57,7 @@ class _Options(Making):
                 partial(saturated_sum, self),
                 self._view_of_sum,
                 partial(factored, self),
+                partial(difference_of_squares, self),
                 self._matmul_sides,
                 self._part_sums,
                 partial(slice_options, self),
@@ -93,30 +94,43 @@ class _Options(Making):
     # ---- sums
 
     def _matmul_sides(self, value: Value) -> None:
-        """``a @ b + a @ c`` is ``a @ (b + c)``, and ``a @ b @ d + c @ d`` is ``(a @ b + c) @ d``."""
+        """``a @ b + a @ c`` is ``a @ (b + c)``, ``a @ b @ d + c @ d`` is ``(a @ b + c) @ d``, ``d`` alone ``I @ d``."""
         terms: tuple[Ref, ...] = value.parts
+        alone = {v.number for _, v in terms}
         for side in (0, 1):
-            groups: dict[int, list[tuple[int, Ref, Value]]] = {}  # number of the term, the rest, and what is common
+            groups: dict[int, dict[int, tuple[Ref, Value]]] = {}  # by number of the term, the rest and what is common
             for k, (c, v) in enumerate(terms):
                 c, v = as_product(self.table, (c, v))
-                for common, other in outer_factors(self.table, v, side) if v.kind == "matmul" else ():
-                    groups.setdefault(common.number, []).append((k, (times(c, other[0]), other[1]), common))
+                for common, other in outer_factors(self.table, v, side, alone) if v.kind == "matmul" else ():
+                    groups.setdefault(common.number, {}).setdefault(k, ((times(c, other[0]), other[1]), common))
+            for k, (c, v) in enumerate(terms):
+                alike = groups.get(v.number)
+                if alike and k not in alike and 1 <= len(v.dims) <= 2 and self.table.double:
+                    dim = v.dims[side - 1]
+                    if all(rest.dims == (dim, dim) for (_, rest), _ in alike.values()):
+                        alike[k] = (c, self._unit_matrix(value, dim)), v
             for group in groups.values():
-                if len(group) < 2 or len({len(r[1].dims) for _, r, _ in group}) > 1:
+                rests = [r for r, _ in group.values()]
+                if len(group) < 2 or len({len(v.dims) for _, v in rests}) > 1:
                     continue
-                kept = group[0][2]
-                scale, inner = self.making(value, lambda g=group: self.table.add(r for _, r, _ in g))
-                if inner is self.table.one or inner.shape != group[0][1][1].shape or not scale.number:
+                first, kept = next((k, common) for k, (_, common) in group.items())
+                scale, inner = self.making(value, partial(self.table.add, rests))
+                if inner is self.table.one or inner.shape != rests[0][1].shape or not scale.number:
                     continue
                 ends = (kept, inner) if side == 0 else (inner, kept)
-                dims = terms[group[0][0]][1].dims
+                dims = terms[first][1].dims
                 c, v = self.making(value, lambda e=ends, d=dims: self.table.matmul((UNIT, e[0]), (UNIT, e[1]), d))
-                used = {k for k, _, _ in group}
-                rest = [t for k, t in enumerate(terms) if k not in used]
+                rest = [t for k, t in enumerate(terms) if k not in group]
                 if rest:
                     self.recipe(value, "sum", UNIT, (*rest, (times(scale, c), v)), None, "common side of products")
                 else:
                     self.same(value, (times(scale, c), v), "common side of products")
+
+    def _unit_matrix(self, value: Value, dim: Dim) -> Value:
+        made: Value = self.making(
+            value, lambda: unit_matrix(self.table, dim, self.reader.lengths.number(dim.count(), True))
+        )
+        return made
 
     def _part_sums(self, value: Value) -> None:
         """Sums that exist already, taken for several terms at once."""
