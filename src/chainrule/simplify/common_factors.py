@@ -62,7 +62,7 @@ def _factor_group(
         if len(group) == len(terms):
             parts = (*factors, *inner.factors)
             options.recipe(value, "prod", coefficient, parts, None, "common factor")
-            if len(parts) > 2 or any(may_overflow(f) for f, _ in factors):  # some may be held as a product
+            if len(parts) > 1:  # some may be held as a product, or the whole may be needed as one
                 whole = options.making(value, lambda c=coefficient, f=parts: options.table.product(c, f))
                 options.same(value, whole, "common factor")
                 below = power_of(whole[0], -1)
