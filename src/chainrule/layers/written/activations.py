@@ -164,8 +164,8 @@ def gelu_grad_input(x_input, grad_output):
     t = np.tanh(0.7978845608028654 * (x_input + product))
 
     # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-    product2 = 0.3989422804014327 * ((1 - t**2) * (x_input + 3 * product))
-    dx_input = grad_output * (0.5 * (1 + t) + product2)
+    product2 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
+    dx_input = grad_output * (0.5 * (1 + t) * (product2 + 1))
 
     return dx_input
 
@@ -192,8 +192,8 @@ class GELU:
         product = self.product
         product2 = self.product2
         # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-        product3 = 0.3989422804014327 * ((1 - t**2) * (x_input + 3 * product))
-        dx_input = grad_output * (product2 + product3)
+        product3 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
+        dx_input = grad_output * (product2 * (product3 + 1))
         return {"x_input": dx_input}
 
 
