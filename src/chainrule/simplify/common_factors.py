@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.simplify.making import Making
-from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.saturation import saturated
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, smaller

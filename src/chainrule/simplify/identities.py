@@ -137,10 +137,7 @@ IDENTITIES: tuple[Identity, ...] = (
             x.sum(0) - y.T.sum(1),
             (d := x[:, None] - x[None], w := (x @ y.T)[:, :, None], (w * d).sum(1) - (w * d).sum(0))[-1],
         ),
-        lambda x, y, s, m: (
-            (x - y).sum(0),
-            (w := x @ y.T, np.einsum("ij,ijk->ik", w + w.T, x[:, None] - x[None]))[-1],
-        ),
+        lambda x, y, s, m: ((x - y).sum(0), np.einsum("ij,ijk->ik", (w := x @ y.T) + w.T, x[:, None] - x[None])),
     ),
     Identity(
         "sums of what is the same", "B", "with axes exchanged it is the same or its opposite, and so is its sum",
@@ -325,9 +322,7 @@ IDENTITIES: tuple[Identity, ...] = (
             c := np.clip(y, -0.5, 0.5), a := y * s, b := c * s, t := np.where(a == b, 0.5, a < b),
             np.where(np.isfinite(a), (y == c) * s + t * s - (y == c) * t * s, 0),
         )[-1],
-        lambda x, y, s, m: (
-            a := y * s, np.where(np.isfinite(a), (a <= np.clip(y, -0.5, 0.5) * s) * s, 0)
-        )[-1],
+        lambda x, y, s, m: np.where(np.isfinite(a := y * s), (a <= np.clip(y, -0.5, 0.5) * s) * s, 0),
     ),
     Identity(
         "clipped", "A", "a value within bounds and its sign times the bound beyond them is the value clipped",
@@ -375,9 +370,9 @@ IDENTITIES: tuple[Identity, ...] = (
             (y * (n > 0.5) / g / np.maximum(n, 0.5), y * (p > 0.5) / g / np.maximum(p, 0.5)),
         )[-1],
         lambda x, y, s, m: (
-            n := np.linalg.norm(x, axis=1, keepdims=True), p := n * s,
-            (y * (n > 0.5) / np.maximum(n, 0.5) ** 2, y * (p > 0.5) * s / np.maximum(p, 0.5) ** 2),
-        )[-1],
+            n := np.linalg.norm(x, axis=1, keepdims=True), p := n * s, y * (n > 0.5) / np.maximum(n, 0.5) ** 2,
+            y * (p > 0.5) * s / np.maximum(p, 0.5) ** 2,
+        )[-2:],
     ),
     Identity(
         "guard of a logarithm", "C", "log(where(x == 0, 1, x)) is log(x) where the result has that too",

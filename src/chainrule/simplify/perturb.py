@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from chainrule.simplify.choices import OPERATION, Choice, Instance
+from chainrule.simplify.needs import given_back, newly_needed, users_of
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, times
 from chainrule.simplify.select import Selection
 
@@ -64,7 +65,7 @@ def _kick(selection: Selection, budget: int) -> int:
             continue
         if selection.attempts > most:
             return 0
-        freed = _given_back(selection, x)
+        freed = given_back(selection, x)
         if freed < OPERATION:
             continue  # no array operation can be saved
         for option in selection.choices.of(x):
@@ -82,7 +83,7 @@ def _kick(selection: Selection, budget: int) -> int:
             budget -= 1
             if _attempt(selection, [(x, option)], True, wanted):
                 wanted = _wanted(selection)
-                freed = _given_back(selection, x) if selection.uses.get(x, 0) else 0
+                freed = given_back(selection, x) if selection.uses.get(x, 0) else 0
     return budget
 
 
@@ -127,21 +128,6 @@ def _change_all(
             best[y] = other
     if best:
         selection.change([*moves, *best.items()])
-
-
-def _given_back(selection: Selection, x: Instance) -> int:
-    """What an instance costs, with all that is needed for it alone."""
-    uses, chosen = selection.uses, selection.chosen
-    cost = chosen[x].cost
-    pending = list(chosen[x].children)
-    dropped: dict[Instance, int] = {}
-    while pending:
-        y = pending.pop()
-        dropped[y] = dropped.get(y, 0) + 1
-        if dropped[y] == uses[y]:
-            cost += chosen[y].cost
-            pending += chosen[y].children
-    return cost
 
 
 def _attempt(
@@ -215,7 +201,7 @@ def _share(selection: Selection) -> None:
     for shared, by_user in found.items():
         if len(by_user) < 2 or selection.uses.get(shared, 0):
             continue
-        if sum(_given_back(selection, x) for x in by_user if selection.uses.get(x, 0)) < 2 * OPERATION:
+        if sum(given_back(selection, x) for x in by_user if selection.uses.get(x, 0)) < 2 * OPERATION:
             continue
         attempts += 1
         if attempts > _MOST_SHARED:
@@ -248,18 +234,18 @@ def _reached(selection: Selection, x: Instance) -> list[tuple[Instance, list[tup
 
 def _do_without(selection: Selection) -> None:
     """Let everything that is made of one value be made of others: two ``np.vecdot`` for a product and its two sums."""
-    users = _users(selection)
+    users = users_of(selection)
     for x in selection.active():
         needing = [u for u in users.get(x, ()) if selection.uses.get(u, 0) and x in selection.chosen[u].children]
         if not 1 < len(needing) <= _MOST_TOGETHER or x in selection.roots or not selection.uses.get(x, 0):
             continue
-        if _given_back(selection, x) < OPERATION:
+        if given_back(selection, x) < OPERATION:
             continue
         moves: dict[Instance, Choice] = {}
         if all(_plan_without(selection, u, x, moves) for u in needing) and _attempt(
             selection, [*moves.items()], True, gain=OPERATION // 2
         ):
-            users = _users(selection)
+            users = users_of(selection)
 
 
 def _plan_without(selection: Selection, u: Instance, x: Instance, moves: dict[Instance, Choice]) -> bool:
@@ -269,15 +255,17 @@ def _plan_without(selection: Selection, u: Instance, x: Instance, moves: dict[In
         cost, planned = option.cost, dict[Instance, Choice]()
         if x in option.children or (best is not None and cost >= best[0]):
             continue
-        for c in _new(selection, option):
+        for c in newly_needed(selection, option):
             ways = [o for o in selection.choices.of(c) if x not in o.children and u not in o.children]
             way = min(
-                ways, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))), default=None
+                ways,
+                key=lambda o: o.cost + sum(map(selection.estimates.least, newly_needed(selection, o))),
+                default=None,
             )
             if way is None:
                 break
             planned[c] = way
-            cost += way.cost + sum(map(selection.estimates.least, _new(selection, way)))
+            cost += way.cost + sum(map(selection.estimates.least, newly_needed(selection, way)))
         else:
             if best is None or cost < best[0]:
                 best = cost, option, planned
@@ -305,7 +293,7 @@ def _negate(selection: Selection) -> None:
             _turn(selection, x)
         else:
             moves: dict[Instance, Choice] = {}
-            if _redirected(selection, y, _MINUS, moves, _users(selection), {x}, iter(range(_MOST_WAYS))):
+            if _redirected(selection, y, _MINUS, moves, users_of(selection), {x}, iter(range(_MOST_WAYS))):
                 direct = [o for o in selection.choices.of(x) if y not in o.children]
                 for option in direct[:_MOST_CHANGES]:
                     if _attempt(selection, [*reversed(moves.items()), (x, option)], True):
@@ -373,7 +361,7 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     """Let all that need a value take it times a factor; whether that is better."""
     moves: dict[Instance, Choice] = {}
     staying: list[Instance] = []
-    if not _redirected(selection, x, factor, moves, _users(selection), set(), iter(range(_MOST_WAYS)), staying):
+    if not _redirected(selection, x, factor, moves, users_of(selection), set(), iter(range(_MOST_WAYS)), staying):
         return False
     moved = _times(x, factor)
     if staying:
@@ -384,20 +372,8 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     if not direct or moved in moves or selection.uses.get(moved, 0):
         return False
     # While some still need the value as it is, its multiple would be made of it: how it is made is planned.
-    moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, _new(selection, o))))
+    moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, newly_needed(selection, o))))
     return _attempt(selection, [*reversed(moves.items())], True, gain=OPERATION // 2)
-
-
-def _new(selection: Selection, option: Choice) -> list[Instance]:
-    return [c for c in option.children if not selection.uses.get(c, 0)]
-
-
-def _users(selection: Selection) -> dict[Instance, list[Instance]]:
-    found: dict[Instance, list[Instance]] = {}
-    for x in selection.active():
-        for c in selection.chosen[x].children:
-            found.setdefault(c, []).append(x)
-    return found
 
 
 def _redirected(
