@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.simplify.identities import IDENTITIES, Identity
+from chainrule.simplify.identities import IDENTITIES
+from chainrule.simplify.identity import Identity
 
 
 def parts(value: Any) -> list[np.ndarray]:

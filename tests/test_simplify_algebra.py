@@ -6,6 +6,7 @@ import pytest
 import chainrule as cr
 
 _cholesky = np.linalg.cholesky
+_windows = np.lib.stride_tricks.sliding_window_view
 
 
 def _plain(shape):
@@ -107,6 +108,14 @@ FUNCTIONS = {
         (_plain((0, 0)),),
     ),
     "convolved": (_convolved, (_plain((1, -1)), lambda random, n: random.standard_normal((3, n - 1, 2)))),
+    "windows": (
+        lambda x, w: np.sum(np.sin(_windows(x, len(w)) @ w)) + np.sum(_windows(x, 3)[::2] ** 3),
+        (_plain((1,)), lambda random, n: random.standard_normal(3)),
+    ),
+    "some windows": (
+        lambda x, w: np.sum(np.einsum("nlk,k->nl", _windows(x, 2, axis=1)[:, 1::2], w) ** 2),
+        (_plain((0, 1)), lambda random, n: random.standard_normal(2)),
+    ),
     # Diagonals.
     "diagonal": (lambda A: np.sum(np.log1p(np.exp(A @ A.T))) - np.sum(np.diag(A @ A.T)), (_plain((0, 1)),)),
     "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),

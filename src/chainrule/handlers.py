@@ -20,7 +20,7 @@ from chainrule.traced import Traced, value_of
 from chainrule.turns import turns
 from chainrule.writing import make_index, write_item
 
-__all__ = ["CREATORS", "EINSUM", "SUBSTITUTES", "create", "creation", "einsum", "positional_creation"]
+__all__ = ["CREATORS", "EINSUM", "SUBSTITUTES", "create", "creation", "einsum"]
 
 # Functions that NumPy does not hand over (no protocol reaches a stand-in through them), answered where
 # the call itself is followed.  ``SUBSTITUTES`` are called whenever an argument is a stand-in or a size.
@@ -65,14 +65,9 @@ def create(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tape: T
     if type(out) is not np.ndarray:
         return out
     params = {f"argument {k}": a for k, a in enumerate(args)} | kwargs
-    result = write(tape, positional_creation(function, len(args)), (), params, out, False)
+    result = write(tape, _positional(_creator(function), len(args)), (), params, out, False)
     result.owned = out.base is None or function in (np.arange, np.eye)
     return result
-
-
-def positional_creation(function: Any, count: int) -> Operation:
-    """The operation of a function that makes an array, its first ``count`` statics given by position."""
-    return _positional(_creator(function), count)
 
 
 _positional_cache: dict[tuple[Operation, int], Operation] = {}

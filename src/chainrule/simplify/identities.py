@@ -7,42 +7,18 @@ nothing that changes a shape or a dtype.  Wherever the form before is finite, so
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
+from chainrule.simplify.identity import Identity
+from chainrule.simplify.index_identities import INDEX_IDENTITIES
 from chainrule.simplify.mechanical_forms import (
     added_at,
-    added_at_rows,
     one_hot,
-    put_at,
-    read_at,
     softmax,
     through_factor,
 )
 
-__all__ = ["IDENTITIES", "Identity"]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """An equality that the simplifier may use.
-
-    Attributes:
-        name: as it stands in the log.
-        numerics: ``"A"``, ``"B"`` or ``"C"``, as above.
-        text: what is said about it.
-        before: the mechanical form, of four arrays: two matrices, a column that is positive, and a square matrix.
-        after: the form that replaces it, of the same arrays.
-    """
-
-    name: str
-    numerics: str
-    text: str
-    before: Callable[..., Any]
-    after: Callable[..., Any]
+__all__ = ["IDENTITIES"]
 
 
 IDENTITIES: tuple[Identity, ...] = (
@@ -209,38 +185,7 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.outer(s[:, 0], x[0]),
         lambda x, y, s, m: s * x[0],
     ),
-    Identity(
-        "added in place", "B", "what is added at an index is added onto the other terms",
-        lambda x, y, s, m: x + added_at(np.zeros_like(x), s[:, 0]),
-        lambda x, y, s, m: added_at(x, s[:, 0]),
-    ),
-    Identity(
-        "added at the same place", "B", "what is added at the same place is added up first",
-        lambda x, y, s, m: added_at(added_at(np.zeros_like(x), s[:, 0]), y[:, 0]),
-        lambda x, y, s, m: added_at(np.zeros_like(x), s[:, 0] + y[:, 0]),
-    ),
-    Identity(
-        "part put back", "A", "a part that was set to zero and is added at its place again was never gone",
-        lambda x, y, s, m: (added_at(put_at(x, 0.0), read_at(x)), added_at(put_at(x, 0.0), s[:, 0])),
-        lambda x, y, s, m: (x * 1, put_at(x, s[:, 0])),
-    ),
-    Identity(
-        "slices that tile an array", "A", "parts that follow one another are joined",
-        lambda x, y, s, m: added_at_rows(np.zeros_like(x), x[:1], x[1:]),
-        lambda x, y, s, m: np.concatenate([x[:1], x[1:]]),
-    ),
-    Identity(
-        "slices that interleave an array", "A", "what is added at every other element and at those between is repeated",
-        lambda x, y, s, m: (t := np.zeros((6, 8)), t[:, ::2].__iadd__(x), t[:, 1::2].__iadd__(x), t)[-1],
-        lambda x, y, s, m: np.broadcast_to(x[:, :, None], (6, 4, 2)).reshape(6, 8),
-    ),
-    Identity(
-        "product with what was added at an index", "B", "only what stands at the index is multiplied",
-        lambda x, y, s, m: np.where(added_at(np.zeros_like(x), 1) > 0, added_at(np.zeros_like(x), s[:, 0]) * y, 0),
-        lambda x, y, s, m: added_at(
-            np.zeros_like(x), s[:, 0] * y[np.arange(len(x)), np.arange(len(x)) % x.shape[1]]
-        ),
-    ),
+    *INDEX_IDENTITIES,
     Identity(
         "choices merged", "A", "two choices by one condition are one choice",
         lambda x, y, s, m: np.where(x > 0, y, 0) + np.where(x > 0, 0, s),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.handlers import positional_creation
+from chainrule.handlers import creation
 from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.normal_form import Table
@@ -292,7 +292,7 @@ def unit_matrix(table: Table, dim: Dim, length: Any) -> Value:
     for value in table.values:
         if is_identity(value) and value.dims == (dim, dim):
             return value
-    row = positional_creation(np.eye, 1)
+    row = creation(np.eye, 1)
     step = Step(row, (), {"argument 0": length}, (Var((dim.length, dim.length), np.dtype(float), None, 0),), None)
     return table.make("op", (id(row), dim), (row, step, 0, ()), (), (dim, dim))
 

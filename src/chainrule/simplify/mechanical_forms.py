@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["added_at", "added_at_rows", "one_hot", "put_at", "read_at", "softmax", "through_factor"]
+__all__ = ["added_at", "added_at_rows", "at_windows", "one_hot", "put_at", "read_at", "softmax", "through_factor"]
 
 
 def added_at(base: Any, amount: Any) -> Any:
@@ -31,6 +31,14 @@ def added_at_rows(base: Any, first: Any, others: Any) -> Any:
     result = np.array(base)
     result[:1] += first
     result[1:] += others
+    return result
+
+
+def at_windows(n: int, amounts: Any, stride: int = 1) -> Any:
+    """The rows of ``amounts`` added to an array of n elements, each to a window of it."""
+    result = np.zeros(n, amounts.dtype)
+    places = np.lib.stride_tricks.sliding_window_view(np.arange(n), amounts.shape[1])[::stride]
+    np.add.at(result, places.ravel(), amounts.ravel())
     return result
 
 

@@ -33,6 +33,7 @@ from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.tensors import summed_in_parts
 from chainrule.simplify.values import Power, Ref, Value, spans
+from chainrule.simplify.windows import window_options
 
 __all__ = ["add_options"]
 
@@ -83,6 +84,7 @@ class _Options(Making):
                 partial(masked_already, self),
                 partial(unguarded_logarithm, self),
                 partial(summed_in_parts, self),
+                partial(window_options, self),
             ),
             "matmul": (lambda value: product_options(self.table, value, self.reader.dtype, self.making),),
         }
