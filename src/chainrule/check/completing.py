@@ -12,6 +12,7 @@ from chainrule.check.fixes import Mender
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, lines_written, mended, with_written
 from chainrule.check.report import Report
+from chainrule.check.separating import Separated, separated
 from chainrule.check.trials import Trials
 from chainrule.check.verdicts import Suspect, chief
 from chainrule.check.vocabulary import KINDS, explanation, place, same_kind, suspect
@@ -39,20 +40,22 @@ def completed(report: Report, trials: Trials) -> Report:
     if not wrong or not report.judged:
         return report
     exacts = _comparable(trials)
-    witness = _quietly(lambda: witness_of(trials.candidate, exacts)) if exacts else None
+    apart: Separated = _quietly(lambda: separated(trials.candidate)) or Separated(trials.candidate)
+    given = [replace(s, candidate_line=_moved(s.candidate_line, apart.new_line)) for s in report.suspects]
+    witness = _quietly(lambda: witness_of(apart.candidate, exacts)) if exacts else None
     fixes: list[Fix] = []
     locations: list[Location] = []
     if witness is not None:
         locations = _quietly(lambda: witness.locate(wrong)) or []
         others = [t.exact for t in trials.done if t.answer.error is None and t.label in ("fresh", "sizes", "example")]
         kinds = {n: {s.kind for s in report.suspects if n in s.gradients} for n in wrong}
-        mender = Mender(trials.candidate, trials.forward, exacts, [e for e in others if e not in exacts[:2]], kinds)
+        mender = Mender(apart.candidate, trials.forward, exacts, [e for e in others if e not in exacts[:2]], kinds)
         fixes = _quietly(lambda: mender.fixes(witness, wrong)) or []
     # What holds for every gradient comes from the loss, wherever the candidate's lines show it first.
-    placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in report.suspects]
+    placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in given]
     explained = {n for s in placed for n in (s.gradients or wrong)}
     unnamed = [at for at in locations if not explained & set(at.gradients) and at.line]
-    bounds = [_bound(witness, at) for at in unnamed] if witness is not None else []
+    bounds = [_bound(witness, at, apart) for at in unnamed] if witness is not None else []
     placed += [_unnamed(at, bound, fixes) for at, bound in zip(unnamed, bounds, strict=True)]
     bounds = [b for b, s in zip(bounds, placed[len(placed) - len(bounds) :], strict=True) if s.kind == "unknown"]
     suspects = mended(_told_by(fixes, placed), fixes, locations)
@@ -61,7 +64,12 @@ def completed(report: Report, trials: Trials) -> Report:
         suspects = with_written(suspects, _written(trials), _names_in(trials))
     named = {n for s in suspects if s.kind != "unknown" for n in s.gradients}
     bound = bounds[0] if bounds else None if named >= set(wrong) else report.bound
-    return replace(report, suspects=tuple(suspects), bound=bound)
+    told = [replace(s, candidate_line=_moved(s.candidate_line, apart.old_line)) for s in suspects]
+    return replace(report, suspects=tuple(told), bound=bound)
+
+
+def _moved(line: int | None, number: Callable[[int], int]) -> int | None:
+    return None if line is None else number(line)
 
 
 def _placed(s: Suspect, locations: Sequence[Location]) -> Suspect:
@@ -174,15 +182,15 @@ def _written(trials: Trials) -> dict[tuple[int, str], str]:
     return {at: line for at, line in lines_written(text or "").items() if " ".join(line.split()) not in own}
 
 
-def _bound(witness: Witness, at: Location) -> Message:
+def _bound(witness: Witness, at: Location, apart: Separated) -> Message:
     """Between which lines it goes wrong."""
-    right = witness.last_right(at)
+    right, line = witness.last_right(at), apart.old_line(at.line)
     if right is None:
-        return message("It goes wrong first on your line {line}, and no known mistake explains how.", line=at.line)
+        return message("It goes wrong first on your line {line}, and no known mistake explains how.", line=line)
     return message(
         "Your {right} of line {before} is right, and what your line {line} makes of it is not; no known mistake "
         "explains how.",
         right=right.name,
-        before=right.line,
-        line=at.line,
+        before=apart.old_line(right.line),
+        line=line,
     )
