@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from chainrule.check.adapters.naming import gradient_words, short_name
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, text_of
+from chainrule.check.changing import Change, last_line_of, text_of
 from chainrule.check.evaluating import NoValueError, evaluated
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
@@ -34,15 +35,19 @@ __all__ = ["Tries", "fixes_anywhere", "wrong_on"]
 
 _NEAR = 1e-3  # relative: no right gradient is further off, of whatever precision
 _SECONDS = 1.5  # of one processor; less is too little on a busy one
+_LESS = 0.8  # where only some lines are changed
 _WAITED = 8.0  # in all: a candidate in another process is waited for
 _MOST = 2500  # changes of all lines together that are tried
 _OF_A_LINE = 600
 _MOST_FAULTS = 2
 _LOCATED = 0.5  # how much likelier a line is where the values go wrong first
-_TELLING, _NOT_TELLING = -0.6, 0.2  # how much likelier or less likely is what computes a gradient, or does not
-_EVALUATED = 500  # changes of all lines together
+_MOST_OPEN = 150  # changes of which no value is known, which are tried before those of lines that are further off
+_EVALUATED = 1500  # changes of all lines together
+_EVALUATED_NEAR = 2000  # where only some lines are changed
 _BESIDE = 0.6  # how much a line is less likely that goes into some of the gradients alone
 _MORE = 60  # changes that are tried after one that mends a part
+_FEW_MORE = 20  # where several mistakes are expected
+_TURNS = 2  # of a loop, at least
 _FURTHER = 0.02  # how much a line is less likely for each line between it and the end
 
 
@@ -104,6 +109,7 @@ def fixes_anywhere(
     kinds: Callable[[Sequence[str]], Collection[str]],
     tries: Tries,
     alone: bool,
+    near: bool = False,
 ) -> list[Fix]:
     """The likeliest small changes of single lines with which gradients are right that were wrong, one after another.
 
@@ -116,12 +122,13 @@ def fixes_anywhere(
         kinds: gives the mistakes that are suspected in some gradients.
         tries: what was tried on the first draw.
         alone: whether a single mistake is expected to explain all.
+        near: whether only lines are changed where the values go wrong first.
     """
     found: list[Fix] = []
     remaining, moved = list(wrong), list[tuple[int, int]]()
     own: Witness | None = witness
-    for _ in range(_MOST_FAULTS):
-        fix = None if own is None else _fix(candidate, own, remaining, others, kinds(remaining), tries, alone)
+    for _ in range(1 if near else _MOST_FAULTS):
+        fix = None if own is None else _fix(candidate, own, remaining, others, kinds(remaining), tries, alone, near)
         if fix is None:
             break
         line = fix.location.line
@@ -143,18 +150,19 @@ def _fix(
     kinds: Collection[str],
     tries: Tries,
     alone: bool,
+    near: bool,
 ) -> Fix | None:
     """The likeliest small change of a line with which gradients are right that were wrong; all of them, if possible."""
     right = [n for n in tries.exact.gradients if n not in wrong]
-    end, waited = time.process_time() + _SECONDS, time.monotonic() + _WAITED
+    end, waited = time.process_time() + (_LESS if near else _SECONDS), time.monotonic() + _WAITED
     best: Fix | None = None
     left_to_try = _MOST
-    for tried in _in_order(witness, wrong, kinds, alone):
+    for tried in _in_order(witness, wrong, kinds, alone, near):
         left_to_try -= 1
         if left_to_try < 0 or time.process_time() > end or time.monotonic() > waited:
             break
         text = text_of(tried.change.node)
-        line, last = tried.statement.lineno, tried.statement.end_lineno or tried.statement.lineno
+        line, last = tried.statement.lineno, last_line_of(tried.statement)
         left = tries.wrong_with(candidate, line, last, text)
         mended = [] if left is None else [n for n in wrong if n not in left]
         if left is None or len(mended) <= (0 if best is None else len(best.mends)) or left & set(right):
@@ -164,9 +172,9 @@ def _fix(
             continue
         at = Location(tuple(mended), line, tried.entry.text, tried.entry.name, Place(), Place())
         best = Fix(at, text, tuple(mended), True, last - line + 1, tried.change.word)
-        if len(mended) == len(wrong) or not alone:
+        if len(mended) == len(wrong):
             break
-        left_to_try = min(left_to_try, _MORE)
+        left_to_try = min(left_to_try, _MORE if alone else _FEW_MORE)
     return best
 
 
@@ -176,55 +184,75 @@ def wrong_on(candidate: Candidate, exact: Exact) -> set[str]:
     return set(exact.gradients if trial.answer.error is not None else trial.wrong)
 
 
-def _in_order(witness: Witness, wrong: Sequence[str], kinds: Collection[str], alone: bool) -> Iterator[_Tried]:
+def _in_order(
+    witness: Witness, wrong: Sequence[str], kinds: Collection[str], alone: bool, near_only: bool
+) -> Iterator[_Tried]:
     """The changes of all lines: those that are suspected first, and of these and the others the likeliest ones."""
     places = _places(witness)
-    located = _located(witness, wrong)
+    odd = _odd(witness)
+    located = _located(witness, wrong, odd)
     beside = _beside(witness, wrong) if alone else frozenset()
+    if near_only:
+        places = [(e, s) for e, s in places if s.lineno in located]
     scenes = [scene_of(witness, entry) for entry, _ in places]
     first = {e.line: e for e in reversed(witness.lines.entries)}
-    before = [with_containers(witness.values(first.get(e.line, e), 0)) for e, _ in places]
+    met = [odd.get(e.line) or first.get(e.line, e) for e, _ in places]
+    before = [with_containers(witness.values(e, 0)) for e in met]
     rows = list(enumerate(reversed(list(zip(places, scenes, before, strict=True)))))
+    for _, ((entry, statement), scene, values) in rows:
+        if isinstance(statement, ast.For) and statement.lineno in located:  # a few changes, of any kind
+            for change in changes_of_statement(statement, scene):
+                yield _Tried(entry, statement, change, change.cost, values)
+    rows = [row for row in rows if not isinstance(row[1][0][1], ast.For)]
     near = [row for row in rows if row[1][0][1].lineno in located]
     far = [row for row in rows if row[1][0][1].lineno not in located]
-    suspicions = (True, False) if kinds else (True,)  # where nothing is suspected, anything may be
-    for suspected, part in itertools.product(suspicions, (near, far)):
-        found: list[_Tried] = []
-        for distance, ((entry, statement), scene, values) in part:
-            own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
-            changes = changes_of_statement(statement, replace(scene, kinds=kinds or None, suspected=suspected))
-            for change in itertools.islice(changes, _OF_A_LINE):
-                if isinstance(entry.values[0], int) and change.word != "wrong_count":
-                    continue
-                found.append(_Tried(entry, statement, change, change.cost + own, values))
-        found.sort(key=lambda t: t.cost)
-        if suspected:
-            found = (
-                sorted((_by_value(witness, t) for t in found[:_EVALUATED]), key=lambda t: t.cost) + found[_EVALUATED:]
-            )
-        yield from found
+    # Where nothing is suspected, anything may be; a factor that leads from no gradient to another is left out.
+    suspicions = (False,) if near_only else (True, False) if kinds else (True,)
+    known = frozenset[str]() if near_only else kinds or None
+    for suspected in suspicions:
+        waiting: list[_Tried] = []
+        for part in (near, far):
+            found: list[_Tried] = []
+            for distance, ((entry, statement), scene, values) in part:
+                own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
+                changes = changes_of_statement(statement, replace(scene, kinds=known, suspected=suspected))
+                for change in itertools.islice(changes, _MOST if near_only else _OF_A_LINE):
+                    if isinstance(entry.values[0], int) and change.word != "wrong_count":
+                        continue
+                    found.append(_Tried(entry, statement, change, change.cost + own, values))
+            found.sort(key=lambda t: t.cost)
+            open_: list[_Tried] = []
+            for t in found[: _EVALUATED_NEAR if near_only else _EVALUATED]:
+                telling = _tells(witness, t)
+                if telling:
+                    yield t
+                else:
+                    (open_ if telling is None else waiting).append(t)
+            yield from open_[:_MOST_OPEN]
+            waiting += [*open_[_MOST_OPEN:], *found[_EVALUATED:]]
+        yield from () if near_only else waiting
 
 
-def _by_value(witness: Witness, tried: _Tried) -> _Tried:
-    """A change with how likely it is for what it computes where its line is met first, before anything can be wrong."""
+def _tells(witness: Witness, tried: _Tried) -> bool | None:
+    """Whether a line computes a gradient with a change where nothing is wrong before it; ``None`` if that is not known."""
     statement = tried.change.node
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr):
-        return tried
+        return None
     try:
         result = evaluated(value, tried.values)
         whole = None
         if isinstance(statement, ast.AugAssign):
             whole = evaluated(ast.BinOp(statement.target, statement.op, value), tried.values)
     except NoValueError:
-        return tried
-    if not isinstance(result, np.ndarray) or not result.ndim:
-        return tried
+        return None
+    if not isinstance(result, np.ndarray | np.floating | float):
+        return None
     known = witness.references.is_gradient
-    return replace(tried, cost=tried.cost + (_TELLING if known(result) or known(whole) else _NOT_TELLING))
+    return known(result) or known(whole)
 
 
-def _located(witness: Witness, wrong: Sequence[str]) -> dict[int, float]:
+def _located(witness: Witness, wrong: Sequence[str], odd: Mapping[int, Entry]) -> dict[int, float]:
     """How much likelier the lines are where the values go wrong first; those of a function that is called there too."""
     found: dict[int, float] = {}
     for at in witness.locate(wrong):
@@ -232,7 +260,39 @@ def _located(witness: Witness, wrong: Sequence[str]) -> dict[int, float]:
         found[at.line] = _LOCATED / 2 if called else _LOCATED
         for f in called:
             found.update(dict.fromkeys(range(f.lineno, (f.end_lineno or f.lineno) + 1), _LOCATED))
+    loops = [s for s in dict.fromkeys(witness.lines.statements.values()) if isinstance(s, ast.For)]
+    for loop in loops:  # what is collected in a loop is wrong where the loop takes other turns
+        if any(loop.lineno < line <= (loop.end_lineno or line) for line in found):
+            found.setdefault(loop.lineno, _LOCATED / 2)
+    for line, e in odd.items():
+        found[line] = _LOCATED
+        for s in e.sources:  # handed on from the turn before
+            if s.line > line and s.frame == e.frame and witness.has_gradient(s):
+                found.setdefault(s.line, _LOCATED / 2)
     return found
+
+
+def _odd(witness: Witness) -> dict[int, Entry]:
+    """Per line of a loop, what it makes of right gradients in some turn, where that is not known to be right itself."""
+    times = Counter((e.line, e.name) for e in witness.lines.entries)
+    found: dict[int, Entry] = {}
+    for e in witness.lines.entries:
+        if e.line in found or times[e.line, e.name] < _TURNS or e.parameter or _is_known(e):
+            continue
+        if not witness.has_gradient(e) or not all(_is_known(s) for s in e.sources if witness.has_gradient(s)):
+            continue
+        statement = witness.lines.statements.get(e.line)
+        added = witness.matched(statement.value, e) if isinstance(statement, ast.AugAssign) else None
+        if added is None or not added.exact or added.known.role == "value":
+            found[e.line] = e
+            for s in e.sources:  # a share of a gradient, where the whole of it is needed
+                if s.match is not None and s.match.known.role == "share" and times[s.line, s.name] >= _TURNS:
+                    found.setdefault(s.line, s)
+    return found
+
+
+def _is_known(e: Entry) -> bool:
+    return bool(e.right) or (e.match is not None and e.match.exact)
 
 
 def _beside(witness: Witness, wrong: Sequence[str]) -> frozenset[int]:
@@ -250,7 +310,11 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         statement = lines.statements.get(e.line)
         if statement is None or e.parameter or not e.text:
             continue
-        if isinstance(statement, ast.For | ast.While | ast.If | ast.With):
+        if isinstance(statement, ast.While | ast.If | ast.With):
+            continue
+        if isinstance(statement, ast.For):
+            if _carries(witness, statement):
+                found[statement] = e
             continue
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Name):
             if not isinstance(statement.targets[0], ast.Name):
@@ -267,6 +331,12 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
         if isinstance(statement, ast.Return) and statement not in found:
             found[statement] = e
     return sorted(((e, s) for s, e in found.items()), key=lambda pair: pair[0].index)
+
+
+def _carries(witness: Witness, loop: ast.For) -> bool:
+    """Whether something in a loop holds a gradient."""
+    last = loop.end_lineno or loop.lineno
+    return any(loop.lineno < e.line <= last and witness.has_gradient(e) for e in witness.lines.entries)
 
 
 def _assigns_nothing(statement: ast.stmt) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "constant_of",
     "factors",
     "is_float",
+    "last_line_of",
     "named_in",
     "neighbours",
     "replaced",
@@ -71,6 +72,8 @@ class Scene:
         is_factor: whether some exact gradient times an array is another one.
         kinds: the mistakes that are suspected; without them, changes of all kinds are wanted.
         suspected: whether changes of these kinds are wanted, or all others.
+        modes: the names that the code compares with: ``"relu"``.
+        memory: what was worked out for it, also with other kinds suspected.
     """
 
     names: Mapping[str, str]
@@ -80,6 +83,8 @@ class Scene:
     is_factor: Callable[[Any], bool] = lambda value: True
     kinds: Collection[str] | None = None
     suspected: bool = True
+    modes: tuple[str, ...] = ()
+    memory: dict[Any, Any] = field(default_factory=dict)
 
     def wants(self, word: str) -> bool:
         """Whether changes that are called so are wanted."""
@@ -178,6 +183,15 @@ def text_of(statement: ast.stmt | ast.Module) -> str:
         inner = ast.unparse(value)
         return text.removesuffix(inner) + inner[1:-1] if inner.startswith("(") and text.endswith(inner) else text
     return text
+
+
+def last_line_of(statement: ast.stmt) -> int:
+    """Where a statement ends; of one with others inside of it, its head."""
+    if isinstance(statement, ast.For):
+        return statement.iter.end_lineno or statement.lineno
+    if isinstance(statement, ast.While | ast.If):
+        return statement.test.end_lineno or statement.lineno
+    return statement.end_lineno or statement.lineno
 
 
 def called(name: str, node: ast.expr) -> ast.expr:

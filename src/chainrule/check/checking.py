@@ -20,6 +20,7 @@ from chainrule.check.candidates import candidate_of
 from chainrule.check.completing import completed
 from chainrule.check.diagnosing import Diagnosis, diagnose, place_of_result
 from chainrule.check.findings import Finding, ordered, suspect_of
+from chainrule.check.first_look import Look, first_look
 from chainrule.check.forward import Forward
 from chainrule.check.levels import at_level
 from chainrule.check.renaming import renamed
@@ -96,7 +97,8 @@ def judge(
         spelled: Mapping[str, str] = getattr(candidate, "spelled", {})
         held_names = {name: n for n, name in spelled.items()}
         worth = {held_names.get(n, n): p for n, p in (points or {}).items()}
-        report = renamed(completed(_Judge(trials, convention, worth, feedback).report(), trials), spelled)
+        own = _Judge(trials, convention, worth, feedback)
+        report = renamed(completed(own.report(), trials, own.look), spelled)
     if report.ok and getattr(candidate, "failed", False):  # its notes say where
         report = replace(report, ok=False, judged=False)
     return at_level(report)
@@ -122,6 +124,7 @@ class _Judge:
         self.notes: list[Message] = list(getattr(trials.candidate, "notes", ()))
         self.remarks: list[Message] = []
         self.findings: list[Finding] = []
+        self.look: Look | None = None
 
     def report(self) -> Report:
         trials = self.trials
@@ -155,7 +158,8 @@ class _Judge:
         if verdicts.raised is not None:
             diagnosis = self._raised(verdicts)
         elif wrong:
-            diagnosis = diagnose(trials, wrong)
+            self.look = first_look(trials, wrong)
+            diagnosis = diagnose(trials, wrong, briefly=bool(self.look.fixes))
             stepped = {n for f in diagnosis.findings if f.kind in _NOT_LINEAR for n in f.gradients}
             self.findings += self._without_upstream([n for n in wrong if n not in stepped])
         self._apply_convention(diagnosis, verdicts)

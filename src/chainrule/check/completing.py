@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from chainrule.check.exact import Exact
+from chainrule.check.first_look import Look, first_look, quietly
 from chainrule.check.fixes import Mender
-from chainrule.check.locating import Location, Witness, witness_of
+from chainrule.check.locating import Location, Witness
 from chainrule.check.mending import Fix, lines_written, mended, with_written
 from chainrule.check.report import Report
-from chainrule.check.separating import Separated, separated
+from chainrule.check.separating import Separated
 from chainrule.check.trials import Trials
 from chainrule.check.verdicts import Suspect, chief
 from chainrule.check.vocabulary import KINDS, explanation, place, same_kind, suspect
@@ -29,28 +28,27 @@ _WHOLE = ("averages", "constants and signs")  # groups of kinds that are a facto
 _SAYS_WHAT_IS_THERE = frozenset(("missing_batch_mean", "missing_mean", "missing_scale", "factor_2_missing"))
 
 
-def completed(report: Report, trials: Trials) -> Report:
+def completed(report: Report, trials: Trials, look: Look | None = None) -> Report:
     """A report with the lines of the candidate where it goes wrong, and with what to write there.
 
     Args:
         report: the report on a candidate, as far as its numbers go.
         trials: what the candidate gave on draws.
+        look: what was seen of it before; looked at here if not given.
     """
     wrong = [n for n, g in report.gradients.items() if not g.ok]
     if not wrong or not report.judged:
         return report
-    exacts = _comparable(trials)
-    apart: Separated = _quietly(lambda: separated(trials.candidate)) or Separated(trials.candidate)
+    look = first_look(trials, wrong) if look is None else look
+    apart, witness = look.apart, look.witness
     given = [replace(s, candidate_line=_moved(s.candidate_line, apart.new_line)) for s in report.suspects]
-    witness = _quietly(lambda: witness_of(apart.candidate, exacts)) if exacts else None
     fixes: list[Fix] = []
     locations: list[Location] = []
     if witness is not None:
-        locations = _quietly(lambda: witness.locate(wrong)) or []
-        others = [t.exact for t in trials.done if t.answer.error is None and t.label in ("fresh", "sizes", "example")]
+        locations = quietly(lambda: witness.locate(wrong)) or []
         kinds = {n: {s.kind for s in report.suspects if n in s.gradients} for n in wrong}
-        mender = Mender(apart.candidate, trials.forward, exacts, [e for e in others if e not in exacts[:2]], kinds)
-        fixes = _quietly(lambda: mender.fixes(witness, wrong)) or []
+        mender = Mender(apart.candidate, trials.forward, look.exacts, look.others, kinds)
+        fixes = look.fixes or quietly(lambda: mender.fixes(witness, wrong)) or []
     # What holds for every gradient comes from the loss, wherever the candidate's lines show it first.
     placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in given]
     explained = {n for s in placed for n in (s.gradients or wrong)}
@@ -93,6 +91,9 @@ _TELLING = frozenset(
 )
 
 
+# Changes that no other mistake looks like when the lines are read, though its numbers may.
+_DECISIVE = frozenset(("wrong_loop_range", "int_truncation", "swapped_parts"))
+
 # What is added to a line says what it lacks where the numbers look like one thing and another.
 _TERMS = frozenset(("missing_label_term", "missing_path"))
 
@@ -113,6 +114,9 @@ def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]
         further = f.word and set(f.mends) > {n for s in own for n in s.gradients}  # it explains more than the numbers
         whole = further and len(fixes) == 1
         vague = all(s.kind in _VAGUE and not s.together for s in own) and (f.word in _TELLING or further)
+        if f.word in _DECISIVE and len(fixes) == 1:
+            found = [s for s in found if s.kind != f.word]
+            further = vague = True
         if not vague and not whole and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
             continue
         first = min(own, key=lambda s: s.rank)
@@ -147,24 +151,6 @@ def _at_place(kind: str, at: Location) -> Suspect:
     return suspect(kind, step=at.place.step, line=at.place.line, source=at.place.source, gradients=at.gradients)
 
 
-def _comparable(trials: Trials) -> list[Exact]:
-    """Draws of the sizes of the example on which the candidate could be run; those with general values first."""
-    usable = [t for t in trials.done if t.answer.error is None and t.label in ("fresh", "example")]
-    return [t.exact for t in sorted(usable, key=lambda t: t.label != "fresh")]
-
-
-def _quietly(call: Callable[[], Any]) -> Any:
-    """What a call gives; nothing where the forward pass or the candidate holds something that it cannot do.
-
-    The candidate's source is compiled and run anew with changed lines, which may raise anything; the verdict stands
-    without what this would have added.
-    """
-    try:
-        return call()
-    except Exception:  # the verdict stands; what somebody's code leads to here must not cost it
-        return None
-
-
 def _names_in(trials: Trials) -> set[str]:
     """The names that the reader knows: those of the candidate and of the arguments, and what is handed in."""
     own = words_of(trials.candidate.source.splitlines())
@@ -178,7 +164,7 @@ def _written(trials: Trials) -> dict[tuple[int, str], str]:
         return {}
     own = {" ".join(line.split()) for line in trials.candidate.source.splitlines()}
     args, kwargs = trials.forward.split(trials.done[0].exact.draw.arguments)
-    text = _quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))
+    text = quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))
     return {at: line for at, line in lines_written(text or "").items() if " ".join(line.split()) not in own}
 
 

@@ -37,13 +37,16 @@ class Diagnosis:
     unexplained: tuple[str, ...]
 
 
-def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | None = None) -> Diagnosis:
+def diagnose(
+    trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | None = None, briefly: bool = False
+) -> Diagnosis:
     """Explain the gradients that are wrong.
 
     Args:
         trials: what the candidate gave on draws.
         wrong: the names of the gradients that are wrong.
         usable: the trials that explanations are tested on; those of the usual draws if not given.
+        briefly: whether a line to write is known already, so that little time is to be spent.
     """
     usable = evidence(trials.done, wrong) if usable is None else usable
     findings: list[Finding] = []
@@ -60,7 +63,7 @@ def diagnose(trials: Trials, wrong: Sequence[str], usable: Sequence[Trial] | Non
         relations = _together([*relations, *swapped(usable, wrong)])
         terms = _of_terms(trials, usable, wrong, batch)
         known = {n for t in terms if t.kind != "extra_factor" for n in t.gradients}
-        searched = [] if known >= set(wrong) else searched_findings(trials, usable, wrong, batch)
+        searched = [] if known >= set(wrong) else searched_findings(trials, usable, wrong, batch, briefly)
         fixed = all(lengths[0] == own for own in lengths[1:])
         both = settled(relations, searched, averages(usable[0].exact), fixed)
         findings = merged([*terms, *(_placed(f, usable[0].exact) for f in both if not _outdone(f, terms))])

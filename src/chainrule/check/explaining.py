@@ -24,12 +24,15 @@ __all__ = ["best_of", "searched_findings"]
 
 _BUDGET = 0.7  # seconds of one processor for one form of the backward pass
 _TOTAL = 1.8  # seconds for everything
+_BRIEF = 0.5  # where it is known already what to write
 _LONGEST = 60  # backward steps of a record that is simplified for the search
 _FAR = 0.55  # what a single edit may cost without two being tried
 _MOST = 10  # explanations that are kept
 
 
-def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[str], batch: str) -> list[Finding]:
+def searched_findings(
+    trials: Trials, usable: Sequence[Trial], wrong: Sequence[str], batch: str, briefly: bool = False
+) -> list[Finding]:
     """What the search for edits of the exact backward pass finds."""
     base = min(usable, key=lambda t: (t.label != "sizes", sum(np.size(g) for g in t.exact.gradients.values())))
     if len(base.exact.backward.program.steps) > _LONGEST:
@@ -42,7 +45,7 @@ def searched_findings(trials: Trials, usable: Sequence[Trial], wrong: Sequence[s
         return []
     found: list[Finding] = []
     searches: list[Search] = []
-    clock = Clock(_TOTAL)
+    clock = Clock(_BRIEF if briefly else _TOTAL)
     for search in _searches(trials, tested, reached, clock):
         searches.append(search)
         simplified = len(searches) > 1

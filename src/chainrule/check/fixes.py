@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Scene, text_of
+from chainrule.check.changing import Scene, last_line_of, text_of
 from chainrule.check.exact import Exact
 from chainrule.check.exact_lines import ExactLines
 from chainrule.check.findings import Place
@@ -331,7 +331,7 @@ class Mender:
 def _last_line(witness: Witness, line: int) -> int:
     """Where the statement of a line ends."""
     statement = witness.lines.statements.get(line)
-    return line if statement is None else statement.end_lineno or line
+    return line if statement is None else last_line_of(statement)
 
 
 def _added(statement: ast.stmt | None, node: ast.AST, entry: Entry) -> ast.stmt | None:

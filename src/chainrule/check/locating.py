@@ -327,7 +327,7 @@ class Witness:
             path = path_of(node)
             held = next((e for e in entry.sources if e.name == path), None)
             whole = node is entry.expression and held is None
-            match = held.match if held is not None else None if whole else self._matched(node, entry)
+            match = held.match if held is not None else None if whole else self.matched(node, entry)
             if match is not None and match.known.role == "gradient" and match.known.number in self.passed_on:
                 found.append((match.known.number, held))
                 return
@@ -349,7 +349,7 @@ class Witness:
                 found.extend(self._collected(e, depth + 1))
         return found
 
-    def _matched(self, node: ast.expr, entry: Entry) -> Match | None:
+    def matched(self, node: ast.expr, entry: Entry) -> Match | None:
         """What a part of an entry's expression is."""
         if isinstance(node, ast.Constant):
             return None

@@ -33,11 +33,13 @@ from chainrule.check.derivative_repairs import changes_of_derivatives
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import stretches
 from chainrule.check.multiples import gives, multiples_of_terms
+from chainrule.check.order_repairs import changes_of_order
 
 __all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
 
 _MOST = 2500  # changes of one expression that are evaluated
 _FEW = 6  # that are handed on
+_MOST_ROUTES = 120  # products that may be added to one expression
 _LEADING, _LEADING_NOWHERE = -0.15, 0.4  # how much likelier or less likely an array is as a factor
 _COMPLEMENT = {ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Lt: ast.GtE, ast.GtE: ast.Lt}
 _REDUCTIONS = frozenset(("sum", "mean"))
@@ -84,6 +86,12 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
                 if not scene.wants(word):
                     continue
                 yield Change(partial(replaced, whole, node, new), word, cost)
+    products = [n for n in nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
+    if len(products) > 1 and scene.wants("missing_transpose"):  # the same slip twice
+        for side in ("left", "right"):
+            turned = {id(operand := getattr(n, side)): next(_turned(operand, scene)) for n in products}
+            yield Change(partial(with_all, whole, turned), "missing_transpose", 0.15)
+    yield from changes_of_order(whole, scene)
     lacking = list(_lacking(scene))
     places = [whole, *(n for n in nodes if n is not whole and isinstance(n, ast.BinOp | ast.Call | ast.Subscript))]
     reads = {id(n): name for n in nodes if (name := named_in(scene, n)) is not None}
@@ -95,8 +103,7 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
             if own_shape is not None and shape and not stretches(shape, own_shape):
                 continue
             operator = ast.Div() if below else ast.Mult()
-            new = _with_factor(node, operator, factor)
-            yield Change(partial(replaced, whole, node, new), word, cost + inner)
+            yield Change(partial(_multiplied, whole, node, operator, factor), word, cost + inner)
     arrays = [n for n in scene.names if np.ndim(scene.value(n)) and is_float(scene.value(n))]
     for node in names if scene.wants("wrong_operand") else ():
         own = scene.value(reads[id(node)])
@@ -121,6 +128,10 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
             added = scene_name(scene, name)
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Add(), added)), "missing_path", cost)
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Sub(), added)), "missing_path", cost + 0.1)
+    if scene.wants("missing_path"):
+        for product in itertools.islice(_routes(whole, scene, arrays), _MOST_ROUTES):
+            yield change_to(ast.BinOp(whole, ast.Add(), product), "missing_path", 0.6)
+            yield change_to(ast.BinOp(whole, ast.Sub(), product), "missing_path", 0.65)
     scalars = [n for n in scene.names if np.ndim(scene.value(n)) == 0 and is_float(scene.value(n))]
     for name in arrays if scene.wants("missing_reg_grad") else ():
         for scalar in scalars:
@@ -132,28 +143,59 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
                 yield change_to(total, "missing_reg_grad", 0.7 + 0.1 * two)
 
 
+def _routes(whole: ast.expr, scene: Scene, arrays: Sequence[str]) -> Iterator[ast.expr]:
+    """What another gradient brings through another array: products of the shape of an expression."""
+    shape = _shape(whole, scene)
+    for gradient, array in itertools.product(scene.gradients, arrays) if shape else ():
+        left, right = np.shape(scene.value(gradient)), np.shape(scene.value(array))
+        g, a = scene_name(scene, gradient), scene_name(scene, array)
+        if array not in scene.gradients and left == right == shape:
+            yield ast.BinOp(g, ast.Mult(), a)
+        if len(right) != 2 or not left or array in scene.gradients:
+            continue
+        for turned, factor in ((right, a), (right[::-1], ast.Attribute(a, "T", ast.Load()))):
+            if left[-1] == turned[0] and (*left[:-1], turned[1]) == shape:
+                yield ast.BinOp(g, ast.MatMult(), factor)
+            if turned[1] == left[0] and (turned[0], *left[1:]) == shape:
+                yield ast.BinOp(factor, ast.MatMult(), g)
+
+
 def _lacking(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str, tuple[int, ...] | None]]:
     """What an expression may lack as a factor, with its shape; one that leads from gradient to gradient is likelier."""
-    for factor, below, cost, word in factors(scene):
+    if "factors" not in scene.memory:
+        scene.memory["factors"] = list(factors(scene))
+    for number, (factor, below, cost, word) in enumerate(scene.memory["factors"]):
         if not scene.wants(word):
             continue
-        try:
-            value = np.asarray(evaluated(factor, scene.values[0]))
-        except (NoValueError, ValueError):
-            yield factor, below, cost, word, None
-            continue
-        if value.ndim and value.dtype.kind in "fb":
-            with np.errstate(all="ignore"):
-                leads = scene.is_factor(1.0 / value if below else value)
+        if number not in scene.memory:
+            scene.memory[number] = _shape_of_factor(factor, below, scene)
+        shape, leads = scene.memory[number]
+        if leads is not None:
             if not leads and scene.kinds is not None:
                 continue
             cost += _LEADING if leads else _LEADING_NOWHERE
-        yield factor, below, cost, word, value.shape
+        yield factor, below, cost, word, shape
+
+
+def _shape_of_factor(factor: ast.expr, below: bool, scene: Scene) -> tuple[tuple[int, ...] | None, bool | None]:
+    """The shape of a factor, and whether it leads from one gradient to another; ``None`` where that is not known."""
+    try:
+        value = np.asarray(evaluated(factor, scene.values[0]))
+    except (NoValueError, ValueError):
+        return None, None
+    if not value.ndim or value.dtype.kind not in "fb":
+        return value.shape, None
+    with np.errstate(all="ignore"):
+        return value.shape, scene.is_factor(1.0 / value if below else value)
+
+
+def _multiplied(whole: ast.expr, node: ast.expr, operator: ast.operator, factor: ast.expr) -> Any:
+    return replaced(whole, node, _with_factor(node, operator, factor))
 
 
 def _with_factor(node: ast.expr, operator: ast.operator, factor: ast.expr) -> ast.expr:
     """An expression with a factor, as a person writes it: ``2 * reg * W``, and ``-n`` for ``-1 * n``."""
-    if isinstance(operator, ast.Mult) and ast.unparse(node) == "-1":
+    if isinstance(operator, ast.Mult) and isinstance(node, ast.UnaryOp) and ast.unparse(node) == "-1":
         return ast.UnaryOp(ast.USub(), factor)
     if isinstance(factor, ast.Constant) and isinstance(operator, ast.Mult):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
@@ -168,6 +210,12 @@ def _shape(node: ast.expr, scene: Scene) -> tuple[int, ...] | None:
         return tuple(np.shape(evaluated(node, scene.values[0])))
     except (NoValueError, ValueError):  # a list of arrays has none
         return None
+
+
+def _has_axes(node: ast.expr, scene: Scene) -> bool:
+    """Whether an expression may have several axes, which can be exchanged."""
+    shape = _shape(node, scene)
+    return shape is None or len(shape) > 1
 
 
 def _holds_gradient(node: ast.expr, scene: Scene) -> bool:
@@ -325,7 +373,9 @@ def _left_out(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, flo
         return
     turned = isinstance(node, ast.Attribute) and node.attr == "T"
     known = scene.value(path_of(node) or "")
-    if isinstance(node, ast.Name | ast.Attribute | ast.BinOp | ast.Call) and not turned and np.ndim(known) != 1:
+    if isinstance(node, ast.Name) and known is None:
+        return
+    if isinstance(node, ast.Name | ast.Attribute | ast.BinOp | ast.Call) and not turned and _has_axes(node, scene):
         yield ast.Attribute(node, "T", ast.Load()), "transposed", 0.1
         backwards = ast.Slice(None, None, ast.Constant(-1))
         yield ast.Subscript(node, backwards, ast.Load()), "not_reversed", 0.4

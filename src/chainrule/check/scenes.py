@@ -41,7 +41,14 @@ def scene_of(witness: Witness, entry: Entry) -> Scene:
             held.add(key)
         known[name] = text
     carrying = frozenset(n for n in known if witness.carries_gradient(n))
-    return Scene(known, values, carrying, _constants(witness), witness.references.is_factor)
+    return Scene(known, values, carrying, _constants(witness), witness.references.is_factor, modes=_modes(witness))
+
+
+def _modes(witness: Witness) -> tuple[str, ...]:
+    """The names of modes that the candidate compares with: ``activation == "relu"``."""
+    compared = [n for f in witness.lines.functions for n in nodes_of(f) if isinstance(n, ast.Compare)]
+    held = [n.value for c in compared for n in ast.walk(c) if isinstance(n, ast.Constant)]
+    return tuple(dict.fromkeys(x for x in held if isinstance(x, str)))
 
 
 def _constants(witness: Witness) -> tuple[float, ...]:

@@ -22,11 +22,14 @@ from chainrule.check.changing import (
     with_all,
 )
 from chainrule.check.evaluating import path_of
+from chainrule.check.order_repairs import changes_of_header, changes_of_index
 from chainrule.check.repairs import changes_of_expression, parts
 
 __all__ = ["changes_of_statement"]
 
 _MOST_GROUPS = 20  # of counters in an index that are multiplied by a stride
+
+_OF_MASKS = frozenset(("inverted_mask", "wrong_operand", "mask_from_wrong_array"))
 
 Make = Callable[[Any, ast.expr], ast.stmt]
 
@@ -37,6 +40,9 @@ def changes_of_statement(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
 
 
 def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
+    if isinstance(statement, ast.For):
+        yield from changes_of_header(statement, scene)
+        return
     meant = _accumulated(statement)
     if meant is not None:
         yield change_to(meant, "overwrites_instead_of_accumulates", 0.0)
@@ -61,6 +67,8 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     if isinstance(target, ast.Subscript):
         if isinstance(target.slice, ast.Compare):
             for change in changes_of_expression(target.slice, scene):
+                if change.word not in _OF_MASKS:
+                    continue
                 yield Change(partial(_at_index, make, target, value, change), change.word, change.cost)
         if isinstance(target.slice, ast.UnaryOp) and isinstance(target.slice.op, ast.Invert):
             kept = ast.Subscript(target.value, target.slice.operand, ast.Store())
@@ -68,7 +76,7 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
         elif np.asarray(scene.value(path_of(target.slice) or "")).dtype.kind == "b":
             turned_mask = ast.Subscript(target.value, ast.UnaryOp(ast.Invert(), target.slice), ast.Store())
             yield Change(partial(make, turned_mask, value), "inverted_mask", 0.0)
-        for index, word, cost in _indices(target.slice, numbers):
+        for index, word, cost in (*_indices(target.slice, numbers), *changes_of_index(target.slice, scene)):
             part = ast.Subscript(target.value, index, ast.Store())
             yield Change(partial(make, part, value), word, cost)
     if isinstance(statement, ast.Assign) and isinstance(target, ast.Name):
@@ -80,6 +88,8 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
             for index in neighbours(node.slice, numbers):
                 moved = replaced(value, node.slice, index)
                 yield Change(partial(make, target, moved), "off_by_one_index", 0.0)
+    if isinstance(value, ast.Constant) and isinstance(target, ast.Subscript):
+        return  # what is set to zero is zero
     for change in changes_of_expression(value, scene):
         yield Change(partial(_made, make, target, change), change.word, change.cost)
 

@@ -32,6 +32,7 @@ __all__ = [
     "STATISTICS",
     "STEPS",
     "TIME",
+    "TURNS",
     "UPSTREAM",
     "VALUES",
 ]
@@ -72,6 +73,7 @@ KERNEL = message("Which inputs does one output element of the window read, and i
 INDICES = message("Take one element of the input: to which positions of the output does it go?")
 ORDER = message("Number the elements 0, 1, 2 in the forward pass: in which order must they come back?")
 TIME = message("Does an early step influence only its own result, or also later ones?")
+TURNS = message("Write down the counter of every turn, the first and the last one included: is each step met once?")
 VALUES = message("Write down the local derivative with the names of the forward pass: which saved values stand in it?")
 BRANCHES = message("Try one value on each side of the condition: which formula applies there?")
 KINKS = message("What happens exactly at the point where the formula changes?")

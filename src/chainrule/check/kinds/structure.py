@@ -17,6 +17,7 @@ from chainrule.check.kinds.questions import (
     STATE,
     STEPS,
     TIME,
+    TURNS,
 )
 from chainrule.language import message
 
@@ -129,6 +130,28 @@ KINDS = (
         ),
         ("wrong_operand",),
         ("index_off_by_one",),
+    ),
+    Kind(
+        "wrong_loop_range",
+        _TIME,
+        message("The loop takes other turns than it should: one is left out, or one too many is taken."),
+        TURNS,
+        "cand == the exact sum without a turn, or with one more",
+        COMMON,
+        (message("The loop over what {statement} computes takes other turns than it should."),),
+        ("off_by_one_index", "truncated_recurrence", "missing_path"),
+        ("loop_range_wrong", "missing_turn"),
+    ),
+    Kind(
+        "swapped_parts",
+        _ORDER,
+        message("Two parts that are joined stand in each other's place."),
+        ORDER,
+        "cand == rule with two parts exchanged",
+        SEEN,
+        (message("At {statement}, two parts that are joined stand in each other's place."),),
+        ("swapped_outputs", "wrong_operand"),
+        ("parts_swapped",),
     ),
     Kind(
         "wrong_index",

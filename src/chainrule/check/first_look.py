@@ -1,0 +1,81 @@
+"""What a candidate's own lines show before anything is searched for: where they go wrong, and a small change in a loop.
+
+In a loop the values say more than a search: each line has been run in a first turn, in which nothing was wrong before it.
+Where a small change of such a line makes the candidate right, little is left to be searched for.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.check.anywhere import Tries, fixes_anywhere
+from chainrule.check.exact import Exact
+from chainrule.check.locating import Witness, witness_of
+from chainrule.check.mending import Fix
+from chainrule.check.separating import Separated, separated
+from chainrule.check.trials import Trials
+
+__all__ = ["Look", "first_look", "quietly"]
+
+_LABELS = ("fresh", "sizes", "example")
+
+
+@dataclass(slots=True)
+class Look:
+    """What is seen of a candidate before its mistake is searched for.
+
+    Attributes:
+        apart: the candidate with one statement on each line.
+        exacts: the draws of the sizes of the example on which it could be run; those with general values first.
+        others: draws on which a change must hold, too.
+        witness: its own variables on the first of these.
+        fixes: a small change with which everything is right, where one was found.
+    """
+
+    apart: Separated
+    exacts: list[Exact]
+    others: list[Exact]
+    witness: Witness | None = None
+    fixes: list[Fix] = field(default_factory=list)
+
+
+def first_look(trials: Trials, wrong: Sequence[str]) -> Look:
+    """What is seen of a candidate, given which gradients are wrong."""
+    usable = [t for t in trials.done if t.answer.error is None and t.label in _LABELS]
+    own = [t.exact for t in sorted(usable, key=lambda t: t.label != "fresh") if t.label != "sizes"]
+    apart: Separated = quietly(lambda: separated(trials.candidate)) or Separated(trials.candidate)
+    look = Look(apart, own, [t.exact for t in usable if t.exact not in own[:2]])
+    look.witness = quietly(lambda: witness_of(apart.candidate, own)) if own else None
+    look.fixes = quietly(lambda: _in_loops(look, wrong)) or []
+    return look
+
+
+def quietly(call: Callable[[], Any]) -> Any:
+    """What a call gives; nothing where the forward pass or the candidate holds something that it cannot do.
+
+    The candidate's source is compiled and run anew with changed lines, which may raise anything; the verdict stands
+    without what this would have added.
+    """
+    try:
+        return call()
+    except Exception:  # the verdict stands; what somebody's code leads to here must not cost it
+        return None
+
+
+def _in_loops(look: Look, wrong: Sequence[str]) -> list[Fix]:
+    """A small change of a line of a loop with which all gradients are right."""
+    witness, candidate = look.witness, look.apart.candidate
+    if witness is None or candidate.style == "script" or not hasattr(candidate, "replaced"):
+        return []
+    loops = [s for s in dict.fromkeys(witness.lines.statements.values()) if isinstance(s, ast.For)]
+    lines = {at.line for at in witness.locate(wrong)}
+    if not any(loop.lineno < line <= (loop.end_lineno or line) for loop in loops for line in lines):
+        return []
+    tries = Tries(look.exacts[0], wrong)
+    found = fixes_anywhere(
+        candidate, witness, wrong, look.exacts, look.others, lambda names: (), tries, alone=True, near=True
+    )
+    return [f for f in found if set(f.mends) >= set(wrong)]
