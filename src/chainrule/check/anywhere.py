@@ -234,7 +234,7 @@ def _in_order(
 
 
 def _tells(witness: Witness, tried: _Tried) -> bool | None:
-    """Whether a line computes a gradient with a change where nothing is wrong before it; ``None`` if that is not known."""
+    """Whether a line with a change computes a gradient where nothing before it is wrong; ``None``: that is unknown."""
     statement = tried.change.node
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr):

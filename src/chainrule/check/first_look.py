@@ -1,7 +1,7 @@
 """What a candidate's own lines show before anything is searched for: where they go wrong, and a small change in a loop.
 
-In a loop the values say more than a search: each line has been run in a first turn, in which nothing was wrong before it.
-Where a small change of such a line makes the candidate right, little is left to be searched for.
+In a loop the values say more than a search: each line has been run in a first turn, in which nothing was wrong before
+it. Where a small change of such a line makes the candidate right, little is left to be searched for.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _negative(node: ast.expr) -> ast.expr:
 
 # ---- in an expression
 def changes_of_order(whole: ast.expr, scene: Scene) -> Iterator[Change]:
-    """An expression with two of its arrays, or two parts of what it joins, exchanged, or with another name of a mode."""
+    """An expression with two of its arrays, or two parts that it joins, exchanged, or with another name of a mode."""
     for node in ast.walk(whole):
         if isinstance(node, ast.List | ast.Tuple) and isinstance(node.ctx, ast.Load) and scene.wants("swapped_parts"):
             for a, b in itertools.combinations(node.elts, 2):
