@@ -92,7 +92,7 @@ _TELLING = frozenset(
 
 
 # Changes that no other mistake looks like when the lines are read, though its numbers may.
-_DECISIVE = frozenset(("wrong_loop_range", "int_truncation", "swapped_parts"))
+_DECISIVE = frozenset(("wrong_loop_range", "wrong_block", "int_truncation", "swapped_parts"))
 
 # What is added to a line says what it lacks where the numbers look like one thing and another.
 _TERMS = frozenset(("missing_label_term", "missing_path"))

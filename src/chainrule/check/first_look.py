@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.check.anywhere import Tries, fixes_anywhere
+from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.exact import Exact
-from chainrule.check.locating import Witness, witness_of
+from chainrule.check.findings import Place
+from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix
+from chainrule.check.moving import other_blocks
 from chainrule.check.separating import Separated, separated
 from chainrule.check.trials import Trials
 
@@ -71,11 +73,27 @@ def _in_loops(look: Look, wrong: Sequence[str]) -> list[Fix]:
     if witness is None or candidate.style == "script" or not hasattr(candidate, "replaced"):
         return []
     loops = [s for s in dict.fromkeys(witness.lines.statements.values()) if isinstance(s, ast.For)]
-    lines = {at.line for at in witness.locate(wrong)}
-    if not any(loop.lineno < line <= (loop.end_lineno or line) for loop in loops for line in lines):
+    if not loops:
         return []
+    lines = {at.line for at in witness.locate(wrong)}
     tries = Tries(look.exacts[0], wrong)
-    found = fixes_anywhere(
-        candidate, witness, wrong, look.exacts, look.others, lambda names: (), tries, alone=True, near=True
-    )
-    return [f for f in found if set(f.mends) >= set(wrong)]
+    found: list[Fix] = []
+    if any(loop.lineno < line <= (loop.end_lineno or line) for loop in loops for line in lines):
+        found = fixes_anywhere(
+            candidate, witness, wrong, look.exacts, look.others, lambda names: (), tries, alone=True, near=True
+        )
+    whole = [f for f in found if set(f.mends) >= set(wrong)]
+    return whole or _in_other_blocks(look, wrong, tries)
+
+
+def _in_other_blocks(look: Look, wrong: Sequence[str], tries: Tries) -> list[Fix]:
+    """A line of a loop behind it, or one behind a loop in it, with which all gradients are right."""
+    candidate = look.apart.candidate
+    for m in other_blocks(candidate):
+        if tries.wrong_with(candidate, m.first, m.last, m.text):
+            continue
+        changed = candidate.replaced(m.first, m.text, m.last)  # type: ignore[attr-defined]
+        if changed is not None and not any(wrong_on(changed, exact) for exact in look.others):
+            at = Location(tuple(wrong), m.line, m.own, "", Place(), Place())
+            return [Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, "wrong_block")]
+    return []

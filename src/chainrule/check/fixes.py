@@ -337,6 +337,7 @@ def _last_line(witness: Witness, line: int) -> int:
 def _added(statement: ast.stmt | None, node: ast.AST, entry: Entry) -> ast.stmt | None:
     """The line with ``+=``, where it is right with what its variable held before added to it."""
     match statement, node:
-        case ast.Assign(targets=[target], value=value), ast.BinOp(left, ast.Add(), ast.Name(id=entry.name)):
-            return ast.AugAssign(target, ast.Add(), value) if left is value else None  # type: ignore[arg-type]
+        case ast.Assign(targets=[target], value=value), ast.BinOp(left, ast.Add(), right):
+            again = left is value and ast.unparse(right) == ast.unparse(target)
+            return ast.AugAssign(target, ast.Add(), value) if again else None  # type: ignore[arg-type]
     return None

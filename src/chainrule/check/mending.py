@@ -55,7 +55,7 @@ def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequenc
         fixes: what was found to mend the candidate.
         locations: where the candidate goes wrong.
     """
-    pairs = [_mended(s, fixes, locations) for s in suspects]
+    pairs = [_mended(s, fixes, locations) for each in suspects for s in _by_line(each, fixes)]
     shown = [f for _, f in pairs if f is not None]
     found = []
     for s, f in pairs:
@@ -64,6 +64,15 @@ def mended(suspects: Sequence[Suspect], fixes: Sequence[Fix], locations: Sequenc
             s = replace(s, fix_holds=False)  # it takes a line more, about which nothing is said
         found.append(s)
     return found
+
+
+def _by_line(s: Suspect, fixes: Sequence[Fix]) -> list[Suspect]:
+    """A suspect as one for each line, where the same slip stands in several lines, each of some of the gradients."""
+    own = [f for f in fixes if f.tried and set(f.mends) & set(s.gradients)]
+    apart = sum(len(set(f.mends) & set(s.gradients)) for f in own) == len(s.gradients)
+    if len(own) < 2 or not apart or s.together or s.fix is not None:
+        return [s]
+    return [replace(s, gradients=tuple(n for n in s.gradients if n in f.mends)) for f in own]
 
 
 def _mended(s: Suspect, fixes: Sequence[Fix], locations: Sequence[Location]) -> tuple[Suspect, Fix | None]:

@@ -1,4 +1,4 @@
-"""Updates of arrays that stand too early: the same lines, with the update behind what still reads the array."""
+"""Lines that stand in the wrong place: updates that come too early, and what is in a loop or behind it by mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from chainrule.check.candidate import Candidate
 
-__all__ = ["Moved", "later_updates"]
+__all__ = ["Moved", "later_updates", "other_blocks"]
+
+_DEPTH = 3  # blocks in each other that a line is moved into
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +19,18 @@ class Moved:
     """Lines of a candidate in another order.
 
     Attributes:
-        first: the first of these lines in the candidate's file, which updates an array.
-        last: the last one, which reads that array.
-        own: the lines as they are.
-        text: the lines with the update at their end.
+        first: the first of these lines in the candidate's file.
+        last: the last one.
+        own: the lines as they are; of a line in the wrong block, that line.
+        text: the lines as they should be.
+        line: the line that is moved.
     """
 
     first: int
     last: int
     own: str
     text: str
+    line: int = 0
 
 
 def later_updates(candidate: Candidate) -> Iterator[Moved]:
@@ -50,6 +54,43 @@ def later_updates(candidate: Candidate) -> Iterator[Moved]:
             own, moved = lines[start:last], [*lines[end:last], *lines[start:end]]
             shift = candidate.first_line - 1
             yield Moved(start + 1 + shift, last + shift, _joined(own), _joined(moved))
+
+
+def other_blocks(candidate: Candidate) -> Iterator[Moved]:
+    """The last line of each loop behind it, and the line behind each loop at the end of it."""
+    lines = candidate.source.splitlines()
+    try:
+        tree = ast.parse(textwrap.dedent(candidate.source))
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        block: list[ast.stmt] = body if isinstance(body, list) else []
+        for loop, behind in zip(block, [*block[1:], None], strict=False):
+            inner, depth = loop, 0
+            while isinstance(inner, ast.For | ast.If) and not inner.orelse and depth < _DEPTH:
+                last = inner.body[-1]
+                if len(inner.body) > 1 and _is_line(last):
+                    yield _put(candidate, lines, loop, last, loop.end_lineno or 0, inner.col_offset)
+                if behind is not None and _is_line(behind):
+                    yield _put(candidate, lines, loop, behind, behind.end_lineno or 0, last.col_offset)
+                inner, depth = last, depth + 1
+
+
+def _is_line(statement: ast.stmt) -> bool:
+    """Whether a statement computes something on a line of its own."""
+    simple = isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr)
+    return simple and statement.end_lineno == statement.lineno
+
+
+def _put(candidate: Candidate, lines: Sequence[str], loop: ast.stmt, moved: ast.stmt, end: int, column: int) -> Moved:
+    """A loop and what follows it to some line, with one of its lines at the end and further in or out."""
+    start, at = loop.lineno - 1, moved.lineno - 1
+    margin = len(lines[start]) - len(lines[start].lstrip()) - loop.col_offset
+    line = " " * (column + margin) + lines[at].strip()
+    rest = [row for k, row in enumerate(lines[start:end], start) if k != at]
+    shift = candidate.first_line - 1
+    return Moved(start + 1 + shift, end + shift, lines[at].strip(), _joined([*rest, line]), at + 1 + shift)
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -266,6 +266,11 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
         for power in (1, 2, 3, -1, -2, 0.5, -0.5, 1.5, -1.5):
             if power != node.right.value:
                 yield ast.BinOp(node.left, ast.Pow(), ast.Constant(power)), "wrong_power", 0.2
+    square = ast.Constant(2)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and not isinstance(node.right, ast.BinOp):
+        yield ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), square)), "wrong_power", 0.2  # 1 - h
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not isinstance(node.right, ast.BinOp):
+        yield ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), square)), "wrong_power", 0.3
     if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
         for axis in range(np.ndim(scene.value(path_of(node.value.value) or ""))):  # type: ignore[attr-defined]
             yield ast.Subscript(node.value, ast.Constant(axis), ast.Load()), "wrong_count", 0.1

@@ -195,17 +195,17 @@ def traced_script(
     call = followed.call
     call.outputs = [*call.outputs[:1], *(Traced(tape, n, tape.values[n], True) for n in numbers)]
     program = followed.program()
+    with open(path.partition("::")[0], encoding="utf-8", errors="replace") as file:
+        source = file.read()
     notes = [message("{note}", note=n) for n in followed.notes]
     if missing and wrt is None:
         notes.append(
             message(
                 "Judged: {judged}. No gradient was found of {missing}.",
-                judged=listed(f"{c.name} ({n})" for n, c in gradients.items()),
-                missing=listed(missing),
+                judged=listed(f"{_quoted(c.name, source)} ({_quoted(n, source)})" for n, c in gradients.items()),
+                missing=listed(_quoted(n, source) for n in missing),
             )
         )
-    with open(path.partition("::")[0], encoding="utf-8", errors="replace") as file:
-        source = file.read()
     return ScriptTrace(
         path, followed.title, program, followed.names, tuple(tape.values[v] for v in followed.variables),
         gradients, tuple(seen), tuple(notes), source, failed,

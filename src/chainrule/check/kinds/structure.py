@@ -143,6 +143,17 @@ KINDS = (
         ("loop_range_wrong", "missing_turn"),
     ),
     Kind(
+        "wrong_block",
+        _TIME,
+        message("A line stands inside of a loop and belongs behind it, or the other way round."),
+        TURNS,
+        "cand == exact with the line in the other block",
+        COMMON,
+        (),
+        ("wrong_loop_range", "wrong_count"),
+        ("wrong_indentation",),
+    ),
+    Kind(
         "swapped_parts",
         _ORDER,
         message("Two parts that are joined stand in each other's place."),
