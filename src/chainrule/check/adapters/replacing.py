@@ -126,6 +126,7 @@ def _remade(member: Any, first: int, last: int, text: str) -> Any:
             del linecache.cache[name]
             return None
         made[q] = namespace[parts[q].__name__]
+        remember_source(made[q], rows, start + moved)
     found = made.get(held.__qualname__)
     if found is None:
         del linecache.cache[name]
@@ -158,13 +159,19 @@ def _world(part: Any) -> dict[str, Any]:
     if isinstance(part, FunctionType):
         return part.__globals__
     module = inspect.getmodule(part)
-    return {} if module is None else vars(module)
+    own = {} if module is None else vars(module)
+    worlds = [m.__globals__ for m in _own_functions(part) if "#" in m.__code__.co_filename]
+    return worlds[0] if worlds else own  # that of one that was made anew is not its module's
+
+
+def _own_functions(part: Any) -> list[FunctionType]:
+    members = vars(part).values() if isinstance(part, type) else [part]
+    inner = [getattr(m, "__func__", getattr(m, "fget", m)) for m in members]
+    return [m for m in inner if isinstance(m, FunctionType)]
 
 
 def _own_codes(part: Any) -> list[CodeType]:
-    members = vars(part).values() if isinstance(part, type) else [part]
-    inner = [getattr(m, "__func__", getattr(m, "fget", m)) for m in members]
-    return [m.__code__ for m in inner if isinstance(m, FunctionType)]
+    return [m.__code__ for m in _own_functions(part)]
 
 
 @lru_cache(maxsize=64)
@@ -172,6 +179,9 @@ def _extent(part: Any) -> tuple[str, int, int]:
     """The file of a function or class, and the lines of it that it takes; an empty name where that is not known."""
     try:
         file = inspect.getsourcefile(part) or ""
+        if isinstance(part, type):  # one that was made anew is of the file that its methods are of
+            own = {code.co_filename for code in _own_codes(part)}
+            file = next((name for name in own if name.startswith(f"{file}#")), file)
         lines, start = source_lines(part)
     except (OSError, TypeError):
         return "", 0, -1
