@@ -26,6 +26,7 @@ from chainrule.check.findings import Place
 from chainrule.check.judging import Trial, compare_all
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, earlier_line
+from chainrule.check.order_repairs import changes_of_modes
 from chainrule.check.scenes import scene_of, with_containers
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.traced_lines import Entry
@@ -193,16 +194,18 @@ def _in_order(
     located = _located(witness, wrong, odd)
     beside = _beside(witness, wrong) if alone else frozenset()
     if near_only:
-        places = [(e, s) for e, s in places if s.lineno in located]
+        places = [(e, s) for e, s in places if s.lineno in located or _has_text(s)]
     scenes = [scene_of(witness, entry) for entry, _ in places]
     first = {e.line: e for e in reversed(witness.lines.entries)}
     met = [odd.get(e.line) or first.get(e.line, e) for e, _ in places]
     before = [with_containers(witness.values(e, 0)) for e in met]
     rows = list(enumerate(reversed(list(zip(places, scenes, before, strict=True)))))
     for _, ((entry, statement), scene, values) in rows:
-        if isinstance(statement, ast.For) and statement.lineno in located:  # a few changes, of any kind
-            for change in changes_of_statement(statement, scene):
-                yield _Tried(entry, statement, change, change.cost, values)
+        few = changes_of_modes(statement, scene)  # a few changes, of any kind
+        if isinstance(statement, ast.For):
+            few = changes_of_statement(statement, scene) if statement.lineno in located else iter(())
+        for change in few:
+            yield _Tried(entry, statement, change, change.cost, values)
     rows = [row for row in rows if not isinstance(row[1][0][1], ast.For)]
     near = [row for row in rows if row[1][0][1].lineno in located]
     far = [row for row in rows if row[1][0][1].lineno not in located]
@@ -211,7 +214,7 @@ def _in_order(
     known = frozenset[str]() if near_only else kinds or None
     for suspected in suspicions:
         waiting: list[_Tried] = []
-        for part in (near, far):
+        for part in (near,) if near_only else (near, far):
             found: list[_Tried] = []
             for distance, ((entry, statement), scene, values) in part:
                 own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
@@ -231,6 +234,11 @@ def _in_order(
             yield from open_[:_MOST_OPEN]
             waiting += [*open_[_MOST_OPEN:], *found[_EVALUATED:]]
         yield from () if near_only else waiting
+
+
+def _has_text(statement: ast.stmt) -> bool:
+    """Whether a statement may say in which mode something is done."""
+    return any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(statement))
 
 
 def _tells(witness: Witness, tried: _Tried) -> bool | None:

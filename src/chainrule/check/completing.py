@@ -53,6 +53,9 @@ def completed(report: Report, trials: Trials, look: Look | None = None) -> Repor
     placed = [s if set(s.gradients) >= set(report.gradients) else _placed(s, locations) for s in given]
     explained = {n for s in placed for n in (s.gradients or wrong)}
     unnamed = [at for at in locations if not explained & set(at.gradients) and at.line]
+    left = tuple(n for at in unnamed for n in at.gradients)
+    if len(fixes) == 1 and len(unnamed) > 1 and fixes[0].word and fixes[0].tried and set(fixes[0].mends) >= set(left):
+        unnamed = [replace(unnamed[0], gradients=left)]  # one line for all
     bounds = [_bound(witness, at, apart) for at in unnamed] if witness is not None else []
     placed += [_unnamed(at, bound, fixes) for at, bound in zip(unnamed, bounds, strict=True)]
     bounds = [b for b, s in zip(bounds, placed[len(placed) - len(bounds) :], strict=True) if s.kind == "unknown"]

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.check.changing import Change, Scene, change_to, named_in, replaced, scene_name, with_all
 from chainrule.check.evaluating import path_of
 
-__all__ = ["changes_of_header", "changes_of_index", "changes_of_order"]
+__all__ = ["changes_of_header", "changes_of_index", "changes_of_modes", "changes_of_order"]
 
 _MOST_LENGTHS = 8  # other lengths that a loop may run over
 _MOST_COUNTERS = 6  # other counters that an index may hold
@@ -136,9 +136,19 @@ def _negative(node: ast.expr) -> ast.expr:
     return ast.UnaryOp(ast.USub(), node)
 
 
-# ---- in an expression
+# ---- in a statement or an expression
+def changes_of_modes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
+    """A statement with the name of another mode: ``"relu"`` for ``"sigmoid"``."""
+    for node in ast.walk(statement) if scene.modes else ():
+        if isinstance(node, ast.Constant) and node.value in scene.modes:
+            for mode in scene.modes:
+                if mode != node.value:
+                    changed = partial(replaced, statement, node, ast.Constant(mode))
+                    yield Change(changed, "wrong_local_derivative", 0.0)
+
+
 def changes_of_order(whole: ast.expr, scene: Scene) -> Iterator[Change]:
-    """An expression with two of its arrays, or two parts that it joins, exchanged, or with another name of a mode."""
+    """An expression with two of its arrays, or two parts that it joins, exchanged."""
     for node in ast.walk(whole):
         if isinstance(node, ast.List | ast.Tuple) and isinstance(node.ctx, ast.Load) and scene.wants("swapped_parts"):
             for a, b in itertools.combinations(node.elts, 2):
@@ -149,10 +159,6 @@ def changes_of_order(whole: ast.expr, scene: Scene) -> Iterator[Change]:
             if len(kept) < len(node.keywords):
                 without = ast.Call(node.func, node.args, kept)
                 yield Change(partial(replaced, whole, node, without), "int_truncation", 0.0)
-        if isinstance(node, ast.Constant) and node.value in scene.modes and scene.wants("wrong_local_derivative"):
-            for mode in scene.modes:
-                if mode != node.value:
-                    yield Change(partial(replaced, whole, node, ast.Constant(mode)), "wrong_local_derivative", 0.1)
         if isinstance(node, ast.Subscript):
             for index, word, cost in changes_of_index(node.slice, scene):
                 if scene.wants(word):
