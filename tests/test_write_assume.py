@@ -75,6 +75,17 @@ def written_inside(Z: Any, labels: Any) -> Any:
     return -(Y * log_softmax(Z)).sum() / len(Z)
 
 
+def springs(x: Any, y: Any) -> Any:
+    d = np.linalg.norm(x - y, axis=1)
+    return np.sum((d - 1) ** 2)
+
+
+def divergence(s: Any, P: Any) -> Any:
+    E = np.exp(s - s.max())
+    Q = E / E.sum()
+    return -np.sum(P * np.log(Q))
+
+
 def normal(*shape: int) -> np.ndarray:
     return RANDOM.standard_normal(shape)
 
@@ -104,6 +115,9 @@ CASES: list[tuple[Any, Make, dict[str, Any], list[str], list[str]]] = [
      ["# valid where no values tie in `np.maximum(a, b)` on line"], ["0.5", "=="]),
     (pooled, lambda n: (normal(2 * n),), {"X": "no_ties"}, ["# valid where no values tie in `X.resh"], [".sum(axis"]),
     (computed, lambda n: (normal(n, 2), normal(n)), {"K": "symmetric"}, ["# valid where K is symmetric"], ["K.T"]),
+    (springs, lambda n: (normal(n, 2), normal(n, 2)), {"d": "nonzero"}, ["# valid where d is nowhere 0"], ["== 0"]),
+    (divergence, lambda n: (normal(n, n), np.full((n, n), n**-2.0)), {"P": "joint_distribution"},
+     ["# valid where all elements of P add to 1", "ds = Q - P"], ["P.sum"]),
     (built_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),
     (written_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),
 ]  # fmt: skip
@@ -201,6 +215,8 @@ Z, Y = normal(2, 3), labels_of(2, 3)
         (switched, (normal(2), np.array([1.0, 0.5])), {"y": "binary"}, "y[1] is 0.5."),
         (larger, (np.arange(3.0), np.ones(3)), {"both": "no_ties"}, "meets equal values at [1]."),
         (larger, (np.arange(3.0), np.ones(3)), {"a": ("no_ties",)}, "meets equal values at [1]."),
+        (springs, (np.ones((2, 2)), np.ones((2, 2))), {"d": "nonzero"}, "in the example d[0] is 0."),
+        (divergence, (Z, Y), {"P": "joint_distribution"}, "the elements of P add to 2."),
         (pooled, (np.ones(4),), {"X": "no_ties"}, "meets equal values at [0]."),
         (quadratic, (normal(2), symmetric(2)), {"S": "no_ties"}, "no maximum or minimum is taken"),
         (quadratic, (normal(2), symmetric(2)), {"T": "symmetric"}, "of quadratic has this name. The arrays are: x, S."),

@@ -107,6 +107,19 @@ def _no_distribution(request: str, name: str, x: Any) -> Message | None:
     )
 
 
+def _no_joint_distribution(request: str, name: str, x: Any) -> Message | None:
+    return _no_distribution(request, name, np.ravel(x))
+
+
+def _somewhere_zero(request: str, name: str, x: Any) -> Message | None:
+    zeros = np.argwhere(x == 0)
+    if not len(zeros):
+        return None
+    return message(
+        "{request}: in the example {element} is {value}.", request=request, element=_at(name, zeros[0]), value=0
+    )
+
+
 def _not_one_hot(request: str, name: str, x: Any) -> Message | None:
     return _other_than_zero_or_one(request, name, x) or _no_distribution(request, name, x)
 
@@ -123,6 +136,10 @@ def _distribution(x: Any) -> Any:
     total = np.sum(x, axis=-1, keepdims=True)
     # What nearly cancels is no distribution near by.
     return np.where(np.abs(total) > 1e-3, x / np.where(total == 0, 1, total), 1 / x.shape[-1]).astype(x.dtype)
+
+
+def _joint_distribution(x: Any) -> Any:
+    return np.reshape(_distribution(np.ravel(x)), np.shape(x))
 
 
 def _symmetric(x: Any) -> Any:
@@ -143,10 +160,14 @@ def _in_rows(one: str, rows: str) -> Callable[[str, int], str]:
 FACTS: dict[str, Fact] = {
     "symmetric": Fact(_symmetric_text, _asymmetric, _symmetric),
     "distribution": Fact(_in_rows("{name} adds to 1", "each row of {name} adds to 1"), _no_distribution, _distribution),
+    "joint_distribution": Fact(lambda name, rank: f"all elements of {name} add to 1",
+                               _no_joint_distribution, _joint_distribution),
     "one_hot": Fact(_in_rows("{name} is one-hot", "each row of {name} is one-hot"),
                     _not_one_hot, _one_hot),
     "binary": Fact(lambda name, rank: f"{name} is 0 or 1", _other_than_zero_or_one,
                    lambda x: (np.abs(x) > 0.5).astype(x.dtype)),
+    "nonzero": Fact(lambda name, rank: f"{name} is nowhere 0" if rank else f"{name} is not 0",
+                    _somewhere_zero, lambda x: np.where(x == 0, 1, x).astype(x.dtype)),
 }  # fmt: skip
 """The facts about the entries of an array, by name."""
 

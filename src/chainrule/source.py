@@ -94,9 +94,10 @@ def write(
             name.
         assume: facts that make it shorter, by the name of an argument or of a variable of ``f``, several in a tuple:
             ``"symmetric"`` (with its last two axes exchanged it is the same), ``"one_hot"`` (one 1 and zeros along the
-            last axis), ``"distribution"`` (the last axis adds to 1), ``"binary"`` (0 or 1) and ``"no_ties"`` (where a
-            maximum or minimum is taken in it, or of what is computed from it, one element has it).  The example must
-            have them, and the source says so.  Gradients are not restricted to changes that keep them.
+            last axis), ``"distribution"`` (the last axis adds to 1), ``"joint_distribution"`` (all elements do),
+            ``"binary"`` (0 or 1), ``"nonzero"`` and ``"no_ties"`` (where a maximum or minimum is taken in it, or of
+            what is computed from it, one element has it).  The example must have them, and the source says so.
+            Gradients are not restricted to changes that keep them.
         kwargs: keyword arguments of ``f``.
 
     Returns:

@@ -56,7 +56,7 @@ def write(
         str | None,
         typer.Option(
             metavar="NAME=FACT,…",
-            help="Facts about arrays: symmetric, one_hot, distribution, binary or no_ties.",
+            help="Facts: symmetric, one_hot, distribution, joint_distribution, binary, nonzero or no_ties.",
         ),
     ] = None,
 ) -> None:

@@ -62,6 +62,8 @@ class Table:
         # What the reader assumes: of values by number, and of pairs that a maximum compares.
         self.zeros_and_ones: set[int] = set()
         self.known_sums: dict[tuple[int, int], Ref] = {}  # by value and axis from the end
+        self.known_totals: dict[int, Coefficient] = {}
+        self.nonzero: set[int] = set()
         self.untied: set[Any] = set()
         self.is_symmetric: Callable[[Table, Value], bool] = lambda table, value: False
         self.same_sum: Callable[[Table, Value, tuple[int, ...]], tuple[int, Value, tuple[int, ...]]] = _as_it_is

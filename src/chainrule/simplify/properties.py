@@ -6,13 +6,13 @@ place, so that every identity that uses one works for what is assumed and for wh
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.indexing import HOLE, get_item, set_item
-from chainrule.ir import Const, Step, Var
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import Operation
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by, spans
@@ -22,6 +22,7 @@ __all__ = [
     "axis_sum",
     "complementary",
     "counted_along",
+    "decided",
     "is_only_hit",
     "is_untied",
     "is_zero_or_one",
@@ -52,6 +53,10 @@ def suppose(table: Any, ref: Ref, step: Step | None, shape: tuple[int, ...], fac
         scale = power_of(k, -1)
         if scale is not None and inner is not table.one:
             table.known_sums[inner.number, -1] = table.product(times(below, scale), outside)
+    if "nonzero" in facts:
+        table.nonzero.add(value.number)
+    if "joint_distribution" in facts and below is not None:
+        table.known_totals[value.number] = below
     if "no_ties" in facts and step is not None:
         table.untied.add(value.number)
         if step.operation.function in (np.maximum, np.minimum) and all(type(p) is tuple for p in value.parts):
@@ -105,6 +110,9 @@ def _is_literal(x: Any, *numbers: int) -> bool:
 def known_sum(table: Any, inner: Value, axes: tuple[int, ...]) -> Ref | None:
     """The sum along these axes of what is known to add to something along one of them."""
     rank = len(inner.dims)
+    whole = table.known_totals.get(inner.number) if len(axes) == rank else None
+    if whole is not None:
+        return whole, table.one
     for k in axes:
         total = axis_sum(table, inner, k)
         if total is not None:
@@ -223,6 +231,30 @@ def counted_along(places: Value, dim: Dim) -> int | None:
     if len(across) != 1 or not isinstance(made, Operation) or made.name != "arange" or inner.dims != (dim,):
         return None
     return across[0] - rank if list(inner.details[1].params) == ["argument 0"] else None
+
+
+# ---- what is never zero
+
+
+def decided(reader: Any, step: Step, linear: Sequence[int]) -> Ref | None:
+    """What a step computes where that is known: of what is proved to be zero, or is compared with zero and never is."""
+    table, function = reader.table, step.operation.function
+    if any(n < len(step.inputs) and reader.is_proved_zero(step.inputs[n]) for n in linear):
+        return ZERO, table.one
+    if function in (np.equal, np.not_equal) and table.nonzero and is_zero(step.inputs[1]):
+        x = step.inputs[0]
+        if isinstance(x, Var) and not table.forward and _is_nonzero(table, reader.refs[x.number][1]):
+            return (ZERO if function is np.equal else UNIT), table.one
+    if function is np.where and table.nonzero and reader.is_proved_zero(step.inputs[0]):
+        found: Ref | None = reader.operand(step.inputs[2])
+        return found
+    return None
+
+
+def _is_nonzero(table: Any, value: Value) -> bool:
+    if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
+        return _is_nonzero(table, value.parts[0][1])
+    return value.number in table.nonzero
 
 
 # ---- one in each row

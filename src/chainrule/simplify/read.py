@@ -21,8 +21,8 @@ from chainrule.simplify.linear_algebra import inner_product, is_identity, produc
 from chainrule.simplify.literals import WHOLE, Literal, frozen, is_exact, is_zero
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.powers import Powers
-from chainrule.simplify.properties import suppose
-from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Lengths, power_of, times
+from chainrule.simplify.properties import decided, suppose
+from chainrule.simplify.scalars import UNIT, Coefficient, Lengths, power_of, times
 from chainrule.simplify.structure import is_long
 from chainrule.simplify.symmetry import is_symmetric, same_sum
 from chainrule.simplify.values import Power, Recipe, Ref, Value
@@ -295,8 +295,8 @@ class Reader:
         out = step.outputs[k]
         function = step.operation.function
         linear = linear_operands(step) if out.dtype == self.dtype else ()
-        if any(n < len(step.inputs) and self.is_proved_zero(step.inputs[n]) for n in linear):
-            return ZERO, self.table.one
+        if (known := decided(self, step, linear)) is not None:
+            return known
         coefficient = UNIT
         refs: list[Any] = []
         for n, x in enumerate(step.inputs):
