@@ -60,7 +60,15 @@ __all__ = [
 FORMS: dict[str, type[Form]] = {}
 """The forms of the modules that have been imported, by ``id``; ``forms()`` imports them all."""
 
-ASSUMED: dict[str, Mapping[str, Any]] = {}
+ASSUMED: dict[str, Mapping[str, Any]] = {
+    "held_maxout_classifier": {"Y": "distribution", "X": "no_ties"},
+    "held_focal_loss_on_logits": {"y": "binary"},
+    "held_maxpool_of_strided_slices": {"x": "no_ties"},
+    "held_tsne_kl": {"P": "symmetric"},
+    "held_gaussian_by_slogdet_and_solve": {"Sigma": "symmetric"},
+    "held_wishart_log_density": {"V": "symmetric"},
+    "held_kalman_step_likelihood": {"P": "symmetric", "Q": "symmetric", "R": "symmetric"},
+}
 """What ``write`` may assume of held forms, by ``id``, as their titles say; of others they say so themselves."""
 
 Counts = dict[str, Any]
