@@ -65,6 +65,9 @@ class Example:
         values = {id(x.value): x.value for x, _ in axes}
         for x, a in axes:
             values[id(x.value)] = _stretched(values[id(x.value)], n, a)
+        for x in {id(x.value): x.value for x, _ in axes}.values():
+            if {x.ndim - 1, x.ndim - 2} <= {a for y, a in axes if y.value is x}:
+                values[id(x)] = _regular(values[id(x)], x.shape[-1])
         yield self._with(values)
 
     def _with(self, values: Mapping[int, Any]) -> Arguments:
@@ -136,6 +139,15 @@ def _stretched(x: Any, n: int, axis: int) -> Any:
         return taken
     factors = 1 + 0.01 * (np.arange(n) // count) * np.arange(n)
     return (taken * factors.reshape([-1 if k == axis else 1 for k in range(x.ndim)])).astype(x.dtype)
+
+
+def _regular(x: Any, count: int) -> Any:
+    """A square array whose rows behind these are multiples of others: made regular, and no less symmetric by it."""
+    n = x.shape[-1]
+    if n <= count or x.shape[-2] != n or x.dtype.kind not in "fc":
+        return x
+    added = np.where(np.arange(n) < count, 0, 0.5 * (np.abs(x).mean() or 1.0))
+    return (x + np.diag(added)).astype(x.dtype)
 
 
 def _replaced(tree: Any, known: Mapping[int, Any]) -> Any:

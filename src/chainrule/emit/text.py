@@ -74,17 +74,19 @@ def wrapped(line: str, width: int) -> list[str]:
     target, equals, value = found
     depth, commas = 0, []
     sums, products, comparisons = list[int](), list[int](), list[int]()
-    opening = {}
+    opening = 0
+    pairs: list[tuple[int, int]] = []  # outer brackets with something in them
     quoted = False
     for k, character in enumerate(value):
         quoted ^= character == '"'
         if quoted:
             continue
         if character in "([{":
-            opening[depth] = k
+            opening = k if depth == 0 else opening
             depth += 1
         elif character in ")]}":
             depth -= 1
+            pairs += [(opening, k)] * (depth == 0 and k > opening + 1)
         elif depth == 0 and k and value[k - 1] == " ":
             word = value[k : value.find(" ", k)]
             for own, symbols in ((sums, "+ -"), (products, "* / @ //"), (comparisons, "== != < <= > >=")):
@@ -101,10 +103,10 @@ def wrapped(line: str, width: int) -> list[str]:
     if operators:
         pieces = [value[a:b].strip() for a, b in pairwise([0, *operators, len(value)])]
         return [f"{target} {equals} (", *(f"    {piece}" for piece in pieces), ")"]
-    start = opening.get(0, -1)
+    start, end = pairs[-1] if pairs else (-1, -1)
     if start <= 0 or value[-1] not in ")]}" or value[start] != "(":
         return [line]
-    inner = value[start + 1 : -1]
+    inner = value[start + 1 : end]
     quoted = False
     for k, character in enumerate(inner):
         quoted ^= character == '"'
@@ -116,7 +118,7 @@ def wrapped(line: str, width: int) -> list[str]:
         pieces = [f"    {inner[a + 1 : b].strip()}," for a, b in pairwise(ends)]
     else:
         pieces = [f"    {inner}"]
-    return [f"{target} {equals} {value[: start + 1]}", *pieces, value[-1]]
+    return [f"{target} {equals} {value[: start + 1]}", *pieces, value[end:]]
 
 
 def _assignment(line: str) -> tuple[str, str, str] | None:

@@ -98,7 +98,9 @@ def _for_matrices(x: Any, a: Any) -> Any:
 def determinant_rule(g: Any, out: Any, a: Any) -> Any:
     """Jacobi's formula: the derivative of the determinant is the matrix of the cofactors."""
     g, out = _for_matrices(g, a), _for_matrices(out, a)
-    if a.shape[-1] <= _BY_COFACTORS and not for_any_size():
+    if for_any_size() and np.all(getattr(out, "value", out)):
+        return g * out * mt(np.linalg.inv(a))  # as people write it; it raises for a singular matrix
+    if not for_any_size() and a.shape[-1] <= _BY_COFACTORS:
         return g * _cofactors(a)
     # A singular matrix has no inverse, yet it has cofactors.  A shift that is lost in the rounding of ``a`` makes it
     # regular; what is too large in the inverse and too small in the determinant cancels in their product.

@@ -19,6 +19,7 @@ from chainrule.simplify.guards import (
     guarded_by_maximum,
     guarded_norm,
     masked_anyway,
+    unguarded,
     zero_anyway,
 )
 from chainrule.simplify.linear_algebra import known_inner, known_rows, known_weighted, trace_of
@@ -35,7 +36,7 @@ from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by
 from chainrule.sizes import is_size
 
-__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "special_sum", "tied_share"]
+__all__ = ["ScatterAt", "merge_factors", "note_share", "scatter", "settled", "special_sum", "tied_share"]
 
 
 def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
@@ -267,6 +268,41 @@ def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:
     if argument is None or size is None or argument[0] != UNIT or argument[1].kind == "prod":
         return
     multiply_by(powers, ((sign, -1), (size, 1), (argument[1], -1)))
+
+
+def settled(table: Table, coefficient: Coefficient, powers: dict[Value, Power]) -> Coefficient:
+    """The scalar factor of a product without guards that it does not need, and with its own factors merged as arrays'.
+
+    ``sign(x) / abs(x)`` is ``1 / x``, ``x / sqrt(x)`` is ``sqrt(x)`` and ``x / sqrt(x)**2`` is 1.
+    """
+    coefficient = unguarded(table, coefficient, powers)
+    factors: tuple[Any, ...] | None
+    for key, p in coefficient.atoms:
+        value = table.values[key[1]] if key[0] == "v" else None
+        argument = None if value is None else argument_of(value)
+        if value is None or argument is None or argument[1] is not table.one or not argument[0].atoms:
+            continue
+        own = argument[0]
+        if function_of(value) is np.sign and p >= 1:
+            size = next((k for k, q in coefficient.atoms if q < 0 and _is_size_of(table, k, value)), None)
+            factors = None if size is None else ((key, -1), (size, 1))
+            raised = power_of(own, -1)
+        else:
+            order = _order(value)
+            sign = -1 if p * order > 0 else 1  # of the power of x that goes
+            held = dict(coefficient.atoms)
+            whole = order and all(held.get(k, 0) / (sign * q) >= 1 for k, q in own.atoms)
+            factors = ((key, sign * order),) if whole and abs(p + sign * order) <= abs(p) else None
+            raised = power_of(own, -sign)
+        if factors is not None and raised is not None:
+            coefficient = times(times(coefficient, Coefficient(Fraction(1), tuple(sorted(factors)))), raised)
+            return settled(table, coefficient, powers)
+    return coefficient
+
+
+def _is_size_of(table: Table, key: Any, sign: Value) -> bool:
+    size = table.values[key[1]] if key[0] == "v" else None
+    return size is not None and function_of(size) is np.absolute and size.parts == sign.parts
 
 
 def _hyperbolic(table: Table, sinh: Value, powers: dict[Value, Power]) -> None:

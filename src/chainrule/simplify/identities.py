@@ -281,9 +281,9 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.abs(x),
     ),
     Identity(
-        "signed reciprocal", "C", "sign(x) / abs(x) is 1 / x",
-        lambda x, y, s, m: np.sign(x) / np.abs(x),
-        lambda x, y, s, m: 1 / x,
+        "signed reciprocal", "C", "sign(x) / abs(x) is 1 / x, and t / sqrt(t)**2 is 1, for numbers too",
+        lambda x, y, s, m: np.sign(x) / np.abs(x) * (np.sign(t := s.sum()) / np.abs(t)) * (t / np.sqrt(t) ** 2),
+        lambda x, y, s, m: 1 / x / s.sum(),
     ),
     Identity(
         "element of what was added", "C", "the sum of a product with what was added at one element",

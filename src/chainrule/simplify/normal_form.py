@@ -70,7 +70,7 @@ class Table:
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
         self.special_matmul: Callable[[Table, Ref, Ref, tuple[Dim, ...]], Ref | None] = lambda table, a, b, dims: None
         self.merge_factors: Callable[[Table, dict[Value, Power]], Ref | None] = lambda table, powers: None
-        self.unguarded: Callable[[Table, Coefficient, dict[Value, Power]], Coefficient] = lambda table, c, powers: c
+        self.settled: Callable[[Table, Coefficient, dict[Value, Power]], Coefficient] = lambda table, c, powers: c
         self.one = self.make("one", (), None, (), ())
 
     def make(
@@ -129,7 +129,7 @@ class Table:
             powers[value] = 1 if not value.floating and value.mask else powers.get(value, 0) + p
         powers = {v: p for v, p in powers.items() if p}
         if coefficient.atoms:
-            coefficient = self.unguarded(self, coefficient, powers)
+            coefficient = self.settled(self, coefficient, powers)
         if len(powers) > 1 or any(p > 1 for p in powers.values()):
             more = self.merge_factors(self, powers)
             if more is not None and not more[0].number:
@@ -157,7 +157,7 @@ class Table:
         left, right = a[1], b[1]
         if left is self.one or right is self.one:
             value = right if left is self.one else left
-            return self.unguarded(self, coefficient, dict(value.factors)) if coefficient.atoms else coefficient, value
+            return self.settled(self, coefficient, dict(value.factors)) if coefficient.atoms else coefficient, value
         if not self.forward and (left.kind == "sum" or right.kind == "sum") and is_multiplied_out(self, left, right):
             size = len(left.terms) * len(right.terms)
             if size <= _MOST_TERMS:

@@ -14,8 +14,7 @@ from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.exponents import Exponents
 from chainrule.simplify.free_steps import linear_operands
-from chainrule.simplify.functions import merge_factors, note_share, special_sum, tied_share
-from chainrule.simplify.guards import unguarded
+from chainrule.simplify.functions import merge_factors, note_share, settled, special_sum, tied_share
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace
 from chainrule.simplify.literals import WHOLE, Literal, frozen, is_exact, is_zero
@@ -50,7 +49,7 @@ class Reader:
         self.lengths.available.update(out.number for step in forward for out in step.outputs)
         self.table = Table(self.lengths.one)
         self.table.merge_factors = self._merge_factors
-        self.table.unguarded = unguarded
+        self.table.settled = settled
         self.table.is_symmetric, self.table.same_sum = is_symmetric, same_sum
         self.table.special_matmul = product_with_vectors
         self.table.special_sum = lambda table, inner, axes: special_sum(table, inner, axes, self.dtype)
