@@ -25,6 +25,7 @@ __all__ = [
     "Out",
     "Slot",
     "items_of",
+    "lengths_in",
     "loop_in",
     "mentions_sizes",
     "series",
@@ -95,7 +96,8 @@ class Slot:
         items: for an item, where it stands in the arguments.
         first: for a row, the one of the first turn.
         written: whether the body writes into it.
-        called: for a row of what is computed before the loop, a name for all rows.
+        called: for a row of what is computed before the loop, a name for all rows; for what is handed on, whether that
+            is all rows of what is kept.
     """
 
     kind: str
@@ -241,7 +243,7 @@ class Loop:
         variables = self.program.by_number()
         statics = [value for step in steps for value in step.params.values()]
         statics += [x.value for step in steps for x in step.inputs if isinstance(x, Const)]
-        found = {n: variables.get(n) for value in statics for n in _lengths_in(value)}
+        found = {n: variables.get(n) for value in statics for n in lengths_in(value)}
         return {n: np.broadcast_to(0.0, np.shape(x.value) if isinstance(x, Const) else x.shape)
                 for n, x in found.items() if x is not None}  # fmt: skip
 
@@ -408,16 +410,16 @@ def values_in(x: Any) -> set[int]:
     return values_in(parts) if isinstance(parts, tuple) else set()
 
 
-def _lengths_in(x: Any) -> set[int]:
+def lengths_in(x: Any) -> set[int]:
     """The variables whose lengths a static argument mentions."""
     if is_size(x):
         head, *operands = x.expression
         if head in ("length", "size"):
             return {operands[0]}
-        return set() if head in ("value", "turn", "number") else set().union(*map(_lengths_in, operands))
+        return set() if head in ("value", "turn", "number") else set().union(*map(lengths_in, operands))
     if isinstance(x, tuple | list):
-        return set().union(*map(_lengths_in, x))
+        return set().union(*map(lengths_in, x))
     if type(x) is slice:
-        return _lengths_in((x.start, x.stop, x.step))
+        return lengths_in((x.start, x.stop, x.step))
     parts = getattr(x, "parts", None)
-    return _lengths_in(parts) if isinstance(parts, tuple) else set()
+    return lengths_in(parts) if isinstance(parts, tuple) else set()

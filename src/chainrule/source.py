@@ -39,7 +39,7 @@ from chainrule.index_lists import as_arrays
 from chainrule.ir import Program
 from chainrule.language import message
 from chainrule.linear import floating_arguments
-from chainrule.loop_sums import sums_begun
+from chainrule.loop_recurrences import loops_finished
 from chainrule.loop_tangents import fused
 from chainrule.loops import loop_in
 from chainrule.members import Members
@@ -121,7 +121,7 @@ class Draft:
         of: which output, as for :func:`write`.
         what: what is to be written, as for :func:`write`.
         shorten: whether the backward pass is simplified.
-        defaults: whether numbers that the function has by default are written by their names.
+        defaults: whether it is for a reader: with names of numbers that the function has by default, sums in place.
         assume: facts about arrays, as for :func:`write`.
 
     Attributes:
@@ -142,9 +142,8 @@ class Draft:
         defaults: bool = False,
         assume: Mapping[str, str | Sequence[str]] | None = None,
     ) -> None:
-        self.what = what
+        self.what, self.defaults, self.of_a_part = what, defaults, of is not None
         self.assume = named_facts(assume)
-        self.of_a_part = of is not None
         f, args = as_function(f, args, kwargs)
         args, kwargs = by_position(f, args, kwargs)
         names = argument_names(f, args, {})
@@ -203,8 +202,9 @@ class Draft:
     ) -> None:
         """Draw it up, and try it; where it is wrong, with the loops written out, and as the rules give it."""
         self.own = f
-        for rolling, short in ((True, shorten), (False, shorten), (False, False)):
-            self.rolling = rolling
+        ways = [(True, shorten, True), (True, shorten, False), (False, shorten, False), (False, False, False)]
+        for rolling, short, in_place in ways if self.defaults and self.what == "backward" else ways[1:]:
+            self.rolling, self.in_place = rolling, in_place
             self.gradient = self._looped_gradient(f, args, kwargs, wrt) if rolling and self.what == "hvp" else None
             try:
                 self._draw_up(f, args, kwargs, wrt, of, short)
@@ -312,7 +312,7 @@ class Draft:
         with quickly() if what == "hvp" else contextlib.nullcontext():  # of second derivatives there is no short form
             simplified = simplify(record) if shorten else record
         pushing = what == "jvp" or self.gradient is not None
-        self.backward = fused(simplified) if pushing else sums_begun(simplified)
+        self.backward = fused(simplified) if pushing else loops_finished(simplified, self.in_place)
         if self.gradient is not None and turns_written_out(self.backward.program.steps):
             raise MalformedError("loops of the gradients are written out")  # those of the function's own say more
         self.material = self._material(f, args, kwargs, self.backward.program, self.backward.structure)

@@ -114,7 +114,7 @@ class Heads:
                 primal = out.primal if out is not None else ""
                 own = prefix + (primal or self._belongs(slot.variable))
             # It is the cotangent of what turns are given; behind the loop, of what the first one was given.
-            renamed = loop.backward and target not in ("_", own) and own not in self.context.taken
+            renamed = loop.backward and not slot.called and target not in ("_", own) and own not in self.context.taken
             name = self.space.claim(own) if renamed or target == "_" else target
             if target == "_" and self._is_over(slot, own):
                 name = own
