@@ -270,7 +270,7 @@ class _Reversed(Series):
         )
         self.lift(lifts)
         for v, lift in lifts.items():
-            slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(lift))
+            slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(v, lift, simplified))
         needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)}
         # What turns leave of a gradient's rows already is not kept once more.
         rows_left = {out.variable: n for n, out in enumerate(outs) if out.kind == "stack"}

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import HOLE, get_item
+from chainrule.handlers import create
+from chainrule.indexing import HOLE, Index, add_item, get_item
 from chainrule.ir import Const, Step, Var, shape_of
 from chainrule.loops import mentions_sizes
+from chainrule.ops import OPERATIONS
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.cost import operations_of
 from chainrule.sizes import leaves_of, rebuilt
+from chainrule.tape import record
 
 __all__ = ["Build", "Lift", "Lifts", "Stacks", "fixed_number", "hoisted"]
 
@@ -156,6 +159,8 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         if any(p is HOLE or p is Ellipsis or mentions_sizes(p) for p in parts):
             return None
         return lambda xs: xs[0][(slice(None), *parts)]
+    if function is add_item and turned[0]:
+        return _added(step, ranks, turned)
     if function is np.expand_dims and type(step.params.get("axis")) is int:
         inserted = step.params["axis"] % rank + 1
         return lambda xs: np.expand_dims(xs[0], inserted)
@@ -177,6 +182,34 @@ def _reduced(step: Step, rank: int) -> Make | None:
         return None
     params = {"axis": moved if len(moved) > 1 else moved[0], **({"keepdims": True} if keep else {})}
     return lambda xs: function(xs[0], **params)
+
+
+def _added(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
+    """What is added at an index of each row, as ``dys[np.arange(len(dys)), targets] -= 1``."""
+    index: Index = step.params["index"]
+    whole = [x for x in step.inputs[2:] if isinstance(x, Var) and x.dtype.kind in "iu"]
+    if index.basic:
+        if any(p is Ellipsis or mentions_sizes(p) for p in index.parts):
+            return None
+        places = Index((slice(None), *index.parts), False)
+        rank = len(np.empty(step.outputs[0].shape)[index.parts].shape)
+    else:
+        if any(p is not HOLE for p in index.parts) or len(whole) < len(index.parts):
+            return None
+        places = Index((HOLE,) * (1 + len(whole)), False)
+        most = max(ranks[2:])
+        rank = most + ranks[0] - len(whole)
+
+    def make(xs: list[Any]) -> Any:
+        x, value, *arrays = xs
+        if arrays:
+            parts = zip(arrays, ranks[2:], turned[2:], strict=True)
+            arrays = [_spread(a, most - own) if t else a for a, own, t in parts]
+            arrays = [_spread(create(np.arange, (x.shape[0],), {}, x.tape), most), *arrays]
+        value = _spread(value, rank - ranks[1]) if turned[1] else value
+        return record(OPERATIONS[add_item], (x, value, *arrays), {"index": places})
+
+    return make
 
 
 def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:

@@ -341,6 +341,9 @@ class _Recurrence(Flow):
         for n, s in enumerate(used):
             s.place = n
         made_loop.slots = used
+        made_loop.called = {
+            self.step.inputs[s.place].number: s.called for s in loop.slots if s.called and s.kind == "row"
+        }
         made_loop.program = with_outputs(made_loop)
         operation = replace(self.step.operation, function=made_loop)
         return replace(self.step, operation=operation, inputs=tuple(inputs), outputs=(stacked,))

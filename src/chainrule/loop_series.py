@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from chainrule.loop_rows import (
     takes_all,
     write_rows,
 )
-from chainrule.loops import Loop, Out, Slot
+from chainrule.loops import COTANGENT, Loop, Out, Slot, values_in
 from chainrule.names import plural
 from chainrule.ops import Operation
 from chainrule.simplify.cost import operations_of
@@ -176,9 +176,14 @@ class Series:
         for v, lift in chosen.items():
             self.lifted[v] = lift.build(self.stack)
 
-    def slopes_of(self, lift: Lift) -> str:
+    def slopes_of(self, v: int, lift: Lift, simplified: Backward) -> str:
         """A name for what cotangents are multiplied by, after the forward variable that it is computed of."""
-        if not lift.varies or lift.needed & self.cotangent_rows():
+        if lift.varies and v in simplified.links.values():
+            name = self.primal_of(simplified.links, v)
+            return COTANGENT + name if name else ""
+        steps = simplified.program.steps[simplified.forward_steps :]
+        reading = [s.operation.name for s in steps if any(x.number == v for x in s.inputs)]
+        if not lift.varies or lift.needed & self.cotangent_rows() or {*reading} <= {"add", "subtract"}:
             return ""
         name = next((x for n in sorted(lift.needed, reverse=True) if (x := self.named(n))), "")
         return plural(f"{name}_slope" if name else "slope")
@@ -219,7 +224,17 @@ class Series:
     @cached_property
     def same(self) -> dict[int, Callable[[], Any]]:
         """The variables of the body that are the same in all turns, with what makes them outside."""
-        return same_in_all_turns(self.loop, self.operands)
+        found = same_in_all_turns(self.loop, self.operands)
+        for step in self.loop.program.steps[: self.loop.forward_steps]:
+            counts = step.operation.name == "arange" and self.loop.turn not in values_in(tuple(step.params.values()))
+            if counts and self._is_even(v := step.outputs[0].number):
+                found[v] = cache(partial(self._last, v))
+        return found
+
+    def _last(self, v: int) -> Any:
+        """A variable of the forward body as the last turn leaves it."""
+        (left,) = self.leave([Out("final", v)])
+        return left
 
     @cached_property
     def shapes(self) -> dict[int, set[tuple[int, ...]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -18,12 +18,14 @@ from chainrule.run import sizes_in
 from chainrule.sizes import is_size, plain_number
 
 __all__ = [
+    "COTANGENT",
     "COUNTS",
     "Header",
     "Items",
     "Loop",
     "Out",
     "Slot",
+    "counting_in",
     "items_of",
     "lengths_in",
     "loop_in",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 
+COTANGENT = "∂"  # in the name of what is called, for what stands in front of the names of gradients
 COUNTS = re.compile(r"n_turns(_\d+)?")  # names for how many turns a "while" had
 
 
@@ -178,6 +181,7 @@ class Loop:
         filled: variables of the body that hold an array of which all turns, also of the loops around it, write elements
             of their own.
         lengthened: variables of the body that are shorter in the first turn, and are broadcast where they are kept.
+        called: names for operands, by number, that turns were given rows of.
     """
 
     program: Program
@@ -199,6 +203,7 @@ class Loop:
     tangents_of: Any = None
     filled: Collection[int] = ()
     lengthened: Set[int] = frozenset()
+    called: Mapping[int, str] = field(default_factory=dict)
     __name__ = "loop"
 
     def given(self) -> set[int]:
@@ -395,6 +400,20 @@ def written_in(function: Any, inputs: Sequence[Any]) -> list[Any]:
         return [inputs[0]]
     slots = function.slots if isinstance(function, Loop) else ()
     return [inputs[slot.place] for slot in slots if slot.kind == "carried" and slot.written]
+
+
+def counting_in(steps: Iterable[Step]) -> set[int]:
+    """The variables that are ``np.arange`` of something, also where the last turn of a loop left that."""
+    found: set[int] = set()
+    for step in steps:
+        loop = loop_in(step)
+        if loop is not None:
+            inside = counting_in(loop.program.steps)
+            pairs = zip(loop.left(), step.outputs, strict=True)
+            found.update(x.number for out, x in pairs if out.kind == "final" and out.variable in inside)
+        elif step.operation.name == "arange":
+            found.add(step.outputs[0].number)
+    return found
 
 
 def values_in(x: Any) -> set[int]:

@@ -63,6 +63,8 @@ class StatementPrinter(Printer):
             if ranked and self._is_turned_product(base):
                 copied = text[0]
             lines.append(f"{target} = {filled or copied}")
+        elif isinstance(base, Var) and base.number in self.names and self.names[base.number] != target:
+            lines.append(f"{target} = {self.names[base.number]}")
         index: Index = step.params["index"]
         key = self.index(index, tuple(arrays))
         if step.operation.function is set_item:
@@ -159,9 +161,23 @@ class StatementPrinter(Printer):
 
     def _apart(self, arrays: Sequence[Var | Const]) -> bool:
         """Whether index arrays name no element twice, because one of them has no number twice."""
+        counting = [self._counts_along(a) for a in arrays]
+        if {*counting} >= set(range(max(len(shape_of(a)) for a in arrays))):
+            return True
         return len({shape_of(a) for a in arrays}) == 1 and any(
             a.number in self.distinct and len(shape_of(a)) == 1 for a in arrays
         )
+
+    def _counts_along(self, x: Var | Const) -> int | None:
+        """The axis, from the last one on, along which an array that has no other counts: ``np.arange(n)[:, None]``."""
+        step = self.folded.get(x.number) if isinstance(x, Var) else None
+        behind = 0
+        if step is not None and step.operation.function is get_item and len(step.inputs) == 1:
+            first, *rest = step.params["index"].parts
+            if first != slice(None) or any(p is not None for p in rest):
+                return None
+            x, behind = step.inputs[0], len(rest)
+        return behind if x.number in self.distinct and len(shape_of(x)) == 1 else None
 
 
 def _is_number(x: Var | Const) -> bool:

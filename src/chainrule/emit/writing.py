@@ -20,7 +20,7 @@ from chainrule.emit.text import needs_array, wrapped
 from chainrule.emit.values import is_plain_number
 from chainrule.ir import Const, Step, Var
 from chainrule.lengths import ONE, Symbol
-from chainrule.loops import COUNTS, loop_in
+from chainrule.loops import COUNTS, counting_in, loop_in
 from chainrule.sizes import is_size, where_from
 from chainrule.statements.request import Request, is_view
 from chainrule.statements.statement import Statement, Statements, statements_of
@@ -47,7 +47,7 @@ class Writing:
         self.literals = material.literals()
         self._by_place: dict[Place | None, str] | None = None
         self.named_lengths = material.names_of_lengths()
-        distinct = {s.outputs[0].number for s in program.steps if s.operation.name == "arange"}
+        distinct = counting_in(program.steps)
         for _ in range(_MOST_ROUNDS):
             self.request = request
             self.statements: Statements = statements_of(request)

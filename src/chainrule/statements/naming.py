@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.indexing import get_item
 from chainrule.ir import Const, Var
-from chainrule.loops import loop_in
+from chainrule.loops import COTANGENT, loop_in
 from chainrule.names import Namespace
 from chainrule.statements.folding import Folding
 from chainrule.statements.memory import Memory
@@ -49,6 +49,8 @@ class Naming:
             for slot in loop.slots
             if slot.called
         }
+        for loop in filter(None, map(loop_in, folding.steps)):
+            self.called.update(loop.called)
         self.class_members: dict[int, list[int]] = {}
         for version, head in memory.chain.items():
             self.class_members.setdefault(head, [head]).append(version)
@@ -83,12 +85,23 @@ class Naming:
             # Written into what is given.
             self.names.update(dict.fromkeys(versions, self.folding.request.given[head]))
             return
+        versions = self._apart(versions, k)
         wanted, own = self._wanted(versions, k, position)
         wanted = self.folding.request.renamed.get(wanted, wanted)
         forward = k < self.folding.request.forward_steps
         name = self._claim(wanted, forward, head, place) if own else self.space.claim(wanted)
         for version in versions:
             self.names[version] = name
+
+    def _apart(self, versions: list[int], k: int) -> list[int]:
+        """The versions of an array but for gradients in what a forward loop left, which have names of their own."""
+        start = self.folding.request.forward_steps
+        later = [v for v in versions if k < start <= self.folding.producer[v]]
+        if not later or loop_in(self.folding.steps[k]) is None:
+            return versions
+        wanted, _ = self._wanted(later, self.folding.producer[later[0]], 0)
+        self.names.update(dict.fromkeys(later, self.space.claim(wanted)))
+        return [v for v in versions if v not in later]
 
     def _wanted(self, versions: Sequence[int], k: int, position: int) -> tuple[str, bool]:
         """The name that a value should have, and whether it is the user's own."""
@@ -107,7 +120,7 @@ class Naming:
                 return request.wanted[number], False
         called = next((self.called[n] for n in versions if n in self.called), "")
         if called:
-            return called, False
+            return called.replace(COTANGENT, request.prefix), False
         step = self.folding.steps[k]
         loop = loop_in(step)
         if loop is not None and loop.backward:
