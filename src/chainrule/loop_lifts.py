@@ -194,11 +194,11 @@ def _added(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make | N
         places = Index((slice(None), *index.parts), False)
         rank = len(np.empty(step.outputs[0].shape)[index.parts].shape)
     else:
-        if any(p is not HOLE for p in index.parts) or len(whole) < len(index.parts):
+        if any(p is not HOLE and type(p) is not int for p in index.parts) or len(whole) < len(step.inputs[2:]):
             return None
-        places = Index((HOLE,) * (1 + len(whole)), False)
+        places = Index((HOLE, *index.parts), False)
         most = max(ranks[2:])
-        rank = most + ranks[0] - len(whole)
+        rank = most + ranks[0] - len(index.parts)
 
     def make(xs: list[Any]) -> Any:
         x, value, *arrays = xs

@@ -20,6 +20,7 @@ from chainrule.loop_flow import SUMS, Flow, Link, adds, mentioned
 from chainrule.loop_sums import sums_begun
 from chainrule.loops import Header, Loop, Out, Slot, loop_in, mentions_sizes, with_outputs
 from chainrule.ops import OPERATIONS
+from chainrule.rules.helpers import normalise_axes
 from chainrule.sizes import Size
 from chainrule.statics import shifted
 
@@ -94,18 +95,36 @@ class _Recurrence(Flow):
         for out, x in zip(self.loop.outs, self.step.outputs, strict=True):
             if out.kind != "stack" or out.variable == kept.number:
                 continue
-            chain = self.chain(kept.number, out.variable)
-            if not chain or adds(chain) or x.shape != stacked.shape:
+            v, last = out.variable, list[tuple[Step, dict[str, Any]]]()
+            while (found := self._along_axes(v)) is not None:
+                last.append(found)
+                v = found[0].inputs[0].number
+            chain = self.chain(kept.number, v)
+            if chain is None or adds(chain) or not (chain or last):
                 return False
             total = stacked
-            for n, (step, other) in enumerate(self.homogeneous(chain), 1):
+            steps = [*((step, {}, other) for step, other in self.homogeneous(chain)),
+                     *((step, params, None) for step, params in reversed(last))]  # fmt: skip
+            for n, (step, params, other) in enumerate(steps, 1):
                 whole = None if other is None else self._rows(other, kept, self.behind)
                 if other is not None and whole is None:
                     return False
                 inputs = (total,) if whole is None else (total, whole)
-                total = x if n == len(chain) else self._new(x.shape, x)
-                self.behind.append(replace(step, inputs=inputs, outputs=(total,)))
+                total = x if n == len(steps) else self._new((len(self.loop.values), *step.outputs[0].shape), x)
+                self.behind.append(replace(step, inputs=inputs, params=params, outputs=(total,)))
         return True
+
+    def _along_axes(self, v: int) -> tuple[Step, dict[str, Any]] | None:
+        """The step that sums over axes, or puts one in, if that makes a variable; and what it is told for all turns."""
+        step = self.made.get(v)
+        if step is None or step.operation.name not in ("sum", "expand_dims") or len(step.inputs) != 1:
+            return None
+        axis = step.params.get("axis")
+        if not set(step.params) <= {"axis", "keepdims"} or mentions_sizes(axis):
+            return None
+        rank = len(shape_of(step.inputs[0] if step.operation.name == "sum" else step.outputs[0]))
+        axes = tuple(a + 1 for a in normalise_axes(axis, rank))
+        return (step, {**step.params, "axis": axes if len(axes) > 1 else axes[0]}) if axes else None
 
     # ---- before the loop
 
