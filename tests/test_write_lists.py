@@ -122,7 +122,8 @@ def test_a_list_of_indices_may_be_another_one(name: str) -> None:
 def test_what_the_backward_pass_of_a_character_model_is() -> None:
     f, args, _ = LISTS["characters"]
     text = str(cr.write(f, *args, style="lines"))
-    assert "    dy = ps[t2].copy()\n    dy[targets[t2], 0] -= 1\n" in text
+    assert "dys = ps_array.copy()\ndys[np.arange(ps_array.shape[0]), targets[: len(inputs)], 0] -= 1\n" in text
+    assert "    dtotals[t2 - 1] += Whh.T @ dtotals[t2] * h_slopes[t2 - 1]\n" in text
     assert "hs_array = np.stack(list(hs.values()))" in text
     assert "once more" not in text
 

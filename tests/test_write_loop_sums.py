@@ -157,7 +157,7 @@ LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
     "picked": (
         picked,
         lambda T: (normal((T, 3)), random.integers(0, 4, T), normal((3, 3)), normal((3, 4))),
-        ("[targets[t]] -= 1", ".T @ "),
+        ("targets[: xs.shape[0]]] -= 1", ".T @ "),
     ),
     # Sums of numbers are taken behind the loop as well.
     "coupled": (
