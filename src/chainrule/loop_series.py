@@ -181,11 +181,8 @@ class Series:
         if lift.varies and v in simplified.links.values():
             name = self.primal_of(simplified.links, v)
             return COTANGENT + name if name else ""
-        steps = simplified.program.steps[simplified.forward_steps :]
-        shape = next(o.shape for s in steps for o in s.outputs if o.number == v)
-        alike = [s for s in steps if any(x.number == v for x in s.inputs) and s.outputs[0].shape == shape]
-        reading = {s.operation.name for s in alike}
-        if not lift.varies or lift.needed & self.cotangent_rows() or "multiply" not in reading:
+        products = {"matmul", "dot", "tensordot", "einsum", "add.at"} & {s.operation.name for s in lift.steps}
+        if not lift.varies or lift.needed & self.cotangent_rows() or products:
             return ""
         name = next((x for n in sorted(lift.needed, reverse=True) if (x := self.named(n))), "")
         return plural(f"{name}_slope" if name else "slope")
