@@ -156,6 +156,10 @@ FUNCTIONS = {
         ),
         (_plain((1, 0)), _plain((0, 2))),
     ),
+    "entropy of shares": (
+        lambda z, r: np.sum((p := (e := np.exp(z)) / e.sum(1, keepdims=True)) * r) - np.sum(p * np.log(p + 0.1)),
+        (_plain((0, 1)), _plain((0, 1))),
+    ),
     "half a hyperbolic tangent": (
         lambda x, y: np.sum(0.5 * x * (1 + np.tanh(x + 0.1 * x**3)) * y), (_plain((0,)), _plain((0,)))
     ),

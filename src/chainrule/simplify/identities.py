@@ -105,8 +105,8 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity(
         "sums along an axis merged", "B", "what is summed along the same axis is added first",
-        lambda x, y, s, m: x.sum(0) - y.sum(0),
-        lambda x, y, s, m: (x - y).sum(0),
+        lambda x, y, s, m: (x.sum(0) - y.sum(0), s * x.sum(1, keepdims=True) - y.sum(1, keepdims=True)),
+        lambda x, y, s, m: ((x - y).sum(0), (s * x - y).sum(1, keepdims=True)),
     ),
     Identity(
         "sums along two axes merged", "B", "a matrix and the transpose of another are added before they are summed",

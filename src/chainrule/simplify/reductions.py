@@ -35,6 +35,7 @@ def merge_reductions(options: Making, value: Value) -> None:
                     if j > axes[0] and ((j,), shape) in groups:
                         groups[(j,), shape].setdefault(k, (times(c, Coefficient(Fraction(sign))), other))
     _turned_sums(options, value, groups)
+    _kept_sums(options, value)
     for (axes, _), group in groups.items():
         dims = next(iter(group.values()))[1].dims
         if len(group) < 2:
@@ -73,6 +74,47 @@ def _summed(options: Making, value: Value, term: Value) -> tuple[Ref, tuple[int,
 
     found: Ref = options.making(value, make)
     return (found, axes) if found[1].dims == inner.dims else None
+
+
+def _kept_sums(options: Making, value: Value) -> None:
+    """``s * a.sum(1, keepdims=True) - b.sum(1, keepdims=True)`` is ``(s * a - b).sum(1, keepdims=True)``."""
+    groups: dict[Any, dict[int, Ref]] = {}
+    for k, (c, v) in enumerate(value.parts):
+        sums = [(f, f.parts[0][1]) for f, p in v.factors if p == 1 and f.kind == "view" and f.dims == v.dims]
+        sums = [(f, total) for f, total in sums if total.kind == "reduce" and f.details == _in_place(total)]
+        if len(sums) != 1:
+            continue
+        ((view, total),) = sums
+        inner: Value = total.parts[0][1]
+        factors = (*inner.factors, *(e for e in v.factors if e[0] is not view))
+        d, whole = options.making(value, lambda f=factors: options.table.product(UNIT, f))
+        if whole.dims == inner.dims:
+            groups.setdefault((total.details, inner.dims, view.details), {})[k] = times(c, d), whole
+    for (axes, dims, mapping), group in groups.items():
+        if len(group) < 2:
+            continue
+        added = options.making(value, lambda g=group: options.table.add(g.values()))
+        if added[1].dims != dims or not added[0].number or not added[1].floating:
+            continue
+        rest = [t for k, t in enumerate(value.parts) if k not in group]
+        for c, v in dict.fromkeys((added, _factored(options, value, added))):
+            merged = options.total(value, v, axes)
+            contract(options, merged)
+            d, seen = options.making(value, lambda m=merged, a=mapping: options.table.view((UNIT, m), a, len(m.dims)))
+            if rest:
+                options.recipe(value, "sum", UNIT, (*rest, (times(c, d), seen)), None, "sums along an axis merged")
+            else:
+                options.same(value, (times(c, d), seen), "sums along an axis merged")
+
+
+def _in_place(total: Value) -> tuple[int | None, ...]:
+    """How a sum is seen along whose axes nothing is left, with these axes kept."""
+    rank = len(total.parts[0][1].dims)
+    kept = [k for k in range(rank) if k not in total.details]
+    mapping = [kept.index(k) if k in kept else None for k in range(rank)]
+    while mapping and mapping[0] is None:
+        mapping.pop(0)
+    return tuple(mapping)
 
 
 def _pairwise(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) -> None:
