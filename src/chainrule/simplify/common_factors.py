@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.simplify.making import Making
+from chainrule.simplify.overflow import may_overflow
 from chainrule.simplify.saturation import saturated
 from chainrule.simplify.scalars import UNIT, Coefficient, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, smaller
@@ -61,7 +62,9 @@ def _factor_group(
         if len(group) == len(terms):
             parts = (*factors, *inner.factors)
             options.recipe(value, "prod", coefficient, parts, None, "common factor")
-            if len(parts) > 1:  # some may be held as a product, or the whole may be needed as one
+            # Some may be held as a product, or the whole may be needed as one.
+            asked = len(parts) > 1 and not options.depths.get(value.number)
+            if asked or len(parts) > 2 or any(may_overflow(f) for f, _ in factors):
                 whole = options.making(value, lambda c=coefficient, f=parts: options.table.product(c, f))
                 options.same(value, whole, "common factor")
                 below = power_of(whole[0], -1)
