@@ -165,7 +165,7 @@ def gelu_grad_input(x_input, grad_output):
 
     # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
     product2 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
-    dx_input = grad_output * (0.5 * (1 + t) * (product2 + 1))
+    dx_input = 0.5 * (1 + t) * grad_output * (product2 + 1)
 
     return dx_input
 
@@ -193,7 +193,7 @@ class GELU:
         product2 = self.product2
         # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
         product3 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
-        dx_input = grad_output * (product2 * (product3 + 1))
+        dx_input = product2 * grad_output * (product3 + 1)
         return {"x_input": dx_input}
 
 
