@@ -38,7 +38,7 @@ def cross_entropy_of_probabilities(Z: Any, Y: Any) -> Any:
 
 
 def smoothed(Z: Any, Y: Any, eps: float = 0.1) -> Any:
-    T = (1 - 0.1) * Y + 0.1 / Y.shape[1]
+    T = (1 - eps) * Y + eps / Y.shape[1]
     return -(T * log_softmax(Z)).sum() / len(Z)
 
 
@@ -86,6 +86,16 @@ def divergence(s: Any, P: Any) -> Any:
     return -np.sum(P * np.log(Q))
 
 
+def compared(Z: Any, labels: Any) -> Any:
+    T = (labels[:, None] == np.arange(3)) * 1.0
+    return -(T * log_softmax(Z)).sum() / len(Z)
+
+
+def masked(z: Any) -> Any:
+    m = (z > 0) * 1.0
+    return (m * (1 - m) * z**2 + (1 - m) ** 2 * z**3).sum()
+
+
 def normal(*shape: int) -> np.ndarray:
     return RANDOM.standard_normal(shape)
 
@@ -118,6 +128,9 @@ CASES: list[tuple[Any, Make, dict[str, Any], list[str], list[str]]] = [
     (springs, lambda n: (normal(n, 2), normal(n, 2)), {"d": "nonzero"}, ["# valid where d is nowhere 0"], ["== 0"]),
     (divergence, lambda n: (normal(n, n), np.full((n, n), n**-2.0)), {"P": "joint_distribution"},
      ["# valid where all elements of P add to 1", "ds = Q - P"], ["P.sum"]),
+    (compared, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {"T": "one_hot"},
+     ["# valid where each row of T is one-hot"], ["T.sum"]),
+    (masked, lambda n: (normal(n),), {}, [], ["dz = 2"]),
     (built_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),
     (written_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),
 ]  # fmt: skip

@@ -23,12 +23,12 @@ from chainrule.trace import input_names, program_of
 __all__ = [
     "FACTS",
     "Facts",
+    "breaks",
     "holds_for",
     "made_with",
     "named_facts",
     "remarks_of_facts",
     "suppose",
-    "ties_of",
 ]
 
 Facts = Mapping[str, tuple[str, ...]]
@@ -313,7 +313,19 @@ def _extrema(steps: tuple[Step, ...], meant: set[int]) -> list[Step]:
     return chosen
 
 
-def ties_of(step: Step, values: Callable[[int], Any]) -> Any:
+def breaks(program: Program, values: Mapping[int, Any]) -> bool:
+    """Whether values of the variables of a program lack the facts that it knows."""
+    makers = {out.number: step for step in program.steps for out in step.outputs}
+    for number, facts in program.facts.items():
+        if "no_ties" in facts and len(_ties_of(makers[number], values.__getitem__)):
+            return True
+        with np.errstate(all="ignore"):
+            if any(FACTS[f].lacks("", "", np.asarray(values[number])) is not None for f in facts if f in FACTS):
+                return True
+    return False
+
+
+def _ties_of(step: Step, values: Callable[[int], Any]) -> Any:
     """Where a maximum or minimum has several places, as indices; the values are given by the number of a variable."""
     given = [np.asarray(values(x.number)) if isinstance(x, Var) or x.number >= 0 else x.value for x in step.inputs]
     if step.operation.function in _EXTREMA:
@@ -325,7 +337,7 @@ def ties_of(step: Step, values: Callable[[int], Any]) -> Any:
 
 def _tied(request: str, step: Step, values: Callable[[int], Any]) -> Message | None:
     """Says where a maximum or minimum of the example has several places."""
-    tied = ties_of(step, values)
+    tied = _ties_of(step, values)
     if not len(tied):
         return None
     return message(

@@ -58,12 +58,8 @@ def run(program: Program, inputs: Sequence[Any]) -> list[Any]:
     return [value_in(x, values) for x in program.outputs]
 
 
-def values_of(
-    program: Program, inputs: Sequence[Any], instead: Mapping[int, Callable[[Any], Any]] | None = None
-) -> dict[int, Any]:
+def values_of(program: Program, inputs: Sequence[Any]) -> dict[int, Any]:
     """The values of all variables and constant arrays of a program, by number; the arguments are those of :func:`run`.
-
-    With ``instead`` other values, made of those that were computed, take the place of those of some variables.
 
     Raises:
         ShapeError: where the number of inputs is not the program's.
@@ -91,9 +87,6 @@ def values_of(
                 values[outputs] = results
             else:
                 values.update(zip(outputs, results, strict=True))
-            if instead:
-                own = (outputs,) if type(outputs) is int else outputs
-                values.update((number, instead[number](values[number])) for number in own if number in instead)
     return values
 
 

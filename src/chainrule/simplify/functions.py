@@ -44,7 +44,7 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
     for value in list(powers):
         function = function_of(value)
         if powers.get(value, 0) > 0 and len(value.dims) and is_zero_or_one(table, value):
-            if vanishes(table, value, powers) is not UNIT:
+            if not table.forward and vanishes(table, value, powers) is not UNIT:
                 return ZERO, table.one
             powers[value] = 1
             if picked(table, value, powers):

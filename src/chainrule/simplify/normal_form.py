@@ -66,6 +66,7 @@ class Table:
         self.nonzero: set[int] = set()
         self.untied: set[Any] = set()
         self.is_symmetric: Callable[[Table, Value], bool] = lambda table, value: False
+        self.summands: Callable[[int], Sequence[Coefficient]] = lambda size: ()
         self.same_sum: Callable[[Table, Value, tuple[int, ...]], tuple[int, Value, tuple[int, ...]]] = _as_it_is
         self.special_sum: Callable[[Table, Value, tuple[int, ...]], Ref | None] = lambda table, inner, axes: None
         self.special_matmul: Callable[[Table, Ref, Ref, tuple[Dim, ...]], Ref | None] = lambda table, a, b, dims: None

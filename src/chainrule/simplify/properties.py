@@ -7,6 +7,7 @@ place, so that every identity that uses one works for what is assumed and for wh
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -175,8 +176,26 @@ def _sum_of_terms(table: Any, value: Value, axis: int) -> Ref | None:
         if own is None or own[1] is not table.one:
             return None
         totals.append((times(c, own[0]), table.one))
-    found: Ref | None = table.add(totals) if totals else None
+    found: Ref | None = table.add(t for total in totals for t in _opened(table, total)) if totals else None
     return found if found is not None and found[1] is table.one else None
+
+
+def _opened(table: Any, total: Ref) -> Sequence[Ref]:
+    """A scalar as its terms, where it is a multiple of a sum: ``1 - eps``."""
+    c, one = total
+    for key, p in c.atoms:
+        scalars: Sequence[Coefficient] = ()
+        if key[0] == "s" and p == 1:
+            scalars = table.summands(key[1])
+        elif key[0] == "v" and p == 1:
+            value = table.values[key[1]]
+            terms = value.definition or (value.parts if value.kind == "sum" else ())
+            scalars = [k for k, v in terms if v is one] if len(terms) <= _MOST_TERMS else ()
+            scalars = scalars if len(scalars) == len(terms) else ()
+        if scalars:
+            rest = times(c, Coefficient(Fraction(1), ((key, -1),)))
+            return [(times(rest, k), one) for k in scalars]
+    return [total]
 
 
 def _keeps_the_last(step: Step, base: Value, value: Value) -> bool:

@@ -51,6 +51,7 @@ class Reader:
         self.table.merge_factors = self._merge_factors
         self.table.settled = settled
         self.table.is_symmetric, self.table.same_sum = is_symmetric, same_sum
+        self.table.summands = self.lengths.summands
         self.table.special_matmul = product_with_vectors
         self.table.special_sum = lambda table, inner, axes: special_sum(table, inner, axes, self.dtype)
         self.refs: dict[int, Ref] = {}

@@ -283,6 +283,14 @@ class Lengths:
             return known[0]
         return self._whole_size(x, (head, *known))
 
+    def summands(self, size: int) -> list[Coefficient]:
+        """The terms of a size, by its number, that is a sum or difference: of ``1 - eps``; empty for any other."""
+        for key, number in self._size_keys.items():
+            if number == size and key[0] in ("add", "sub"):
+                sign = Coefficient(Fraction(-1 if key[0] == "sub" else 1))
+                return [key[1], times(key[2], sign)]
+        return []
+
     def rewritten(self, x: Any) -> Any:
         """A static argument, with sizes that refer to variables of the forward pass only."""
         if is_size(x):
