@@ -74,7 +74,7 @@ EVEN = draw.standard_normal((3, 4))
 @pytest.mark.parametrize(
     ("f", "args", "there", "absent"),
     [
-        (margin, (X, Y, np.arange(5) % 2.0), ["(ratio - same))[:, None]"], ["same[:, None]", "distance[:, None]"]),
+        (margin, (X, Y, np.arange(5) % 2.0), ["(distance == 0)))[:, None]"], ["same[:, None]", "distance[:, None]"]),
         (hidden, (X, Y.T, np.arange(5.0)), ["(larger > 0)"], []),
         (named, (X, Y.T, np.arange(5.0)), ["(z > 0)"], []),
         (written_into, (X, Y.T @ Y), ["> 0"], ["a > 0"]),

@@ -225,7 +225,8 @@ def _ptp(a: Any, axis: Any = None, *, keepdims: Any = None) -> Any:
 
 def _cumsum(g: Any, out: Any, a: Any, axis: Any = None, dtype: Any = None) -> Any:
     if axis is None:
-        return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(a))
+        flat = np.flip(np.cumsum(np.flip(g)))
+        return flat if np.ndim(a) == 1 else np.reshape(flat, np.shape(a))
     return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.indexing import HOLE, add_item
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS, Operation
+from chainrule.simplify.accumulated import known_accumulated
 from chainrule.simplify.guards import (
     argument_of,
     guard_added,
@@ -57,7 +58,8 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
             guarded_by_maximum(table, value, powers)
         elif function is np.sign and powers.get(value) == 1:
             _signed_reciprocal(value, powers)
-            found = _size(table, value, powers) if value in powers else None
+            found = _with_sign(value, powers, table.one) if value in powers else None
+            found = _size(table, value, powers) if found is None and value in powers else found
             if found is not None:
                 return found
         elif function in (np.maximum, np.minimum):
@@ -201,7 +203,7 @@ def special_sum(table: Table, inner: Value, axes: tuple[int, ...], dtype: Any) -
     found = known_sum(table, inner, axes)
     if found is not None or table.forward:
         return found
-    for look in (_sum_of_scatter, known_inner, known_weighted, known_rows):
+    for look in (_sum_of_scatter, known_inner, known_weighted, known_rows, known_accumulated):
         found = look(table, inner, axes)
         if found is not None:
             return found
@@ -257,6 +259,18 @@ def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
         return None
     multiply_by(powers, ((sign, -1), *((f, -q) for f, q in x.factors)))
     return below, elementwise(table, np.absolute, sign)
+
+
+def _with_sign(sign: Value, powers: dict[Value, Power], one: Value) -> Ref | None:
+    """``sign(x) * abs(x)`` is ``x``."""
+    argument = argument_of(sign)
+    size = next(
+        (v for v, p in powers.items() if p >= 1 and function_of(v) is np.absolute and v.parts == sign.parts), None
+    )
+    if argument is None or size is None or not argument[1].dims:
+        return None
+    multiply_by(powers, ((sign, -1), (size, -1), *argument[1].factors))
+    return argument[0], one
 
 
 def _signed_reciprocal(sign: Value, powers: dict[Value, Power]) -> None:

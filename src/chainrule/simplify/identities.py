@@ -281,6 +281,26 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: np.abs(x),
     ),
     Identity(
+        "size with its sign", "A", "sign(x) * abs(x) is x",
+        lambda x, y, s, m: np.sign(x) * np.abs(x) * y,
+        lambda x, y, s, m: x * y,
+    ),
+    Identity(
+        "odd function", "A", "an odd function of what changes its sign where two axes are exchanged does so, too",
+        lambda x, y, s, m: np.sign(x[:, :, None] - x[:, None, :]).sum(1),
+        lambda x, y, s, m: -np.sign(x[:, :, None] - x[:, None, :]).sum(2),
+    ),
+    Identity(
+        "turned around twice", "A", "what is turned around twice is what it was",
+        lambda x, y, s, m: np.flip(x[::-1] * y, 0)[::-1],
+        lambda x, y, s, m: x[::-1] * y,
+    ),
+    Identity(
+        "sum of what is accumulated", "C", "the sum of e * cumsum(g) is that of g times e accumulated from its end",
+        lambda x, y, s, m: (s[:, 0] * np.cumsum(1 / np.cumsum(s[::-1, 0])[::-1])).sum() * x,
+        lambda x, y, s, m: len(s) * x,
+    ),
+    Identity(
         "signed reciprocal", "C", "sign(x) / abs(x) is 1 / x, and t / sqrt(t)**2 is 1, for numbers too",
         lambda x, y, s, m: np.sign(x) / np.abs(x) * (np.sign(t := s.sum()) / np.abs(t)) * (t / np.sqrt(t) ** 2),
         lambda x, y, s, m: 1 / x / s.sum(),

@@ -426,7 +426,7 @@ class Emitter:
         params = params or {}
         if function in _BROADCASTING:
             # Among arrays of more axes, leading ones of length 1 may stay.
-            rank = max(len(x.shape) for x in inputs if isinstance(x, Var))
+            rank = max((len(x.shape) for x in inputs if isinstance(x, Var)), default=0)
             whole = {x.number: y for x in inputs if (y := self._unsqueezed.get(x.number)) and len(y.shape) <= rank}
             inputs = tuple(whole.get(x.number, x) for x in inputs)
         if shape is None:

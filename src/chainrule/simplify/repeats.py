@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -14,6 +14,7 @@ from chainrule.calls import identity
 from chainrule.indexing import add_item, get_item, is_apart, set_item
 from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
+from chainrule.simplify.accumulated import reversed_axes
 from chainrule.sizes import is_size
 from chainrule.statics import mentioned_in, renumbered
 
@@ -50,6 +51,7 @@ def without_repeats(backward: Backward) -> Backward:
     steps: list[Step] = []
     made_by: dict[int, Step] = {}  # the backward steps
     counted: set[int] = set()  # arrays of the numbers from 0 on
+    turned: dict[int, tuple[Var, frozenset[int]]] = {}  # what is turned around along which axes
     numbers = count(max(program.by_number(), default=0) + 1)
 
     def operand(x: Var | Const) -> Var | Const:
@@ -75,7 +77,7 @@ def without_repeats(backward: Backward) -> Backward:
                 replaced[step.outputs[0].number] = inputs[0]
                 moved[step.outputs[0].number] = inputs[0].number
                 continue
-            restored = _put_back(step, inputs, made_by, counted, numbers)
+            restored = _turned_back(step, inputs, turned) or _put_back(step, inputs, made_by, counted, numbers)
             if restored is not None:
                 *others, step = restored
                 steps += others
@@ -88,6 +90,10 @@ def without_repeats(backward: Backward) -> Backward:
             inputs = _beside_writes(step, inputs, made_by)
             step = Step(step.operation, inputs, step.params, step.outputs, step.position)
             made_by[step.outputs[0].number] = step
+        axes = reversed_axes(step)
+        if axes is not None and isinstance(inputs[0], Var):
+            base, before = turned.get(inputs[0].number, (inputs[0], frozenset[int]()))
+            turned[step.outputs[0].number] = base, axes ^ before
         # The user's np.zeros_like is for them to write into.
         written = k < backward.forward_steps and step.operation.name in _WRITTEN
         if step.operation.function not in _UNREPEATABLE and not written:
@@ -129,6 +135,19 @@ def without_repeats(backward: Backward) -> Backward:
         backward.structure,
         backward.added_up,
     )
+
+
+def _turned_back(
+    step: Step, inputs: tuple[Var | Const, ...], turned: Mapping[int, tuple[Var, frozenset[int]]]
+) -> list[Step] | None:
+    """What is turned around twice along the same axes is what it was."""
+    axes = reversed_axes(step)
+    if not axes or not isinstance(inputs[0], Var) or inputs[0].number not in turned:
+        return None
+    base, before = turned[inputs[0].number]
+    if axes != before or base.dtype != step.outputs[0].dtype:
+        return None
+    return [Step(OPERATIONS[identity], (base,), {}, step.outputs, step.position)]
 
 
 def _put_back(

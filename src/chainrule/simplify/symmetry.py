@@ -20,6 +20,8 @@ __all__ = ["exchanged_sums", "is_symmetric", "parity", "same_sum"]
 
 _MATRIX_FUNCTIONS = (np.linalg.inv, np.linalg.matrix_power)
 _ELEMENTWISE = (np.where, np.clip)
+_ODD = (np.sign, np.tanh, np.sin, np.tan, np.sinh, np.arctan, np.arcsin, np.arcsinh, np.arctanh, np.cbrt, np.rint)
+_EVEN = (np.absolute, np.fabs, np.cos, np.cosh)
 _MOST_FACTORS = 5
 
 
@@ -247,6 +249,10 @@ def _of_operation(table: Table, value: Value, mapping: tuple[int, ...]) -> int:
     if function in _MATRIX_FUNCTIONS:
         first = value.parts[0]
         return int(swap and type(first) is tuple and parity(table, first[1], mapping) == 1)
+    if function in _ODD or function in _EVEN:
+        first = value.parts[0]
+        sign = parity(table, first[1], mapping) if type(first) is tuple and len(first[1].dims) == len(mapping) else 0
+        return abs(sign) if function in _EVEN else sign
     if function in _ELEMENTWISE or (isinstance(function, np.ufunc) and function.signature is None):
         for part in value.parts:
             if type(part) is tuple and isinstance(part[1], Value) and part[1].dims:
