@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -227,17 +228,20 @@ class _Reversed(Series):
         begun: list[tuple[int, Any]] = []  # cotangents of what is stacked in front of what turns leave
         for array, x in filled:
             slot("fixed", array.number, [x])
+        following = {key: gradients[key[1] if key[0] == "slot" else key].number for key in self.carried}
+        for key, own in self.carried.items():
+            if following[key] == own.variable and type(starts.get(key)) is Traced:
+                self.same[own.variable] = cache(partial(self._start, starts[key], ends[key]))
         batches, lifts = self.batches(simplified, gradients)
         for key, own in self.carried.items():
             kind, variable = key
-            following = gradients[variable if kind == "slot" else key].number
-            start = self._start(starts.get(key), ends[key])
-            if following == own.variable:
+            start = self.same[own.variable]() if own.variable in self.same else self._start(starts.get(key), ends[key])
+            if following[key] == own.variable:
                 # Every turn hands it on as it is.
                 slot("fixed", own.variable, [start])
                 passed[next(s.place for s in self.slots if s.variable == variable)] = start
                 continue
-            made = slot("carried", own.variable, [start], following=following)
+            made = slot("carried", own.variable, [start], following=following[key])
             if kind == "slot":
                 outs.append(Out("next", made, self.named(variable)))
                 owners.append(next(s.place for s in self.slots if s.variable == variable))
@@ -269,9 +273,7 @@ class _Reversed(Series):
             [*(b.needed for b in batches.values()), *(lift.needed for lift in lifts.values())], simplified
         )
         self.lift(lifts)
-        for v, lift in lifts.items():
-            slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=self.slopes_of(v, lift, simplified))
-        needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)}
+        needed = {v for b in batches.values() for v in b.needed if not self.is_forward(v)} - self.same.keys()
         # What turns leave of a gradient's rows already is not kept once more.
         rows_left = {out.variable: n for n, out in enumerate(outs) if out.kind == "stack"}
         behind = sorted(needed - self.cotangent_rows() - self.read_last.keys() - lifts.keys() - rows_left.keys())
@@ -280,6 +282,13 @@ class _Reversed(Series):
             part = f"{whose[v]}_parts" if whose.get(v) else ""
             outs.append(Out("stack", v, self.primal_of(simplified.links, v) or part))
             owners.append(None)
+        in_turns = self.read_in_turns(
+            simplified, [*(s.following for s in slots), *(out.variable for out in outs)], lifts
+        )
+        for v, lift in lifts.items():
+            called = self.slopes_of(v, lift, simplified)
+            if called or v in in_turns:
+                slot("row" if lift.varies else "fixed", v, [self.lifted[v]], called=called)
         program = simplified.program
         if batches:
             variables = program.by_number()

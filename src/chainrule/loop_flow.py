@@ -10,12 +10,12 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.ir import Const, Step, Var, shape_of
-from chainrule.loops import Header, Loop, Slot, lengths_in, mentions_sizes, values_in
+from chainrule.loops import Header, Loop, Slot, mentioned, mentions_sizes
 from chainrule.ops import OPERATIONS
 from chainrule.sizes import is_size
 from chainrule.statics import shifted
 
-__all__ = ["SUMS", "Flow", "Link", "adds", "mentioned"]
+__all__ = ["SUMS", "Flow", "Link", "adds"]
 
 SUMS = ("add", "subtract")
 _LINEAR = (*SUMS, "multiply", "divide", "negative")
@@ -138,10 +138,3 @@ class Flow:
 def adds(chain: Sequence[Link]) -> bool:
     """Whether something is added on a way."""
     return any(link.step.operation.name in SUMS for link in chain)
-
-
-def mentioned(step: Step) -> set[int]:
-    """The variables whose values or lengths the static arguments of a step mention."""
-    literals = [x.value for x in step.inputs if isinstance(x, Const) and x.number < 0]
-    statics = (*step.params.values(), *literals)
-    return values_in(statics) | lengths_in(statics)

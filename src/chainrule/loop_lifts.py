@@ -57,6 +57,7 @@ class Lifts:
         made: the steps of the body that may be done so, by what they make.
         fixed: the variables that are the same in all turns.
         is_leaf: whether there is, or may be, a stack of a variable.
+        windows: makes what a step picks by the counter in all turns, if it can be said.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Lifts:
         made: Mapping[int, Step],
         fixed: Collection[int],
         is_leaf: Callable[[int], bool],
+        windows: Callable[[Step], Callable[[], Any] | None] = lambda step: None,
     ) -> None:
         self.variables = variables
         self.made = made
         self.fixed = fixed
         self.is_leaf = is_leaf
+        self.windows = windows
         self.known: dict[int, Lift | None] = {}
 
     def of(self, v: int) -> Lift | None:
@@ -95,6 +98,9 @@ class Lifts:
         if not parts or any(p is None for p in parts):
             return None
         operands = [p for p in parts if p is not None]
+        if step.operation.function is get_item and len(parts) == 1 and mentions_sizes(step.params["index"].parts):
+            rows = None if operands[0].varies else self.windows(step)
+            return None if rows is None else Lift(frozenset(), (step,), lambda stacks: rows())
         varies = any(p.varies for p in operands)
         ranks = [len(shape_of(x)) for x in step.inputs]
         turned = [p.varies for p in operands]
@@ -161,6 +167,8 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         return lambda xs: xs[0][(slice(None), *parts)]
     if function is add_item and turned[0]:
         return _added(step, ranks, turned)
+    if function is np.transpose and not step.params and rank > 1:
+        return lambda xs: np.transpose(xs[0], (0, *range(rank, 0, -1)))
     if function is np.expand_dims and type(step.params.get("axis")) is int:
         inserted = step.params["axis"] % rank + 1
         return lambda xs: np.expand_dims(xs[0], inserted)

@@ -16,9 +16,9 @@ import numpy as np
 from chainrule.backward import Backward
 from chainrule.indexing import Index, add_item, get_item
 from chainrule.ir import Const, Program, Step, Var, shape_of
-from chainrule.loop_flow import SUMS, Flow, Link, adds, mentioned
+from chainrule.loop_flow import SUMS, Flow, Link, adds
 from chainrule.loop_sums import sums_begun
-from chainrule.loops import Header, Loop, Out, Slot, loop_in, mentions_sizes, with_outputs
+from chainrule.loops import Header, Loop, Out, Slot, loop_in, mentioned, mentions_sizes, with_outputs
 from chainrule.ops import OPERATIONS
 from chainrule.rules.helpers import normalise_axes
 from chainrule.sizes import Size

@@ -25,6 +25,7 @@ __all__ = [
     "ends_of",
     "in_place",
     "picked",
+    "rows_at",
     "rows_of",
     "rows_taken",
     "same_in_all_turns",
@@ -60,7 +61,7 @@ def rows_of(
         buffer = next((b for b in buffers if variable in b.reads), None)
         source = next((s for s in loop.slots if s.variable == step.inputs[0].number and s.kind == "fixed"), None)
         whole = operands[source.place] if source is not None else left(buffer.slot) if buffer is not None else None
-        rows = None if whole is None else _rows_at(loop, operands, step.params["index"], whole)
+        rows = None if whole is None else rows_at(loop, operands, step.params["index"], whole)
         if rows is not None:
             return rows
     return _rows_made(loop, operands, step)
@@ -125,11 +126,69 @@ def _is_read(loop: Loop, variable: int) -> bool:
     return step is None
 
 
-def _rows_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -> Callable[[], Any] | None:
+def rows_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -> Callable[[], Any] | None:
     """Makes the array of what an index picks by the counter, in all turns."""
     taken = taken_by(loop, operands, index, whole)
     if taken is not None:
         return lambda: picked(whole, *taken)
+    return _row_at(loop, operands, index, whole) or _windows_at(loop, operands, index, whole)
+
+
+def _windows_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -> Callable[[], Any] | None:
+    """Makes the array of slices that begin further on in each turn, as ``x[t : t + k]``: a view."""
+    parts, rank = index.parts, len(np.shape(whole.value))
+    places = [k for k, p in enumerate(parts) if type(p) is slice and mentions_sizes(p)]
+    others = [p for k, p in enumerate(parts) if k not in places]
+    if len(places) != 1 or any(type(p) is not slice or p != slice(None) for p in others):
+        return None
+    (axis,) = places
+    start, stop = parts[axis].start, parts[axis].stop
+    (first, low), (last, high) = _linear(start or 0), _linear(stop if stop is not None else 0)
+    counter = ("value", loop.turn)
+    factors = [terms.pop(counter, (None, 0))[1] for terms in (first, last)]
+    if stop is None or parts[axis].step is not None or factors[0] != factors[1] or factors[0] < 1:
+        return None
+    for key, (leaf, factor) in first.items():
+        last[key] = (leaf, last.get(key, (leaf, 0))[1] - factor)
+    lengths = [_outside(loop, operands, _total({k: t for k, t in terms.items() if t[1]}, number))
+               for terms, number in ((last, high - low), (first, low))]  # fmt: skip
+    width, offset = lengths
+    ends = None if width is None or offset is None else ends_of(loop)
+    stride = factors[0]
+    if ends is None or ends[2] or ends[0] or int(width) < 1 or (stride > 1 and not _is_nothing(offset)):
+        return None
+    ends = ends_of(loop, offset) if stride == 1 else (0, ends[1] * stride, False)
+    if ends is None:
+        return None
+    begin, end, _ = ends
+    there = _linear(shifted(whole.shape[axis], 1))
+    left = _linear_sum(there, _linear(width), _linear(end))
+
+    def windows() -> Any:
+        views = np.lib.stride_tricks.sliding_window_view(whole, width, axis=axis)
+        part = slice(begin or None, None if left == 0 else end, stride if stride > 1 else None)
+        views = views if part == slice(None) else views[(slice(None),) * axis + (part,)]
+        views = np.moveaxis(views, axis, 0) if axis else views
+        return np.moveaxis(views, rank, axis + 1) if axis + 1 < rank else views
+
+    return windows
+
+
+def _is_nothing(x: Any) -> bool:
+    return not is_size(x) and x == 0
+
+
+def _linear_sum(of: Any, *less: Any) -> int | None:
+    """The first of some sums without the others, if that is a plain number."""
+    terms, number = dict(of[0]), of[1]
+    for own, more in less:
+        number -= more
+        for key, (leaf, factor) in own.items():
+            terms[key] = (leaf, terms.get(key, (leaf, 0))[1] - factor)
+    return None if any(factor for _, factor in terms.values()) else number
+
+
+def _row_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -> Callable[[], Any] | None:
     places = [k for k, p in enumerate(index.parts) if is_size(p)]
     if len(places) != 1 or any(
         p is HOLE or p is Ellipsis or (type(p) is slice and mentions_sizes(p)) for p in index.parts
@@ -247,6 +306,10 @@ def _linear(x: Any, sign: int = 1) -> tuple[dict[Any, tuple[Any, int]], int]:
     if not is_size(x):
         return {}, sign * int(x)
     head, *operands = x.expression
+    times = [y for y in operands if type(y) is int] if head == "mul" else []
+    if len(times) == 1 and times[0]:
+        terms, number = _linear(next(y for y in operands if is_size(y)), sign)
+        return {key: (leaf, factor * times[0]) for key, (leaf, factor) in terms.items()}, number * times[0]
     if head not in ("add", "sub", "neg"):
         return {x.expression if head in _LEAVES else where_from(x): (x, sign)}, 0
     total: dict[Any, tuple[Any, int]] = {}

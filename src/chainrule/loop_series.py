@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.backward import Backward
 from chainrule.indexing import Index
-from chainrule.ir import Var
+from chainrule.ir import Step, Var
 from chainrule.loop_batches import Batch, Place, batches_of, cone
 from chainrule.loop_buffers import Buffer, buffers_of, read_behind, without_zeros
 from chainrule.loop_filled import is_window
@@ -20,6 +20,7 @@ from chainrule.loop_rows import (
     ends_of,
     in_place,
     picked,
+    rows_at,
     rows_of,
     same_in_all_turns,
     spread_rows,
@@ -27,7 +28,7 @@ from chainrule.loop_rows import (
     takes_all,
     write_rows,
 )
-from chainrule.loops import COTANGENT, Loop, Out, Slot, values_in
+from chainrule.loops import COTANGENT, Loop, Out, Slot, mentioned, values_in
 from chainrule.names import plural
 from chainrule.ops import Operation
 from chainrule.simplify.cost import operations_of
@@ -155,13 +156,17 @@ class Series:
         steps = simplified.program.steps[simplified.forward_steps :]
         made = {o.number: s for s in steps for o in s.outputs}
         fixed = self.same.keys()
-        varying = {own.variable for own in (*self.carried.values(), *self.sums.values())}
+        varying = {own.variable for own in (*self.carried.values(), *self.sums.values())} - self.same.keys()
         for s in steps:
             if any(x.number in varying for x in s.inputs):
                 varying.update(o.number for o in s.outputs)
         free = {v: s for v, s in made.items() if v not in varying}
         lifts = Lifts(
-            simplified.program.by_number(), free, fixed, lambda v: v not in made and stacked(v) < never and v >= 0
+            simplified.program.by_number(),
+            free,
+            fixed,
+            lambda v: v not in made and stacked(v) < never and v >= 0,
+            self._windows,
         )
         read = {x.number for s in steps if any(o.number in varying for o in s.outputs) for x in s.inputs}
         wanted = [v for v, s in free.items() if (v in read or v in roots) and s.outputs[0].shape]
@@ -169,12 +174,37 @@ class Series:
         def inside(given: Collection[int]) -> int:
             return sum(map(operations_of, cone({v: s for v, s in made.items() if v not in given}, roots)))
 
-        return hoisted(lifts, wanted, len(self.loop.values), inside, stacked)
+        found = hoisted(lifts, wanted, len(self.loop.values), inside, stacked)
+        for v in roots:
+            # What is a view of an array is not kept for what is done behind the loop.
+            lift = lifts.of(v) if v in free else None
+            if lift is not None and lift.varies and not lift.operations() and not any(map(stacked, lift.needed)):
+                found[v] = lift
+        return found
+
+    def _windows(self, step: Step) -> Callable[[], Any] | None:
+        """Makes what a step picks by the counter of what is the same in all turns."""
+        source = self.same.get(step.inputs[0].number)
+        whole = None if source is None else source()
+        return rows_at(self.loop, self.operands, step.params["index"], whole) if type(whole) is Traced else None
 
     def lift(self, chosen: Mapping[int, Lift]) -> None:
         """Compute what is computed for all turns before the backward loop."""
         for v, lift in chosen.items():
             self.lifted[v] = lift.build(self.stack)
+
+    def read_in_turns(self, simplified: Backward, roots: Sequence[Any], lifts: Collection[int]) -> set[int]:
+        """What is computed for all turns before the backward loop and is read by its turns, or left by them."""
+        made = {o.number: s for s in simplified.program.steps for o in s.outputs}
+        found, pending = set[int](), [v for v in roots if type(v) is int]
+        while pending:
+            v = pending.pop()
+            if v not in found:
+                found.add(v)
+                step = None if v in lifts else made.get(v)
+                pending += [] if step is None else [x.number for x in step.inputs]
+                pending += [] if step is None else mentioned(step)
+        return found & {*lifts}
 
     def slopes_of(self, v: int, lift: Lift, simplified: Backward) -> str:
         """A name for what cotangents are multiplied by, after the forward variable that it is computed of."""

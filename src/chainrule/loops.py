@@ -29,6 +29,7 @@ __all__ = [
     "items_of",
     "lengths_in",
     "loop_in",
+    "mentioned",
     "mentions_sizes",
     "series",
     "values_in",
@@ -99,8 +100,7 @@ class Slot:
         items: for an item, where it stands in the arguments.
         first: for a row, the one of the first turn.
         written: whether the body writes into it.
-        called: for a row of what is computed before the loop, a name for all rows; for what is handed on, whether that
-            is all rows of what is kept.
+        called: a name for all rows of what is computed before the loop, or of an array to whose rows turns add.
     """
 
     kind: str
@@ -442,3 +442,9 @@ def lengths_in(x: Any) -> set[int]:
         return lengths_in((x.start, x.stop, x.step))
     parts = getattr(x, "parts", None)
     return lengths_in(parts) if isinstance(parts, tuple) else set()
+
+
+def mentioned(step: Step) -> set[int]:
+    """The variables whose values or lengths the static arguments of a step mention."""
+    statics = (*step.params.values(), *(x.value for x in step.inputs if isinstance(x, Const) and x.number < 0))
+    return values_in(statics) | lengths_in(statics)

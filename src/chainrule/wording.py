@@ -23,7 +23,7 @@ _BEHIND = {"max": "max", "min": "min", "sum": "sum", "mean": "mean", "std": "std
            "linalg.solve": "solution", "argmax": "argmax", "argsort": "order", "sort": "sorted", "cumsum": "cumsum",
            "trace": "trace", "getitem": "part", "reshape": "reshaped", "astype": "cast", "diagonal": "diagonal",
            "clip": "clipped", "concatenate": "joined", "stack": "stacked", "isnan": "is_nan", "all": "all",
-           "any": "any"}  # fmt: skip
+           "any": "any", "lib.stride_tricks.sliding_window_view": "windows", "moveaxis": "turned"}  # fmt: skip
 _PLAIN = {"sum": "total", "max": "largest", "min": "smallest", "sort": "ordered", "add": "total",
           "subtract": "difference", "multiply": "product", "divide": "ratio", "matmul": "product",
           "dot": "product", "einsum": "product", "outer": "outer", "where": "chosen", "maximum": "larger",
@@ -32,7 +32,8 @@ _PLAIN = {"sum": "total", "max": "largest", "min": "smallest", "sort": "ordered"
           "less_equal": "mask", "equal": "matches", "not_equal": "mask", "logical_and": "mask",
           "logical_or": "mask", "logical_not": "mask", "broadcast_to": "expanded", "tril": "mask", "triu": "mask",
           "logaddexp": "log_total", "concatenate": "joined", "stack": "stacked", "setitem": "filled",
-          "add.at": "collected", "zeros_like": "zeros", "linalg.solve": "solution"}  # fmt: skip
+          "add.at": "collected", "zeros_like": "zeros", "linalg.solve": "solution", "moveaxis": "turned",
+          "lib.stride_tricks.sliding_window_view": "windows"}  # fmt: skip
 _SEVERAL = {"linalg.slogdet": ("sign", "logdet"), "linalg.svd": ("U", "s", "Vt"), "linalg.eigh": ("eigenvalues", "V"),
             "linalg.eig": ("eigenvalues", "V"), "linalg.qr": ("Q", "R")}  # fmt: skip
 _POWERS = {2: "squared", 3: "cubed", -1: "inverse", 0.5: "root"}
