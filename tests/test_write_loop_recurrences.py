@@ -109,6 +109,24 @@ def test_a_cotangent_that_is_given_is_not_written_over():
     np.testing.assert_array_equal(first["W"], second["W"])
 
 
+def from_a_table(E, ids, W):
+    h, loss = np.zeros(len(W)), 0.0
+    for t in range(len(ids)):
+        h = np.tanh(E[ids[t]] + h @ W)
+        loss = loss + np.sum(h**2)
+    return loss
+
+
+def test_rows_of_a_table_are_added_to_for_all_turns_at_once():
+    source = cr.write(from_a_table, normal((4, 3)), np.array([0, 2, 2, 1, 0]), normal((3, 3)))
+    assert "np.add.at(dE, ids, dtotals)" in str(source)
+    for ids in (np.array([3, 3, 3]), np.array([1, 0, 1, 2, 2, 2, 0])):
+        E, W = normal((4, 3)), normal((3, 3))
+        _, gradients = source.function(E, ids, W)
+        for name, exact in zip("EW", cr.grad(from_a_table, argnums=(0, 2))(E, ids, W), strict=True):
+            np.testing.assert_allclose(gradients[name], exact, rtol=1e-12, atol=1e-12)
+
+
 def numbers(xs, a):
     h = loss = 0.0
     for x in xs:

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.backward import Backward
-from chainrule.indexing import Index, add_item, get_item
+from chainrule.indexing import HOLE, Index, add_item, get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.loop_lifts import Build, Lifts, Stacks, fixed_number
 from chainrule.loops import Loop
+from chainrule.ops import OPERATIONS
+from chainrule.protocol import apply
 from chainrule.simplify.cost import operations_of
+from chainrule.tape import record
 
 __all__ = ["Batch", "Place", "batches_of", "cone"]
 
@@ -88,6 +91,7 @@ def batches_of(
         if row is not None:
             v, place = row
             ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v)]
+        ways[key] += each.added_at(key, start, end)
     for key, v in rows.items():
         ways[key] = [None, *each.rows(v)[0 if v in done else 1 :]]
     if not any(len(own) > 1 for own in ways.values()):
@@ -225,6 +229,24 @@ class _Ways:
     def rows(self, v: int) -> list[Batch]:
         """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
         return [Batch(frozenset((v,)), 0, lambda stacks: stacks(v)), *self._lifted(v)]
+
+    def added_at(self, key: int, before: int, end: int) -> Iterator[Batch]:
+        """The way to add what turns add at rows of an array, where other rows are read in each, for all turns."""
+        step = self.made.get(end)
+        if step is None or step.operation.function is not add_item or len(step.inputs) != 3:
+            return
+        base, amount, rows = step.inputs
+        index: Index = step.params["index"]
+        if base.number != before or index.parts != (HOLE,) or not isinstance(amount, Var) or not isinstance(rows, Var):
+            return
+        if rows.dtype.kind not in "iu" or amount.shape != (*rows.shape, *step.outputs[0].shape[1:]) or not amount.shape:
+            return
+
+        def build(stacks: Stacks) -> Any:
+            zeros = apply(np.zeros_like, stacks(key))
+            return record(OPERATIONS[add_item], (zeros, stacks(amount.number), stacks(rows.number)), {"index": index})
+
+        yield Batch(frozenset((amount.number, rows.number)), 1, build)
 
     def _lifted(self, v: int) -> Iterator[Batch]:
         """A variable of all turns, computed of what its last steps work on: of the last one's, of the last two's, …"""
