@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.check.changing import Scene
+from chainrule.check.changing import Scene, text_of
+from chainrule.check.order_repairs import changes_of_modes
 from chainrule.check.statement_repairs import changes_of_statement
 from chainrule.check.verdicts import chief
 from tests.museum.rooms import WRONG
@@ -34,6 +35,11 @@ SHOWN = {
     "homework/called_unaveraged": ("dW = np.dot(dZ, A_prev.T) / m",),
     "homework/called_turned_about": ("dZ[Z <= 0] = 0",),
     "models/tied_not_transposed": ("dW = X.T @ dH + dR.T @ H",),
+    "notebooks/scaled_before_division": ("dgamma = (do * n).sum(0)",),
+    "notebooks/tanh_not_squared_twice": ("dW = np.outer(dh * (1 - h ** 2), x)", "db = dh * (1 - h ** 2)"),
+    "notebooks/recurrent_stops_early": ("for t in range(T - 1, -1, -1):",),
+    "notebooks/margins_target_once": (),
+    "notebooks/engine_not_squared": (),
 }
 CHOSEN = [n for n in WRONG if not isinstance(WRONG[n].candidate, dict)] if ALL else list(SHOWN)
 
@@ -41,13 +47,19 @@ CHOSEN = [n for n in WRONG if not isinstance(WRONG[n].candidate, dict)] if ALL e
 def with_lines(candidate, lines):
     """A candidate from its file with statements replaced, as a reader would do it."""
     source = "".join(linecache.getlines(sys.modules[candidate.__module__].__file__))
-    for number, text in sorted(lines.items(), reverse=True):
+    for number, (text, own) in sorted(lines.items(), reverse=True):
         rows = source.splitlines()
-        simple = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.stmt) and not hasattr(n, "body")]
-        old = next(n for n in simple if n.lineno <= number <= n.end_lineno)
-        indent = rows[old.lineno - 1][: old.col_offset]
-        new = [indent + row for row in text.splitlines()]
-        source = "\n".join([*rows[: old.lineno - 1], *new, *rows[old.end_lineno :]]) + "\n"
+        first, last = number, number + own.count("\n")
+        before, behind = rows[number - 1][: len(rows[number - 1]) - len(rows[number - 1].lstrip())], ""
+        if "\n" not in own and not text.endswith(":"):
+            simple = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.stmt) and not hasattr(n, "body")]
+            held = [n for n in simple if n.lineno <= number <= n.end_lineno]
+            old = next((n for n in held if ast.get_source_segment(source, n) == own), held[0])  # beside others
+            first, last = old.lineno, old.end_lineno
+            before, behind = rows[first - 1][: old.col_offset], rows[last - 1][old.end_col_offset :]
+        new = [before + row for row in text.splitlines()]
+        new[-1] += behind
+        source = "\n".join([*rows[: first - 1], *new, *rows[last:]]) + "\n"
     name = f"mended_{candidate.__name__}"
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader=None))
     module.__file__ = f"<{name}>"
@@ -61,9 +73,9 @@ def with_lines(candidate, lines):
 def test_a_candidate_is_right_with_the_lines_that_are_said_to_hold(name):
     exhibit = WRONG[name]
     found = [s for s, _ in chief(judged(exhibit).suspects) if s.fix]
-    lines = {s.candidate_line: s.fix for s in found if s.candidate_line}
+    lines = {s.candidate_line: (s.fix, s.candidate_source) for s in found if s.candidate_line}
     for text in SHOWN.get(name, ()):
-        assert text in lines.values()
+        assert text in [fix for fix, _ in lines.values()]
     if not lines or not all(s.fix_holds for s in found):
         pytest.skip("no line is said to hold")
     report = judged(replace(exhibit, candidate=with_lines(exhibit.candidate, lines)))
@@ -78,6 +90,32 @@ def test_what_is_read_one_step_further_on_is_read_one_back():
     texts = {ast.unparse(c.node) for c in changes_of_statement(statement, scene) if c.word == "off_by_one_index"}
     assert "dW += np.dot(dz, hs[t - 1].T) + xs[t - 1]" in texts
     assert "dW += np.dot(dz, hs[t].T) + xs[t]" in texts
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("for t in range(T - 1, 0, -1): pass", "for t in range(T - 1, -1, -1):"),
+        ("for t in range(1, T): pass", "for t in range(T):"),
+        ("for t in range(T - 1): pass", "for t in range(T):"),
+        ("for t in range(H): pass", "for t in range(T):"),
+        ("for t in range(T): pass", "for t in reversed(range(T)):"),
+        ("dW[i, t] += dz[t]", "dW[t, i] += dz[t]"),
+        ("dz = np.concatenate([di, do, df])", "dz = np.concatenate([di, df, do])"),
+        ("dz = dW[-H:]", "dz = dW[:H]"),
+        ("hs, ws = i * H, t", "hs, ws = i * H, t * 2"),
+        ("dW[idx] = dz", "np.add.at(dW, idx, dz)"),
+        ("dz = np.zeros(T, dtype=int)", "dz = np.zeros(T)"),
+        ("dz = f(dz, 'relu')", "dz = f(dz, 'sigmoid')"),
+    ],
+)
+def test_what_is_taken_in_another_order_is_offered(line, meant):
+    (statement,) = ast.parse(line).body
+    values = {"t": 1, "i": 0, "T": 3, "H": 2, "idx": np.array([0, 0]), "dW": np.ones((3, 3))}
+    values |= {name: np.ones(3) for name in ("dz", "di", "df", "do")}
+    scene = Scene({name: name for name in values}, [values], modes=("relu", "sigmoid"))
+    changes = [*changes_of_modes(statement, scene), *changes_of_statement(statement, scene)]
+    assert meant in {text_of(c.node) for c in changes}
 
 
 def sigmoid(z):

@@ -14,6 +14,7 @@ from tests.museum import (
     losses,
     models,
     normalisation,
+    notebooks,
     numerics,
     pairs,
     recurrence,
@@ -42,6 +43,7 @@ ROOMS = [
     models.room,
     variants.room,
     homework.room,
+    notebooks.room,
 ]
 EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}
 WRONG = {name: exhibit for name, exhibit in EXHIBITS.items() if exhibit.kinds}

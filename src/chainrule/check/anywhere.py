@@ -48,6 +48,7 @@ _EVALUATED_NEAR = 2000  # where only some lines are changed
 _BESIDE = 0.6  # how much a line is less likely that goes into some of the gradients alone
 _MORE = 60  # changes that are tried after one that mends a part
 _FEW_MORE = 20  # where several mistakes are expected
+_OF_NUMBERS = frozenset(("wrong_count", "stride_ignored", "off_by_one_index"))  # what may be wrong with a whole number
 _TURNS = 2  # of a loop, at least
 _FURTHER = 0.02  # how much a line is less likely for each line between it and the end
 
@@ -204,9 +205,12 @@ def _in_order(
         few = changes_of_modes(statement, scene)  # a few changes, of any kind
         if isinstance(statement, ast.For):
             few = changes_of_statement(statement, scene) if statement.lineno in located else iter(())
+        elif isinstance(entry.values[0], int) and statement.lineno in located:
+            few = (c for c in changes_of_statement(statement, scene) if c.word in _OF_NUMBERS)
         for change in few:
             yield _Tried(entry, statement, change, change.cost, values)
     rows = [row for row in rows if not isinstance(row[1][0][1], ast.For)]
+    rows = [row for row in rows if _may_be_wrong(row[1][0][1], witness, wrong)]
     near = [row for row in rows if row[1][0][1].lineno in located]
     far = [row for row in rows if row[1][0][1].lineno not in located]
     # Where nothing is suspected, anything may be; a factor that leads from no gradient to another is left out.
@@ -220,7 +224,7 @@ def _in_order(
                 own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
                 changes = changes_of_statement(statement, replace(scene, kinds=known, suspected=suspected))
                 for change in itertools.islice(changes, _MOST if near_only else _OF_A_LINE):
-                    if isinstance(entry.values[0], int) and change.word != "wrong_count":
+                    if isinstance(entry.values[0], int) and change.word not in _OF_NUMBERS:
                         continue
                     found.append(_Tried(entry, statement, change, change.cost + own, values))
             found.sort(key=lambda t: t.cost)
@@ -264,6 +268,10 @@ def _located(witness: Witness, wrong: Sequence[str], odd: Mapping[int, Entry]) -
     """How much likelier the lines are where the values go wrong first; those of a function that is called there too."""
     found: dict[int, float] = {}
     for at in witness.locate(wrong):
+        entry = witness.entry_at(at)
+        for s in () if entry is None else entry.sources:  # the places that it reads or writes
+            if isinstance(s.values[0], int) and isinstance(witness.lines.statements.get(s.line), ast.Assign):
+                found.setdefault(s.line, _LOCATED / 2)
         called = witness.lines.called(at.line)
         found[at.line] = _LOCATED / 2 if called else _LOCATED
         for f in called:
@@ -308,6 +316,16 @@ def _beside(witness: Witness, wrong: Sequence[str]) -> frozenset[int]:
     finals = [witness.lines.finals[n] for n in wrong if n in witness.lines.finals]
     lines = [{e.line for e in witness.lines.ancestors(final)} for final in finals]
     return frozenset(lines[0].union(*lines) - lines[0].intersection(*lines)) if lines else frozenset()
+
+
+def _may_be_wrong(statement: ast.stmt, witness: Witness, wrong: Sequence[str]) -> bool:
+    """Whether a statement may go into wrong gradients: not one that is known to go into right ones alone."""
+    finals = [witness.lines.finals.get(n) for n in wrong]
+    lines = {e.line for final in finals if final is not None for e in witness.lines.ancestors(final)}
+    known = None not in finals and isinstance(statement, ast.Assign | ast.AugAssign) and not _assigns_nothing(statement)
+    around = witness.lines.around(statement.lineno)
+    own = any(witness.lines.around(line) is around for line in lines)  # not in a function that is called
+    return not known or not own or statement.lineno in lines
 
 
 def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:

@@ -94,6 +94,6 @@ def _in_other_blocks(look: Look, wrong: Sequence[str], tries: Tries) -> list[Fix
             continue
         changed = candidate.replaced(m.first, m.text, m.last)  # type: ignore[attr-defined]
         if changed is not None and not any(wrong_on(changed, exact) for exact in look.others):
-            at = Location(tuple(wrong), m.line, m.own, "", Place(), Place())
+            at = Location(tuple(wrong), m.first, m.own, "", Place(), Place())
             return [Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, "wrong_block")]
     return []

@@ -21,16 +21,14 @@ class Moved:
     Attributes:
         first: the first of these lines in the candidate's file.
         last: the last one.
-        own: the lines as they are; of a line in the wrong block, that line.
+        own: the lines as they are.
         text: the lines as they should be.
-        line: the line that is moved.
     """
 
     first: int
     last: int
     own: str
     text: str
-    line: int = 0
 
 
 def later_updates(candidate: Candidate) -> Iterator[Moved]:
@@ -90,7 +88,7 @@ def _put(candidate: Candidate, lines: Sequence[str], loop: ast.stmt, moved: ast.
     line = " " * (column + margin) + lines[at].strip()
     rest = [row for k, row in enumerate(lines[start:end], start) if k != at]
     shift = candidate.first_line - 1
-    return Moved(start + 1 + shift, end + shift, lines[at].strip(), _joined([*rest, line]), at + 1 + shift)
+    return Moved(start + 1 + shift, end + shift, _joined(lines[start:end]), _joined([*rest, line]))
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -42,6 +42,8 @@ _FEW = 6  # that are handed on
 _MOST_ROUTES = 120  # products that may be added to one expression
 _LEADING, _LEADING_NOWHERE = -0.15, 0.4  # how much likelier or less likely an array is as a factor
 _COMPLEMENT = {ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Lt: ast.GtE, ast.GtE: ast.Lt}
+_PAIRS = {"argmax": "argmin", "max": "min", "maximum": "minimum"}
+_PAIRED = {**_PAIRS, **{b: a for a, b in _PAIRS.items()}}
 _REDUCTIONS = frozenset(("sum", "mean"))
 
 
@@ -314,6 +316,9 @@ def _calls(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
             for axes in ((0, 1), (0, 2), (0, 2, 3)):
                 yield summed(node, axes, False), "broadcast_not_reduced", 0.4
         return
+    if node.func.attr in _PAIRED:
+        other = ast.Attribute(node.func.value, _PAIRED[node.func.attr], ast.Load())
+        yield ast.Call(other, node.args, node.keywords), "mask_from_wrong_array", 0.2
     if node.func.attr == "dot":
         yield from _dots(node, node.func, scene)
     if node.func.attr in _REDUCTIONS:

@@ -21,12 +21,13 @@ from chainrule.check.changing import (
     scene_name,
     with_all,
 )
-from chainrule.check.evaluating import path_of
+from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.order_repairs import changes_of_header, changes_of_index
 from chainrule.check.repairs import changes_of_expression, parts
 
 __all__ = ["changes_of_statement"]
 
+_STRIDES = (2, 3)  # that are tried as numbers
 _MOST_GROUPS = 20  # of counters in an index that are multiplied by a stride
 
 _OF_MASKS = frozenset(("inverted_mask", "wrong_operand", "mask_from_wrong_array"))
@@ -52,11 +53,12 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
     target, value, make = found
     if isinstance(statement, ast.Assign) and not isinstance(value, ast.Dict | ast.List | ast.Tuple):
         yield Change(partial(ast.AugAssign, target, ast.Add(), value), "overwrites_instead_of_accumulates", 0.0)
+    writes = isinstance(statement, ast.Assign | ast.AugAssign) and isinstance(target, ast.Subscript)
+    if writes and not _has_slice(target.slice):
+        scatter = ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load())
+        call = ast.Call(scatter, [target.value, target.slice, value], [])
+        yield Change(partial(ast.Expr, call), "duplicate_index_overwrite", 0.0)
     if isinstance(statement, ast.AugAssign):
-        if isinstance(target, ast.Subscript) and not _has_slice(target.slice):
-            scatter = ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load())
-            call = ast.Call(scatter, [target.value, target.slice, value], [])
-            yield Change(partial(ast.Expr, call), "duplicate_index_overwrite", 0.0)
         yield Change(partial(ast.Assign, [target], value), "accumulates_instead_of_overwrites", 0.1)
         if isinstance(statement.op, ast.Add | ast.Sub):
             turned = ast.Sub() if isinstance(statement.op, ast.Add) else ast.Add()
@@ -79,6 +81,9 @@ def _changes(statement: ast.stmt, scene: Scene) -> Iterator[Change]:
         for index, word, cost in (*_indices(target.slice, numbers), *changes_of_index(target.slice, scene)):
             part = ast.Subscript(target.value, index, ast.Store())
             yield Change(partial(make, part, value), word, cost)
+    if isinstance(statement, ast.Assign) and _is_whole(value, scene):
+        for index, word, cost in _indices(value, numbers):  # the start of a window
+            yield Change(partial(make, target, index), word, cost)
     if isinstance(statement, ast.Assign) and isinstance(target, ast.Name):
         for label in _labels(target.id, scene):
             less = ast.AugAssign(ast.Subscript(target, label, ast.Store()), ast.Sub(), ast.Constant(1))
@@ -109,7 +114,7 @@ def _target(statement: ast.stmt) -> tuple[Any, ast.expr, Make] | None:
     """What a statement writes to, what it writes, and the same statement for others."""
     if isinstance(statement, ast.Assign):
         target, value = statement.targets[0], statement.value
-        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute) or isinstance(value, ast.Call):
+        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute) or isinstance(value, ast.Call | ast.Tuple):
             return target, value, lambda t, v: ast.Assign([t], v)
         return None
     if isinstance(statement, ast.AugAssign):
@@ -134,6 +139,15 @@ def _labels(name: str, scene: Scene) -> Iterator[ast.expr]:
         yield ast.Tuple([rows, held], ast.Load())
         for counter in counters:
             yield ast.Subscript(held, ast.Name(counter, ast.Load()), ast.Load())
+
+
+def _is_whole(value: ast.expr, scene: Scene) -> bool:
+    """Whether an expression gives a whole number, or several of them."""
+    try:
+        found = evaluated(value, scene.values[0])
+    except NoValueError:
+        return False
+    return bool(found) and all(type(x) is int for x in found) if isinstance(found, tuple) else type(found) is int
 
 
 def _has_slice(index: ast.expr) -> bool:
@@ -177,12 +191,11 @@ def _indices(index: ast.expr, numbers: Sequence[str]) -> Iterator[tuple[ast.expr
     """Indices with each counter multiplied by a number, as a stride, or one further on or back."""
     counters = [n for n in ast.walk(index) if isinstance(n, ast.Name)]
     names = list(dict.fromkeys(n.id for n in counters))
-    for stride in numbers:
-        if stride in names:
-            continue
+    strides: list[str | int] = [*numbers, *_STRIDES]
+    for stride in strides:
         groups = [g for k in (2, 1, 3) for g in itertools.combinations(names, k)]
-        for group in groups[:_MOST_GROUPS]:
-            step = ast.Name(stride, ast.Load())
+        for group in [g for g in groups if stride not in g][:_MOST_GROUPS]:
+            step = ast.Name(stride, ast.Load()) if isinstance(stride, str) else ast.Constant(stride)
             new = {id(n): ast.BinOp(n, ast.Mult(), step) for n in counters if n.id in group}
             yield with_all(index, new), "stride_ignored", 0.1
     for neighbour in neighbours(index, names):
