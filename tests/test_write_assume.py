@@ -86,6 +86,12 @@ def divergence(s: Any, P: Any) -> Any:
     return -np.sum(P * np.log(Q))
 
 
+def focal(w: Any, y: Any) -> Any:
+    p = 1 / (1 + np.exp(-w))
+    pt = y * p + (1 - y) * (1 - p)
+    return -np.mean((1 - pt) ** 2 * np.log(pt))
+
+
 def compared(Z: Any, labels: Any) -> Any:
     T = (labels[:, None] == np.arange(3)) * 1.0
     return -(T * log_softmax(Z)).sum() / len(Z)
@@ -130,6 +136,7 @@ CASES: list[tuple[Any, Make, dict[str, Any], list[str], list[str]]] = [
      ["# valid where all elements of P add to 1", "ds = Q - P"], ["P.sum"]),
     (compared, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {"T": "one_hot"},
      ["# valid where each row of T is one-hot"], ["T.sum"]),
+    (focal, lambda n: (normal(n), RANDOM.integers(0, 2, n)), {"y": "binary"}, ["power - 2 * pt * product)"], ["/ pt"]),
     (masked, lambda n: (normal(n),), {}, [], ["dz = 2"]),
     (built_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),
     (written_inside, lambda n: (normal(n, 3), RANDOM.integers(0, 3, n)), {}, [], ["Y.sum", "valid where"]),

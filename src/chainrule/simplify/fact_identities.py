@@ -33,6 +33,13 @@ FACT_IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: ((x > y + 9) * 1, (one_hot(x) == 1) * 1),
     ),
     Identity(
+        "chosen of two", "C", "of p and 1 - p one is chosen, so that the product of both is that of it and one less it",
+        lambda x, y, s, m: (p := 1 / (1 + np.exp(-x))) * (1 - p),
+        lambda x, y, s, m: (
+            p := 1 / (1 + np.exp(-x)), t := one_hot(y), c := np.where(t == 1, p, 1 - p), c * (1 - c),
+        )[-1],
+    ),
+    Identity(
         "never zero", "A", "the guard of a divisor that is assumed to be nowhere zero",
         lambda x, y, s, m: (x / (s + (s == 0)), x / np.where(s == 0, 1, s), x * (s != 0)),
         lambda x, y, s, m: (x / s, x / s, x * 1),

@@ -30,6 +30,7 @@ from chainrule.simplify.reductions import merge_reductions
 from chainrule.simplify.saturation import saturated, saturated_sum
 from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
+from chainrule.simplify.selected import Selections
 from chainrule.simplify.slices import slice_options
 from chainrule.simplify.tensors import summed_in_parts
 from chainrule.simplify.values import Power, Ref, Value, spans
@@ -53,6 +54,7 @@ class _Options(Making):
         for value, multiple in self.reader.exponents.equal:
             with suppress(SpentError):
                 self.same(value, multiple, "related exponentials")
+        selections = Selections(self)
         ways: dict[str, tuple[Callable[[Value], None], ...]] = {
             "sum": (
                 partial(saturated_sum, self),
@@ -69,8 +71,10 @@ class _Options(Making):
                 partial(logistic_by_cases, self),
                 partial(scalar_options, self),
                 self._opened,
+                selections.replace,
             ),
             "prod": (
+                selections.replace,
                 partial(saturated, self),
                 self.replaced,
                 self._absorbed,
