@@ -252,17 +252,18 @@ def logistic_by_cases(options: Making, value: Value) -> None:
     terms: tuple[Ref, ...] = value.parts
     for k, (c, v) in enumerate(terms):
         for mask, _ in v.factors:
-            if function_of(mask) is not np.greater or type(mask.parts[0]) is not tuple:
+            if function_of(mask) not in (np.greater, np.less) or type(mask.parts[0]) is not tuple:
                 continue
-            zero = mask.parts[1]
+            z, zero = mask.parts
+            z = z if function_of(mask) is np.greater else (times(_MINUS, z[0]), z[1])
             if not isinstance(zero, Const) or zero.value != 0:
                 continue
             rest = [e for e in v.factors if e[0] is not mask]
             for j, (d, w) in enumerate(terms):
-                found = _saturating(mask.parts[0], w, dict(rest)) if d == times(c, _MINUS) else None
-                if found is None:
+                found = _saturating(z, w, dict(rest)) if d.number in (c.number, -c.number) else None
+                if found is None or d != times(c, found[0]):
                     continue
-                e, below = found
+                _, e, below = found
 
                 def make(m: Value = mask, e: Value = e, below: Value = below, r: Any = rest, c: Any = c) -> Ref | None:
                     chosen = _where(options, m, ((UNIT, options.table.one), (UNIT, e)))
@@ -276,15 +277,16 @@ def logistic_by_cases(options: Making, value: Value) -> None:
                 return
 
 
-def _saturating(z: Ref, w: Value, rest: dict[Value, Power]) -> tuple[Value, Value] | None:
-    """The ``e`` and ``1 + e`` of a term ``sign(z) * e / (1 + e)``, times the given factors."""
+def _saturating(z: Ref, w: Value, rest: dict[Value, Power]) -> tuple[Coefficient, Value, Value] | None:
+    """The sign, the ``e`` and ``1 + e`` of a term ``-sign(z) * e / (1 + e)``, times the given factors."""
     powers = dict(w.factors)
-    sign = next((f for f, p in w.factors if p == 1 and function_of(f) is np.sign and f.parts[0] == z), None)
+    opposite = times(_MINUS, z[0]), z[1]
+    sign = next((f for f, p in w.factors if p == 1 and function_of(f) is np.sign and f.parts[0] in (z, opposite)), None)
     e = next((f for f, p in w.factors if p == 1 and function_of(f) is np.exp), None)
     if sign is None or e is None or type(e.parts[0]) is not tuple:
         return None
     scale, size = e.parts[0]
-    if scale != _MINUS or function_of(size) is not np.absolute or size.parts[0] != z:
+    if scale != _MINUS or function_of(size) is not np.absolute or size.parts[0] not in (z, opposite):
         return None
     for below, p in w.factors:
         total = below.definition or (below.parts if below.kind == "sum" else ())
@@ -292,7 +294,7 @@ def _saturating(z: Ref, w: Value, rest: dict[Value, Power]) -> tuple[Value, Valu
         if p != -1 or not ones or not any(v.kind == "one" for _, v in total):
             continue
         if {f: q for f, q in powers.items() if f not in (sign, e, below)} == rest:
-            return e, below
+            return _MINUS if sign.parts[0] == z else UNIT, e, below
     return None
 
 
