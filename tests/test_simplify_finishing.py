@@ -125,3 +125,18 @@ def test_parts_that_are_apart_have_no_element_in_common():
     assert found > 100
     assert not is_apart(Index((slice(0, 2), 0), False), Index((slice(1, 3), 0), False), 2)
     assert is_apart(Index((Ellipsis, 0), False), Index((Ellipsis, 1), False), 3)
+
+
+def test_the_margins_of_a_support_vector_machine_are_those_of_the_course():
+    def loss(W, X, y, strength):
+        n = X.shape[0]
+        scores = X.dot(W)
+        correct = scores[np.arange(n), y].reshape(-1, 1)
+        margins = np.maximum(0, scores - correct + 1)
+        margins[np.arange(n), y] = 0
+        return margins.sum() / n + strength * np.sum(W * W)
+
+    labels = np.array([0, 2, 1, 1, 3])
+    text = str(cr.write(loss, np.cos(np.arange(12.0)).reshape(3, 4), X, labels, 0.1, wrt="W"))
+    assert "dscores = (margins > 0) / n\n" in text
+    assert "dscores[positions, y] -= dscores.sum(axis=1)\n" in text

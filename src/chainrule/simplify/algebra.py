@@ -200,8 +200,20 @@ def _read_view(reader: Reader, step: Step) -> Ref | None:
         return None
     ref = reader.operand(x)
     dims = reader.whole(x)
-    mapping = _indexed(step, dims) if step.operation.function is get_item else view_mapping(step, len(dims))
+    if step.operation.function is np.reshape:
+        mapping = _reshaped(dims, reader.lengths.dims(step.outputs[0].number))
+    else:
+        mapping = _indexed(step, dims) if step.operation.function is get_item else view_mapping(step, len(dims))
     return None if ref is None or mapping is None else reader.table.view(ref, mapping, len(dims))
+
+
+def _reshaped(before: Sequence[Any], after: Sequence[Any]) -> list[int | None] | None:
+    """The axes of what is reshaped, where that inserts or drops axes of length 1: ``x.reshape(-1, 1)``."""
+    kept = [k for k, d in enumerate(before) if not d.one]
+    if not kept or [before[k] for k in kept] != [d for d in after if not d.one]:
+        return None
+    axes = iter(kept)
+    return [None if d.one else next(axes) for d in after]
 
 
 def _read_added(reader: Reader, step: Step) -> Ref | None:
@@ -342,6 +354,7 @@ ALGEBRA: dict[Any, Callable[[Reader, Step], Ref | None]] = {
     np.exp: _read_exponential,
     np.sum: _read_sum, np.mean: _read_sum, np.transpose: _read_view, np.swapaxes: _read_view,
     np.expand_dims: _read_view, np.moveaxis: _read_view, np.squeeze: _read_view, get_item: _read_view,
+    np.reshape: _read_view,
     np.broadcast_to: _read_broadcast,
     np.matmul: _read_matmul, np.dot: _read_matmul, np.outer: _read_outer, np.vecdot: _read_vecdot,
     add_item: _read_added, np.diag: _read_diagonal, np.einsum: _read_einsum, np.linalg.solve: _read_solve,

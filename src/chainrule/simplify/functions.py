@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import HOLE, add_item
-from chainrule.ir import Const, Step, Var
+from chainrule.indexing import HOLE, add_item, set_item
+from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.accumulated import known_accumulated
 from chainrule.simplify.guards import (
@@ -62,7 +62,11 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
             found = _size(table, value, powers) if found is None and value in powers else found
             if found is not None:
                 return found
-        elif function in (np.maximum, np.minimum):
+        elif function is np.greater and powers.get(value, 0) == 1 and table.double:
+            found = _counted_where_kept(table, value, powers)
+            if found is not None:
+                return found
+        elif function in (np.maximum, np.minimum, set_item):
             masked_anyway(value, powers)
         elif function is np.where and powers.get(value, 0) < 0:
             guard_chosen(value, powers)
@@ -259,6 +263,41 @@ def _size(table: Table, sign: Value, powers: dict[Value, Power]) -> Ref | None:
         return None
     multiply_by(powers, ((sign, -1), *((f, -q) for f, q in x.factors)))
     return below, elementwise(table, np.absolute, sign)
+
+
+def _counted_where_kept(table: Table, mask: Value, powers: dict[Value, Power]) -> Ref | None:
+    """A number where t is positive, with a part set to zero, is ``number * (m > 0)`` for ``m = maximum(t, 0)`` with it.
+
+    In the same place, m was set to zero, as the margin of a class against itself is.
+    """
+    argument, zero = mask.parts
+    cleared = next((v for v, p in powers.items() if p == 1 and _is_cleared(v)), None)
+    if type(argument) is not tuple or not is_zero(zero) or cleared is None:
+        return None
+    scale, full = cleared.parts[0]
+    if full.kind != "op" or full.details[0] != "full" or full.parts[0][1] is not table.one:
+        return None
+    for held in table.values:
+        if held is cleared or not _is_cleared(held) or held.parts[2:] != cleared.parts[2:]:
+            continue
+        base = held.parts[0][1]
+        same = held.details[1].params["index"] == cleared.details[1].params["index"]
+        larger = function_of(base) is np.maximum and len(base.parts) == 2
+        if same and larger and argument in base.parts and any(is_zero(x) for x in base.parts):
+            operation: Any = mask.details[0]
+            parts = (UNIT, held), zero
+            key = (id(operation), 0, (), ((held.number, UNIT), "zero"))
+            step: Step = mask.details[1]
+            made = Step(operation, step.inputs, {}, step.outputs, step.position)
+            kept = table.make("op", key, (operation, made, 0, ()), parts, held.dims, False)
+            multiply_by(powers, ((cleared, -1), (mask, -1)))
+            return times(scale, full.parts[0][0]), kept
+    return None
+
+
+def _is_cleared(value: Value) -> bool:
+    """Whether it is an array a part of which was set to zero."""
+    return function_of(value) is set_item and type(value.parts[0]) is tuple and is_zero(value.parts[1])
 
 
 def _with_sign(sign: Value, powers: dict[Value, Power], one: Value) -> Ref | None:

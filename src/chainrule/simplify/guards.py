@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.indexing import set_item
 from chainrule.ir import Const, is_zero
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.scalars import UNIT, Coefficient
@@ -117,8 +118,12 @@ def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -
 
 
 def masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
-    """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``."""
-    if powers.get(extremum, 0) <= 0 or len(extremum.parts) != 2:
+    """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``, also where a part of it was set to zero."""
+    if powers.get(extremum, 0) <= 0:
+        return
+    if function_of(extremum) is set_item and is_zero(extremum.parts[1]):
+        extremum = extremum.parts[0][1] if type(extremum.parts[0]) is tuple else extremum
+    if function_of(extremum) not in (np.maximum, np.minimum) or len(extremum.parts) != 2:
         return
     zeros = [p for p in extremum.parts if isinstance(p, Const) and p.value == 0]
     arguments = [p for p in extremum.parts if type(p) is tuple]

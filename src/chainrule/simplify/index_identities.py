@@ -11,6 +11,11 @@ __all__ = ["INDEX_IDENTITIES"]
 
 INDEX_IDENTITIES: tuple[Identity, ...] = (
     Identity(
+        "part set to zero already", "A", "what is a multiple of an array with a part set to zero has it at zero",
+        lambda x, y, s, m: put_at(2 * put_at(x, 0.0), 0.0),
+        lambda x, y, s, m: 2 * put_at(x, 0.0),
+    ),
+    Identity(
         "added in place", "B", "what is added at an index is added onto the other terms",
         lambda x, y, s, m: x + added_at(np.zeros_like(x), s[:, 0]),
         lambda x, y, s, m: added_at(x, s[:, 0]),

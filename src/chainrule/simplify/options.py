@@ -31,7 +31,7 @@ from chainrule.simplify.saturation import saturated, saturated_sum
 from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.selected import Selections
-from chainrule.simplify.slices import slice_options
+from chainrule.simplify.slices import cleared_already, slice_options
 from chainrule.simplify.tensors import summed_in_parts
 from chainrule.simplify.values import Power, Ref, Value, spans
 from chainrule.simplify.windows import window_options
@@ -86,6 +86,7 @@ class _Options(Making):
             "reduce": (partial(contract, self),),
             "op": (
                 partial(masked_already, self),
+                partial(cleared_already, self),
                 partial(unguarded_logarithm, self),
                 partial(summed_in_parts, self),
                 partial(window_options, self),

@@ -22,7 +22,7 @@ from chainrule.simplify.scalars import UNIT, Coefficient, Dim, Lengths, times
 from chainrule.simplify.values import Recipe, Ref, Value, function_of
 from chainrule.sizes import is_size
 
-__all__ = ["slice_options"]
+__all__ = ["cleared_already", "slice_options"]
 
 _WHOLE = (None, None, None)
 _START = Coefficient(Fraction(0))
@@ -43,6 +43,20 @@ def slice_options(options: Making, value: Value) -> None:
             _interleaved(options, value, added)
     for recipe in found:
         options.recipe(value, recipe.kind, recipe.coefficient, recipe.parts, recipe.details, recipe.identity)
+
+
+def cleared_already(options: Making, value: Value) -> None:
+    """A multiple of an array a part of which was set to zero, where that part is set to zero again."""
+    if function_of(value) is not set_item or type(value.parts[0]) is not tuple or not is_literal_zero(value.parts[1]):
+        return
+    _, inner = value.parts[0]
+    if function_of(inner) is not set_item or not is_literal_zero(inner.parts[1]):
+        return
+    places = [
+        tuple((name, options.reader.frozen(p)) for name, p in v.details[1].params.items()) for v in (value, inner)
+    ]
+    if places[0] == places[1] and value.parts[2:] == inner.parts[2:]:
+        options.same(value, value.parts[0], "part set to zero already")
 
 
 def _put_back(options: Making, value: Value, added: Sequence[Any]) -> None:
