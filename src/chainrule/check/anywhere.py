@@ -49,6 +49,7 @@ _BESIDE = 0.6  # how much a line is less likely that goes into some of the gradi
 _MORE = 60  # changes that are tried after one that mends a part
 _FEW_MORE = 20  # where several mistakes are expected
 _OF_NUMBERS = frozenset(("wrong_count", "stride_ignored", "off_by_one_index"))  # what may be wrong with a whole number
+_ACCUMULATING = frozenset(("overwrites_instead_of_accumulates", "duplicate_index_overwrite"))
 _TURNS = 2  # of a loop, at least
 _FURTHER = 0.02  # how much a line is less likely for each line between it and the end
 
@@ -207,6 +208,9 @@ def _in_order(
             few = changes_of_statement(statement, scene) if statement.lineno in located else iter(())
         elif isinstance(entry.values[0], int) and statement.lineno in located:
             few = (c for c in changes_of_statement(statement, scene) if c.word in _OF_NUMBERS)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript) and near_only:
+            likely = itertools.islice(changes_of_statement(statement, scene), 2)
+            few = (c for c in likely if c.word in _ACCUMULATING)
         for change in few:
             yield _Tried(entry, statement, change, change.cost, values)
     rows = [row for row in rows if not isinstance(row[1][0][1], ast.For)]
