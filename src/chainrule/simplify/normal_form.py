@@ -20,6 +20,7 @@ from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, added, inve
 from chainrule.simplify.structure import (
     MOST_ATOMS,
     base_terms,
+    long_vanishes,
     opened_to_one,
     over_denominator,
     pulled,
@@ -49,8 +50,8 @@ class Table:
         self._known: dict[Any, Value] = {}
         self._moves: dict[tuple[int, tuple[int | None, ...]], Value] = {}
         self._sums: dict[Any, Ref] = {}
-        self._means: dict[Any, Ref | None] = {}
-        self._looking = False  # for sums that are zero: not in those of their terms
+        self.means: dict[Any, Ref | None] = {}
+        self.looking = False  # for sums that are zero: not in those of their terms
         self.products: dict[int, list[Value]] = {}  # by factor, the products that it is in
         self.sums: dict[int, list[Value]] = {}
         self.notes: list[tuple[str, str]] = []
@@ -347,9 +348,8 @@ class Table:
         positions = tuple(sorted(rank + a for a in summed))
         total = self.vanishing(inner, summed, whole) or self.special_sum(self, inner, positions)
         if total is None:
-            total = (
-                sum_of_sum(self, inner, summed) or rows_vanish(self, inner, summed) or self._sum_over(inner, positions)
-            )
+            total = sum_of_sum(self, inner, summed) or rows_vanish(self, inner, summed)
+            total = total or long_vanishes(self, inner, summed) or self._sum_over(inner, positions)
         return self.multiply(total, self.product(coefficient, outside))
 
     def _sum_over(self, inner: Value, positions: tuple[int, ...]) -> Ref:
@@ -371,19 +371,19 @@ class Table:
     def vanishing(self, inner: Value, axes: Sequence[int], whole: tuple[Dim, ...]) -> Ref | None:
         """Zero where a sum of the forward pass adds up to nothing, as centred values do."""
         base = inner.parts[0][1] if inner.kind == "view" else inner
-        if base.definition is None or self.forward or self._looking:
+        if base.definition is None or self.forward or self.looking:
             return None
         key = (inner.number, tuple(axes))
-        if key not in self._means:
-            self._means[key] = None
-            self._looking = True
+        if key not in self.means:
+            self.means[key] = None
+            self.looking = True
             # What is already a value of its own stays one: only the terms are looked at.
             found = self.add(self.reduce(t, axes, whole) for t in base_terms(self, base, inner))
-            self._looking = False
+            self.looking = False
             if not found[0].number:
-                self._means[key] = found
+                self.means[key] = found
                 self.notes.append(("centred values", "a mean was subtracted, so the sum is zero"))
-        return self._means[key]
+        return self.means[key]
 
     # ---- matrix products
 

@@ -13,8 +13,8 @@ from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
 __all__ = [
-    "MOST_ATOMS", "base_terms", "is_long", "opened_to_one", "over_denominator", "pulled", "rows_vanish", "sum_in_one",
-    "sum_of_sum",
+    "MOST_ATOMS", "base_terms", "is_long", "long_vanishes", "opened_to_one", "over_denominator", "pulled", "rows_vanish",
+    "sum_in_one", "sum_of_sum",
 ]  # fmt: skip
 
 _LARGEST = 32  # factors in all terms of what further arithmetic looks into
@@ -84,6 +84,27 @@ def rows_vanish(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
     if len(along) != 1 or along[0][1] != 1 or len(along[0][0].dims) != 2:
         return None
     return None if table.vanishing(along[0][0], [axis], side.dims) is None else (ZERO, table.one)
+
+
+def long_vanishes(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
+    """The sum of a product with a long sum, which further arithmetic does not look into, where its terms cancel."""
+    if inner.kind != "prod" or table.forward or table.looking:
+        return None
+    sums = [(f, f.parts[0][1] if f.kind == "cut" else f) for f, p in inner.factors if p == 1]
+    long = [(f, whole) for f, whole in sums if whole.kind == "sum"]
+    if len(long) != 1:
+        return None
+    ((factor, whole),) = long
+    key = (inner.number, tuple(axes))
+    if key not in table.means:
+        c, rest = table.product(UNIT, [e for e in inner.factors if e[0] is not factor])
+        table.looking = True
+        terms = [table.multiply((c, rest), t) for t in whole.terms]
+        found = table.add(table.reduce(t, axes, inner.dims) for t in terms)
+        table.looking = False
+        table.means[key] = None if found[0].number else (ZERO, table.one)
+    known: Ref | None = table.means[key]
+    return known
 
 
 def sum_of_sum(table: Any, inner: Value, axes: Sequence[int]) -> Ref | None:
