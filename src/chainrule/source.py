@@ -235,6 +235,13 @@ class Draft:
         if not loops or draft.material.program.guards or any(loop.decided or loop.decisions() for loop in loops):
             return None  # what decides is said by the user's lines, not by those of another function
         draft.material = replace(draft.material, fixed=())  # its lengths are tried, too, and said once
+        for loop in loops:
+            if not any(
+                slot.kind == "item" for slot in loop.slots
+            ):  # of lists that are read by a counter no loop is made
+                loop.outs = [
+                    replace(o, kind={"list": "stack", "trail": "whole"}.get(o.kind, o.kind)) for o in loop.outs
+                ]
         return draft.source().function, draft.material.name
 
     def _holds(self, args: Sequence[Any], kwargs: Mapping[str, Any], *, runs: bool = True) -> bool:

@@ -13,8 +13,8 @@ from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
 __all__ = [
-    "MOST_ATOMS", "base_terms", "is_long", "long_vanishes", "opened_to_one", "over_denominator", "pulled", "rows_vanish",
-    "sum_in_one", "sum_of_sum",
+    "MOST_ATOMS", "base_terms", "is_long", "long_vanishes", "opened_to_one", "over_denominator", "pulled",
+    "rows_vanish", "sum_in_one", "sum_of_sum",
 ]  # fmt: skip
 
 _LARGEST = 32  # factors in all terms of what further arithmetic looks into
