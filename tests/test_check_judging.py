@@ -230,3 +230,17 @@ def test_axes_with_one_counter_have_one_length_and_no_slice_is_broadcast() -> No
     assert cr.check(looped_back, looped, (x, w, b)).ok
     x, h, W = RANDOM.standard_normal((6, 2, 3)), RANDOM.standard_normal((2, 4)), RANDOM.standard_normal((3, 8))
     assert cr.check(gated_back, gated, (x, h, W)).ok
+
+
+def test_items_that_are_read_one_by_one_are_as_many_as_they_are() -> None:
+    def smoothed(x: Any, w: Any) -> Any:
+        return w[0] * x[:-2] + w[1] * x[1:-1] + w[2] * x[2:]
+
+    def backward(x: Any, w: Any, dy: Any) -> Any:
+        dx = np.zeros_like(x)
+        dx[:-2] += w[0] * dy
+        dx[1:-1] += w[1] * dy
+        dx[2:] += w[2] * dy
+        return dx, np.array([(x[:-2] * dy).sum(), (x[1:-1] * dy).sum(), (x[2:] * dy).sum()])
+
+    assert cr.check(backward, smoothed, [np.cos(np.arange(8.0)), np.array([0.3, 0.5, 0.2])]).ok

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.check import looping
 from chainrule.check.forward import Forward, holes_of, tied_axes
-from chainrule.check.looping import PRIMES, ascending, few_turns, in_step, items_in_loops, roots_of, single_axes
 from chainrule.indexing import Index
 from chainrule.ir import Program, Var
 from chainrule.lengths import ONE, Symbol, whole_symbols
@@ -114,11 +114,11 @@ class Drawing:
         self.lengths = {(traced[k], axis): s for (k, axis), s in ties.items()}
         numbers = {self.program.inputs[k].number: traced[k] for k in range(count)}
         self.indexed = _indexed(self.program, numbers, {traced[k]: k for k in range(count)}, ties)
-        items = items_in_loops(self.program, self._own_steps(), ties)
+        items = looping.items_in_loops(self.program, self._own_steps(), ties)
         self.looped = frozenset(items) if self._own_steps() > _LONG else frozenset()
         example = self.example_lengths()
         for a, b in itertools.combinations([s for s in items if s in example], 2):
-            if example[a] == example[b] and in_step(items[a], items[b]):
+            if example[a] == example[b] and looping.in_step(items[a], items[b]):
                 self.lengths = {place: a if s == b else s for place, s in self.lengths.items()}
 
     # ---- lengths
@@ -141,15 +141,18 @@ class Drawing:
             refused: lengths that are not to be given again.
         """
         example = self.example_lengths()
-        free = [s for s, n in example.items() if n > 1 and s != ONE]
+        traced = [n for n, leaf in enumerate(self.forward.leaves) if leaf.is_traced]
+        ties = {(traced.index(leaf), axis): s for (leaf, axis), s in self.lengths.items()}
         # The order of the lengths is kept, so that a window still fits into an image.
-        free.sort(key=lambda s: example[s])
+        free = looping.free_lengths(self.program, self._own_steps(), ties, example)
         random = np.random.default_rng(seed)
         earlier = [[e.get(s, 0) for s in free] for e in (example, *before)]
         turning = [k for k, s in enumerate(free) if s in self.looped]
         for attempt in range(-1 if turning else 0, 3):
             chosen = [
-                few_turns(random, len(free), turning) if attempt < 0 else ascending(random, len(free), attempt)
+                looping.few_turns(random, len(free), turning)
+                if attempt < 0
+                else looping.ascending(random, len(free), attempt)
                 for _ in range(8)
             ]
             primes = min(
@@ -172,9 +175,7 @@ class Drawing:
         self, lengths: Mapping[Symbol, int], free: Sequence[Symbol], example: Mapping[Symbol, int]
     ) -> dict[Symbol, int] | None:
         first: dict[int, int] = {}
-        merged = dict(lengths)
-        for s in free:
-            merged[s] = first.setdefault(example[s], lengths[s])
+        merged = {**lengths, **{s: first.setdefault(example[s], lengths[s]) for s in free}}
         return None if merged == dict(lengths) else merged
 
     def _one_by_one(
@@ -197,7 +198,7 @@ class Drawing:
                 continue
             n = example[group[0]]
             taken = set(lengths.values())
-            primes = [p for p in PRIMES[1:] if p not in taken]
+            primes = [p for p in looping.PRIMES[1:] if p not in taken]
             for length in [*primes[:2], 2 * n if n < 10 else 0, 3 * n if n < 7 else 0, n // 2 if n > 12 else 0]:
                 if length > 1:
                     tried = {**lengths, **dict.fromkeys(group, length)}
@@ -210,8 +211,7 @@ class Drawing:
     def fits(self, lengths: Mapping[Symbol, int], seed: int) -> bool:
         """Whether the function runs with arrays of these lengths, and gives numbers."""
         try:
-            values = self.values(lengths, np.random.default_rng(seed))
-            result = self.forward(self.forward.with_leaves(values))
+            result = self.forward(self.forward.with_leaves(self.values(lengths, np.random.default_rng(seed))))
         except _ERRORS:
             return False
         return _is_numbers(result)
@@ -221,8 +221,8 @@ class Drawing:
 
         Where a slice happens to have one item, it is broadcast, and the function computes something that was not meant.
         """
-        known = single_axes(self.program, self._own_steps())
-        drawn = single_axes(program, forward_steps)
+        known = looping.single_axes(self.program, self._own_steps())
+        drawn = looping.single_axes(program, forward_steps)
         return all(
             not (single and key in known) or single in known[key] for key, own in drawn.items() for single in own
         )
@@ -348,7 +348,7 @@ def _indexed(
 ) -> dict[int, Symbol]:
     """For each leaf that is used as indices the symbol of the axis that it indexes."""
     symbols = whole_symbols(program)
-    roots = roots_of(program, ties)
+    roots = looping.roots_of(program, ties)
     found: dict[int, Symbol] = {}
     for step in program.steps:
         index = step.params.get("index")

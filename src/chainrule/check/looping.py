@@ -12,7 +12,7 @@ from chainrule.indexing import HOLE, Index
 from chainrule.ir import Program
 from chainrule.lengths import ONE, Symbol, whole_symbols
 
-__all__ = ["PRIMES", "ascending", "few_turns", "in_step", "items_in_loops", "roots_of", "single_axes"]
+__all__ = ["PRIMES", "ascending", "few_turns", "free_lengths", "in_step", "items_in_loops", "roots_of", "single_axes"]
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 _MANY = 5  # axes of different lengths, beyond which these are not primes
@@ -98,3 +98,32 @@ def few_turns(random: np.random.Generator, count: int, turning: Sequence[int]) -
     ascending = iter(sorted(random.choice(more, count - len(turning), replace=False).tolist()))
     turns = iter(random.permutation(few).tolist())
     return [next(turns) if k in turning else next(ascending) for k in range(count)]
+
+
+def free_lengths(
+    program: Program, forward_steps: int, ties: Mapping[tuple[int, int], Symbol], lengths: Mapping[Symbol, int]
+) -> list[Symbol]:
+    """The axes of the inputs that may be longer or shorter, by their lengths: not those of one item.
+
+    Nor those whose items are read one by one, each in a place of its own, as ``w[0], w[1], w[2]``: the function runs
+    for longer arrays, too, but an array of that length is what it means.
+    """
+    reads: dict[int, list[Any]] = {}
+    for step in program.steps[:forward_steps]:
+        for x in step.inputs:
+            reads.setdefault(x.number, []).append((step.params.get("index"), step.position))
+    fixed: set[Symbol] = set()
+    for (k, axis), symbol in ties.items():
+        x = program.inputs[k]
+        places = [(_item(index, axis), position) for index, position in reads.get(x.number, [])]
+        items = {item % x.shape[axis] for item, _ in places if item is not None}
+        if len({p for _, p in places}) == len(places) and None not in dict(places) and len(items) == x.shape[axis]:
+            fixed.add(symbol)
+    return sorted((s for s, n in lengths.items() if n > 1 and s != ONE and s not in fixed), key=lambda s: lengths[s])
+
+
+def _item(index: Any, axis: int) -> int | None:
+    """The item that an index takes along an axis; ``None`` where it is no number."""
+    parts = index.parts[: axis + 1] if isinstance(index, Index) else ()
+    plain = len(parts) > axis and all(type(p) in (slice, int) for p in parts)
+    return parts[-1] if plain and type(parts[-1]) is int else None
