@@ -152,6 +152,20 @@ def _vector_product(options: Making, value: Value, inner: Value, axis: int) -> N
         return
     pair = (flat, (UNIT, m)) if axis == 0 else ((UNIT, m), flat)
     value.recipes.append(Recipe("matmul", times(c, k), pair, None, "sum of a product"))
+    _is_known_product(options, value, times(c, k), pair)
+
+
+def _is_known_product(options: Making, value: Value, scale: Coefficient, pair: tuple[Ref, Ref]) -> None:
+    """A sum that is a product of arrays which is there, so that products with the sum are products with that one."""
+    (c, a), (k, b) = pair
+    known = options.table.find("matmul", (a.number, b.number))
+    if known is None:  # u @ A is A.T @ u
+        (d, first), (e, second) = options.table.turned(b), options.table.turned(a)
+        if (len(first.dims), len(second.dims)) == (len(b.dims), len(a.dims)):
+            c, k = times(c, d), times(k, e)
+            known = options.table.find("matmul", (first.number, second.number))
+    if known is not None and known.dims == value.dims:
+        options.same(value, (times(scale, times(c, k)), known), "sum of a product")
 
 
 def sums_with_known_products(options: Making, value: Value, inner: Value, axes: tuple[int, ...]) -> list[Ref]:

@@ -95,16 +95,22 @@ def simplify(backward: Backward) -> Simplified:
     text = f"{removed} backward steps repeated others or were not needed"
     earlier = backward.rewrites if isinstance(backward, Simplified) else ()
     plain = Simplified(
-        **{f.name: getattr(shorter, f.name) for f in fields(Backward)},
+        **_record_of(shorter),
         rewrites=(*earlier, Rewrite("repeated", None, text)) if removed else earlier,
     )
     best, safer = plain, 0
-    for found, gained in _attempts(plain):
+    for attempt, gained in _attempts(plain):
+        # A value that the forward pass has may have been found under another form.
+        found = replace(attempt, **_record_of(without_repeats(attempt)))
         cost, least = cost_of(found), cost_of(best)
         if (cost < least and gained >= safer) or (gained > safer and cost[0] <= least[0] + 1):
             best, safer = found, gained
     late = masks_of_results(with_late_views(best))
-    return best if late is best else replace(best, **{f.name: getattr(late, f.name) for f in fields(Backward)})
+    return best if late is best else replace(best, **_record_of(late))
+
+
+def _record_of(backward: Backward) -> dict[str, Any]:
+    return {f.name: getattr(backward, f.name) for f in fields(Backward)}
 
 
 def _is_long(backward: Backward) -> bool:
