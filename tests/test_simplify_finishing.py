@@ -68,6 +68,19 @@ def trace_ratio(z, m, w):
     return -np.trace(np.linalg.solve(p.T @ p, q.T @ q))
 
 
+def disparity(scores, places, truth):
+    e = np.exp(scores)
+    p = e / e.sum(axis=1, keepdims=True)
+    r = p @ places - truth
+    return np.where(r < 1, 0.5 * r**2, r - 0.5).sum()
+
+
+def risk(z, covariance, mu, aversion):
+    e = np.exp(z)
+    w = e / e.sum()
+    return 0.5 * aversion * (w @ covariance @ w) - mu @ w
+
+
 EVEN = draw.standard_normal((3, 4))
 
 
@@ -85,6 +98,8 @@ EVEN = draw.standard_normal((3, 4))
         (smooth, (X, 0.3), ["-alpha * ("], ["alpha * diff"]),
         (trace_ratio, (X @ X.T, Y @ X.T, X[:, :2]), ["np.linalg.solve("], ["np.eye", "1.0 *"]),
         (bell, (C,), [], ["9999", "0000"]),
+        (disparity, (X, C, X[:, 0]), ["* (places - "], ["vecdot", "(p @ places)", "ratio"]),
+        (risk, (C, Y.T @ X, C, 3.0), [], ["e_sum * e_sum"]),
         (spread, (C, X), ["np.vecdot"], [".reshape(len(a))", "squeeze"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),

@@ -1,7 +1,8 @@
-"""Which steps compute nothing, and through which scalar factors go."""
+"""Which steps compute nothing or are not needed, and through which scalar factors go."""
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from chainrule.indexing import get_item
 from chainrule.ir import Step, is_zero, shape_of
 from chainrule.ops import MADE
 
-__all__ = ["is_free", "is_fresh", "linear_operands"]
+__all__ = ["is_free", "is_fresh", "linear_operands", "without_spare"]
 
 _VIEWS = frozenset((
     np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
@@ -53,3 +54,14 @@ def is_free(step: Step) -> bool:
         x = step.inputs[0]
         return len(shape_of(x)) == 2
     return function in _VIEWS or is_fresh(step)
+
+
+def without_spare(steps: Sequence[Step], results: Iterable[Any], spare: Container[int]) -> list[Step]:
+    """The steps that make results or what they need, and those that are not spare."""
+    needed = {x.number for x in results}
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if any(out.number in needed or out.number not in spare for out in step.outputs):
+            needed.update(x.number for x in step.inputs)
+            kept.append(step)
+    return kept[::-1]

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.choices import Choice, Instance, size_of
+from chainrule.simplify.free_steps import without_spare
 from chainrule.simplify.read import Reader
 from chainrule.simplify.repeats import frozen
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, is_plain, power_of, times
@@ -53,6 +54,8 @@ class Emitter:
         wanted = self._names.get(instance)
         start = len(self.steps)
         var: Var = getattr(self, f"_emit_{choice.kind}")(value, choice, children)
+        if choice.kind == "scale" and not value.dims and instance[1] == UNIT:
+            self._combine(value, choice.payload, start)
         made = len(self.steps) > start and self.steps[-1].outputs == (var,)
         if made and wanted is not None and wanted.shape == var.shape and wanted.dtype == var.dtype:
             step = self.steps.pop()
@@ -76,22 +79,21 @@ class Emitter:
         made: Var = getattr(self, f"_emit_{inner.kind}")(value, inner, children[: len(inner.children)])
         start = len(self.steps)
         result = self.scaled(scale, made)
-        self._rescaled[value.number] = made, scale
-        self._spare |= {out.number for step in self.steps[start:] for out in step.outputs}
+        self._combine(value, (scale, made), start)
         return result
+
+    def _combine(self, value: Value, multiple: tuple[Coefficient, Var | None], start: int) -> None:
+        """A scalar that is a multiple of another is combined with others as such: ``s * s * x / s`` is ``s * x``."""
+        if (x := multiple[1]) is not None:
+            self._rescaled[value.number] = x, multiple[0]
+            self._spare |= {out.number for step in self.steps[start:] for out in step.outputs}
 
     def without_spare(self, results: Sequence[Operand]) -> list[Step]:
         """The steps, but for scalars that were combined with others, and views, which are not needed by themselves."""
-        needed = {x.number for x in results}
-        self.removed: set[int] = set()
-        kept: list[Step] = []
-        for step in reversed(self.steps):
-            if any(out.number in needed or out.number not in self._spare for out in step.outputs):
-                needed.update(x.number for x in step.inputs)
-                kept.append(step)
-            else:
-                self.removed.update(out.number for out in step.outputs)
-        return kept[::-1]
+        kept = without_spare(self.steps, results, self._spare)
+        left = {out.number for step in kept for out in step.outputs}
+        self.removed = {out.number for step in self.steps for out in step.outputs} - left
+        return kept
 
     def _emit_prod(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         scale, powers = choice.payload

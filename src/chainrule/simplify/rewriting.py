@@ -42,6 +42,7 @@ __all__ = ["Rewrite", "Simplified", "quickly", "simplify"]
 
 _MOST_STEPS = 150  # of a backward pass that is read in several ways
 _MANY_STEPS = 400  # for which one way to start must do
+_FEW_OPERATIONS = 4  # of which no fewer are looked for a second time
 _MOST_FORMS = 5  # of which each avoids what spoilt those before
 _MOST_ATTEMPTS = 6  # at a selection, where values turn out to need each other
 _quick: ContextVar[bool] = ContextVar("chainrule_quick", default=False)
@@ -89,6 +90,15 @@ def simplify(backward: Backward) -> Simplified:
     The forward steps are unchanged.  A gradient keeps its shape and dtype.  Links may lead to other variables than
     before, to numbers, or be absent where a cotangent is never formed; ``rewrites`` tells what was done.
     """
+    first = _simplified(backward)
+    if _quick.get() or _is_long(first) or cost_of(first)[0] < _FEW_OPERATIONS:
+        return first
+    # What became one array, as the choice between two terms, was read as a sum until now.
+    second = _simplified(first, (ALL,))
+    return second if cost_of(second)[0] < cost_of(first)[0] else first
+
+
+def _simplified(backward: Backward, openings: Sequence[str] = ()) -> Simplified:
     shorter = without_repeats(backward)
     verify(shorter.program)
     removed = len(backward.program.steps) - len(shorter.program.steps)
@@ -99,7 +109,7 @@ def simplify(backward: Backward) -> Simplified:
         rewrites=(*earlier, Rewrite("repeated", None, text)) if removed else earlier,
     )
     best, safer = plain, 0
-    for attempt, gained in _attempts(plain):
+    for attempt, gained in _attempts(plain, openings):
         # A value that the forward pass has may have been found under another form.
         found = replace(attempt, **_record_of(without_repeats(attempt)))
         cost, least = cost_of(found), cost_of(best)
@@ -117,13 +127,13 @@ def _is_long(backward: Backward) -> bool:
     return len(backward.program.steps) - backward.forward_steps > _MOST_STEPS
 
 
-def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
+def _attempts(plain: Simplified, only: Sequence[str]) -> Iterator[tuple[Simplified, int]]:
     """The cheapest forms under each way to read sums, and in how many places more than the given form each is finite.
 
     Multiplied out, terms cancel; as they are, they are shared.  Where a form is not as good as the given one, another
     is found that keeps exponentials that may overflow out of products.
     """
-    openings = [ALL]
+    openings = [*(only or (ALL,))]
     for opening in openings:
         rewriting = _Rewriting(plain, opening)
         try:
@@ -133,7 +143,7 @@ def _attempts(plain: Simplified) -> Iterator[tuple[Simplified, int]]:
             continue  # something in it has no form here
         finally:
             differing = rewriting.table.differing
-            if opening == ALL and not _is_long(plain) and not _quick.get():
+            if opening == ALL and not only and not _is_long(plain) and not _quick.get():
                 openings += [o for o in (BUT_CONSTANTS, NONE) if o in differing]
 
 
