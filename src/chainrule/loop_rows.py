@@ -142,31 +142,28 @@ def _windows_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -
     if len(places) != 1 or any(type(p) is not slice or p != slice(None) for p in others):
         return None
     (axis,) = places
-    start, stop = parts[axis].start, parts[axis].stop
-    (first, low), (last, high) = _linear(start or 0), _linear(stop if stop is not None else 0)
-    counter = ("value", loop.turn)
-    factors = [terms.pop(counter, (None, 0))[1] for terms in (first, last)]
-    if stop is None or parts[axis].step is not None or factors[0] != factors[1] or factors[0] < 1:
+    start, stop = parts[axis].start or 0, parts[axis].stop
+    if stop is None or parts[axis].step is not None:
         return None
-    for key, (leaf, factor) in first.items():
-        last[key] = (leaf, last.get(key, (leaf, 0))[1] - factor)
-    lengths = [_outside(loop, operands, _total({k: t for k, t in terms.items() if t[1]}, number))
-               for terms, number in ((last, high - low), (first, low))]  # fmt: skip
-    width, offset = lengths
+    terms, number = _linear(start)
+    counter = ("value", loop.turn)
+    stride = terms.pop(counter, (None, 0))[1]
+    if stride < 1 or _linear(stop)[0].get(counter, (None, 0))[1] != stride:
+        return None
+    width = _outside(loop, operands, _moved(stop, -1, start))
+    offset = _outside(loop, operands, _total({k: t for k, t in terms.items() if t[1]}, number))
     ends = None if width is None or offset is None else ends_of(loop)
-    stride = factors[0]
     if ends is None or ends[2] or ends[0] or int(width) < 1 or (stride > 1 and not _is_nothing(offset)):
         return None
     ends = ends_of(loop, offset) if stride == 1 else (0, ends[1] * stride, False)
     if ends is None:
         return None
     begin, end, _ = ends
-    there = _linear(shifted(whole.shape[axis], 1))
-    left = _linear_sum(there, _linear(width), _linear(end))
+    left = _settled(_moved(_moved(shifted(whole.shape[axis], 1), -1, width), -1, end))
 
     def windows() -> Any:
         views = np.lib.stride_tricks.sliding_window_view(whole, width, axis=axis)
-        part = slice(begin or None, None if left == 0 else end, stride if stride > 1 else None)
+        part = slice(begin or None, None if _is_nothing(left) else end, stride if stride > 1 else None)
         views = views if part == slice(None) else views[(slice(None),) * axis + (part,)]
         views = np.moveaxis(views, axis, 0) if axis else views
         return np.moveaxis(views, rank, axis + 1) if axis + 1 < rank else views
@@ -176,16 +173,6 @@ def _windows_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -
 
 def _is_nothing(x: Any) -> bool:
     return not is_size(x) and x == 0
-
-
-def _linear_sum(of: Any, *less: Any) -> int | None:
-    """The first of some sums without the others, if that is a plain number."""
-    terms, number = dict(of[0]), of[1]
-    for own, more in less:
-        number -= more
-        for key, (leaf, factor) in own.items():
-            terms[key] = (leaf, terms.get(key, (leaf, 0))[1] - factor)
-    return None if any(factor for _, factor in terms.values()) else number
 
 
 def _row_at(loop: Loop, operands: Sequence[Any], index: Index, whole: Any) -> Callable[[], Any] | None:
