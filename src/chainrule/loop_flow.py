@@ -75,7 +75,7 @@ class Flow:
         return x.number in self.slots and self.slots[x.number].kind in ("row", "fixed")
 
     def rest(self, kept: int, state: Slot, chain: Sequence[Link]) -> list[Step] | None:
-        """The steps from what is kept to what the turn before is handed, which must not go around it."""
+        """The steps from what is kept to what the turn before is handed, which must come from it, not go around it."""
         found: dict[int, Step] = {}
         pending = [state.following]
         while pending:
@@ -89,7 +89,7 @@ class Flow:
                 continue
             found.update((o.number, step) for o in step.outputs)
             pending += [x.number for x in step.inputs]
-        if any(link.step in found.values() for link in chain):
+        if (not found and state.following != kept) or any(link.step in found.values() for link in chain):
             return None
         chosen = {id(s) for s in found.values()}
         rest = [s for s in self.own if id(s) in chosen]

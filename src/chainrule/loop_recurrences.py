@@ -212,7 +212,7 @@ class _Recurrence(Flow):
         position = self.step.position
 
         def row(x: Any, first: int, like: Var, out: Var | None = None) -> Var:
-            out = out if out is not None else Var(like.shape, like.dtype, None, self._new((), like).number)
+            out = self._new(like.shape, like) if out is None else out
             steps.append(Step(OPERATIONS[get_item], (x,), {"index": Index((first,), True)}, (out,), position))
             return out
 
@@ -292,10 +292,6 @@ class _Recurrence(Flow):
         counter = Size(values[-1], ("value", loop.turn))
         here, earlier = (Index((shifted(counter, by),), True) for by in (shift, shift - 1))
         rows = self._new(start.shape, kept)
-        flowing = next(
-            x for s in (*rest, *(link.step for link in chain)) for x in (*s.outputs, *s.inputs)
-            if isinstance(x, Var) and x.number == state.following
-        ) if state.following != kept.number else kept  # fmt: skip
         slots: list[Slot] = []
         inputs: list[Var | Const] = []
 
@@ -314,10 +310,7 @@ class _Recurrence(Flow):
         added: list[Var] = []
         earlier_rows: dict[int, Var] = {}
         factors, rest = self._factors_first(chain, rest, kept)
-        if not rest:
-            flowing = kept
-        elif rest[-1].outputs[0].number != flowing.number:
-            flowing = rest[-1].outputs[0]
+        flowing = rest[-1].outputs[0] if rest else kept
         steps: list[Step] = [read, *rest]
         for step, other in factors:
             if other is not None and other.number in self.lifted:
