@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.check.changing import Change, Scene, change_to, named_in, replaced, scene_name, with_all
 from chainrule.check.evaluating import path_of
 
-__all__ = ["changes_of_header", "changes_of_index", "changes_of_modes", "changes_of_order"]
+__all__ = ["axes_of_shape", "changes_of_header", "changes_of_index", "changes_of_modes", "changes_of_order"]
 
 _MOST_LENGTHS = 8  # other lengths that a loop may run over
 _MOST_COUNTERS = 6  # other counters that an index may hold
@@ -85,9 +85,13 @@ def _other_lengths(node: ast.AST, scene: Scene) -> Iterator[ast.expr]:
             value = scene.value(name)
             if type(value) is int and value not in (own, 0, 1) and name.isidentifier():
                 yield scene_name(scene, name)
+    yield from axes_of_shape(node, scene)
+
+
+def axes_of_shape(node: ast.AST, scene: Scene) -> Iterator[ast.expr]:
+    """The lengths of all axes of an array where one of them is read, as ``x.shape[0]``."""
     if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
-        held = scene.value(path_of(node.value.value) or "")  # type: ignore[attr-defined]
-        for axis in range(np.ndim(held)):
+        for axis in range(np.ndim(scene.value(path_of(node.value.value) or ""))):  # type: ignore[attr-defined]
             yield ast.Subscript(node.value, ast.Constant(axis), ast.Load())
 
 

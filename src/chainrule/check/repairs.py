@@ -33,7 +33,7 @@ from chainrule.check.derivative_repairs import changes_of_derivatives
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import stretches
 from chainrule.check.multiples import gives, multiples_of_terms
-from chainrule.check.order_repairs import changes_of_order
+from chainrule.check.order_repairs import axes_of_shape, changes_of_order
 
 __all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
 
@@ -273,9 +273,8 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
         yield ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), square)), "wrong_power", 0.2  # 1 - h
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not isinstance(node.right, ast.BinOp):
         yield ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), square)), "wrong_power", 0.3
-    if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
-        for axis in range(np.ndim(scene.value(path_of(node.value.value) or ""))):  # type: ignore[attr-defined]
-            yield ast.Subscript(node.value, ast.Constant(axis), ast.Load()), "wrong_count", 0.1
+    for length in axes_of_shape(node, scene):
+        yield length, "wrong_count", 0.1
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and _is_of_numbers(node):
         for operator in (ast.Gt, ast.Lt, ast.GtE, ast.LtE, ast.Eq, ast.NotEq):
             if operator is not type(node.ops[0]):
