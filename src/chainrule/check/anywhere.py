@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.check.adapters.naming import gradient_words, short_name
 from chainrule.check.candidate import Candidate
-from chainrule.check.changing import Change, last_line_of, text_of
+from chainrule.check.changing import Change, is_inside, last_line_of, text_of
 from chainrule.check.evaluating import NoValueError, evaluated
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
@@ -214,7 +214,8 @@ def _in_order(
         for change in few:
             yield _Tried(entry, statement, change, change.cost, values)
     rows = [row for row in rows if not isinstance(row[1][0][1], ast.For)]
-    rows = [row for row in rows if _may_be_wrong(row[1][0][1], witness, wrong)]
+    into = _into(witness, wrong)
+    rows = [row for row in rows if into is None or _may_be_wrong(row[1][0][1], witness, into)]
     near = [row for row in rows if row[1][0][1].lineno in located]
     far = [row for row in rows if row[1][0][1].lineno not in located]
     # Where nothing is suspected, anything may be; a factor that leads from no gradient to another is left out.
@@ -280,9 +281,8 @@ def _located(witness: Witness, wrong: Sequence[str], odd: Mapping[int, Entry]) -
         found[at.line] = _LOCATED / 2 if called else _LOCATED
         for f in called:
             found.update(dict.fromkeys(range(f.lineno, (f.end_lineno or f.lineno) + 1), _LOCATED))
-    loops = [s for s in dict.fromkeys(witness.lines.statements.values()) if isinstance(s, ast.For)]
-    for loop in loops:  # what is collected in a loop is wrong where the loop takes other turns
-        if any(loop.lineno < line <= (loop.end_lineno or line) for line in found):
+    for loop in witness.lines.loops():  # what is collected in a loop is wrong where the loop takes other turns
+        if any(is_inside(line, loop) for line in found):
             found.setdefault(loop.lineno, _LOCATED / 2)
     for line, e in odd.items():
         found[line] = _LOCATED
@@ -322,14 +322,21 @@ def _beside(witness: Witness, wrong: Sequence[str]) -> frozenset[int]:
     return frozenset(lines[0].union(*lines) - lines[0].intersection(*lines)) if lines else frozenset()
 
 
-def _may_be_wrong(statement: ast.stmt, witness: Witness, wrong: Sequence[str]) -> bool:
-    """Whether a statement may go into wrong gradients: not one that is known to go into right ones alone."""
+def _into(witness: Witness, wrong: Sequence[str]) -> set[int] | None:
+    """The lines of the candidate that go into wrong gradients; ``None`` where they are not known for all of them."""
     finals = [witness.lines.finals.get(n) for n in wrong]
-    lines = {e.line for final in finals if final is not None for e in witness.lines.ancestors(final)}
-    known = None not in finals and isinstance(statement, ast.Assign | ast.AugAssign) and not _assigns_nothing(statement)
+    if None in finals:
+        return None
+    return {e.line for final in finals if final is not None for e in witness.lines.ancestors(final)}
+
+
+def _may_be_wrong(statement: ast.stmt, witness: Witness, into: Collection[int]) -> bool:
+    """Whether a statement may go into wrong gradients: not one that is known to go into right ones alone."""
+    if not isinstance(statement, ast.Assign | ast.AugAssign) or _assigns_nothing(statement):
+        return True
     around = witness.lines.around(statement.lineno)
-    own = any(witness.lines.around(line) is around for line in lines)  # not in a function that is called
-    return not known or not own or statement.lineno in lines
+    own = any(witness.lines.around(line) is around for line in into)  # not in a function that is called
+    return not own or statement.lineno in into
 
 
 def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
@@ -365,8 +372,7 @@ def _places(witness: Witness) -> list[tuple[Entry, ast.stmt]]:
 
 def _carries(witness: Witness, loop: ast.For) -> bool:
     """Whether something in a loop holds a gradient."""
-    last = loop.end_lineno or loop.lineno
-    return any(loop.lineno < e.line <= last and witness.has_gradient(e) for e in witness.lines.entries)
+    return any(is_inside(e.line, loop) and witness.has_gradient(e) for e in witness.lines.entries)
 
 
 def _assigns_nothing(statement: ast.stmt) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "constant_of",
     "factors",
     "is_float",
+    "is_inside",
     "last_line_of",
     "named_in",
     "neighbours",
@@ -192,6 +193,11 @@ def last_line_of(statement: ast.stmt) -> int:
     if isinstance(statement, ast.While | ast.If):
         return statement.test.end_lineno or statement.lineno
     return statement.end_lineno or statement.lineno
+
+
+def is_inside(line: int, loop: ast.For) -> bool:
+    """Whether a line is in the body of a loop."""
+    return loop.lineno < line <= (loop.end_lineno or loop.lineno)
 
 
 def called(name: str, node: ast.expr) -> ast.expr:

@@ -6,12 +6,12 @@ it. Where a small change of such a line makes the candidate right, little is lef
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
+from chainrule.check.changing import is_inside
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
 from chainrule.check.locating import Location, Witness, witness_of
@@ -72,13 +72,13 @@ def _in_loops(look: Look, wrong: Sequence[str]) -> list[Fix]:
     witness, candidate = look.witness, look.apart.candidate
     if witness is None or candidate.style == "script" or not hasattr(candidate, "replaced"):
         return []
-    loops = [s for s in dict.fromkeys(witness.lines.statements.values()) if isinstance(s, ast.For)]
+    loops = witness.lines.loops()
     if not loops:
         return []
     lines = {at.line for at in witness.locate(wrong)}
     tries = Tries(look.exacts[0], wrong)
     found: list[Fix] = []
-    if any(loop.lineno < line <= (loop.end_lineno or line) for loop in loops for line in lines):
+    if any(is_inside(line, loop) for loop in loops for line in lines):
         found = fixes_anywhere(
             candidate, witness, wrong, look.exacts, look.others, lambda names: (), tries, alone=True, near=True
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.changing import Scene, neighbours
+from chainrule.check.changing import Scene, is_inside, neighbours
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.locating import Witness
 from chainrule.check.traced_lines import Entry, nodes_of
@@ -89,7 +89,7 @@ def _items(witness: Witness, entry: Entry, values: list[dict[str, Any]]) -> list
     Their values are added to those that are known.
     """
     code = _code_around(witness, entry)
-    loops = [n for n in code if isinstance(n, ast.For) and n.lineno < entry.line <= (n.end_lineno or n.lineno)]
+    loops = [n for n in code if isinstance(n, ast.For) and is_inside(entry.line, n)]
     counters = [n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
     found: list[str] = []
     for node in _read(code, counters, values[0]) if counters else ():

@@ -118,6 +118,10 @@ class Lines:
         nodes = () if inner is None else nodes_of(inner)
         return [n for n in nodes if isinstance(n, ast.Return) and not isinstance(n.value, plain)]
 
+    def loops(self) -> list[ast.For]:
+        """The loops of the candidate that were run."""
+        return [s for s in dict.fromkeys(self.statements.values()) if isinstance(s, ast.For)]
+
     def around(self, line: int) -> ast.FunctionDef | None:
         """The innermost of the candidate's functions that a line is in."""
         around = [f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)]
