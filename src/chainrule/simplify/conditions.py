@@ -66,10 +66,7 @@ def merge_choices(options: Making, value: Value) -> None:
             continue
         used = {*sides[1], *sides[2]}
         rest = [t for k, t in enumerate(terms) if k not in used]
-        if rest:
-            options.recipe(value, "sum", UNIT, (*rest, merged), None, "choices merged")
-        else:
-            options.same(value, merged, "choices merged")
+        options.beside(value, rest, merged, "choices merged")
 
 
 def number_by_cases(options: Making, value: Value) -> None:

@@ -137,6 +137,13 @@ class Making:
             for user in self.table.products.get(value.number, [])[:_MOST_USERS]:
                 self.replaced(user)
 
+    def beside(self, value: Value, rest: Sequence[Ref], ref: Ref, name: str) -> None:
+        """``value`` is the sum of other terms and of a multiple of another value; without others it is that."""
+        if rest:
+            self.recipe(value, "sum", UNIT, (*rest, ref), None, name)
+        else:
+            self.same(value, ref, name)
+
     def replaced(self, user: Value) -> None:
         """A product with a factor that is a multiple of another value is a product with that one."""
         for v, p in user.factors:

@@ -128,10 +128,7 @@ class _Options(Making):
                 dims = terms[first][1].dims
                 c, v = self.making(value, lambda e=ends, d=dims: self.table.matmul((UNIT, e[0]), (UNIT, e[1]), d))
                 rest = [t for k, t in enumerate(terms) if k not in group]
-                if rest:
-                    self.recipe(value, "sum", UNIT, (*rest, (times(scale, c), v)), None, "common side of products")
-                else:
-                    self.same(value, (times(scale, c), v), "common side of products")
+                self.beside(value, rest, (times(scale, c), v), "common side of products")
 
     def _unit_matrix(self, value: Value, dim: Dim) -> Value:
         made: Value = self.making(

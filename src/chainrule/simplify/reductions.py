@@ -49,10 +49,7 @@ def merge_reductions(options: Making, value: Value) -> None:
             merged = options.making(
                 value, lambda i=v, a=axes, d=left: table.make("reduce", (i.number, a), a, ((UNIT, i),), d)
             )
-            if rest:
-                options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, "sums along an axis merged")
-            else:
-                options.same(value, (c, merged), "sums along an axis merged")
+            options.beside(value, rest, (c, merged), "sums along an axis merged")
 
 
 def _summed(options: Making, value: Value, term: Value) -> tuple[Ref, tuple[int, ...]] | None:
@@ -101,14 +98,11 @@ def _kept_sums(options: Making, value: Value) -> None:
             merged = options.total(value, v, axes)
             contract(options, merged)
             d, seen = options.making(value, lambda m=merged, a=mapping: options.table.view((UNIT, m), a, len(m.dims)))
-            if rest:
-                options.recipe(value, "sum", UNIT, (*rest, (times(c, d), seen)), None, "sums along an axis merged")
-            else:
-                options.same(value, (times(c, d), seen), "sums along an axis merged")
+            options.beside(value, rest, (times(c, d), seen), "sums along an axis merged")
 
 
 def _in_place(total: Value) -> tuple[int | None, ...]:
-    """How a sum is seen along whose axes nothing is left, with these axes kept."""
+    """The view of a sum in which the axes that were summed are kept, with length 1."""
     rank = len(total.parts[0][1].dims)
     kept = [k for k in range(rank) if k not in total.details]
     mapping = [kept.index(k) if k in kept else None for k in range(rank)]
@@ -143,11 +137,7 @@ def _pairwise(options: Making, value: Value, groups: dict[Any, dict[int, Ref]]) 
             merged = options.total(value, product, (axes[0] + 1,))
             contract(options, merged)
             rest = [t for k, t in enumerate(value.parts) if k not in first and k not in second]
-            name = "sums along two axes merged"
-            if rest:
-                options.recipe(value, "sum", UNIT, (*rest, (c, merged)), None, name)
-            else:
-                options.same(value, (c, merged), name)
+            options.beside(value, rest, (c, merged), "sums along two axes merged")
             break
 
 
@@ -196,10 +186,7 @@ def _turned_sums(options: Making, value: Value, groups: dict[Any, dict[int, Ref]
                 continue
             rest = [t for k, t in enumerate(value.parts) if k not in used]
             total = options.total(value, inner, (0,))
-            if rest:
-                options.recipe(value, "sum", UNIT, (*rest, (c, total)), None, "sums along two axes merged")
-            else:
-                options.same(value, (c, total), "sums along two axes merged")
+            options.beside(value, rest, (c, total), "sums along two axes merged")
 
 
 def _factored(options: Making, value: Value, total: Ref) -> Ref:
