@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.simplify.choices import Choice, Instance
 from chainrule.simplify.select import Selection
 
-__all__ = ["given_back", "newly_needed", "users_of"]
+__all__ = ["given_back", "least_cost", "newly_needed", "users_of"]
 
 
 def given_back(selection: Selection, x: Instance) -> int:
@@ -26,6 +26,11 @@ def given_back(selection: Selection, x: Instance) -> int:
 def newly_needed(selection: Selection, option: Choice) -> list[Instance]:
     """What a choice needs that nothing needs yet."""
     return [c for c in option.children if not selection.uses.get(c, 0)]
+
+
+def least_cost(selection: Selection, option: Choice) -> int:
+    """What a choice costs, with the least that what it newly needs can cost."""
+    return option.cost + sum(map(selection.estimates.least, newly_needed(selection, option)))
 
 
 def users_of(selection: Selection) -> dict[Instance, list[Instance]]:

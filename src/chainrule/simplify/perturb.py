@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 
 from chainrule.simplify.choices import OPERATION, Choice, Instance
-from chainrule.simplify.needs import given_back, newly_needed, users_of
+from chainrule.simplify.needs import given_back, least_cost, newly_needed, users_of
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, times
 from chainrule.simplify.select import Selection
 
@@ -75,10 +76,9 @@ def _kick(selection: Selection, budget: int) -> int:
                 break
             if option is selection.chosen[x]:
                 continue
-            new = [c for c in option.children if not selection.uses.get(c, 0)]
-            if not new:
+            if not newly_needed(selection, option):
                 continue  # a single change, which was judged already
-            if option.cost + sum(map(selection.estimates.least, new)) >= freed:
+            if least_cost(selection, option) >= freed:
                 continue  # at its best it costs no less
             budget -= 1
             if _attempt(selection, [(x, option)], True, wanted):
@@ -257,15 +257,11 @@ def _plan_without(selection: Selection, u: Instance, x: Instance, moves: dict[In
             continue
         for c in newly_needed(selection, option):
             ways = [o for o in selection.choices.of(c) if x not in o.children and u not in o.children]
-            way = min(
-                ways,
-                key=lambda o: o.cost + sum(map(selection.estimates.least, newly_needed(selection, o))),
-                default=None,
-            )
+            way = min(ways, key=partial(least_cost, selection), default=None)
             if way is None:
                 break
             planned[c] = way
-            cost += way.cost + sum(map(selection.estimates.least, newly_needed(selection, way)))
+            cost += least_cost(selection, way)
         else:
             if best is None or cost < best[0]:
                 best = cost, option, planned
@@ -372,7 +368,7 @@ def _move(selection: Selection, x: Instance, factor: Coefficient) -> bool:
     if not direct or moved in moves or selection.uses.get(moved, 0):
         return False
     # While some still need the value as it is, its multiple would be made of it: how it is made is planned.
-    moves[moved] = min(direct, key=lambda o: o.cost + sum(map(selection.estimates.least, newly_needed(selection, o))))
+    moves[moved] = min(direct, key=partial(least_cost, selection))
     return _attempt(selection, [*reversed(moves.items())], True, gain=OPERATION // 2)
 
 
