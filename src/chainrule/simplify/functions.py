@@ -15,6 +15,7 @@ from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.accumulated import known_accumulated
 from chainrule.simplify.guards import (
     argument_of,
+    before_clearing,
     guard_added,
     guard_chosen,
     guarded_by_maximum,
@@ -45,7 +46,7 @@ def merge_factors(table: Table, powers: dict[Value, Power]) -> Ref | None:
     for value in list(powers):
         function = function_of(value)
         if powers.get(value, 0) > 0 and len(value.dims) and is_zero_or_one(table, value):
-            if not table.forward and vanishes(table, value, powers) is not UNIT:
+            if not table.forward and vanishes(table, value, powers):
                 return ZERO, table.one
             powers[value] = 1
             if picked(table, value, powers):
@@ -271,16 +272,17 @@ def _counted_where_kept(table: Table, mask: Value, powers: dict[Value, Power]) -
     In the same place, m was set to zero, as the margin of a class against itself is.
     """
     argument, zero = mask.parts
-    cleared = next((v for v, p in powers.items() if p == 1 and _is_cleared(v)), None)
+    cleared = next((v for v, p in powers.items() if p == 1 and before_clearing(v) is not None), None)
     if type(argument) is not tuple or not is_zero(zero) or cleared is None:
         return None
     scale, full = cleared.parts[0]
     if full.kind != "op" or full.details[0] != "full" or full.parts[0][1] is not table.one:
         return None
     for held in table.values:
-        if held is cleared or not _is_cleared(held) or held.parts[2:] != cleared.parts[2:]:
+        before = before_clearing(held)
+        if held is cleared or before is None or held.parts[2:] != cleared.parts[2:]:
             continue
-        base = held.parts[0][1]
+        _, base = before
         same = held.details[1].params["index"] == cleared.details[1].params["index"]
         larger = function_of(base) is np.maximum and len(base.parts) == 2
         if same and larger and argument in base.parts and any(is_zero(x) for x in base.parts):
@@ -293,11 +295,6 @@ def _counted_where_kept(table: Table, mask: Value, powers: dict[Value, Power]) -
             multiply_by(powers, ((cleared, -1), (mask, -1)))
             return times(scale, full.parts[0][0]), kept
     return None
-
-
-def _is_cleared(value: Value) -> bool:
-    """Whether it is an array a part of which was set to zero."""
-    return function_of(value) is set_item and type(value.parts[0]) is tuple and is_zero(value.parts[1])
 
 
 def _with_sign(sign: Value, powers: dict[Value, Power], one: Value) -> Ref | None:

@@ -14,12 +14,14 @@ from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_b
 
 __all__ = [
     "argument_of",
+    "before_clearing",
     "guard_added",
     "guard_chosen",
     "guarded_by_maximum",
     "guarded_norm",
     "masked_anyway",
     "unguarded",
+    "without_view",
     "zero_anyway",
 ]
 
@@ -30,6 +32,14 @@ def argument_of(value: Value, k: int = 0) -> Any:
     """An operand of an operation, where it is an array."""
     part = value.parts[k] if k < len(value.parts) else None
     return part if type(part) is tuple else None
+
+
+def before_clearing(value: Value) -> Ref | None:
+    """What an array was before a part of it was set to zero, where that was done."""
+    if function_of(value) is not set_item or not is_zero(value.parts[1]):
+        return None
+    found: Ref | None = argument_of(value)
+    return found
 
 
 def guard_added(guard: Value, powers: dict[Value, Power]) -> None:
@@ -52,7 +62,7 @@ def guard_chosen(guard: Value, powers: dict[Value, Power]) -> None:
 def guarded_norm(guard: Value, powers: dict[Value, Power]) -> None:
     """``s / (s + (s == 0)) * x`` is ``x`` where s is the norm of x, as x is zero where s is."""
     s, zero = _tested(guard) if powers.get(guard, 0) < 0 else (guard, None)
-    norm = _without_view(s)
+    norm = without_view(s)
     if is_zero(zero) and powers.get(s, 0) >= 1 and any(_is_norm_of(norm, x) for x, p in powers.items() if p >= 1):
         multiply_by(powers, ((s, -1), (guard, 1)))
 
@@ -100,15 +110,15 @@ def guarded_by_maximum(table: Table, guard: Value, powers: dict[Value, Power]) -
     With ``m = maximum(s * t, c)`` it is ``m / t`` in the same way.
     """
     s, zero = _tested(guard) if powers.get(guard, 0) == -1 else (guard, None)
-    small = _without_view(s)
+    small = without_view(s)
     for top, p in powers.items() if is_zero(zero) else ():
-        made = _without_view(top)
+        made = without_view(top)
         operands = [*made.parts] if function_of(made) is np.maximum and top.shape == s.shape and p < 0 else []
         first = next((n for n, r in enumerate(operands) if type(r) is tuple and _has_factor(r, small)), None)
         if first is None:
             continue
         whole, other = operands[first], operands[1 - first]
-        if any(q > 0 and _counts_above(_without_view(f), whole, other) for f, q in powers.items()):
+        if any(q > 0 and _counts_above(without_view(f), whole, other) for f, q in powers.items()):
             c, rest = table.product(UNIT, [(f, q) for f, q in whole[1].factors if f is not small])
             if s.kind == "view":
                 c, rest = table.view((c, rest), s.details, len(small.dims))
@@ -121,8 +131,8 @@ def masked_anyway(extremum: Value, powers: dict[Value, Power]) -> None:
     """``maximum(x, 0) * (x > 0)`` is ``maximum(x, 0)``, also where a part of it was set to zero."""
     if powers.get(extremum, 0) <= 0:
         return
-    if function_of(extremum) is set_item and is_zero(extremum.parts[1]):
-        extremum = extremum.parts[0][1] if type(extremum.parts[0]) is tuple else extremum
+    before = before_clearing(extremum)
+    extremum = extremum if before is None else before[1]
     if function_of(extremum) not in (np.maximum, np.minimum) or len(extremum.parts) != 2:
         return
     zeros = [p for p in extremum.parts if isinstance(p, Const) and p.value == 0]
@@ -157,18 +167,18 @@ def zero_anyway(mask: Value, powers: dict[Value, Power]) -> None:
 def _tested(guard: Value) -> tuple[Value, Any]:
     """For ``s + (s == c)``, the s and the c; for any other sum, ``None`` for the latter."""
     for (a, s), (b, test) in (guard.parts, guard.parts[::-1]) if len(guard.parts) == 2 else ():
-        equal = _without_view(test)
+        equal = without_view(test)
         compared = argument_of(equal) if function_of(equal) is np.equal else None
-        if a == b == UNIT and compared is not None and _without_view(compared[1]) is _without_view(s):
+        if a == b == UNIT and compared is not None and without_view(compared[1]) is without_view(s):
             return s, equal.parts[1]
     return guard, None
 
 
-def _without_view(value: Value) -> Value:
+def without_view(value: Value) -> Value:
     """The array behind a view of it, or behind itself in its full shape."""
     if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
         inner: Value = value.parts[0][1]
-        return _without_view(inner)
+        return without_view(inner)
     return value
 
 

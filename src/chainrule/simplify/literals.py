@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ir import Step
 from chainrule.simplify.scalars import Lengths
 from chainrule.sizes import is_size
 
-__all__ = ["WHOLE", "Literal", "frozen", "is_exact", "is_zero"]
+__all__ = ["WHOLE", "Literal", "frozen", "frozen_params", "is_exact", "is_zero"]
 
 # What is opened for integers as it is for floats: labels are subtracted from 1.
 WHOLE = frozenset((np.add, np.subtract))
@@ -50,3 +51,8 @@ def frozen(p: Any, lengths: Lengths) -> Any:
     except TypeError:
         return ("object", id(p))
     return (type(p).__name__, p)
+
+
+def frozen_params(step: Step, lengths: Lengths) -> tuple[tuple[str, Any], ...]:
+    """The static arguments of a step, by name, as something that can be compared."""
+    return tuple((name, frozen(p, lengths)) for name, p in step.params.items())

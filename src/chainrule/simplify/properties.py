@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.indexing import HOLE, get_item, set_item
 from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import Operation
+from chainrule.simplify.guards import without_view
 from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, Dim, power_of, times
 from chainrule.simplify.values import Power, Ref, Value, function_of, multiply_by, spans
 from chainrule.writing import cast
@@ -271,9 +272,7 @@ def decided(reader: Any, step: Step, linear: Sequence[int]) -> Ref | None:
 
 
 def _is_nonzero(table: Any, value: Value) -> bool:
-    if value.kind == "view" or (value.kind == "op" and value.details[0] == "full"):
-        return _is_nonzero(table, value.parts[0][1])
-    return value.number in table.nonzero
+    return without_view(value).number in table.nonzero
 
 
 # ---- one in each row
@@ -317,17 +316,13 @@ def is_only_hit(table: Any, value: Value) -> bool:
     if function_of(value) is not np.equal or any(type(p) is not tuple for p in value.parts):
         return False
     for (c, a), (d, top) in (value.parts, value.parts[::-1]):
-        made = top
-        while made.kind == "view" or (made.kind == "op" and made.details[0] == "full"):
-            made = made.parts[0][1]
+        made = without_view(top)
         if made.number in table.untied and c == d == UNIT and made.parts[0] == (UNIT, a):
             return True
     return False
 
 
-def vanishes(table: Any, value: Value, powers: dict[Value, Power]) -> Coefficient:
-    """0 where a product has ``y * (1 - y)`` with zeros and ones in it, and 1 otherwise."""
+def vanishes(table: Any, value: Value, powers: dict[Value, Power]) -> bool:
+    """Whether a product has ``y * (1 - y)`` with zeros and ones in it."""
     other = complementary(value)
-    if other is not None and powers.get(other, 0) > 0 and powers[value] > 0 and is_zero_or_one(table, other):
-        return ZERO
-    return UNIT
+    return other is not None and powers.get(other, 0) > 0 and powers[value] > 0 and is_zero_or_one(table, other)

@@ -17,7 +17,7 @@ from chainrule.simplify.free_steps import linear_operands
 from chainrule.simplify.functions import merge_factors, note_share, settled, special_sum, tied_share
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace
-from chainrule.simplify.literals import WHOLE, Literal, frozen, is_exact, is_zero
+from chainrule.simplify.literals import WHOLE, Literal, frozen, frozen_params, is_exact, is_zero
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.powers import Powers
 from chainrule.simplify.properties import decided, suppose
@@ -326,7 +326,7 @@ class Reader:
             found = tied_share(self.table, step, refs)
             if found is not None:
                 return found
-        params = tuple((name, self.frozen(p)) for name, p in step.params.items())
+        params = frozen_params(step, self.lengths)
         key = (id(step.operation), k, params, tuple((r[1].number, r[0]) if type(r) is tuple else r for r in refs))
         kept = [
             r if type(r) is tuple else (x if isinstance(x, Const) else r)

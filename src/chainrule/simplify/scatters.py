@@ -14,6 +14,7 @@ from chainrule.ops import OPERATIONS, Operation
 from chainrule.rules import spacing as _spacing  # noqa: F401  np.zeros_like is a row of its table
 from chainrule.simplify.free_steps import is_fresh
 from chainrule.simplify.functions import ScatterAt, scatter
+from chainrule.simplify.literals import frozen_params
 from chainrule.simplify.read import Reader
 from chainrule.simplify.scalars import UNIT, Dim
 from chainrule.simplify.values import Ref, Value
@@ -38,7 +39,7 @@ def scattered(reader: Reader, step: Step) -> Ref | None:
         if found is None:
             return None
         zeros = found
-    params = tuple((name, reader.frozen(p)) for name, p in step.params.items())
+    params = frozen_params(step, reader.lengths)
     ref = scatter(reader.table, value, ScatterAt(step, params, zeros, tuple(p for p in picked if p is not None)))
     return ref if starts_from_zero(start) else reader.table.add((start, ref))
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import Index, get_item, set_item
+from chainrule.indexing import Index, get_item
 from chainrule.ir import Step, Var
-from chainrule.ir import is_zero as is_literal_zero
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.functions import ScatterAt, scatter
+from chainrule.simplify.guards import before_clearing
+from chainrule.simplify.literals import frozen_params
 from chainrule.simplify.making import Making
 from chainrule.simplify.normal_form import Table
 from chainrule.simplify.read import Reader
@@ -47,26 +48,22 @@ def slice_options(options: Making, value: Value) -> None:
 
 def cleared_already(options: Making, value: Value) -> None:
     """A multiple of an array a part of which was set to zero, where that part is set to zero again."""
-    if function_of(value) is not set_item or type(value.parts[0]) is not tuple or not is_literal_zero(value.parts[1]):
+    before = before_clearing(value)
+    if before is None or before_clearing(before[1]) is None:
         return
-    _, inner = value.parts[0]
-    if function_of(inner) is not set_item or not is_literal_zero(inner.parts[1]):
-        return
-    places = [
-        tuple((name, options.reader.frozen(p)) for name, p in v.details[1].params.items()) for v in (value, inner)
-    ]
-    if places[0] == places[1] and value.parts[2:] == inner.parts[2:]:
-        options.same(value, value.parts[0], "part set to zero already")
+    place, earlier = (frozen_params(v.details[1], options.reader.lengths) for v in (value, before[1]))
+    if place == earlier and value.parts[2:] == before[1].parts[2:]:
+        options.same(value, before, "part set to zero already")
 
 
 def _put_back(options: Making, value: Value, added: Sequence[Any]) -> None:
     """Of an array a part of which was set to zero, the whole, where that part is added at its place again."""
     for k, (c, v) in enumerate(value.parts) if added else ():
-        if function_of(v) is not set_item or type(v.parts[0]) is not tuple or not is_literal_zero(v.parts[1]):
+        before = before_clearing(v)
+        if before is None:
             continue
-        scale, whole = v.parts[0]
-        step = v.details[1]
-        place = tuple((name, options.reader.frozen(p)) for name, p in step.params.items())
+        scale, whole = before
+        place = frozen_params(v.details[1], options.reader.lengths)
         for n, d, w, at in added:
             part: Value = w.parts[1][1]
             if (
@@ -76,7 +73,7 @@ def _put_back(options: Making, value: Value, added: Sequence[Any]) -> None:
                 or function_of(part) is not get_item
             ):
                 continue
-            read = tuple((name, options.reader.frozen(p)) for name, p in part.details[1].params.items())
+            read = frozen_params(part.details[1], options.reader.lengths)
             if read != place or part.parts[0] != (UNIT, whole) or part.parts[1:] != at.arrays or times(c, scale) != d:
                 continue
             rest = [t for j, t in enumerate(value.parts) if j not in (k, n)]
