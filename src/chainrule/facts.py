@@ -43,8 +43,8 @@ class Fact:
     """What can be assumed of an array.
 
     Attributes:
-        text: what is said of it above the code; of a single row, of several, and of stacks.
-        lacks: says where an array does not have it; nothing where it does.
+        text: what is said of it above the code, given the name of the array and how many axes it has.
+        lacks: says where an array does not have it, given what was requested and its name; nothing where it does.
         made: an array near another one that has it.
     """
 

@@ -56,9 +56,10 @@ from chainrule.trying import agrees, as_pasted, like_scaled, turns_asked
 from chainrule.verify import MalformedError
 from chainrule.written import Source
 
-__all__ = ["Draft", "Source", "Style", "What", "write"]
+__all__ = ["Draft", "Source", "write"]
 
 _MOST_TRIED = 5000  # steps of what is run beside the function
+_STACKED = {"list": "stack", "trail": "whole"}  # no loop is found where a list is read by a counter
 
 
 def write(
@@ -227,7 +228,7 @@ class Draft:
     def _looped_gradient(
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any
     ) -> tuple[Callable[..., Any], str] | None:
-        """The value and the gradients as a function with loops, and the name of the user's; ``None`` without loops."""
+        """A function with loops that gives value and gradients, and the name of the user's; ``None`` without loops."""
         if self.assume:
             return None  # they are facts about the variables of this function
         draft = Draft(f, args, kwargs, wrt=wrt)
@@ -236,12 +237,8 @@ class Draft:
             return None  # what decides is said by the user's lines, not by those of another function
         draft.material = replace(draft.material, fixed=())  # its lengths are tried, too, and said once
         for loop in loops:
-            if not any(
-                slot.kind == "item" for slot in loop.slots
-            ):  # of lists that are read by a counter no loop is made
-                loop.outs = [
-                    replace(o, kind={"list": "stack", "trail": "whole"}.get(o.kind, o.kind)) for o in loop.outs
-                ]
+            if not any(slot.kind == "item" for slot in loop.slots):  # loops over lists keep theirs
+                loop.outs = [replace(out, kind=_STACKED.get(out.kind, out.kind)) for out in loop.outs]
         return draft.source().function, draft.material.name
 
     def _holds(self, args: Sequence[Any], kwargs: Mapping[str, Any], *, runs: bool = True) -> bool:

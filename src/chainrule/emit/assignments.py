@@ -169,7 +169,7 @@ class StatementPrinter(Printer):
         )
 
     def _counts_along(self, x: Var | Const) -> int | None:
-        """The axis, from the last one on, along which an array that has no other counts: ``np.arange(n)[:, None]``."""
+        """The axis, from the last on, along which an array counts, if all others are new: ``np.arange(n)[:, None]``."""
         step = self.folded.get(x.number) if isinstance(x, Var) else None
         behind = 0
         if step is not None and step.operation.function is get_item and len(step.inputs) == 1:

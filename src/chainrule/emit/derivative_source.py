@@ -117,7 +117,8 @@ def pushed_gradient_source(material: Material, backward: Backward, name: str) ->
     wanted = _tangent_names(backward, [f"d{key}" for key in keys], "v_")
     writing, _ = _written(material, backward, "v_", beside, wanted, False)
     products = [_whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)]
-    lines = [x for x in writing.backward_lines() if not x.startswith("#")]  # whose lines are not the user's
+    # The comments name lines of the written function, which are not the user's.
+    lines = [x for x in writing.backward_lines() if not x.startswith("#")]
     body = [*writing.forward_lines(), *lines, "", f"return {material.result_text(products)}"]
     doc = f"The Hessian of {name} times vectors for {', '.join(_arguments(material, leaves))}."
     opening = [*writing.checks(), *writing.unpacking(body)]

@@ -24,16 +24,7 @@ from chainrule.sizes import is_size
 from chainrule.trees import flatten, paths, unflatten
 from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of
 
-__all__ = [
-    "OPPOSITE",
-    "Fixed",
-    "Leaf",
-    "Material",
-    "constant_lines",
-    "length_text",
-    "material_of",
-    "setting_check",
-]
+__all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
 
 _LARGEST = 64
 

@@ -12,11 +12,7 @@ import numpy as np
 from chainrule.simplify.fact_identities import FACT_IDENTITIES
 from chainrule.simplify.identity import Identity
 from chainrule.simplify.index_identities import INDEX_IDENTITIES
-from chainrule.simplify.mechanical_forms import (
-    added_at,
-    softmax,
-    through_factor,
-)
+from chainrule.simplify.mechanical_forms import added_at, softmax, through_factor
 
 __all__ = ["IDENTITIES"]
 

@@ -15,7 +15,7 @@ class Identity:
 
     Attributes:
         name: as it stands in the log.
-        numerics: ``"A"``, ``"B"`` or ``"C"``, as above.
+        numerics: ``"A"``, ``"B"`` or ``"C"``, as ``identities.py`` defines them.
         text: what is said about it.
         before: the mechanical form, of four arrays: two matrices, a column that is positive, and a square matrix.
         after: the form that replaces it, of the same arrays.
