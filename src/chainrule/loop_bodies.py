@@ -34,15 +34,23 @@ def body_tape(loop: Loop, operands: Sequence[Any]) -> tuple[Tape, TapeLengths]:
     body.constants = dict(loop.tape.constants)
     body.origin = (None, 0)
     for slot in loop.slots if any(type(x) is Traced and x.tape.facts for x in operands) else ():
+        if slot.kind == "carried" or slot.written:
+            continue
         given = operands[slot.place : slot.place + (len(loop.values) if slot.kind == "item" else 1)]
         known = [x.tape.facts.get(x.variable, frozenset()) if type(x) is Traced else frozenset() for x in given]
-        least = {"symmetric": 3, "binary": 1} if slot.kind == "row" else {}  # the axes of what has rows that have it
-        rank = np.ndim(operands[slot.place].value) if type(operands[slot.place]) is Traced else 0
-        facts = {f for f in frozenset.intersection(*known) if slot.kind != "row" or rank >= least.get(f, 2)}
-        if facts and slot.kind != "carried" and not slot.written:
-            body.facts[slot.variable] = frozenset(facts)
+        facts = frozenset.intersection(*known)
+        if slot.kind == "row":
+            facts = _of_rows(facts, np.ndim(getattr(given[0], "value", given[0])))
+        if facts:
+            body.facts[slot.variable] = facts
     lengths = body.always_one = _ones_in(body, loop, operands)
     return body, lengths
+
+
+def _of_rows(facts: frozenset[str], rank: int) -> frozenset[str]:
+    """The facts of an array of so many axes that each of its rows has: not that all elements add to 1."""
+    least = {"symmetric": 3, "binary": 1}
+    return frozenset(f for f in facts - {"joint_distribution"} if rank >= least.get(f, 2))
 
 
 def _ones_in(body: Tape, loop: Loop, operands: Sequence[Any]) -> TapeLengths:
