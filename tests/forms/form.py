@@ -62,6 +62,7 @@ FORMS: dict[str, type[Form]] = {}
 
 ASSUMED: dict[str, Mapping[str, Any]] = {
     "held_maxout_classifier": {"Y": "distribution", "X": "no_ties"},
+    "held_one_hot_built_inside": {"T": "one_hot"},
     "held_focal_loss_on_logits": {"y": "binary"},
     "held_maxpool_of_strided_slices": {"x": "no_ties"},
     "held_tsne_kl": {"P": ("symmetric", "joint_distribution")},
