@@ -135,7 +135,7 @@ def _attempts(plain: Simplified, only: Sequence[str]) -> Iterator[tuple[Simplifi
     """
     openings = [*(only or (ALL,))]
     for opening in openings:
-        rewriting = _Rewriting(plain, opening)
+        rewriting = _Rewriting(plain, opening, again=bool(only))
         try:
             rewriting.prepare()
             yield from _selections(rewriting, plain)
@@ -173,7 +173,7 @@ def _selections(rewriting: _Rewriting, plain: Simplified) -> Iterator[tuple[Simp
 
 
 class _Rewriting:
-    def __init__(self, backward: Simplified, opening: str) -> None:
+    def __init__(self, backward: Simplified, opening: str, again: bool = False) -> None:
         load_families()  # identities name operations that the program does not have
         self.backward = backward
         self.strict = False
@@ -182,7 +182,11 @@ class _Rewriting:
         self.reader = Reader(backward, ALGEBRA)
         self.table = self.reader.table
         self.table.opening = opening
-        self._starts = (False,) if _quick.get() or self.table.steps > _MANY_STEPS else (False, True)
+        self._starts: tuple[bool, ...] = (False, True)
+        if _quick.get() or self.table.steps > _MANY_STEPS:
+            self._starts = (False,)
+        elif again:
+            self._starts = (True,)  # what was found first has its scales where they are best
 
     def prepare(self) -> None:
         """Read the steps, and find further ways of computing what they compute."""
