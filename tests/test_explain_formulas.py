@@ -267,7 +267,7 @@ LOOPS = {
 REPEATED = {"rnn": 5, "convolution": 6, "layers": 6, "counters": 12, "image": 12, "product": 12, "network in time": 12}
 
 # What turns add to a gradient in place has no numbers of its own to compare a formula with; it is not shown then.
-ADDED_UP = {"convolution": ["w"], "image": ["w"]}
+ADDED_UP = {"image": ["w"]}
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -70,7 +70,7 @@ def _by_line(s: Suspect, fixes: Sequence[Fix]) -> list[Suspect]:
     """A suspect as one for each line, where the same slip stands in several lines, each of some of the gradients."""
     own = [f for f in fixes if f.tried and set(f.mends) & set(s.gradients)]
     apart = sum(len(set(f.mends) & set(s.gradients)) for f in own) == len(s.gradients)
-    if len(own) < 2 or not apart or s.together or s.fix is not None:
+    if len({f.location.line for f in own}) < max(2, len(own)) or not apart or s.together or s.fix is not None:
         return [s]
     return [replace(s, gradients=tuple(n for n in s.gradients if n in f.mends)) for f in own]
 

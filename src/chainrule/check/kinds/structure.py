@@ -149,7 +149,7 @@ KINDS = (
         TURNS,
         "cand == exact with the line in the other block",
         COMMON,
-        (),
+        (message("The line for what {statement} computes stands in another block than it should."),),
         ("wrong_loop_range", "wrong_count"),
         ("wrong_indentation",),
     ),
