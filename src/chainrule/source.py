@@ -229,8 +229,10 @@ class Draft:
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Any
     ) -> tuple[Callable[..., Any], str] | None:
         """A function with loops that gives value and gradients, and the name of the user's; ``None`` without loops."""
-        if self.assume:
-            return None  # they are facts about the variables of this function
+        with Tape(names=True, loops=True) as tape:
+            TracedCall(f, args, dict(kwargs), (), tape)
+        if self.assume or not tape.loops:
+            return None  # facts are about the variables of this function
         draft = Draft(f, args, kwargs, wrt=wrt)
         loops = [loop for step in draft.backward.program.steps if (loop := loop_in(step)) is not None]
         if not loops or draft.material.program.guards or any(loop.decided or loop.decisions() for loop in loops):
