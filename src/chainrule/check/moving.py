@@ -34,13 +34,8 @@ class Moved:
 def later_updates(candidate: Candidate) -> Iterator[Moved]:
     """The updates of arrays that are read further on in the same turn or call, each moved behind the last such line."""
     lines = candidate.source.splitlines()
-    try:
-        tree = ast.parse(textwrap.dedent(candidate.source))
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        block: Sequence[ast.stmt] = getattr(node, "body", None) or ()
-        for k, statement in enumerate(block if isinstance(block, list) else ()):
+    for block in _blocks(candidate):
+        for k, statement in enumerate(block):
             names = _updated(statement)
             reading = [s for s in block[k + 1 :] if names & _read(s)]
             if not reading or not names:
@@ -57,13 +52,7 @@ def later_updates(candidate: Candidate) -> Iterator[Moved]:
 def other_blocks(candidate: Candidate) -> Iterator[Moved]:
     """The last line of each loop behind it, and the line behind each loop at the end of it."""
     lines = candidate.source.splitlines()
-    try:
-        tree = ast.parse(textwrap.dedent(candidate.source))
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        block: list[ast.stmt] = body if isinstance(body, list) else []
+    for block in _blocks(candidate):
         for loop, behind in zip(block, [*block[1:], None], strict=False):
             inner, depth = loop, 0
             while isinstance(inner, ast.For | ast.If) and not inner.orelse and depth < _DEPTH:
@@ -73,6 +62,18 @@ def other_blocks(candidate: Candidate) -> Iterator[Moved]:
                 if behind is not None and _is_line(behind):
                     yield _put(candidate, lines, loop, behind, behind.end_lineno or 0, last.col_offset)
                 inner, depth = last, depth + 1
+
+
+def _blocks(candidate: Candidate) -> Iterator[list[ast.stmt]]:
+    """The bodies of the candidate, of its functions and of what stands in them."""
+    try:
+        tree = ast.parse(textwrap.dedent(candidate.source))
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # that of a lambda is an expression
+            yield body
 
 
 def _is_line(statement: ast.stmt) -> bool:
