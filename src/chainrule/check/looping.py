@@ -115,9 +115,10 @@ def free_lengths(
     fixed: set[Symbol] = set()
     for (k, axis), symbol in ties.items():
         x = program.inputs[k]
-        places = [(_item(index, axis), position) for index, position in reads.get(x.number, [])]
-        items = {item % x.shape[axis] for item, _ in places if item is not None}
-        if len({p for _, p in places}) == len(places) and None not in dict(places) and len(items) == x.shape[axis]:
+        own = reads.get(x.number, [])
+        items = [_item(index, axis) for index, _ in own]
+        apart = None not in items and len({position for _, position in own}) == len(own)
+        if apart and len({item % x.shape[axis] for item in items if item is not None}) == x.shape[axis]:
             fixed.add(symbol)
     return sorted((s for s, n in lengths.items() if n > 1 and s != ONE and s not in fixed), key=lambda s: lengths[s])
 

@@ -65,6 +65,7 @@ def without_repeats(backward: Backward) -> Backward:
             params = {name: renumbered(p, moved) for name, p in step.params.items()}
             step = Step(step.operation, inputs, params, step.outputs, step.position)
         key = _key(step.operation, inputs, step.params)
+        axes = reversed_axes(step)
         if step.operation.name == "arange" and list(step.params) == ["argument 0"]:
             counted.update(out.number for out in step.outputs)
         if k >= backward.forward_steps:
@@ -77,7 +78,7 @@ def without_repeats(backward: Backward) -> Backward:
                 replaced[step.outputs[0].number] = inputs[0]
                 moved[step.outputs[0].number] = inputs[0].number
                 continue
-            restored = _turned_back(step, inputs, turned) or _put_back(step, inputs, made_by, counted, numbers)
+            restored = _turned_back(step, inputs, axes, turned) or _put_back(step, inputs, made_by, counted, numbers)
             if restored is not None:
                 *others, step = restored
                 steps += others
@@ -90,7 +91,6 @@ def without_repeats(backward: Backward) -> Backward:
             inputs = _beside_writes(step, inputs, made_by)
             step = Step(step.operation, inputs, step.params, step.outputs, step.position)
             made_by[step.outputs[0].number] = step
-        axes = reversed_axes(step)
         if axes is not None and isinstance(inputs[0], Var):
             base, before = turned.get(inputs[0].number, (inputs[0], frozenset[int]()))
             turned[step.outputs[0].number] = base, axes ^ before
@@ -138,10 +138,12 @@ def without_repeats(backward: Backward) -> Backward:
 
 
 def _turned_back(
-    step: Step, inputs: tuple[Var | Const, ...], turned: Mapping[int, tuple[Var, frozenset[int]]]
+    step: Step,
+    inputs: tuple[Var | Const, ...],
+    axes: frozenset[int] | None,
+    turned: Mapping[int, tuple[Var, frozenset[int]]],
 ) -> list[Step] | None:
     """What is turned around twice along the same axes is what it was."""
-    axes = reversed_axes(step)
     if not axes or not isinstance(inputs[0], Var) or inputs[0].number not in turned:
         return None
     base, before = turned[inputs[0].number]
