@@ -14,7 +14,6 @@ from chainrule.ir import Const, Var
 from chainrule.lengths import whole_symbols
 from chainrule.names import Namespace
 from chainrule.statements.request import Request
-from chainrule.trees import paths, unflatten
 
 __all__ = ["hessian_source", "moving_leaves", "pushed_gradient_source", "tangent_source"]
 
@@ -71,7 +70,7 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
     """A function of the arguments and their tangents that returns the output and its tangent; and its name."""
     leaves = moving_leaves(material, backward)
     beside, names = _beside(material, backward, prefix)
-    wanted = _tangent_names(backward, [x.name or "output" for x in backward.wrt], prefix)
+    wanted = _tangent_names(backward, prefix)
     writing, outputs = _written(material, backward, prefix, beside, wanted, True)
     tangents = {x.number: _whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)}
     texts = [writing.operand(x) for x in outputs]
@@ -81,18 +80,16 @@ def tangent_source(material: Material, backward: Backward, prefix: str) -> tuple
     ]
     end = [f"return {material.result_text(texts)}, {material.result_text(pushed)}"]
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
-    name = f"{material.name}_jvp"
-    doc = f"The output of {material.name} and its tangent, from those of {', '.join(_arguments(material, leaves))}."
-    opening = [*writing.checks(), *writing.unpacking(body)]
-    return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+    doc = f"The output of {material.name} and its tangent, from those of {_arguments(material, leaves)}."
+    return _defined(writing, material, names, f"{material.name}_jvp", doc, body)
 
 
-def _tangent_names(backward: Backward, labels: Sequence[str], prefix: str) -> dict[int, str]:
-    """What the tangents of outputs of these names are called, and those that loops compute beside the user's values."""
+def _tangent_names(backward: Backward, prefix: str) -> dict[int, str]:
+    """What the tangents of outputs are called, and those that loops compute beside the user's values."""
     forward = {out.number for step in backward.program.steps[: backward.forward_steps] for out in step.outputs}
     wanted = {
-        g.number: prefix + label
-        for label, g in zip(labels, backward.gradients, strict=True)
+        g.number: prefix + (x.name or "output")
+        for x, g in zip(backward.wrt, backward.gradients, strict=True)
         if isinstance(g, Var) and g.number >= 0 and g.number not in forward
     }
     variables = backward.program.by_number()
@@ -113,17 +110,14 @@ def pushed_gradient_source(material: Material, backward: Backward, name: str) ->
     """
     leaves = moving_leaves(material, backward)
     beside, names = _beside(material, backward, "v_")
-    keys = [str(path[-1]) for path in paths(unflatten(material.structure, [0.0] * len(backward.wrt)))]
-    wanted = _tangent_names(backward, [f"d{key}" for key in keys], "v_")
+    wanted = _tangent_names(backward, "v_")
     writing, _ = _written(material, backward, "v_", beside, wanted, False)
     products = [_whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)]
     # The comments name lines of the written function, which are not the user's.
     lines = [x for x in writing.backward_lines() if not x.startswith("#")]
     body = [*writing.forward_lines(), *lines, "", f"return {material.result_text(products)}"]
-    doc = f"The Hessian of {name} times vectors for {', '.join(_arguments(material, leaves))}."
-    opening = [*writing.checks(), *writing.unpacking(body)]
-    name = f"{name}_hvp"
-    return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
+    doc = f"The Hessian of {name} times vectors for {_arguments(material, leaves)}."
+    return _defined(writing, material, names, f"{name}_hvp", doc, body)
 
 
 def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple[str, str]:
@@ -142,14 +136,20 @@ def hessian_source(material: Material, backward: Backward, prefix: str) -> tuple
     ]
     end = returned("", products, "{", "}")
     body = [*blocks(writing.forward_lines(), writing.backward_lines()), *end]
-    name = f"{material.name}_hvp"
-    doc = f"The Hessian of {material.name} times vectors for {', '.join(_arguments(material, leaves))}."
+    doc = f"The Hessian of {material.name} times vectors for {_arguments(material, leaves)}."
+    return _defined(writing, material, names, f"{material.name}_hvp", doc, body)
+
+
+def _defined(
+    writing: Writing, material: Material, names: Sequence[str], name: str, doc: str, body: Sequence[str]
+) -> tuple[str, str]:
+    """The whole text of a function of the arguments and of these further parameters; and its name."""
     opening = [*writing.checks(), *writing.unpacking(body)]
     return page(writing, writing.finished([*opening, *body], f"{name}({material.head(*names)})", doc)), name
 
 
-def _arguments(material: Material, leaves: Sequence[Leaf]) -> list[str]:
-    return list(dict.fromkeys(material.parameters[leaf.argument] for leaf in leaves))
+def _arguments(material: Material, leaves: Sequence[Leaf]) -> str:
+    return ", ".join(dict.fromkeys(material.parameters[leaf.argument] for leaf in leaves))
 
 
 def _whole(writing: Writing, x: Var, tangent: Var | Const) -> str:
