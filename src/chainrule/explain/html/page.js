@@ -28,10 +28,11 @@
     for (const key of article.dataset.read.split(" ")) for (const node of nodes.get(key) || []) light(node, "read");
     for (const row of rows.get(String(step)) || []) light(row, "on");
   };
-  // Moves only what is within a panel of its own: the page stays where the reader has it.
-  const reveal = (element) => {
+  // Moves only what is within a panel of its own: the page stays where the reader has it.  What the reader did not
+  // ask for leaves the panel under the pointer alone, or a click would land on something else.
+  const reveal = (element, asked) => {
     const panel = element && element.closest(".scroll");
-    if (!panel) return;
+    if (!panel || (!asked && panel.matches(":hover"))) return;
     const [box, frame] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
     if (box.top < frame.top || box.bottom > frame.bottom) {
       panel.scrollTop += (box.top + box.bottom) / 2 - (frame.top + frame.bottom) / 2;
@@ -40,7 +41,7 @@
       panel.scrollLeft += (box.left + box.right) / 2 - (frame.left + frame.right) / 2;
     }
   };
-  const select = (step) => {
+  const select = (step, asked = true) => {
     current = step;
     show(step);
     document.getElementById("where").textContent = data.step.replace("{number}", step + 1);
@@ -48,8 +49,8 @@
     document.getElementById("next").disabled = step >= steps.length - 1;
     const article = steps[step];
     if (!article) return;
-    reveal((nodes.get(article.dataset.node) || []).find((node) => !node.classList.contains("again")));
-    for (const row of rows.get(String(step)) || []) reveal(row);
+    reveal((nodes.get(article.dataset.node) || []).find((node) => !node.classList.contains("again")), asked);
+    for (const row of rows.get(String(step)) || []) reveal(row, asked);
   };
   let walking = 0;
   const go = (step) => {
@@ -94,7 +95,7 @@
       for (const entry of entries) entry.isIntersecting ? seen.add(entry.target) : seen.delete(entry.target);
       if (Date.now() - walking < 1200 || !seen.size) return;
       const first = Math.min(...[...seen].map((article) => Number(article.dataset.step)));
-      if (first !== current) select(first);
+      if (first !== current) select(first, false);
     }, { rootMargin: "-15% 0px -60% 0px" });
     // A page of many steps has them in groups, and those of the groups in sight are watched.
     const groups = new IntersectionObserver((entries) => {
