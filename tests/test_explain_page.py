@@ -542,7 +542,7 @@ def test_the_picture_of_a_long_derivation_goes_on_after_the_page_is_shown(opened
     page.click("#step-120 h3")
     page.evaluate("document.querySelector('#step-118').focus()")
     assert lit(page) == ["x3"]
-    # As by keyboard: a pointer takes a while to arrive, and what the browser tells of the scrolled page moves the picture.
+    # As by keyboard: while a pointer is on its way, what the browser tells of the scrolled page moves the picture.
     page.dispatch_event(".node a[aria-label^='x90']", "click")
     assert page.evaluate("document.activeElement.id") == "step-31"
 

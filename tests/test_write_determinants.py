@@ -65,3 +65,9 @@ def test_a_singular_example_has_its_cofactors() -> None:
         A = np.array(x)
         (gradient,) = written(A)[1].values()
         np.testing.assert_allclose(gradient, [[A[1, 1], -A[1, 0]], [-A[0, 1], A[0, 0]]], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_examples_of_other_lengths_with_singular_matrices_say_nothing(seed: int) -> None:
+    # Of a matrix with fewer columns, `A @ A.T` is singular but for rounding.
+    assert "valid" not in str(cr.write(wishart, _normal(seed, 3, 3), _definite(seed + 1, 3), 5.0))
