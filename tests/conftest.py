@@ -3,3 +3,4 @@
 import os
 
 os.environ["LANGUAGE"] = "en"
+os.environ["CHAINRULE_PATIENCE"] = "4"  # what is found does not depend on how busy the machine is

@@ -20,6 +20,7 @@ import numpy as np
 from chainrule.check.adapters.naming import gradient_words, short_name
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Change, is_inside, last_line_of, text_of
+from chainrule.check.clock import spent
 from chainrule.check.evaluating import NoValueError, evaluated
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
@@ -157,12 +158,12 @@ def _fix(
 ) -> Fix | None:
     """The likeliest small change of a line with which gradients are right that were wrong; all of them, if possible."""
     right = [n for n in tries.exact.gradients if n not in wrong]
-    end, waited = time.process_time() + (_LESS if near else _SECONDS), time.monotonic() + _WAITED
+    end, waited = spent() + (_LESS if near else _SECONDS), time.monotonic() + _WAITED
     best: Fix | None = None
     left_to_try = _MOST
     for tried in _in_order(witness, wrong, kinds, alone, near):
         left_to_try -= 1
-        if left_to_try < 0 or time.process_time() > end or time.monotonic() > waited:
+        if left_to_try < 0 or spent() > end or time.monotonic() > waited:
             break
         text = text_of(tried.change.node)
         line, last = tried.statement.lineno, last_line_of(tried.statement)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from chainrule.check.clock import Clock
 from chainrule.check.edits.base import Base, Edit, Wiring
 from chainrule.check.edits.composed import composed
 from chainrule.check.edits.naming import named_edit
@@ -78,21 +78,6 @@ def searched_findings(
         if not [n for n in reached if not any(n in f.gradients for f in found)]:
             break
     return best_of(found, reached)
-
-
-class Clock:
-    """How much time is left.
-
-    Args:
-        seconds: how many there are, of one processor.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.end = time.process_time() + seconds
-
-    def until(self, seconds: float) -> float:
-        """When a part that may take so many seconds has to stop."""
-        return min(time.process_time() + seconds, self.end)
 
 
 def _searches(trials: Trials, tested: Sequence[Trial], reached: Sequence[str], clock: Clock) -> Iterator[Search]:

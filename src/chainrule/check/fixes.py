@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ import numpy as np
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Scene, last_line_of, text_of
+from chainrule.check.clock import spent
 from chainrule.check.exact import Exact
 from chainrule.check.exact_lines import ExactLines
 from chainrule.check.findings import Place
@@ -89,7 +89,7 @@ class Mender:
             elsewhere = self._elsewhere(own, wrong, True)
             if any(set(f.mends) >= set(wrong) and f.word in meant for f in elsewhere):
                 return elsewhere
-        self.end = time.process_time() + _TOTAL
+        self.end = spent() + _TOTAL
         for _ in range(_MOST_ROUNDS):
             locations = sorted(witness.locate(remaining), key=witness.order)
             if not any(self._can_run_with(candidate, witness, at.line) for at in locations):
@@ -213,7 +213,7 @@ class Mender:
         for number in self._also_meant(witness, location, entry):
             for text, word in self._own_line_changed(witness, replace(location, number=number), entry):
                 yield location, text, word
-        end = min(self.end, time.process_time() + _SECONDS)
+        end = min(self.end, spent() + _SECONDS)
         for at, e in places:
             for text, word in self._by_running(witness, candidate, at, e, end):
                 yield at, text, word
@@ -251,7 +251,7 @@ class Mender:
         statement = witness.lines.statements.get(entry.line)
         kinds = self._said_of(location)
         found = []
-        end = min(self.end, time.process_time() + (_LONGER if location.certain else _SECONDS))
+        end = min(self.end, spent() + (_LONGER if location.certain else _SECONDS))
         for change in changes_of_value(entry.expression, self._scene(witness, entry), known.values, end, kinds):
             added = _added(statement, change.node, entry)
             if added is not None:
@@ -292,7 +292,7 @@ class Mender:
         # Where nothing is suspected, anything may be.
         scene = replace(self._scene(witness, entry), kinds=self._said_of(location) or None)
         for change in likeliest_first(changes_of_statement(statement, scene)):
-            if time.process_time() > end:
+            if spent() > end:
                 return
             text = text_of(change.node)
             wrong = self._tries.wrong_with(candidate, location.line, _last_line(witness, location.line), text)

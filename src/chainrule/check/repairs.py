@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +28,7 @@ from chainrule.check.changing import (
     summed,
     with_all,
 )
+from chainrule.check.clock import spent
 from chainrule.check.derivative_repairs import changes_of_derivatives
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import stretches
@@ -61,7 +61,7 @@ def changes_of_value(
     """
     found: list[Change] = []
     for number, change in enumerate(likeliest_first(changes_of_expression(expression, scene), kinds)):
-        if number % 50 == 0 and time.process_time() > until:
+        if number % 50 == 0 and spent() > until:
             break
         if len(found) >= (_FEW if change.word in kinds else 1) and found[0].word in kinds:
             break  # what is suspected is what it is

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from chainrule.check.clock import spent
 from chainrule.check.edits.base import Base, Change, Edit, Wiring, same_steps
 from chainrule.check.edits.source import EditSource, Key
 from chainrule.check.forward import Forward
@@ -228,13 +228,13 @@ class Search:
     def allow(self, until: float) -> None:
         """Go on until another time."""
         self.until = until
-        self.late = time.process_time() > until
+        self.late = spent() > until
 
     def is_over(self) -> bool:
         """Whether the time is up; asking the clock can take longer than trying an edit, so it is asked now and then."""
         self.asked += 1
         if self.asked % 50 == 0:
-            self.late = time.process_time() > self.until
+            self.late = spent() > self.until
         return self.late
 
     def tried_on_all(self, keys: tuple[Key, ...], edits: tuple[Edit, ...], strict: bool) -> Match | None:
