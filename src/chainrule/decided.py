@@ -35,11 +35,12 @@ def decided(record: Turns, listed: bool = False) -> list[str]:
     """
     groups: dict[Any, list[tuple[int, Any]]] = {}
     operands: dict[Any, tuple[str, Any, Any]] = {}
+    own = {record.number: -1}  # the counter, which is another number in every turn
     for turn, code, offset, operation, left, right, result in record.decisions:
         begin = instruction(code, offset)
         if not _is_users(code, begin, operation):
             continue
-        key = (code, begin, operation, canonical(left, [], {}), canonical(right, [], {}))
+        key = (code, begin, operation, canonical(left, [], own), canonical(right, [], own))
         groups.setdefault(key, []).append((turn, result))
         operands.setdefault(key, (operation, left, right))
     found: list[str] = []

@@ -21,7 +21,8 @@ def decided_by_lengths(program: Program) -> dict[str, Sequence[Any]]:
 
 def outline(program: Program, paths: Sequence[str]) -> tuple[Any, Any]:
     """What values decided; and the steps that the outputs depend on, as something that can be compared."""
-    decided = [(str(g.position), g.value) for g in program.guards if g.position is not None and not g.lengths]
+    guards = [g for g in program.guards if g.position is not None and not g.lengths]
+    decided = [(str(g.position), canonical(g.value, [], {})) for g in guards]
     decided += [(str(position), "while") for position in _asked(program)]
     # By their paths: in front of an array may be a list, whose items are more or fewer.
     inputs = {x.number: ("input", path) for x, path in zip(program.inputs, paths, strict=False)}
@@ -92,7 +93,7 @@ def _loop(loop: Any, static: Callable[..., Any]) -> Any:
     places = {id(slot): k for k, slot in enumerate(loop.slots)}
     outs = [(o.kind, places.get(id(o.variable))) for o in loop.outs]  # the variables are outputs of the body
     counted = None if loop.header.counted is None else static(loop.header.counted)
-    decided = [(str(g.position), g.value) for g in loop.program.guards]
+    decided = [(str(g.position), canonical(g.value, [], {})) for g in loop.program.guards]
     first = int(loop.values[0]) if counted is None else 0
     return slots, outs, counted, loop.header.turned, first, _body(loop), numbers, decided
 

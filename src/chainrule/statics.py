@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from chainrule.indexing import Index
 from chainrule.sizes import is_size, rebuilt
 
@@ -38,7 +40,8 @@ def canonical(x: Any, mentioned: list[int], loops: Mapping[int, int]) -> Any:
         if head == "name":
             return type(x).__name__, head, operands[0]
         if head == "turn":
-            return type(x).__name__, head, loops.get(operands[0], ("outer", operands[0]))
+            # The counter of a loop that is over may have been kept: as a number, which may be another one in each turn.
+            return type(x).__name__, head, loops.get(operands[0], ("outer", operands[0], int(x)))
         return (type(x).__name__, head, *(canonical(e, mentioned, loops) for e in operands))
     if isinstance(x, tuple | list):
         return (type(x).__name__, *(canonical(e, mentioned, loops) for e in x))
@@ -48,6 +51,8 @@ def canonical(x: Any, mentioned: list[int], loops: Mapping[int, int]) -> Any:
         return ("index", x.single, *(canonical(e, mentioned, loops) for e in x.parts))
     if isinstance(x, float):
         return type(x).__name__, x.hex()
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biufc":
+        return "array", str(x.dtype), x.shape, x.tobytes()
     try:
         hash(x)
     except TypeError:

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.calls import argument_names
 from chainrule.emit.named_lengths import NamedLengths
 from chainrule.emit.text import formatted_path
+from chainrule.emit.values import LARGEST
 from chainrule.errors import ChainruleError
 from chainrule.facts import Facts
 from chainrule.ir import Const, Program, Step, Var
@@ -25,8 +26,6 @@ from chainrule.trees import flatten, paths, unflatten
 from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of
 
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
-
-_LARGEST = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,7 +328,7 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
     lines: list[str] = []
     for name, constant in constants:
         array = np.asarray(constant.value)
-        if array.size > _LARGEST or array.dtype.kind not in "fiubc":
+        if array.size > LARGEST or array.dtype.kind not in "fiubc":
             raise ChainruleError(
                 message(
                     "{array} of shape {shape} is used by the function and is no argument of it; it has "
@@ -338,7 +337,7 @@ def constant_lines(constants: Sequence[tuple[str, Const]]) -> list[str]:
                     array=constant.name or message("an array"),
                     shape=str(array.shape),
                     size=array.size,
-                    most=_LARGEST,
+                    most=LARGEST,
                 )
             )
         default = array.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool))

@@ -15,8 +15,9 @@ from chainrule.language import message
 from chainrule.sizes import Size, is_size, plain_number, where_from
 from chainrule.statements.statement import Statements
 
-__all__ = ["Values", "has_lengths", "is_plain_number"]
+__all__ = ["LARGEST", "Values", "has_lengths", "is_plain_number"]
 
+LARGEST = 64  # elements of an array that is written into source
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
 
@@ -89,6 +90,8 @@ class Values:
             if x == slice(None):
                 return "slice(None)", ATOM
             return f"slice({', '.join(self.static(e)[0] for e in (x.start, x.stop, x.step))})", ATOM
+        if isinstance(x, np.ndarray) and x.dtype.kind in "biu" and x.size <= LARGEST:
+            return f"np.array({x.tolist()})", ATOM
         if isinstance(x, np.dtype):
             return (f"np.{x.name}_" if x.kind == "b" else f"np.{x.name}"), ATOM
         if isinstance(x, type):

@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError
 from chainrule.explain.derivation import Derivation
 from chainrule.explain.element import Story
 from chainrule.explain.following import story_html, story_lines, story_markdown
-from chainrule.explain.html import page
+from chainrule.explain.html.page import page
 from chainrule.explain.markdown import markdown
 from chainrule.explain.outline import DEPTHS, Depth, title
 from chainrule.explain.terminal import Styled, derivation_lines, plain

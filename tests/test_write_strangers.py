@@ -1,0 +1,106 @@
+"""What code of strangers found: written code that was wrong, or refused, or not looked at before it was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.emit.material import Material
+from chainrule.trees import flatten
+from chainrule.trying import agrees
+
+rng = np.random.default_rng(0)
+normal = rng.standard_normal
+
+
+def looked_up(V, U):
+    index = {word: i for i, word in enumerate("abcde")}
+    loss = 0.0
+    for word in ["a", "b", "e"]:
+        loss += (U[index[word]] @ V) ** 2
+    return loss
+
+
+def kept_in_a_list(V, U):
+    places = []
+    for i in range(5):
+        places.append(i)
+    loss = 0.0
+    for k in range(3):
+        j = places[(2 * k) % 5]
+        loss += (U[j] @ V) ** 2
+    return loss
+
+
+def kept_and_turned(V, U):
+    loss = 0.0
+    for j in list(range(5))[::-1]:
+        loss += np.exp(U[j] @ V) * j
+    return loss
+
+
+def left_behind(V, U):
+    for i in range(4):  # noqa: B007
+        V = V * 0.9
+    loss = 0.0
+    for k in range(3):
+        loss += (U[i] @ V) ** 2 * k
+    return loss * i
+
+
+@pytest.mark.parametrize("f", [looked_up, kept_in_a_list, kept_and_turned, left_behind])
+def test_counters_of_loops_that_are_over_are_numbers(f: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("chainrule.source.agrees", lambda *_, **__: None)  # what is run beside it would hide it
+    V, U = normal(3), normal((5, 3))
+    value, gradients = cr.write(f, V, U).function(V, U)
+    np.testing.assert_allclose(value, f(V, U))
+    for own, exact in zip(gradients.values(), cr.grad(f, (0, 1))(V, U), strict=True):
+        np.testing.assert_allclose(own, exact)
+
+
+def filled(V, U):
+    rows = np.zeros(V.shape)
+    for i in range(3):
+        rows[i] += V[i] @ U
+    return (rows * V).sum()
+
+
+def test_functions_that_fill_plain_buffers_are_run_beside_what_is_written(monkeypatch: Any) -> None:
+    found: list[bool | None] = []
+
+    def noted(*args: Any, **kwargs: Any) -> bool | None:
+        found.append(agrees(*args, **kwargs))
+        return found[-1]
+
+    monkeypatch.setattr("chainrule.source.agrees", noted)
+    cr.write(filled, normal((4, 3)), normal((3, 3)))
+    assert found
+    assert all(found)
+
+
+def test_a_wrong_value_is_found_where_no_derivative_is_known(monkeypatch: Any) -> None:
+    draft = cr.source.Draft(filled, (normal((4, 3)), normal((3, 3))), {})
+    material: Material = draft.material
+    right = draft.source().function
+
+    def refuses(*_: Any) -> Any:
+        raise ValueError("no derivative")
+
+    monkeypatch.setattr("chainrule.trying.vjp", refuses)
+    assert agrees(material, right, *draft.call) is None
+    assert agrees(material, lambda *args: (right(*args)[0] + 1, right(*args)[1]), *draft.call) is False
+
+
+def spread(X, W, every):
+    places = np.repeat(np.arange(1, X.shape[0]), every)
+    return ((np.insert(X, places, 0, axis=0) @ W) ** 3).sum()
+
+
+def test_places_that_are_an_array_are_written() -> None:
+    X, W = normal((3, 4)), normal((4, 2))
+    _, gradients = cr.write(spread, X, W, 2, wrt=["X", "W"]).function(X, W, 2)
+    for own, exact in zip(flatten(list(gradients.values()))[0], cr.grad(spread, (0, 1))(X, W, 2), strict=True):
+        np.testing.assert_allclose(own, exact)
