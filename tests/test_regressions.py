@@ -286,3 +286,47 @@ def _chain(A, y):
 
 def test_a_loop_in_a_function_that_calls_itself_stays_a_loop():
     assert "for _ in range(4)" in str(cr.write(_chain, np.eye(3), np.ones(3)))
+
+
+# ---- zeros that stand in the way of an infinite slope, where gradients of ones cancel
+def pair_distances(x):
+    return np.sqrt((x[:, None] - x) ** 2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: guarded(x) - guarded(x).mean(),
+        lambda x: guarded(x)[:, None] - guarded(x),
+        lambda x: (guarded(x), -guarded(x)),
+    ],
+)
+def test_forward_mode_through_guards_where_gradients_of_ones_cancel(f):
+    def stacked(x):
+        return np.concatenate([np.ravel(part) for part in f(x)])
+
+    v = np.array([1.0, 2.0, -1.0, 0.5])
+    exact = cr.jacobian(stacked)(MIXED) @ v
+    assert np.any(exact)
+    for tangent in (cr.jvp(stacked, (MIXED,), (v,))[1], np.ravel(cr.jvp(f, (MIXED,), (v,))[1])):
+        np.testing.assert_allclose(tangent, exact, atol=1e-12)
+    within = cr.grad(lambda x: (cr.jvp(stacked, (x,), (v,))[1] ** 2).sum())(MIXED)
+    np.testing.assert_allclose(within, cr.grad(lambda x: ((cr.jacobian(stacked)(x) @ v) ** 2).sum())(MIXED), atol=1e-12)
+    written = cr.write(stacked, MIXED, what="jvp").function
+    for x in (MIXED, MIXED[::-1].copy(), X):
+        with np.errstate(all="ignore"):
+            tangent = written(x, v)[1]
+        np.testing.assert_allclose(tangent, cr.jacobian(stacked)(x) @ v, atol=1e-12)
+
+
+def test_hessian_products_of_distances_with_themselves():
+    def energy(x):
+        return np.sum(pair_distances(x) ** 3)
+
+    v = np.array([1.0, 2.0, -1.0, 0.5])
+    (product,) = cr.hvp(energy, (X,), (v,))
+    differences = (cr.grad(energy)(X + 1e-5 * v) - cr.grad(energy)(X - 1e-5 * v)) / 2e-5
+    np.testing.assert_allclose(product, differences, rtol=1e-7)
+    with np.errstate(all="ignore"):
+        written = cr.write(energy, X, what="hvp").function(X, v)
+    np.testing.assert_allclose(written["x"], product)

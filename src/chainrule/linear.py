@@ -24,6 +24,7 @@ __all__ = [
     "OuterOrNew",
     "constant_of",
     "detached_or_followed",
+    "dummies",
     "fitted",
     "floating_arguments",
     "freshness",
@@ -152,17 +153,14 @@ class LinearMap:
         zero = np.zeros(np.shape(value), np.asarray(value).dtype)
         return zero if isinstance(value, np.ndarray) else zero[()]
 
-    def _one(self, variable: int) -> Any:
-        value = self.tape.values[variable]
-        one = np.ones(np.shape(value), np.asarray(value).dtype)
-        return one if isinstance(value, np.ndarray) else one[()]
-
     def _build(self, direction: str, cotangents: Sequence[Any] | None) -> Plan:
         tape, wrt = self.tape, self.call.wrt
         # A cotangent of zeros shows where zero times infinity has to be taken care of for any cotangent.  Forward mode
         # must not see the zeros: its cotangent is a dummy, and only what is masked out may be zero in it.
-        fill = self._zero if direction == "vjp" else self._one
-        filled = iter(cotangents if cotangents is not None else [fill(v) for v in self.outputs if v is not None])
+        own = [v for v in self.outputs if v is not None]
+        if cotangents is None:
+            cotangents = [self._zero(v) for v in own] if direction == "vjp" else dummies([tape.values[v] for v in own])
+        filled = iter(cotangents)
         seeds = [None if v is None else self._seed(v, next(filled)) for v in self.outputs]
         given: dict[int, Any] = {}
         for v, seed in zip(self.outputs, seeds, strict=True):
@@ -181,9 +179,9 @@ class LinearMap:
             if type(g) is Traced:
                 tangent_g = _like_lazy(g, tangent, self.tape.values[v])
                 gradients[g.variable] = tangent_g if g.variable not in gradients else gradients[g.variable] + tangent_g
-        own = [s.variable for s in seeds if s is not None]
-        pushed = differentiate(tape, gradients, own) if start or own else {}
-        results = [_variable(pushed.get(v)) for v in own]
+        begun = [s.variable for s in seeds if s is not None]
+        pushed = differentiate(tape, gradients, begun) if start or begun else {}
+        results = [_variable(pushed.get(v)) for v in begun]
         return Plan(tape, self.boundary, results, [t.variable for t in tangents])
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -216,6 +214,25 @@ def detached_or_followed(r: Any, value: Any, fresh: bool) -> Any:
     if type(r) is Traced:
         return apply(np.broadcast_to, r, np.shape(value)) if r.shape != np.shape(value) else r
     return detached(r, value, fresh)
+
+
+def dummies(values: Sequence[Any]) -> list[Any]:
+    """Cotangents of these values for forward mode, which stand for any: only what is masked out is zero behind them.
+
+    They are short fractions among which nothing cancels, as among ones: those have no gradient in ``x - x.mean()``.
+    """
+    if len(values) == 1 and np.size(values[0]) == 1:
+        return [np.ones_like(values[0]) if isinstance(values[0], np.ndarray) else np.asarray(values[0]).dtype.type(1)]
+    random = np.random.default_rng(0)
+    made = []
+    for value in values:
+        dtype = np.asarray(value).dtype
+        array = random.integers(513, 1536, np.shape(value)) / 1024
+        if dtype.kind == "c":
+            array = array + 1j * random.integers(513, 1536, np.shape(value)) / 1024
+        array = np.asarray(array, dtype)
+        made.append(array if isinstance(value, np.ndarray) else array[()])
+    return made
 
 
 def _variable(g: Any) -> Any:
@@ -307,12 +324,12 @@ def push_nested(call: TracedCall, tangents: Sequence[Any]) -> list[Any]:
     seeds: list[Any] = []
     given: dict[int, Any] = {}
     start = len(tape.steps)
+    filled = iter(dummies([x.value for x in call.outputs if type(x) is Traced and is_differentiable(x.value)]))
     for x in call.outputs:
         if type(x) is not Traced or not is_differentiable(x.value):
             seeds.append(None)
             continue
-        one = np.ones(np.shape(x.value), np.asarray(x.value).dtype)
-        seed = Traced(tape, len(tape.values), one if isinstance(x.value, np.ndarray) else one[()], True)
+        seed = Traced(tape, len(tape.values), next(filled), True)
         tape.values.append(seed.value)
         seeds.append(seed)
         given[x.variable] = seed if x.variable not in given else given[x.variable] + seed

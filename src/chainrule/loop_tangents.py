@@ -17,6 +17,7 @@ from chainrule.differentiate import differentiate, full, is_differentiable
 from chainrule.ir import Step
 from chainrule.language import message
 from chainrule.lengths import TapeLengths, whole_symbols
+from chainrule.linear import dummies
 from chainrule.loop_activity import active_in
 from chainrule.loop_bodies import body_tape, input_like, mark_written, record_loop, stand_in
 from chainrule.loop_sums import steps_needed
@@ -70,10 +71,9 @@ def _between(
     symbols.of.update({x.variable: symbols.of[v] for v, x in known.items() if type(x) is Traced and v in symbols.of})
     start, there = len(tape.steps), len(tape.values)
     seeds: dict[int, Any] = {}
-    for v in ends:
-        one = np.ones_like(tape.values[v])[()]
-        seeds[v] = Traced(tape, len(tape.values), one, True)
-        tape.values.append(one)
+    for v, dummy in zip(ends, dummies([tape.values[v] for v in ends]), strict=True):
+        seeds[v] = Traced(tape, len(tape.values), dummy, True)
+        tape.values.append(dummy)
         symbols.of[seeds[v].variable] = symbols.of[v]
         if lengths is not None:
             lengths.symbols.of[seeds[v].variable] = lengths.symbols.of[v]  # type: ignore[attr-defined]
