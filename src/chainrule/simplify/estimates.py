@@ -20,6 +20,7 @@ class Estimates:
         choices: the ways of computing each instance.
         groups: for each value a number that it has in common with those that it can need and that can need it.
         mutual: the groups of more than one value.
+        final: the costs that were estimated and will not change.
     """
 
     def __init__(self, choices: Choices, needed: dict[int, dict[int, None]] | None = None) -> None:
@@ -28,24 +29,25 @@ class Estimates:
         self.groups: dict[int, int] = {}
         self.mutual: set[int] = set()
         self._estimates: dict[int, int] = {}
-        self._scaled: dict[Instance, int] = {}
+        self.final: dict[Instance, int] = {}
         self._closed: set[int] = set()  # values whose estimates are final
         self._least: dict[Instance, int] = {}
 
     def estimate(self, instance: Instance) -> int:
         """The cost of an instance by itself; a scalar factor is another multiplication."""
+        found = self.final.get(instance)
+        if found is not None:
+            return found
         number, scale = instance
         if number not in self._estimates:
             self._explore(number)
-        if scale is UNIT:
-            return self._estimates[number]
-        found = self._scaled.get(instance)
-        if found is None:
+        found = self._estimates[number]
+        if scale is not UNIT:
             value = self.choices.table.values[number]
             held = any(held is scale for held, _ in value.leaves)
-            found = 0 if held else self._estimates[number] + priced(1 if value.dims else 0, size_of(value.shape))
-            if number in self._closed:
-                self._scaled[instance] = found
+            found = 0 if held else found + priced(1 if value.dims else 0, size_of(value.shape))
+        if number in self._closed:
+            self.final[instance] = found
         return found
 
     def least(self, instance: Instance) -> int:

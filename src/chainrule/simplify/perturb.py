@@ -14,7 +14,7 @@ from functools import partial
 from chainrule.simplify.choices import OPERATION, Choice, Instance
 from chainrule.simplify.needs import given_back, least_cost, newly_needed, users_of
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, times
-from chainrule.simplify.select import Selection
+from chainrule.simplify.select import ANY, Selection
 
 __all__ = ["perturb"]
 
@@ -147,14 +147,14 @@ def _attempt(
     before = selection.total
     chosen, uses = dict(selection.chosen), dict(selection.uses)
     selection.begin()
+    selection.most = before + _FARTHEST if len(moves) == 1 else ANY
     try:
         planned = dict(moves)
         for x, option in moves:
             if not selection.uses.get(x, 0) or selection.would_cycle(x, option) or selection.chosen[x] is option:
                 continue
             _force(selection, x, option, planned)
-        if selection.total >= before + _FARTHEST and len(moves) == 1:
-            raise NoFormError("too far from what it was")
+        selection.most = ANY
         touched = [x for x, n in selection.uses.items() if n != uses.get(x, 0)]
         if repair:
             new = [x for x, n in selection.uses.items() if n and not uses.get(x, 0)]
@@ -168,7 +168,7 @@ def _attempt(
             selection.note(touched)
             return True
     except NoFormError:
-        pass
+        selection.most = ANY
     selection.chosen, selection.uses, selection.total = chosen, uses, before
     return False
 

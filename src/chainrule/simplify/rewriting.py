@@ -223,12 +223,14 @@ class _Rewriting:
                     selection.improve()
                 # With signs moved about, a first choice is poor more often than good.
                 estimates.choices.sign()
-                for selection in selections if not _quick.get() else ():
-                    perturb(selection)
+                first = selections[0].total
+                for k, selection in enumerate(selections if not _quick.get() else ()):
+                    if k == 0 or selection.total < first:  # otherwise it does not become better than the first one
+                        perturb(selection)
+                best = min(selections, key=lambda s: s.total)
             except StuckError as stuck:
                 estimates = estimates.untied(stuck.number if attempt + 2 < _MOST_ATTEMPTS else None)
                 continue
-            best = min(selections, key=lambda s: s.total)
             if exact or best.is_ordered():
                 return best
             exact, estimates = True, estimates.again()

@@ -6,13 +6,14 @@ by changing one choice at a time, or all choices that would use one new value, a
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Any
 
 from chainrule.simplify.choices import Choice, Instance
 from chainrule.simplify.estimates import Estimates
 from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError
 
-__all__ = ["Selection", "StuckError"]
+__all__ = ["ANY", "Selection", "StuckError"]
 
 _REACH = 400  # how far a cycle is looked for
 _FURTHEST = (200, 30)  # instances that one change takes up, and in a long program
@@ -20,6 +21,7 @@ _MOST_DROPPED = (10_000, 60)  # that are looked at to tell what a change gives b
 _LONG = 400  # backward steps
 _MOST_NEW = 48  # instances that are looked at to tell what a change costs
 _MOST_MOVES = 64  # together
+ANY = 1 << 90  # no total is as much
 
 
 def _multiplies(option: Choice) -> bool:
@@ -55,8 +57,10 @@ class Selection:
         self.uses: dict[Instance, int] = {}
         self.known = known  # instances that the steps made as they were
         self.scale_early = scale_early
+        self._departures: dict[Choice, tuple[bool, int]] = {}
         self.exact = exact  # whether cycles through scalars are looked for as well
         self.total = 0
+        self.most = ANY  # more than this is given up
         self.attempts = 0
         long = self.choices.table.steps > _LONG
         self._furthest, self._most_dropped = _FURTHEST[long], _MOST_DROPPED[long]
@@ -74,10 +78,11 @@ class Selection:
             self.acquire([root])
 
     def _marginal(self, option: Choice) -> int:
-        cost = option.cost
+        cost, uses, final = option.cost, self.uses, self.estimates.final
         for c in option.children:
-            if self.uses.get(c, 0) == 0:
-                cost += self.estimates.estimate(c)
+            if not uses.get(c):
+                known = final.get(c)
+                cost += self.estimates.estimate(c) if known is None else known
         return cost
 
     # ---- taking up and giving back
@@ -98,12 +103,18 @@ class Selection:
                 option = self._best(x)
                 self._choose(x, option)
             self.total += option.cost
+            if self.total >= self.most:
+                raise NoFormError("too far from what it was")
             stack.extend(reversed(option.children))
 
     def _best(self, x: Instance) -> Choice:
-        options = sorted(self.choices.of(x), key=self._marginal)
-        if self.scale_early:
-            options.sort(key=self._departure)
+        options = self.choices.of(x)
+        rank: Callable[[Choice], Any] = self._early if self.scale_early else self._marginal
+        if self._left >= 0 and options:
+            option = min(options, key=rank)
+            if not self.would_cycle(x, option):
+                return option
+        options = sorted(options, key=rank)
         if self._left < 0:
             # One change must not run through a whole program: what is needed is made of what is there.
             options.sort(key=lambda o: sum(1 for c in o.children if not self.uses.get(c, 0)))
@@ -112,10 +123,16 @@ class Selection:
                 return option
         raise StuckError(x[0])
 
+    def _early(self, option: Choice) -> tuple[bool, int, int]:
+        return *self._departure(option), self._marginal(option)
+
     def _departure(self, option: Choice) -> tuple[bool, int]:
         """How far an option is from multiplying where the steps did."""
-        strange = sum(1 for c in option.children if c[1] != UNIT and c not in self.known)
-        return _multiplies(option), strange
+        far = self._departures.get(option)
+        if far is None:
+            strange = sum(1 for c in option.children if c[1] != UNIT and c not in self.known)
+            far = self._departures[option] = _multiplies(option), strange
+        return far
 
     def release(self, instances: Iterable[Instance]) -> None:
         """Need instances once less."""
