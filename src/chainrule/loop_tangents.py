@@ -98,7 +98,10 @@ def _between(
     own = {v: seeds[v].variable for v in ends}
     pulled = len(tape.steps)
     result = differentiate(tape, given, own.values(), start=start, stop=pulled, on_contribution=note_second)
-    _measured(tape, TapeLengths(tape, symbols, start), pulled, there)
+    cotangents = {
+        g.variable: v for v, g in first.items() if type(g) is Traced and g.value.shape == np.shape(tape.values[v])
+    }
+    _measured(tape, TapeLengths(tape, symbols, start), pulled, there, cotangents)
     links.update({
         v: number_of(second[g.variable])
         for v, g in first.items()
@@ -107,14 +110,17 @@ def _between(
     return {v: result[s] for v, s in own.items() if s in result}
 
 
-def _measured(tape: Tape, lengths: TapeLengths, begin: int, there: int) -> None:
-    """Let zeros be as large as something of the user's, and not as a cotangent that is needed for nothing else."""
+def _measured(tape: Tape, lengths: TapeLengths, begin: int, there: int, cotangents: Mapping[int, int]) -> None:
+    """Let zeros be as large as something of the user's, and not as a cotangent that is needed for nothing else.
+
+    Where lengths do not say what is as large (those of what was joined are sums), it is what it is the cotangent of.
+    """
     lengths(0, 0)
     of = lengths.symbols.of
     known: dict[Any, int] = {}
     for v in sorted(v for v in of if v < there):
         known[of[v], np.shape(tape.values[v]), np.asarray(tape.values[v]).dtype] = v
-    alike: dict[int, int] = {}
+    alike = dict(cotangents)
     for v in (v for v in of if v >= there):
         own = known.get((of[v], np.shape(tape.values[v]), np.asarray(tape.values[v]).dtype))
         if own is not None:
