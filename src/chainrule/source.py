@@ -58,6 +58,7 @@ from chainrule.written import Source
 
 __all__ = ["Draft", "Source", "write"]
 
+_FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, MalformedError)  # then a plainer form is
 _MOST_TRIED = 5000  # steps of what is run beside the function
 _STACKED = {"list": "stack", "trail": "whole"}  # no loop is found where a list is read by a counter
 
@@ -209,7 +210,7 @@ class Draft:
             self.gradient = self._looped_gradient(f, args, kwargs, wrt) if rolling and self.what == "hvp" else None
             try:
                 self._draw_up(f, args, kwargs, wrt, of, short)
-            except (ArithmeticError, AssertionError, AttributeError, LookupError, MalformedError):
+            except _FAILURES:
                 if rolling or short:
                     continue
                 raise
@@ -251,6 +252,8 @@ class Draft:
             written = self.source().function
         except ChainruleError:
             return True  # it is said when it is to be written
+        except _FAILURES:
+            return False
         moving: set[int] = set()
         if self.what in ("jvp", "hvp"):
             moving = {leaf.argument for leaf in moving_leaves(self.material, self.backward)}
@@ -311,7 +314,12 @@ class Draft:
                 record = tangents_of(f, args, given, kwargs, rolled if self.rolling else None, supposing)
             elif self.gradient is not None:
                 f = self.gradient[0]
-                record = tangents_of(f, args, given, kwargs, _rolled_gradients, prefix="v_")
+                try:
+                    record = tangents_of(f, args, given, kwargs, _rolled_gradients, prefix="v_")
+                except (
+                    ChainruleError
+                ) as error:  # it stacks what may be of several lengths; the function's own can be followed
+                    raise MalformedError(str(error)) from error
             else:
                 record = hessian_products_of(f, args, given, kwargs, supposing)
         self.record = record

@@ -112,7 +112,12 @@ def pushed_gradient_source(material: Material, backward: Backward, name: str) ->
     beside, names = _beside(material, backward, "v_")
     wanted = _tangent_names(backward, "v_")
     writing, _ = _written(material, backward, "v_", beside, wanted, False)
-    products = [_whole(writing, x, g) for x, g in zip(backward.wrt, backward.gradients, strict=True)]
+    # A gradient that nothing else reads is not computed, so its lengths are those of the array that it belongs to;
+    # they are in a dictionary by name.
+    likes: Sequence[Var] = [leaf.variable for leaf in sorted(leaves, key=lambda leaf: leaf.name)]
+    if [x.shape for x in likes] != [x.shape for x in backward.wrt]:
+        likes = backward.wrt
+    products = [_whole(writing, x, g) for x, g in zip(likes, backward.gradients, strict=True)]
     # The comments name lines of the written function, which are not the user's.
     lines = [x for x in writing.backward_lines() if not x.startswith("#")]
     body = [*writing.forward_lines(), *lines, "", f"return {material.result_text(products)}"]
