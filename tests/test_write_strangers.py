@@ -104,3 +104,49 @@ def test_places_that_are_an_array_are_written() -> None:
     _, gradients = cr.write(spread, X, W, 2, wrt=["X", "W"]).function(X, W, 2)
     for own, exact in zip(flatten(list(gradients.values()))[0], cr.grad(spread, (0, 1))(X, W, 2), strict=True):
         np.testing.assert_allclose(own, exact)
+
+
+def recurrence(x, a0, parameters):
+    a = np.zeros((a0.shape[0], x.shape[1], x.shape[2]))
+    y = np.zeros((parameters["Wy"].shape[0], x.shape[1], x.shape[2]))
+    a_next = a0
+    for t in range(x.shape[2]):
+        joined = np.concatenate([a_next, x[:, :, t]])
+        a_next = np.tanh(parameters["Wa"] @ joined + parameters["ba"])
+        a[:, :, t] = a_next
+        y[:, :, t] = np.exp(parameters["Wy"] @ a_next)
+    return np.sum(a**3) + np.sum(y)
+
+
+def growing(x, n):
+    for i in range(n):
+        x = 0.5 * (x[1 : n - i + 1] ** 2 + x[: n - i])
+    return x.sum()
+
+
+def second_example(m: int, n: int) -> Any:
+    random = np.random.default_rng(m)
+    parameters = {"Wa": normal((4, 7)), "ba": random.standard_normal((4, 1)), "Wy": normal((2, 4))}
+    return random.standard_normal((3, m, n)), random.standard_normal((4, m)), parameters
+
+
+def test_tangents_of_what_is_joined_and_products_with_hessians_of_buffers_hold_for_other_lengths() -> None:
+    args = second_example(2, 4)
+    pushed = cr.write(recurrence, *args, what="jvp")
+    assert "constant" not in str(pushed)
+    products = cr.write(recurrence, *args, what="hvp").function
+    for own in (args, second_example(3, 5)):
+        vectors = second_example(own[0].shape[1], own[0].shape[2])
+        tangent = pushed.function(*own, *vectors)[1]
+        np.testing.assert_allclose(tangent, cr.jvp(recurrence, own, vectors)[1])
+        found = products(*own, *vectors)
+        exact = flatten(cr.hvp(recurrence, own, vectors))[0]
+        by_leaf = [found["x"], found["a0"], found["Wa"], found["Wy"], found["ba"]]
+        for mine, other in zip(by_leaf, exact, strict=True):
+            np.testing.assert_allclose(mine, other, atol=1e-10)
+
+
+def test_products_with_hessians_where_the_turns_keep_arrays_of_several_lengths() -> None:
+    x, v = normal(6), normal(6)
+    found = cr.write(growing, x, 5, wrt="x", what="hvp").function(x, 5, v)
+    np.testing.assert_allclose(found["x"], cr.hvp(lambda x: growing(x, 5), (x,), (v,))[0])

@@ -52,7 +52,7 @@ class Found:
 
     def bounds(self) -> tuple[int, int]:
         """The steps of its turns."""
-        return bounds_of(self.record, self.turns[0])[0], bounds_of(self.record, self.turns[-1])[1]
+        return self.record.bounds(self.turns[0])[0], self.record.bounds(self.turns[-1])[1]
 
 
 class Matching:
@@ -70,7 +70,7 @@ class Matching:
         self.record = record
         self.tape = whole.tape
         self.turns = range(first, last)
-        self.bounds = [bounds_of(record, k) for k in self.turns]
+        self.bounds = [record.bounds(k) for k in self.turns]
         self.steps: list[list[Any]] = [self.tape.steps[start:stop] for start, stop in self.bounds]
         self.made: list[dict[int, Place]] = []
         self.slots: list[Slot] = []
@@ -401,20 +401,25 @@ class Matching:
         outputs = list(finals.values())
         for k, place in stacked.items():
             run = [next(v for v, p in made.items() if p == place) for made in self.made]
-            begun = [
-                s
-                for s, source in zip(self.slots, self.sources, strict=True)
-                if s.kind == "carried"
-                and s.following == places[place]
-                and [*source, *run] == list(self.tape.steps[k][1])
-            ]
-            if begun:
-                outs.append(Out("whole", begun[0]))
-                outputs.append(whole.stacked(k, [*self.sources[self.slots.index(begun[0])], *run]))
-                continue
-            outs.append(Out("stack", places[place]))
-            outputs.append(whole.stacked(k, run))
+            for slot, source in self._begun(place):
+                if [*source, *run] == list(self.tape.steps[k][1]):
+                    outs.append(Out("whole", slot))
+                    outputs.append(whole.stacked(k, [*source, *run]))
+                    break
+                if [*source, *run[:-1]] == list(self.tape.steps[k][1]):  # what the turns were given
+                    outs.append(Out("stack", slot.variable))
+                    outputs.append(whole.stacked(k, [*source, *run[:-1]]))
+                    break
+            else:
+                outs.append(Out("stack", places[place]))
+                outputs.append(whole.stacked(k, run))
         return outs, outputs
+
+    def _begun(self, place: Place) -> Iterator[tuple[Slot, list[Any]]]:
+        """The states that a turn hands on as what it makes there, and what they begin with."""
+        for key, n in self.keys.items():
+            if key[0] == "carried" and key[1] == place and len(key[2]) == 1:
+                yield self.slots[n], self.sources[n]
 
     def _stacks(self, k: int, place: Place) -> bool:
         """Whether a step stacks what all turns made, one behind the other."""
@@ -429,6 +434,8 @@ class Matching:
         kind = joins(operation.name, params, len(min(shapes)))
         if kind != (0, True):
             return kind is not None and list(inputs) == run and len(shapes) == 1
+        if any(list(inputs) == [*source, *run[:-1]] for _, source in self._begun(place)):
+            return True
         return list(inputs) == run[::-1] or any(
             list(inputs[n : n + len(run)]) == run for n in range(len(inputs) - len(run) + 1)
         )
@@ -441,10 +448,3 @@ class Matching:
                 self.whole.needs.setdefault(r.number, set()).add((self.record.number, k))
                 return True
         return False
-
-
-def bounds_of(record: Turns, k: int) -> tuple[int, int]:
-    """The steps of a turn."""
-    stop = record.starts[k + 1] if k + 1 < len(record.starts) else record.stop
-    assert stop is not None
-    return record.starts[k], stop

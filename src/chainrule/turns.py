@@ -93,6 +93,12 @@ class Turns:
         count = len(self.starts)
         return range(int(start), int(start) + count * int(step), int(step))
 
+    def bounds(self, k: int) -> tuple[int, int]:
+        """The steps of a turn."""
+        stop = self.starts[k + 1] if k + 1 < len(self.starts) else self.stop
+        assert stop is not None
+        return self.starts[k], stop
+
     def count(self) -> Any:
         """How many turns a loop has that does not count: a length, where it runs over an array to its end."""
         pending = [self.part]
