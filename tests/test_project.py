@@ -10,6 +10,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ SOURCES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if (source := path.read_text(encoding="utf-8")).strip()
 }
+
+
+parsed = cache(ast.parse)  # every check reads every module
 
 
 def read_floors(text: str) -> list[str]:
@@ -83,7 +87,7 @@ def upward_imports(source: str, module: str, floors: list[str]) -> list[str]:
     position = floors.index(module)
     return [
         f"{module}:{line} imports {other}, which does not stand above it"
-        for line, other in imported(ast.parse(source), module, {*floors, *SOURCES})
+        for line, other in imported(parsed(source), module, {*floors, *SOURCES})
         if other not in floors[:position]
     ]
 
@@ -92,7 +96,7 @@ def hidden_imports(source: str, module: str) -> list[str]:
     """Imports inside a function."""
     return [
         f"{module}:{inner.lineno} imports inside {node.name}"
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for inner in ast.walk(node)
         if isinstance(inner, ast.Import | ast.ImportFrom)
@@ -102,7 +106,7 @@ def hidden_imports(source: str, module: str) -> list[str]:
 def silent_raises(source: str, module: str) -> list[str]:
     """Raises of an exception that carries no message."""
     complaints = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Raise) or node.exc is None:
             continue
         raised = node.exc
@@ -119,7 +123,7 @@ def undocumented(source: str, module: str) -> list[str]:
 
     Public is what ``__all__`` names, or every name without an underscore where there is none.
     """
-    tree = ast.parse(source)
+    tree = parsed(source)
     named = next(
         (
             ast.literal_eval(node.value)
