@@ -49,6 +49,23 @@ def _convolved(x, w):
     return np.sum(np.sin(np.stack(rows))) + np.sum(np.stack(columns) ** 2)
 
 
+def _without_itself(x, s):
+    distances = np.sum((x[:, None] - x[None]) ** 2, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    shares = np.exp(-distances)
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    similarities = x @ x.T
+    np.fill_diagonal(similarities, s)
+    return np.sum(np.sin(shares)) + np.sum(similarities**3)
+
+
+def _hidden(x):
+    x = x.copy()
+    x[np.arange(len(x)), np.arange(len(x)) % 2] = -np.inf
+    x[x < -1] = -np.inf
+    return np.sum(np.sin(np.exp(x) * 3) * _weights(x)) + np.sum(np.exp(x) ** 2)
+
+
 FUNCTIONS = {
     # Not symmetric, though they look like it.
     "two factors": (lambda A, B: np.sum((A @ B.T) ** 2 * _weights(A @ B.T)), (_plain((0, 1)), _plain((0, 1)))),
@@ -118,6 +135,12 @@ FUNCTIONS = {
     ),
     # Diagonals.
     "diagonal": (lambda A: np.sum(np.log1p(np.exp(A @ A.T))) - np.sum(np.diag(A @ A.T)), (_plain((0, 1)),)),
+    "diagonal that is filled": (_without_itself, (_plain((0, 1)), _plain((0,)))),
+    "set to minus infinity": (_hidden, (_plain((0, 1)),)),
+    "traces": (
+        lambda x: np.sum(np.trace(x @ x, axis1=1, axis2=2) ** 2) + np.sum(np.sin(np.trace(x[:, :-1], 1, 2, 0))),
+        (_plain((1, 0, 0)),),
+    ),
     "diagonal, scaled": (lambda A: np.sum(np.exp(A)) - np.mean(np.diagonal(A)) + np.trace(A @ A), (_plain((0, 0)),)),
     # Products in other notations.
     "einsum": (lambda A, B: np.sum(np.sin(np.einsum("ki,jk->ji", A, B))), (_plain((0, 1)), _plain((2, 0)))),

@@ -308,13 +308,27 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
 @handler(np.fill_diagonal)
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     target = _target(a)
+    places = _diagonal_places(target, wrap)
+    if isinstance(val, int | float):
+        target[places] = val
+        return
+    values = as_array(val)
+    count = len(places[0])
+    if np.ndim(value_of(values)) > 0 and np.shape(value_of(values)) != (count,):
+        values = call(np.resize, (values, (count,)), {}) if type(values) is Traced else np.resize(values, count)
+    target[places] = values
+
+
+def _diagonal_places(target: Any, wrap: bool) -> tuple[Any, ...]:
+    """The indices of the elements that ``np.fill_diagonal`` writes."""
+    tape = current_tape()
+    lengths = target.shape
+    if len(lengths) == 2 and lengths[0] == lengths[1] and tape is not None and tape.names is not None:
+        # Of a length that has a name: what is written holds for other lengths.
+        return (create(np.arange, (lengths[0],), {}, tape),) * 2
     positions = np.zeros(np.shape(value_of(target)), dtype=bool)
     np.fill_diagonal(positions, True, wrap)
-    count = int(positions.sum())
-    values = as_array(val)
-    if np.ndim(value_of(values)) > 0:
-        values = call(np.resize, (values, (count,)), {}) if type(values) is Traced else np.resize(values, count)
-    target[positions.nonzero()] = values
+    return positions.nonzero()
 
 
 @handler(np.put)

@@ -218,12 +218,17 @@ def _diag(g: Any, out: Any, v: Any, k: int = 0) -> Any:
 
 
 def _trace(g: Any, out: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    axes = normalise_axes((axis1, axis2), np.ndim(a))
+    rows, columns = np.shape(a)[axes[0]], np.shape(a)[axes[1]]
+    trailing = axes == (np.ndim(a) - 2, np.ndim(a) - 1)
+    if rows == columns > 1 and offset == 0:
+        ones = identity(a if trailing else np.moveaxis(a, axes, (-2, -1)))
+    else:
+        ones = made(np.eye, rows, columns, offset, dtype=bool)
     if np.ndim(a) == 2:
-        rows, columns = np.shape(a)
-        if rows == columns > 1 and offset == 0:
-            return g * identity(a)
-        return g * made(np.eye, rows, columns, offset, dtype=bool)
-    return _placed(np.expand_dims(g, -1), a, offset, axis1, axis2)
+        return g * ones
+    placed = np.expand_dims(g, (-2, -1)) * ones
+    return placed if trailing else np.moveaxis(placed, (-2, -1), axes)
 
 
 structural(np.diag, v=_diag)

@@ -16,6 +16,11 @@ INDEX_IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: 2 * put_at(x, 0.0),
     ),
     Identity(
+        "part where an exponential vanishes", "B", "exp is zero already where its argument was set to minus infinity",
+        lambda x, y, s, m: put_at(np.exp(put_at(y, -np.inf)) * s, 0.0),
+        lambda x, y, s, m: np.exp(put_at(y, -np.inf)) * s,
+    ),
+    Identity(
         "added in place", "B", "what is added at an index is added onto the other terms",
         lambda x, y, s, m: x + added_at(np.zeros_like(x), s[:, 0]),
         lambda x, y, s, m: added_at(x, s[:, 0]),

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.indexing import Index, get_item
-from chainrule.ir import Step, Var
+from chainrule.indexing import Index, get_item, set_item
+from chainrule.ir import Const, Step, Var
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.functions import ScatterAt, scatter
 from chainrule.simplify.guards import before_clearing
@@ -47,13 +47,34 @@ def slice_options(options: Making, value: Value) -> None:
 
 
 def cleared_already(options: Making, value: Value) -> None:
-    """A multiple of an array a part of which was set to zero, where that part is set to zero again."""
+    """An array that is zero in a part already, where that part is set to zero."""
     before = before_clearing(value)
-    if before is None or before_clearing(before[1]) is None:
+    if before is None or before[1].kind == "one":
         return
-    place, earlier = (frozen_params(v.details[1], options.reader.lengths) for v in (value, before[1]))
-    if place == earlier and value.parts[2:] == before[1].parts[2:]:
-        options.same(value, before, "part set to zero already")
+    place = _place_in(options, value)
+    if before_clearing(before[1]) is not None:
+        if _place_in(options, before[1]) == place:
+            options.same(value, before, "part set to zero already")
+    elif all(any(_vanishes(options, f, place) for f, p in v.factors if p > 0) for _, v in before[1].terms):
+        options.same(value, before, "part where an exponential vanishes")
+
+
+def _place_in(options: Making, value: Value) -> tuple[Any, Any]:
+    """Where something is written into an array."""
+    return frozen_params(value.details[1], options.reader.lengths), value.parts[2:]
+
+
+def _vanishes(options: Making, value: Value, place: Any) -> bool:
+    """Whether an exponential is zero at a place, where its argument was set to minus infinity."""
+    if function_of(value) is not np.exp or type(value.parts[0]) is not tuple:
+        return False
+    coefficient, exponent = value.parts[0]
+    for c, v in exponent.definition or exponent.terms:
+        number = times(coefficient, c)
+        written = v.parts[1] if function_of(v) is set_item else None
+        if isinstance(written, Const) and written.number < 0 and not number.atoms and _place_in(options, v) == place:
+            return bool(written.value == (-np.inf if number.number > 0 else np.inf))
+    return False
 
 
 def _put_back(options: Making, value: Value, added: Sequence[Any]) -> None:
