@@ -259,6 +259,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: s / (1 + s),
     ),
     Identity(
+        "multiple of a denominator", "C", "x / (1 - x) + 1 is 1 / (1 - x), and 1 - (1 - x**2) / (1 - x) is -x",
+        lambda x, y, s, m: (x / (1 - x) + 1, 1 - (1 - x**2) / (1 - x)),
+        lambda x, y, s, m: (1 / (1 - x), -x),
+    ),
+    Identity(
         "tie with what is clipped", "B", "a tie between a product and the clipped product, within the bounds",
         lambda x, y, s, m: (
             c := np.clip(y, -0.5, 0.5), a := y * s, b := c * s, t := np.where(a == b, 0.5, a < b),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, times
+from chainrule.simplify.scalars import UNIT, ZERO, Coefficient, inverse_of, times
 from chainrule.simplify.values import Power, Recipe, Ref, Value, spans
 
 __all__ = [
@@ -142,13 +142,15 @@ def opened_to_one(terms: Sequence[Ref]) -> Ref | None:
 
 
 def over_denominator(table: Any, terms: Sequence[Ref]) -> Ref | None:
-    """The terms over a common denominator that is a sum of the forward pass, where that leaves a single term."""
+    """The terms over a common denominator that is a sum, where that leaves a single term, or a multiple of it."""
     if len(terms) > 4:
         return None
-    bases = {v: p for _, value in terms for v, p in value.factors if v.definition is not None and p == -1}
+    bases = dict.fromkeys(v for _, value in terms for v, p in value.factors if p == -1)
     for base in bases:
-        definition = base.definition
-        assert definition is not None
+        # Of the forward pass, or made by a rule, as 1 + x is by that of log1p.
+        definition = base.definition or (base.parts if base.kind == "sum" else None)
+        if definition is None:
+            continue
         opened: list[Ref] = []
         for c, value in terms:
             if any(v is base for v, _ in value.factors):
@@ -163,6 +165,24 @@ def over_denominator(table: Any, terms: Sequence[Ref]) -> Ref | None:
             ((c, v),) = left
             found: Ref = table.product(c, (*v.factors, (base, -1)))
             return found
+        multiple = _multiple_of(table, left, definition)
+        if multiple is not None:
+            return multiple
+    return None
+
+
+def _multiple_of(table: Any, terms: Sequence[Ref], whole: Sequence[Ref]) -> Ref | None:
+    """What a sum is multiplied by to give these terms, if it is a product: ``t**2 - t`` is ``-t * (1 - t)``."""
+    if len(terms) != len(whole):
+        return None
+    wanted = {(v, c) for c, v in terms}
+    (d, w), *_ = whole
+    below = inverse_of(d)
+    for c, v in terms:
+        scale, factor = table.product(times(c, below), (*v.factors, *((f, -p) for f, p in w.factors)))
+        made = (table.product(times(scale, e), (*factor.factors, *u.factors)) for e, u in whole)
+        if {(u, e) for e, u in made} == wanted:
+            return scale, factor
     return None
 
 
