@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from tests.forms.form import count_function
 
 
 def _softmax(z):
@@ -82,6 +83,10 @@ FUNCTIONS = {
     "root of a product": (lambda x, y: np.sum(np.sin(x * y / np.sqrt(x * y)) * x), (_positive(5), _positive(5))),
     "root below": (lambda x: np.sum(np.sin(np.sqrt(x) / x)), (_positive(5),)),
     "cube root": (lambda x: np.sum(np.sin(x / np.cbrt(x) ** 2)), (_normal(5),)),
+    "multiple of a denominator": (
+        lambda x, y: np.sum(y * (x - np.log1p(-np.exp(-x)))) + np.sum(y * np.log(1 - np.tanh(x)) + y * x),
+        (_positive(5), _normal(5)),
+    ),
     "power of minus one half": (lambda x: np.sum(np.sin(x * (x + 0.0) ** -0.5) + x**-0.5 * x), (_positive(5),)),
     "noise": (_noise, (_normal(5), _positive(5), _normal(5))),
     "entropy": (_policy, (_normal(4, 3), _normal(4, 3), _number(0.3))),
@@ -151,6 +156,25 @@ def test_exponentials_that_underflow_stay_finite():
         expected = cr.grad(_normal_prices, places)(S * factor, K, sigma * 0.1, T, r)
         for g, e in zip(found.values(), expected if isinstance(expected, tuple) else (expected,), strict=True):
             np.testing.assert_allclose(g, e, rtol=1e-9, atol=1e-9 * (1 + np.max(np.abs(e))))
+
+
+def _adaptive(w, log_c, X, y, alpha):
+    """Of which the scale underflows where it is squared."""
+    x = (X @ w - y) / np.exp(log_c)
+    return np.mean((x**2 + 1) ** (alpha / 2)) / alpha + log_c
+
+
+def test_scalars_of_which_the_product_underflows_are_divided_by_in_turn():
+    random = np.random.default_rng(5)
+    values = [random.standard_normal(3), 0.2, random.standard_normal((6, 3)), random.standard_normal(6), 1.5]
+    written = cr.write(_adaptive, *values, wrt=("w", "log_c")).function
+    for values[1], values[4] in ((-571.0, -504.0), (-1.0, 0.5), (0.2, 1.5)):
+        with np.errstate(all="ignore"):
+            found, expected = written(*values)[1], cr.grad(_adaptive, (0, 1))(*values)
+        for g, e in zip(found.values(), expected, strict=True):
+            np.testing.assert_allclose(g, e, rtol=1e-9)
+    count = count_function(written, *values)["operations"] - count_function(_adaptive, *values)["operations"]
+    assert count <= 7
 
 
 def test_a_power_that_is_given_stays_a_variable():

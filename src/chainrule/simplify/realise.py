@@ -14,7 +14,7 @@ from chainrule.simplify.choices import Choice, Instance, size_of
 from chainrule.simplify.free_steps import without_spare
 from chainrule.simplify.read import Reader
 from chainrule.simplify.repeats import frozen
-from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, is_plain, power_of, times
+from chainrule.simplify.scalars import UNIT, Coefficient, NoFormError, divided, is_plain, power_of, times
 from chainrule.simplify.shapes import shape_of_call
 from chainrule.simplify.values import Value
 from chainrule.sizes import is_size, plain_number
@@ -30,13 +30,14 @@ Operand = Var | Const
 class Emitter:
     """Steps for instances, in the order in which they are asked for."""
 
-    def __init__(self, reader: Reader, names: Mapping[Instance, Var], first_number: int) -> None:
+    def __init__(self, reader: Reader, names: Mapping[Instance, Var], first: int, one_by_one: bool = False) -> None:
         self.reader = reader
+        self._one_by_one = one_by_one  # whether arrays are divided by scalars, whose product may be zero, in turn
         self._several: dict[Any, list[Var]] = {}  # the outputs of operations that have several
         self.steps: list[Step] = []
         self.made: dict[Instance, Var] = {}
         self._names = names
-        self._next = first_number
+        self._next = first
         self._scalars: dict[Coefficient, Operand] = {}
         self._rescaled: dict[int, tuple[Var, Coefficient]] = {}  # by scalar, what it is a multiple of
         self._spare: set[int] = set()
@@ -206,15 +207,13 @@ class Emitter:
         return self._viewed(x, mapping)
 
     def _emit_cut(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
-        _, operands = choice.payload
-        (x,) = self._operands(operands, children)
+        (x,) = self._operands(choice.payload[1], children)
         if not isinstance(x, Var):
             raise NoFormError("a number in place of an array")
         return x
 
     def _emit_where(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
-        _, operands = choice.payload
-        return self._step(np.where, tuple(self._operands(operands, children)))
+        return self._step(np.where, tuple(self._operands(choice.payload[1], children)))
 
     def _emit_scatter(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         step, operands = choice.payload
@@ -257,8 +256,7 @@ class Emitter:
     def _emit_joined(self, value: Value, choice: Choice, children: Sequence[Var]) -> Var:
         """Arrays side by side, each in its full shape."""
         axis, operands = choice.payload
-        parts = tuple(self._operands(operands, children))
-        out = self._new(value.shape, self.reader.dtype)
+        out, parts = self._new(value.shape, self.reader.dtype), tuple(self._operands(operands, children))
         self.steps.append(Step(OPERATIONS[np.concatenate], parts, {"axis": axis}, (out,), self._position))
         self._last = None
         return out
@@ -359,6 +357,8 @@ class Emitter:
             return self._step(np.negative, (x,))
         inverse = power_of(scale, -1)
         assert inverse is not None
+        if self._one_by_one and x.shape and (parts := divided(scale)):
+            return self.scaled(parts[0], self.scaled(parts[1], x))
         if is_plain(inverse) and not is_plain(scale):
             return self._step(np.divide, (x, self.scalar(inverse)))
         minus = times(_MINUS, inverse)

@@ -151,25 +151,27 @@ def _selections(rewriting: _Rewriting, plain: Simplified) -> Iterator[tuple[Simp
     """The cheapest form that is as good as the given one: what spoilt those before is avoided."""
     spoiling: set[int] = set()
     banned: set[Any] = set()
+    strict = False
     for attempt in range(_MOST_FORMS):
-        found = rewriting.run(attempt == _MOST_FORMS - 1, spoiling, banned)
+        strict = strict or attempt == _MOST_FORMS - 1
+        found = rewriting.run(strict, spoiling, banned)
         if cost_of(found)[0] > cost_of(plain)[0] + 1:
             return
         comparison = compare(found, plain, _quick.get())
         if comparison.as_good:
             yield found, comparison.safer
             return
+        if strict:
+            break
         more = rewriting.culprits(found, comparison) if comparison.inputs is not None else (set(), set())
-        if not (more[0] - spoiling or more[1] - banned):
-            if attempt == _MOST_FORMS - 1:
-                return
-            found = rewriting.run(True, spoiling, banned)
-            comparison = compare(found, plain, _quick.get())
-            if comparison.as_good:
-                yield found, comparison.safer
-            return
+        strict = not (more[0] - spoiling or more[1] - banned)
         spoiling |= more[0]
         banned |= more[1]
+    # A product of tiny scalars may be zero where none of them is.
+    found = rewriting.one_by_one()
+    comparison = compare(found, plain, _quick.get())
+    if comparison.as_good:
+        yield found, comparison.safer
 
 
 class _Rewriting:
@@ -182,6 +184,7 @@ class _Rewriting:
         self.reader = Reader(backward, ALGEBRA)
         self.table = self.reader.table
         self.table.opening = opening
+        self._first: Selection | None = None
         self._starts: tuple[bool, ...] = (False, True)
         if _quick.get() or self.table.steps > _MANY_STEPS:
             self._starts = (False,)
@@ -200,7 +203,21 @@ class _Rewriting:
         wanted = list(dict.fromkeys(i for r in roots for i in self._instances(r)))
         names = self._names()
         selection = self._selected(wanted, names)
-        emitter = Emitter(self.reader, names, max(self.reader.variables, default=0))
+        if self._first is None:
+            self._first = selection
+        return self._written(selection, roots, names)
+
+    def one_by_one(self) -> Simplified:
+        """The form that was found first, in which arrays are divided by one scalar after the other."""
+        assert self._first is not None
+        roots = [self._root(x) for x in self.backward.gradients]
+        return self._written(self._first, roots, self._names(), True)
+
+    def _written(
+        self, selection: Selection, roots: Sequence[Any], names: Mapping[Instance, Var], one_by_one: bool = False
+    ) -> Simplified:
+        """A selection as a record."""
+        emitter = Emitter(self.reader, names, max(self.reader.variables, default=0), one_by_one)
         for instance in selection.order():
             emitter.emit(instance, selection.chosen[instance])
         self.made, self.chosen = emitter.made, selection.chosen

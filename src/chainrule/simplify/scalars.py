@@ -20,8 +20,8 @@ from chainrule.sizes import Size, is_size, written_number
 from chainrule.statics import moved
 
 __all__ = [
-    "UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "added", "is_plain", "power_of", "times",
-    "variables_of",
+    "UNIT", "ZERO", "Coefficient", "Dim", "Lengths", "NoFormError", "added", "divided", "is_plain",
+    "power_of", "times", "variables_of",
 ]  # fmt: skip
 
 _ROUNDED = Fraction(1, 1 << 50)  # a few units in the last place of a double
@@ -137,6 +137,15 @@ def is_plain(c: Coefficient) -> bool:
     """Whether a scalar is written without a division or a long fraction."""
     exact = Fraction(float(c.number)) == c.number
     return exact and all(p > 0 for _, p in c.atoms)
+
+
+def divided(c: Coefficient) -> tuple[Coefficient, Coefficient] | None:
+    """A scalar that divides by several of run time, as the inverse of one of them and the rest."""
+    below = [(k, p) for k, p in c.atoms if k[0] == "v" and p < 0]
+    if sum(-p for _, p in below) <= 1:
+        return None
+    ((one, _), *_) = below
+    return Coefficient(Fraction(1), ((one, -1),)), times(c, Coefficient(Fraction(1), ((one, 1),)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
