@@ -120,6 +120,37 @@ def column_by_column(x, u, w):
     return np.stack(states)
 
 
+def read_from_a_matrix(a, b, C):
+    """A memory that is read with another vector in each turn."""
+    T = len(a)
+    h = np.zeros(a.shape[1:])
+    ys = []
+    for t in range(T):
+        h = a[t] * h + b[t]
+        ys.append(h @ C[t])
+    return np.stack(ys)
+
+
+def corrected(Q, K, V, beta):
+    T, d = Q.shape
+    S = np.zeros((d, d))
+    outputs = []
+    for t in range(T):
+        error = V[t] - S @ K[t]
+        S = S + beta[t] * np.outer(error, K[t])
+        outputs.append(S @ Q[t])
+    return np.stack(outputs)
+
+
+def weighed(M, u, S):
+    """Sums of products of vectors with matrices, some the same in all turns, and products of whole matrices."""
+    h, total = u, 0.0
+    for t in range(len(M)):
+        h = np.tanh(u @ M[t] + M[t] @ h + S[0])
+        total = total + h @ S @ h + np.vdot(M[t] * S, np.outer(h, u))
+    return total
+
+
 LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
     "over_axis_one": (
         over_axis_one,
@@ -165,6 +196,18 @@ LOOPS: dict[str, tuple[Callable[..., Any], Made, tuple[str, ...]]] = {
         lambda T: (normal(T), normal(T), 0.3, 0.2, 0.1),
         (".sum()", "np.vdot("),
     ),
+    # Products of vectors with matrices, of all turns.
+    "read_from_a_matrix": (
+        read_from_a_matrix,
+        lambda T: (normal((T, 3, 2)), normal((T, 3, 2)), normal((T, 2))),
+        ('np.einsum("ti,tij->tj", grad_output, hs[1:])', "dhs[t - 1] += dhs[t] * a[t]"),
+    ),
+    "corrected": (
+        corrected,
+        lambda T: (normal((T, 3)), 0.5 * normal((T, 3)), normal((T, 3)), random.random(T)),
+        ('np.einsum("ti,tij->tj", grad_output, Ss[1:])', "Q[:, None] * grad_output[:, :, None]"),
+    ),
+    "weighed": (weighed, lambda T: (0.5 * normal((T, 3, 3)), normal(3), normal((3, 3))), ("np.stack",)),
     # One einsum, and the list of states is called as the user's own; hs has the first one too.
     "column_by_column": (
         column_by_column,

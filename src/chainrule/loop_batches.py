@@ -28,7 +28,7 @@ __all__ = ["Batch", "Place", "batches_of", "cone"]
 
 _MOST_WAYS = 12  # for one sum
 _DEEPEST = 3  # steps that are done behind the loop, one after the other
-_MOST_NEEDED = 3  # arrays of which they are done
+_MOST_NEEDED = 4  # arrays of which they are done
 Place = tuple[int, Any, Any, bool]  # rows of an axis: where they begin and end, and whether the last one comes first
 _NUMBERS = ("multiply", "divide", "negative", "add", "subtract", "power")
 
@@ -252,17 +252,25 @@ class _Ways:
         """A variable of all turns, computed of what its last steps work on: of the last one's, of the last two's, …"""
         inside: set[int] = set()
         edge, before = {v}, frozenset[int]()
-        for _ in range(_DEEPEST):
+        for depth in range(_DEEPEST):
             edge = {n for n in edge if n in self.made and not self._is_fixed(n)}
-            if not edge:
-                return
+            # Of the last step and of one of those before it alone, where it works on what several make.
+            parts = [{n} for n in sorted(edge)] if depth == 1 and len(edge) > 1 else []
+            for more in (*parts, edge) if edge else ():
+                found = self._lift(v, frozenset((*inside, *more)))
+                if found is not None and found.needed != before:
+                    yield found
+                    before = found.needed
             inside |= edge
-            lift = Lifts(self.variables, self.made, self.fixed, self._is_outside(frozenset(inside))).of(v)
-            needed = frozenset(n for n in lift.needed if n not in self.fixed) if lift is not None else before
-            if lift is not None and lift.varies and needed != before and len(needed) <= _MOST_NEEDED:
-                yield Batch(needed, lift.operations(), lift.build)
-                before = needed
             edge = {x.number for n in edge for x in self.made[n].inputs if isinstance(x, Var)}
+
+    def _lift(self, v: int, inside: frozenset[int]) -> Batch | None:
+        """A variable of all turns, computed by the steps that make these."""
+        lift = Lifts(self.variables, self.made, self.fixed, self._is_outside(inside)).of(v)
+        if lift is None or not lift.varies:
+            return None
+        needed = frozenset(n for n in lift.needed if n not in self.fixed)
+        return Batch(needed, lift.operations(), lift.build) if len(needed) <= _MOST_NEEDED else None
 
     def _is_outside(self, inside: frozenset[int]) -> Callable[[int], bool]:
         """Whether a variable is what some steps work on, and not what is the same in all turns or a view."""
@@ -289,6 +297,10 @@ class _Ways:
         elif name in ("matmul", "dot") and len(vs) == 2 and all(len(shape) == 2 for shape in shapes):
             (a, first), (b, second) = (_transposed(self.made, v) for v in vs)
             yield _contracted(a, b, [0, 1 if first else 2], [0, 2 if second else 1])
+        elif name in ("matmul", "dot") and sorted(map(len, shapes)) == [1, 2]:
+            (a, first), (b, second) = (_transposed(self.made, v) for v in vs)
+            rows, columns = (1, 2 if second else 1) if len(shapes[0]) == 1 else (1 if first else 2, 1)
+            yield _contracted(a, b, [0, rows], [0, columns])
         elif name == "tensordot" and len(vs) == 2 and _lists(step.params.get("axes")):
             left, right = ([0, *(a + 1 for a in own)] for own in step.params["axes"])
             yield _contracted(vs[0], vs[1], left, right)

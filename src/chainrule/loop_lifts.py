@@ -155,6 +155,16 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         return _multiplied(ranks, turned)
     if name in ("tensordot", "einsum") and len(ranks) == 2:
         return _contracted(step, ranks, turned)
+    if name == "outer" and list(ranks) == [1, 1]:
+        return lambda xs: (xs[0][..., None] if turned[0] else xs[0][:, None]) * _spread(xs[1], int(turned[1]))
+    if (
+        name == "vdot"
+        and turned == [True, True]
+        and step.outputs[0].dtype.kind == "f"
+        and ranks[0] == ranks[1] in (1, 2, 3)
+    ):
+        letters = "tijk"[: ranks[0] + 1]
+        return lambda xs: np.einsum(f"{letters},{letters}->t", *xs)
     if function is np.vecdot and ranks[0] == ranks[1] and set(step.params) <= {"axis"}:
         axis = int(step.params.get("axis", -1))
         summed = axis if axis < 0 else axis - ranks[0]
@@ -162,7 +172,7 @@ def _for_all(step: Step, ranks: Sequence[int], turned: Sequence[bool]) -> Make |
         return lambda xs: dot(*xs) if summed == -1 else dot(*xs, axis=summed)
     if function is get_item and len(ranks) == 1:
         parts = step.params["index"].parts
-        if any(p is HOLE or p is Ellipsis or mentions_sizes(p) for p in parts):
+        if any(p is HOLE or mentions_sizes(p) for p in parts):
             return None
         return lambda xs: xs[0][(slice(None), *parts)]
     if function is add_item and turned[0]:
@@ -225,8 +235,11 @@ def _multiplied(ranks: Sequence[int], turned: Sequence[bool]) -> Make | None:
         return lambda xs: xs[0] @ xs[1]
     if list(ranks) == [2, 1] and turned == [False, True]:
         return lambda xs: xs[1] @ xs[0].T
-    if list(ranks) == [2, 2]:
+    if list(ranks) == [2, 2] or (sorted(ranks) == [1, 2] and turned == [rank == 2 for rank in ranks]):
         return lambda xs: xs[0] @ xs[1]
+    if sorted(ranks) == [1, 2] and turned == [True, True]:
+        subscripts = "ti,tij->tj" if ranks[0] == 1 else "tij,tj->ti"
+        return lambda xs: np.einsum(subscripts, *xs)
     if list(ranks) == [1, 1]:
         dot: Any = np.vecdot
         return (lambda xs: dot(*xs)) if turned == [True, True] else lambda xs: xs[turned[1]] @ xs[turned[0]]
