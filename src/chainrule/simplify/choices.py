@@ -434,8 +434,8 @@ class Choices:
         if count is UNIT:
             return []
         rest = times(scale, count)
-        if not v.floating or rest != UNIT:
-            return []
+        if not v.floating or (rest != UNIT and _simplicity(rest)[1] >= _simplicity(scale)[1]):
+            return []  # it would take up nothing of the scale
         moved = ((times(c, rest), v),)
         return [Choice("reduce", priced(1, arithmetic), self._instances(moved), ((axes, mapping, True), moved), recipe)]
 
