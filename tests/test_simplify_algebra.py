@@ -1,9 +1,15 @@
 """Matrices, slices and diagonals: what is rewritten holds for any input that the forward pass allows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.backward import backward_of
+from chainrule.lengths import ONE, symbols_of
+from chainrule.simplify.probe import compare
+from tests.forms.form import count_function
 
 _cholesky = np.linalg.cholesky
 _windows = np.lib.stride_tricks.sliding_window_view
@@ -116,6 +122,9 @@ FUNCTIONS = {
     "both axes": (lambda x: np.sum(np.sin(x[:2]) ** 2) + np.sum(np.exp(x[:, 2:])), (_plain((0, 1)),)),
     "differences": (lambda x: np.sum(np.abs(x[1:] - x[:-1])) + np.sum(x**2), (_plain((0,)),)),
     "split": (lambda x: np.sum(np.sin(np.split(x, 2)[0]) * np.split(x, 2)[1]), (lambda r, n: _plain((n,))(r, n),)),
+    "neighbours": (
+        lambda x: np.sum(np.exp(x[::2] + x[1::2])) + np.sum((x[::2] - x[1::2]) ** 3), (_plain((0,)),)
+    ),
     # Parts that are replaced in place.
     "stepped": (_stepped, (_plain((0,)), _plain((0,)))),
     "doubled": (_doubled, (_plain((0, 0)), _plain((0,)))),
@@ -202,3 +211,27 @@ def test_matrices_and_slices_have_their_gradients(name):
         for g, e in zip(found.values(), expected if isinstance(expected, tuple) else (expected,), strict=True):
             assert g.shape == e.shape
             np.testing.assert_allclose(g, e, rtol=1e-8, atol=1e-9)
+
+
+def test_what_interleaves_an_array_is_simplified_again():
+    f, _ = FUNCTIONS["neighbours"]
+    x = np.arange(6.0) / 6
+    written = cr.write(f, x).function
+    assert count_function(written, x)["operations"] - count_function(f, x)["operations"] <= 5
+
+
+def test_an_axis_that_is_stretched_is_not_of_length_one():
+    program = cr.trace(lambda x: np.broadcast_to(x[:, None], (4, 2)).reshape(8), np.ones(4))
+    found = symbols_of(program)
+    stretched = next(o for s in program.steps for o in s.outputs if o.shape == (4, 2))
+    assert found[stretched.number][1] != ONE
+
+
+def test_a_form_that_cannot_be_run_is_none():
+    plain = backward_of(lambda x: np.sum(np.reshape(x, (2, 2)) ** 2), [np.ones(4)], [0])
+    assert compare(plain, plain).as_good
+    steps = plain.program.steps
+    shapes = {s: replace(s, params={"shape": (3,)}) for s in steps if s.operation.name == "reshape"}
+    found = replace(plain, program=replace(plain.program, steps=tuple(shapes.get(s, s) for s in steps)))
+    assert shapes
+    assert not compare(found, plain).as_good

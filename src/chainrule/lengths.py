@@ -314,7 +314,11 @@ def _moved(symbols: Symbols, step: Step, out: Var) -> _Found:
 def _broadcast(symbols: Symbols, step: Step, out: Var) -> _Found:
     shape = _param(step, "shape", 1)
     given = [symbols.number(n) for n in (shape if isinstance(shape, tuple) else (shape,))]
-    own = symbols.broadcast(step.inputs, out)
+    # An axis of length 1 that is stretched is as long as nothing that is known.
+    own = [
+        None if o == ONE != ("number", n) else o
+        for n, o in zip(out.shape, symbols.broadcast(step.inputs, out), strict=True)
+    ]
     return [o if g is None else g for g, o in zip(given, own, strict=True)]
 
 
