@@ -344,7 +344,7 @@ class Printer(Signs):
         importable = module.split(".")[0] in ("np", "scipy", "math") and not any(
             p.startswith("_") for p in text.split(".")
         )
-        if not importable:
+        if not importable and operation.function is not float:
             raise NotDifferentiableError(_nameless(step))
         if module.startswith("scipy") or module == "math":
             self.modules.add(module)
