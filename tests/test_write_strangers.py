@@ -150,3 +150,47 @@ def test_products_with_hessians_where_the_turns_keep_arrays_of_several_lengths()
     x, v = normal(6), normal(6)
     found = cr.write(growing, x, 5, wrt="x", what="hvp").function(x, 5, v)
     np.testing.assert_allclose(found["x"], cr.hvp(lambda x: growing(x, 5), (x,), (v,))[0])
+
+
+def stable_sigmoid(x):
+    z = np.zeros_like(x)
+    positive = x >= 0
+    z[positive] = np.exp(-x[positive])
+    z[~positive] = np.exp(x[~positive])
+    top = np.ones_like(x)
+    top[~positive] = z[~positive]
+    return np.sum((top / (1 + z)) ** 2)
+
+
+def in_turns(x, w):
+    for _ in range(3):
+        top = np.zeros_like(x)
+        top[x > 0] = np.exp(-x[x > 0])
+        x = x @ w + top
+    return (x**2).sum()
+
+
+def test_arrays_of_zeros_that_are_filled_are_not_those_of_gradients() -> None:
+    x, w = normal((4, 3)), normal((3, 3))
+    source = cr.write(stable_sigmoid, x)
+    assert ".copy()" not in str(source)
+    assert str(source).index("# z[~positive] =") < str(source).index("dx = np.zeros_like(x)")
+    np.testing.assert_allclose(source.function(x)[1]["x"], cr.grad(stable_sigmoid)(x))
+    kept = cr.write(in_turns, x, w)
+    assert "tops" not in str(kept)
+    for own, exact in zip(kept.function(x, w)[1].values(), cr.grad(in_turns, (0, 1))(x, w), strict=True):
+        np.testing.assert_allclose(own, exact)
+
+
+def priced(spot, strike, rate):
+    spot = float(spot)
+    distance = float(np.log(spot / strike)) + rate
+    return spot * np.exp(-(distance**2))
+
+
+def test_float_is_written_as_it_is() -> None:
+    source = cr.write(priced, 1.1, 0.9, 0.05)
+    assert "spot = float(spot)" in str(source)
+    value, gradients = source.function(1.3, 0.8, 0.1)
+    assert value == pytest.approx(priced(1.3, 0.8, 0.1))
+    assert [*gradients.values()] == pytest.approx(cr.grad(priced, (0, 1, 2))(1.3, 0.8, 0.1))

@@ -11,7 +11,10 @@ from chainrule.indexing import get_item
 from chainrule.ir import Step, is_zero, shape_of
 from chainrule.ops import MADE
 
-__all__ = ["is_free", "is_fresh", "linear_operands", "without_spare"]
+__all__ = ["WRITTEN", "is_free", "is_fresh", "linear_operands", "without_spare"]
+
+# Arrays that people make to write into them.
+WRITTEN = frozenset("zeros_like ones_like full_like zeros ones full".split())
 
 _VIEWS = frozenset((
     np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,

@@ -13,7 +13,7 @@ from chainrule.indexing import get_item
 from chainrule.ir import Const, Step, Var
 from chainrule.rules.helpers import normalise_axes
 from chainrule.simplify.exponents import Exponents
-from chainrule.simplify.free_steps import linear_operands
+from chainrule.simplify.free_steps import WRITTEN, linear_operands
 from chainrule.simplify.functions import merge_factors, note_share, settled, special_sum, tied_share
 from chainrule.simplify.lengths import join_lengths
 from chainrule.simplify.linear_algebra import inner_product, is_identity, product_with_vectors, trace
@@ -86,9 +86,7 @@ class Reader:
         }
         # What is complex has no structure here, as functions of it are not polynomials of it alone.
         real = [dtype for dtype in dtypes if dtype.kind == "f"]
-        self.dtype: Any = real[0] if len(real) == 1 else None
-        if self.dtype is not None and self.dtype.char not in "fd":
-            self.dtype = None
+        self.dtype: Any = real[0] if len(real) == 1 and real[0].char in "fd" else None
         self.table.steps = len(self.program.steps) - len(forward)
         self.table.double = self.dtype is not None and self.dtype.char == "d"
 
@@ -120,6 +118,8 @@ class Reader:
                 self._backward(number, step)
             for value in self.table.values[before:]:
                 self.positions[value.number] = step.position
+            if not self.table.forward and step.operation.name in WRITTEN:
+                self.positions[self.refs[step.outputs[0].number][1].number] = step.position
 
     def _bind_leaf(self, x: Var) -> None:
         self.variables[x.number] = x
@@ -150,7 +150,7 @@ class Reader:
                     self._hold(ref, out)
             elif value is self.table.one and not out.shape:
                 self._hold_scalar(ref[0], out)
-            else:
+            elif step.operation.name not in WRITTEN:  # the user's np.zeros_like is for them to write into
                 self._hold(ref, out)
             self.refs[out.number] = ref
             self._suppose(out)

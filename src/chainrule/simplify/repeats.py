@@ -15,6 +15,7 @@ from chainrule.indexing import add_item, get_item, is_apart, set_item
 from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.ops import OPERATIONS, Operation
 from chainrule.simplify.accumulated import reversed_axes
+from chainrule.simplify.free_steps import WRITTEN
 from chainrule.sizes import is_size
 from chainrule.statics import mentioned_in, renumbered
 
@@ -22,7 +23,6 @@ __all__ = ["frozen", "without_repeats"]
 
 _UNREPEATABLE = frozenset((np.empty_like,))
 _MOST_BETWEEN = 8  # additions between setting a part to zero and adding to it
-_WRITTEN = frozenset("zeros_like ones_like full_like zeros ones full".split())
 
 
 def frozen(p: Any) -> Any:
@@ -95,7 +95,7 @@ def without_repeats(backward: Backward) -> Backward:
             base, before = turned.get(inputs[0].number, (inputs[0], frozenset[int]()))
             turned[step.outputs[0].number] = base, axes ^ before
         # The user's np.zeros_like is for them to write into.
-        written = k < backward.forward_steps and step.operation.name in _WRITTEN
+        written = k < backward.forward_steps and step.operation.name in WRITTEN
         if step.operation.function not in _UNREPEATABLE and not written:
             known.setdefault(key, step.outputs)
         steps.append(step)
