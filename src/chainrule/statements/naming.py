@@ -37,7 +37,11 @@ class Naming:
         self.holders: dict[tuple[str, bool], list[int]] = {}
         self.variants: dict[tuple[str, bool], list[str]] = {}  # the names like h2 that were given for a taken one
         if not request.fixed:
+            # The name of an array that stands above the function is never given again: it would be unknown in it.
+            above = {c.number for c in request.program.constants}
             for number, name in request.given.items():
+                if number in above:
+                    continue
                 self.holders.setdefault((name, True), []).append(number)
         for number in sorted(request.handed):
             forward = not request.late and number not in request.alike
