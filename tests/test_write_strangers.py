@@ -194,3 +194,36 @@ def test_float_is_written_as_it_is() -> None:
     value, gradients = source.function(1.3, 0.8, 0.1)
     assert value == pytest.approx(priced(1.3, 0.8, 0.1))
     assert [*gradients.values()] == pytest.approx(cr.grad(priced, (0, 1, 2))(1.3, 0.8, 0.1))
+
+
+def paths_through(d):
+    n, m = d.shape
+    R = [[1e10] * (m + 1) for _ in range(n + 1)]
+    R[0][0] = 0.0
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            r = np.stack([R[i - 1][j - 1], R[i - 1][j], R[i][j - 1]])
+            R[i][j] = d[i - 1, j - 1] - np.log(np.sum(np.exp(-r)))
+    return R[n][m]
+
+
+def test_a_constant_array_has_its_name_alone() -> None:
+    d = normal((2, 3)) ** 2
+    value, gradients = cr.write(paths_through, d).function(d)
+    np.testing.assert_allclose(value, paths_through(d))
+    np.testing.assert_allclose(gradients["d"], cr.grad(paths_through)(d))
+
+
+def transmitted(energy, width):
+    wave = 1j * np.sqrt(2 * energy)
+    return np.real(1 / np.abs(np.cos(wave * width) + 1j * wave * np.sin(width)) ** 2)
+
+
+def test_numbers_of_python_are_cast_by_a_call() -> None:
+    args, vectors = (0.7, 1.1), (0.3, -0.2)
+    for what in ("jvp", "hvp"):
+        found = cr.write(transmitted, *args, what=what).function(*args, *vectors)
+        if what == "jvp":
+            np.testing.assert_allclose(found[1], cr.jvp(transmitted, args, vectors)[1])
+        else:
+            np.testing.assert_allclose([*found.values()], cr.hvp(transmitted, args, vectors))

@@ -137,6 +137,9 @@ class Printer(Signs):
             return self.operand(step.inputs[0])
         if name == "broadcast_to" and (number := self._typed(step)):
             return f"np.broadcast_to({number}, {self.static(step.params['shape'])[0]})", ATOM
+        if name == "astype" and not step.outputs[0].shape and id(step) not in self.forward:
+            # It may be a number of Python's, which has no methods.
+            return f"{self.static(step.params['dtype'])[0]}({self.operand(step.inputs[0])[0]})", ATOM
         if name == "astype":
             return f"{tight(self.operand(step.inputs[0]))}.astype({self.static(step.params['dtype'])[0]})", ATOM
         if not step.params and not spelling.called:
