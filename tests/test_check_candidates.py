@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
+from chainrule.check.adapters.script_traces import traced_script
+from chainrule.check.adapters.scripts import ScriptCandidate
 from chainrule.check.candidate import CandidateError
 from chainrule.check.candidates import candidate_of
 from chainrule.check.checking import judge

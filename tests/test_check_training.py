@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
+from chainrule.check.adapters.script_traces import traced_script
+from chainrule.check.adapters.scripts import ScriptCandidate
 from chainrule.check.checking import judge
 
 DATA = """import numpy as np

@@ -88,6 +88,7 @@ class Names(MutableMapping[str, Any]):
         self.failed = False  # the script, behind all that is wanted
         self.history = history
         self.wanted = None if wanted is None else frozenset(wanted)
+        self.scalars = self.wanted or frozenset()  # names whose numbers are followed as arrays are
         self.measured = self.bytes = self.searched = 0
         self.used: set[int] = set()  # variables that are operands of steps
         self.late: set[str] = set()  # names of arrays that were used before they had this name
@@ -119,7 +120,7 @@ class Names(MutableMapping[str, Any]):
             variable = tape.constant(value)
             tape.shared.add(variable)  # whoever made the array may still hold it
             value = Traced(tape, variable, tape.values[variable], False)
-        elif kind in (float, np.float64, np.float32) and self.wanted and name in self.wanted:
+        elif kind in (float, np.float64, np.float32) and name in self.scalars:
             variable = tape.constant(np.asarray(value))
             value = Traced(tape, variable, tape.values[variable][()], False)
         elif name in self.numbers and kind in (int, float, np.float64):

@@ -65,7 +65,7 @@ def trace_script(
     index: Sequence[int] | None = None,
     updates: Updates | None = None,
     keep_numbers: bool = False,
-    kind: type[Names] = Names,
+    kind: Callable[..., Names] = Names,
     everything: bool = False,
     others: Callable[[Names, Chosen], Sequence[int]] | None = None,
 ) -> Followed:
@@ -81,7 +81,7 @@ def trace_script(
             values as used for the last one, or ``"followed"``, with the derivative through all changes.
         keep_numbers: whether numbers that the script gives a name once, such as ``reg = 1e-3``, keep it in
             the record.
-        kind: what the script's names are held in.
+        kind: makes what the script's names are held in.
         everything: whether all float arrays are followed, and not only the wanted ones.
         others: chooses variables whose steps are kept too, besides those of the result.
 

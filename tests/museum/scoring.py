@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import chainrule as cr
-from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
+from chainrule.check.adapters.script_traces import traced_script
+from chainrule.check.adapters.scripts import ScriptCandidate
 from chainrule.check.checking import judge
 from chainrule.check.report import Report
 from chainrule.check.vocabulary import kind_named

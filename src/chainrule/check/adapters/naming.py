@@ -72,6 +72,7 @@ _SUFFIXES = (
     "_gradients", "_gradient", "_grads", "_grad", ".gradient", ".grad", "_bar", "_delta", "Gradient", "Grad", "grad",
     "bar", "_d", "_g",
 )  # fmt: skip
+_OF_SOMETHING = re.compile(r"d_?[A-Za-z][A-Za-z0-9]*_d_?(?P<rest>\w+)")  # dj_dw, dcost_dW1
 _SHORT = re.compile(r"""^(?:.*\[\s*['"]?(?P<key>\w+)['"]?\s*\]|(?:.*\.)?(?P<name>\w+))$""")
 
 
@@ -171,6 +172,9 @@ def _stems(name: str) -> Iterable[str]:
     inner = name.rpartition("[")[0]
     if inner and name.endswith("]") and re.search(r"(?i)(grad|delta|nabla|^d|\.d|^g$)", inner):
         yield short  # grads["W"]
+    quotient = _OF_SOMETHING.fullmatch(short)
+    if quotient:
+        yield quotient["rest"]
     for prefix in _PREFIXES:
         rest = short.removeprefix(prefix)
         if rest != short and rest and (rest[0] != "_" or len(rest) > 1):

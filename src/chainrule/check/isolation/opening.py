@@ -9,7 +9,8 @@ from typing import Any
 
 from chainrule.check.adapters.adapter import Task
 from chainrule.check.adapters.forwards import Forward
-from chainrule.check.adapters.scripts import ScriptCandidate, traced_script
+from chainrule.check.adapters.script_traces import traced_script
+from chainrule.check.adapters.scripts import ScriptCandidate
 from chainrule.check.candidate import Candidate
 from chainrule.check.candidates import AdaptedCandidate, adapter_of, expects_cache, wanted_of
 from chainrule.check.isolation.finding import load, selected

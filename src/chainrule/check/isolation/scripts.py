@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from chainrule.check.adapters.scripts import Computed, ScriptTrace
+import numpy as np
+
+from chainrule.check.adapters.script_traces import Computed, ScriptTrace
 from chainrule.check.isolation.programs import unpacked
 from chainrule.check.isolation.remote import HEAVY, IsolationError, Limits, Process, imported, refused, unenforced
 from chainrule.language import Message, message
@@ -73,6 +75,19 @@ class RemoteTracer:
             source = opened.read()
         notes = tuple(n for n in reply["notes"] if isinstance(n, Message))
         return _trace(path, reply, source, (*notes, *map(unenforced, process.missing)))
+
+    def plain(self, path: str, of: str, gradients: Mapping[str, str]) -> dict[str, Any]:
+        """As :func:`chainrule.check.adapters.plain_runs.plain_gradients`."""
+        process = self._process or self._with(imported(path))
+        try:
+            request = {"kind": "plain", "path": path, "of": of, "gradients": list(gradients.items())}
+            reply = process.asked(request, self.limits.seconds)
+        except BaseException:
+            self.close()
+            raise
+        if "refused" in reply:
+            raise refused(reply)
+        return {str(n): np.asarray(x) for n, x in reply["values"].items()}
 
     def _with(self, names: frozenset[str]) -> Process:
         """The process that is there, if it has loaded these packages; or a new one."""

@@ -14,7 +14,8 @@ import numpy as np
 from chainrule.check.adapters.adapter import Adapter, Task
 from chainrule.check.adapters.forwards import Facts, ForwardValues
 from chainrule.check.adapters.observing import observe
-from chainrule.check.adapters.scripts import traced_script
+from chainrule.check.adapters.plain_runs import plain_gradients
+from chainrule.check.adapters.script_traces import traced_script
 from chainrule.check.candidate import Answer, CandidateError
 from chainrule.check.candidates import adapter_of, expects_cache
 from chainrule.check.isolation.confining import confine
@@ -79,6 +80,7 @@ class _Worker:
             "again": self.again,
             "replace": self.replace,
             "trace": self.trace,
+            "plain": self.plain,
         }
         handle = kinds[request["kind"]]
         done = observe(lambda: handle(request), frozenset(), False)
@@ -160,6 +162,10 @@ class _Worker:
             "notes": found.notes,
             "failed": found.failed,
         }
+
+    def plain(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a script as it is, and hand over what holds its gradients."""
+        return {"values": plain_gradients(request["path"], request["of"], dict(request["gradients"]))}
 
 
 def facts_in(parts: Any) -> Facts:
