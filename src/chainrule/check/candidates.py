@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chainrule.check.adapters.adapter import Adapter, Task
@@ -128,14 +129,18 @@ class AdaptedCandidate:
             text: what stands there instead.
             last: the last line that is replaced; the first one if not given.
         """
+        if isinstance(self.adapter, JaxAdapter):
+            other = self.adapter.changed(line, last or line, text)
+            return None if other is None else AdaptedCandidate(other, self.forward, self.original, self.task)
         changed = with_lines(self.original, line, last or line, text)
         if changed is None:
             return None
         try:
-            if type(self.adapter) is FunctionAdapter:
-                adapter: Adapter = self.adapter.remade(changed)
+            if type(self.adapter) in (FunctionAdapter, ClassAdapter, TorchAdapter, ContextAdapter):
+                adapter: Adapter = self.adapter.remade(changed)  # type: ignore[attr-defined]
             else:
-                adapter = adapter_of(changed, self.task)
+                known = replace(self.task, wrt=self.adapter.wrt)  # need not be found out by a run again
+                adapter = adapter_of(changed, known)
             return AdaptedCandidate(adapter, self.forward, changed, self.task)
         except CandidateError:
             return None

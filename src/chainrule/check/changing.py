@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.check.dialects import unparsed
 from chainrule.check.evaluating import path_of
 
 __all__ = [
@@ -178,10 +179,10 @@ def factors(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str]]:
 
 def text_of(statement: ast.stmt | ast.Module) -> str:
     """A statement as people write it: without brackets around what it returns or assigns."""
-    text = ast.unparse(ast.fix_missing_locations(statement))
+    text = unparsed(ast.fix_missing_locations(statement))
     value = getattr(statement, "value", None)
     if isinstance(statement, ast.Return | ast.Assign) and isinstance(value, ast.Tuple) and len(value.elts) > 1:
-        inner = ast.unparse(value)
+        inner = unparsed(value)
         return text.removesuffix(inner) + inner[1:-1] if inner.startswith("(") and text.endswith(inner) else text
     return text
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainrule.check.changing import replaced, text_of
+from chainrule.check.dialects import unparsed
 from chainrule.check.locating import Location
 from chainrule.check.traced_lines import Entry
 from chainrule.check.verdicts import Suspect
@@ -164,11 +165,11 @@ def lines_written(text: str) -> dict[tuple[int, str], str]:
 
 def augmented(statement: ast.AugAssign, old: ast.expr, new: ast.expr) -> str:
     """A changed value as a statement: with the same operator where what was there before is still the left operand."""
-    target = ast.unparse(statement.target)
+    target = unparsed(statement.target)
     kept = isinstance(old, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(new.op, type(old.op))
-    if kept and ast.unparse(new.left) == ast.unparse(old.left):  # type: ignore[attr-defined]
-        return ast.unparse(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
-    return f"{target} = {ast.unparse(new)}"
+    if kept and unparsed(new.left) == unparsed(old.left):  # type: ignore[attr-defined]
+        return unparsed(ast.AugAssign(statement.target, new.op, new.right))  # type: ignore[attr-defined]
+    return f"{target} = {unparsed(new)}"
 
 
 def likeness(text: str, other: str) -> float:
@@ -187,7 +188,7 @@ def in_statement(lines: Sequence[str], statement: ast.stmt | None, entry: Entry,
     if isinstance(statement, ast.AugAssign | ast.For | ast.While) or entry.expression is None:
         return None
     if isinstance(statement, ast.Assign) and statement.value is entry.expression:
-        targets = " = ".join(ast.unparse(t) for t in statement.targets)
+        targets = " = ".join(unparsed(t) for t in statement.targets)
         return "\n".join([*before, f"{targets} = {text}"])
     if isinstance(statement, ast.Return) and statement.value is entry.expression:
         return "\n".join([*before, f"return {text}"])

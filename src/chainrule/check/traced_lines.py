@@ -17,6 +17,7 @@ import numpy as np
 from chainrule.check.adapters.naming import gradient_target
 from chainrule.check.candidate import Answer, Candidate, Seen
 from chainrule.check.changing import text_of
+from chainrule.check.dialects import in_numpy
 from chainrule.check.evaluating import path_of, reads_of
 from chainrule.check.matching import Known, Match, References, is_close
 
@@ -95,10 +96,8 @@ class Lines:
         function = next((f for f in self.functions if f.lineno <= line <= (f.end_lineno or f.lineno)), None)
         if function is None or not function.args.args or function.args.args[0].arg != "self":
             return name
-        own = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
-        own |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         root = re.split(r"[\[.]", name)[0]
-        return name if root in own else f"self.{name}"
+        return name if root in _own_names(function) else f"self.{name}"
 
     def returned(self) -> list[Entry]:
         """What the functions return in one piece, each as it is after its last call."""
@@ -174,17 +173,27 @@ def _own_statements(candidate: Candidate, seen: Iterable[Seen]) -> tuple[dict[in
     The functions that it calls are among them, where they are in its file.
     """
     whole = "".join(linecache.getlines(candidate.file)) if candidate.file else ""
-    inner = [n for n in _parsed_all(candidate.source) if isinstance(n, ast.FunctionDef)]
+    style = candidate.style
+    inner = [n for n in _parsed_all(candidate.source, style) if isinstance(n, ast.FunctionDef)]
     own, names = {ast.dump(n) for n in inner}, {n.name for n in inner}
-    every = [n for n in _parsed_all(whole) if isinstance(n, ast.FunctionDef)]
+    every = [n for n in _parsed_all(whole, style) if isinstance(n, ast.FunctionDef)]
     found = {n for n in every if n.name in names and ast.dump(n) in own}
     if candidate.style == "script" or not found:  # the file is not at hand, or is not what was run
-        nodes = _numbered(candidate.source, candidate.first_line - 1)
+        nodes = _numbered(candidate.source, candidate.first_line - 1, style)
         return _statements(nodes), [n for n in nodes if isinstance(n, ast.FunctionDef)]
     lines = {s.line for s in seen}
     found |= {n for n in every if any(n.lineno <= line <= (n.end_lineno or n.lineno) for line in lines)}
     functions = [n for n in every if n in found]
     return _statements(n for f in functions for n in ast.walk(f)), functions
+
+
+@lru_cache(maxsize=64)
+def _own_names(function: ast.FunctionDef) -> frozenset[str]:
+    """The parameters and variables of a function."""
+    own = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    return frozenset(
+        own | {n.id for n in nodes_of(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    )
 
 
 @lru_cache(maxsize=64)
@@ -194,23 +203,24 @@ def nodes_of(node: ast.AST) -> tuple[ast.AST, ...]:
 
 
 @lru_cache(maxsize=16)
-def _body(source: str) -> list[ast.stmt]:
+def _body(source: str, style: str) -> list[ast.stmt]:
     try:
-        return ast.parse(textwrap.dedent(source)).body
+        body: list[ast.stmt] = in_numpy(ast.parse(textwrap.dedent(source)), style).body
+        return body
     except (SyntaxError, ValueError):
         return []
 
 
 @lru_cache(maxsize=16)
-def _parsed_all(source: str) -> list[ast.AST]:
-    return [n for s in _body(source) for n in ast.walk(s)]
+def _parsed_all(source: str, style: str) -> list[ast.AST]:
+    return [n for s in _body(source, style) for n in ast.walk(s)]
 
 
 @lru_cache(maxsize=16)
-def _numbered(source: str, before: int) -> tuple[ast.AST, ...]:
+def _numbered(source: str, before: int, style: str) -> tuple[ast.AST, ...]:
     """All parts of a source that so many lines of its file stand before."""
     try:
-        tree = ast.parse(textwrap.dedent(source))
+        tree = in_numpy(ast.parse(textwrap.dedent(source)), style)
     except (SyntaxError, ValueError):
         return ()
     return tuple(ast.walk(ast.increment_lineno(tree, before)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.adapters.adapter import Task, changed_in, handed_over, origin_of
+from chainrule.check.adapters.adapter import Origin, Task, changed_in, handed_over, origin_of
 from chainrule.check.adapters.attributes import Holder, gradients_held, holders, place, put, snapshot
 from chainrule.check.adapters.constructing import Construction, method_of, nature_of
 from chainrule.check.adapters.forwards import ForwardValues, function_node, returned_names
@@ -37,6 +37,11 @@ class _Pass:
     stepped: dict[str, Any] = field(default_factory=dict)  # what weights were before it took a step with them
 
 
+def _origin_of(kind: type) -> Origin:
+    """Where the source of a class is, and of those that it is made of."""
+    return origin_of(*(c for c in (kind, *kind.__mro__[1:-1]) if c.__module__ != "builtins"))
+
+
 class ClassAdapter:
     """A class with a forward and a backward method, or an instance of one.
 
@@ -58,19 +63,34 @@ class ClassAdapter:
         self.name = kind.__name__
         self.forward_name, self.backward_name = method_of(kind, "forward"), method_of(kind, "backward")
         self.forward_method, self.backward_method = getattr(kind, self.forward_name), getattr(kind, self.backward_name)
-        self.origin = origin_of(*(c for c in (kind, *kind.__mro__[1:-1]) if c.__module__ != "builtins"))
+        self.origin = _origin_of(kind)
         self.notes: tuple[Message, ...] = ()
         self.taken = self._forward_parameters()
         self.construction = Construction(candidate, task, tuple(self.taken.values()))
         self.roles, notes = self._backward_roles()
         self.takes_cotangent = any(role.kind == "cotangent" for role in self.roles.values())
         self.notes += (*notes, *self.construction.notes)
-        returned = returned_names(function_node(self.backward_method))
         inputs = tuple(n for n in self.taken.values() if n in task.facts.floats)
         self.inputs = inputs
-        self.reader = Reader(task.facts, None, None if returned is None else tuple(returned), (), "")
+        self.reader = self.read()
         self.wrt = task.wrt or task.facts.arrays or task.facts.floats
         self.wrt = task.wrt or self._tried()
+
+    def remade(self, kind: type) -> ClassAdapter:
+        """The same for a class that is this one but for a line: what its parameters stand for is known."""
+        other = copy.copy(self)
+        other.kind, other.origin = kind, _origin_of(kind)
+        other.forward_method = getattr(kind, self.forward_name)
+        other.backward_method = getattr(kind, self.backward_name)
+        other.construction = copy.copy(self.construction)
+        other.construction.kind = kind
+        other.reader = other.read()
+        return other
+
+    def read(self) -> Reader:
+        """What reads the gradients that it returns."""
+        returned = returned_names(function_node(self.backward_method))
+        return Reader(self.task.facts, None, None if returned is None else tuple(returned), (), "")
 
     # ---- who is who
     def _is_static(self, name: str) -> bool:

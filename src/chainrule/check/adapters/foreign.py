@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from chainrule.check.adapters.constructing import nature_of
 from chainrule.check.adapters.forwards import ForwardValues, fresh
 from chainrule.check.adapters.observing import observe
 from chainrule.check.adapters.reading import kept
+from chainrule.check.adapters.replacing import with_lines
 from chainrule.check.candidate import Answer, CandidateError
 from chainrule.language import Message, listed, plural
 
@@ -50,6 +52,7 @@ class _InPlaces:
     style = ""
     needs_forward = False
     takes_cotangent = True
+    candidate: Any
 
     def __init__(self, name: str, parameters: dict[str, str], task: Task, source: Any) -> None:
         self.name = name
@@ -100,6 +103,12 @@ class _InPlaces:
         """Run it twice."""
         return self.answer(values, cotangent, False), self.answer(values, cotangent, False)
 
+    def remade(self, candidate: Any) -> _InPlaces:
+        """The same for a class that is this one but for a line: what its parameters stand for is known."""
+        other = copy.copy(self)
+        other.candidate, other.origin = candidate, origin_of(candidate)
+        return other
+
 
 class TorchAdapter(_InPlaces):
     """A ``torch.autograd.Function``, in double precision on the processor."""
@@ -146,8 +155,17 @@ class JaxAdapter(_InPlaces):
         self.candidate = candidate
         inner = candidate.__wrapped__ if hasattr(candidate, "__wrapped__") else candidate.fun
         super().__init__(getattr(inner, "__name__", "function"), nature_of(_with_self(inner), task), task, (inner,))
-        rules = [f for f in (getattr(candidate, "fwd", None), getattr(candidate, "bwd", None)) if f is not None]
-        self.origin = origin_of(*(rules[::-1] or [inner]))
+        self.rules = {n: f for n in ("bwd", "fwd") if (f := getattr(candidate, n, None)) is not None}
+        self.origin = origin_of(*(list(self.rules.values()) or [inner]))
+
+    def changed(self, first: int, last: int, text: str) -> JaxAdapter | None:
+        """The same with lines of its rules replaced; ``None`` where they cannot be made anew."""
+        rules = with_lines(self.rules, first, last, text) if self.rules else None
+        if rules is None:
+            return None
+        other = copy.copy(self)
+        other.rules, other.origin = rules, origin_of(*rules.values())
+        return other
 
     def _run(self, arguments: Sequence[Any], cotangent: Any, look: bool) -> tuple[Any, Any, Any]:
         jax = sys.modules["jax"]
@@ -160,7 +178,7 @@ class JaxAdapter(_InPlaces):
             with _double(jax):
                 given = [lifted(x) for x in arguments]
                 seed = tuple(map(lifted, cotangent)) if isinstance(cotangent, tuple) else numpy.asarray(cotangent)
-                fwd, bwd = getattr(self.candidate, "fwd", None), getattr(self.candidate, "bwd", None)
+                fwd, bwd = self.rules.get("fwd"), self.rules.get("bwd")
                 if fwd is None or bwd is None:
                     output, pull = jax.vjp(self.candidate, *given)
                     found = pull(seed)

@@ -166,7 +166,7 @@ class Watcher:
 
     def is_kept(self, kept: Any, value: Any) -> bool:
         """Whether a value is still what was kept of it."""
-        return kept is None or same(kept, value)
+        return kept is None or same(kept, _as_numpy(value) if _is_foreign(value) else value)
 
     def enter(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Watch a frame, where it is one of the candidate's: what ``sys.settrace`` is given."""
@@ -221,7 +221,7 @@ def _variables(frame: FrameType, kinds: tuple[type, ...]) -> Iterator[tuple[str,
 
 
 def _parts(path: str, value: Any, depth: int, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, kinds):
+    if isinstance(value, kinds) or _is_foreign(value):
         yield path, value
         return
     if isinstance(value, bool | int | str | bytes | type | ModuleType) or value is None or callable(value) or not depth:
@@ -244,6 +244,25 @@ def _quoted(key: Any) -> str:
 
 def _copied(value: Any) -> Any:
     """A copy of an array or number that is small enough to be kept."""
+    if _is_foreign(value):
+        value = _as_numpy(value)
     if isinstance(value, np.ndarray):
         return fresh(value) if value.size <= _LARGEST and value.dtype.kind in "fciub" else None
     return value
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether a value is an array of PyTorch or JAX; neither is loaded to find out."""
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    return (torch is not None and isinstance(value, torch.Tensor)) or (
+        jax is not None and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    )
+
+
+def _as_numpy(value: Any) -> Any:
+    """An array of another library as one of NumPy; ``None`` for one that is not in this processor's memory."""
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, RuntimeError, ValueError):
+        return None
+    return array if array.ndim else array[()]
