@@ -36,12 +36,13 @@ from chainrule.check.trials import answered, trial_of
 __all__ = ["Tries", "fixes_anywhere", "wrong_on"]
 
 _NEAR = 1e-3  # relative: no right gradient is further off, of whatever precision
-_SECONDS = 1.5  # of one processor; less is too little on a busy one
+_SECONDS = 1.2  # of one processor; less is too little on a busy one
 _LESS = 0.8  # where only some lines are changed
 _WAITED = 8.0  # in all: a candidate in another process is waited for
 _MOST = 2500  # changes of all lines together that are tried
 _OF_A_LINE = 600
 _MOST_FAULTS = 2
+_AROUND = 0.1  # the same for what is read there
 _LOCATED = 0.5  # how much likelier a line is where the values go wrong first
 _MOST_OPEN = 150  # changes of which no value is known, which are tried before those of lines that are further off
 _EVALUATED = 1500  # changes of all lines together
@@ -72,19 +73,30 @@ class Tries:
     Args:
         exact: the draw.
         wrong: the gradients that are wrong with the lines that there are.
+        example: the candidate's own arrays, on which a script is run as it is.
     """
 
-    def __init__(self, exact: Exact, wrong: Sequence[str]) -> None:
-        self.exact, self.wrong = exact, wrong
+    def __init__(self, exact: Exact, wrong: Sequence[str], example: Exact | None = None) -> None:
+        self.exact, self.wrong, self.example = exact, wrong, example
         self._known: dict[int, tuple[Candidate, dict[tuple[int, str], set[str] | None]]] = {}
 
     def wrong_with(self, candidate: Candidate, line: int, last: int, text: str) -> set[str] | None:
         """The gradients that are wrong with a text in the place of some lines; ``None`` where it cannot be run."""
         known = self._known.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
+        if (line, text) not in known and not self._may_mend(candidate, line, last, text):
+            known[line, text] = set(self.exact.gradients)
         if (line, text) not in known:
             changed = candidate.replaced(line, text, last)  # type: ignore[attr-defined]
             known[line, text] = None if changed is None else self._wrong(changed)
         return known[line, text]
+
+    def _may_mend(self, candidate: Candidate, line: int, last: int, text: str) -> bool:
+        """Whether a line may mend something; no where a plain run of a script on its own arrays shows that."""
+        plainly, example = getattr(candidate, "plainly", None), self.example
+        given = None if plainly is None or example is None else plainly(line, text, last)
+        if given is None or example is None:
+            return True
+        return any(n in given and _is_close(given[n], example, n) for n in self.wrong)
 
     def _wrong(self, candidate: Candidate) -> set[str]:
         """The gradients that are wrong; most tries mend nothing, which is seen without all that a verdict takes."""
@@ -96,12 +108,18 @@ class Tries:
 
     def _is_near(self, trial: Trial, name: str) -> bool:
         """Whether a gradient may be right."""
-        exact, given = self.exact.gradients[name], trial.gradients.get(name)
-        if given is None or np.size(given) != np.size(exact):
-            return given is None
-        with np.errstate(all="ignore"):
-            off = np.max(np.abs(np.reshape(given, np.shape(exact)) - exact), initial=0.0)
-        return bool(off <= _NEAR * np.max(np.abs(exact), initial=0.0) + _NEAR * _NEAR * self.exact.scale)
+        given = trial.gradients.get(name)
+        return given is None or _is_close(given, self.exact, name)
+
+
+def _is_close(given: Any, own: Exact, name: str) -> bool:
+    """Whether a gradient is about the exact one."""
+    exact = own.gradients[name]
+    if np.size(given) != np.size(exact):
+        return False
+    with np.errstate(all="ignore"):
+        off = np.max(np.abs(np.reshape(given, np.shape(exact)) - exact), initial=0.0)
+    return bool(off <= _NEAR * np.max(np.abs(exact), initial=0.0) + _NEAR * _NEAR * own.scale)
 
 
 def fixes_anywhere(
@@ -219,12 +237,14 @@ def _in_order(
     rows = [row for row in rows if into is None or _may_be_wrong(row[1][0][1], witness, into)]
     near = [row for row in rows if row[1][0][1].lineno in located]
     far = [row for row in rows if row[1][0][1].lineno not in located]
+    first_ones = [row for row in near if located[row[1][0][1].lineno] > _AROUND]
+    later_ones = [row for row in near if row not in first_ones]
     # Where nothing is suspected, anything may be; a factor that leads from no gradient to another is left out.
     suspicions = (False,) if near_only else (True, False) if kinds else (True,)
     known = frozenset[str]() if near_only else kinds or None
     for suspected in suspicions:
         waiting: list[_Tried] = []
-        for part in (near,) if near_only else (near, far):
+        for part in (first_ones, later_ones) if near_only else (near, far):
             found: list[_Tried] = []
             for distance, ((entry, statement), scene, values) in part:
                 own = _FURTHER * distance - located.get(statement.lineno, 0.0) + _BESIDE * (statement.lineno in beside)
@@ -287,7 +307,11 @@ def _located(witness: Witness, wrong: Sequence[str], odd: Mapping[int, Entry]) -
             found.setdefault(loop.lineno, _LOCATED / 2)
     for line, e in odd.items():
         found[line] = _LOCATED
-        for s in e.sources:  # handed on from the turn before
+        for s in e.sources:  # handed on as it is, or from the turn before
+            if s.frame == e.frame and isinstance(s.expression, ast.Name):
+                found.setdefault(s.line, _LOCATED)
+            if s.frame == e.frame and witness.has_gradient(s):  # right as something else
+                found.setdefault(s.line, _AROUND)
             if s.line > line and s.frame == e.frame and witness.has_gradient(s):
                 found.setdefault(s.line, _LOCATED / 2)
     return found

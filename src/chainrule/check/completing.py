@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from chainrule.check.dialects import respelled
 from chainrule.check.first_look import Look, first_look, quietly
 from chainrule.check.fixes import Mender
 from chainrule.check.locating import Location, Witness
@@ -40,7 +41,7 @@ def completed(report: Report, trials: Trials, look: Look | None = None) -> Repor
     if not wrong or not report.judged:
         return report
     look = first_look(trials, wrong) if look is None else look
-    apart, witness = look.apart, look.witness
+    apart, witness, wrong = look.apart, look.witness, list(look.wrong)
     given = [replace(s, candidate_line=_moved(s.candidate_line, apart.new_line)) for s in report.suspects]
     fixes: list[Fix] = []
     locations: list[Location] = []
@@ -95,7 +96,10 @@ _TELLING = frozenset(
 
 
 # Changes that no other mistake looks like when the lines are read, though its numbers may.
-_DECISIVE = frozenset(("wrong_loop_range", "wrong_block", "int_truncation", "swapped_parts"))
+_DECISIVE = frozenset(
+    "wrong_loop_range wrong_block int_truncation swapped_parts overwrites_instead_of_accumulates "
+    "truncated_recurrence".split()
+)
 
 # What is added to a line says what it lacks where the numbers look like one thing and another.
 _TERMS = frozenset(("missing_label_term", "missing_path"))
@@ -112,17 +116,20 @@ def _told_by(fixes: Sequence[Fix], suspects: Sequence[Suspect]) -> list[Suspect]
     found = list(suspects)
     for f in fixes:
         own = [s for s in suspects if set(s.gradients) & set(f.mends)]
+        if not own and f.word and f.tried:  # nothing else is known
+            told = replace(suspect(f.word, gradients=f.mends), proof=message("with this line, the candidate is right"))
+            found.insert(0, told)
         if not own or not f.tried:
             continue
         further = f.word and set(f.mends) > {n for s in own for n in s.gradients}  # it explains more than the numbers
         whole = further and len(fixes) == 1
         vague = all(s.kind in _VAGUE and not s.together for s in own) and (f.word in _TELLING or further)
-        if f.word in _DECISIVE and len(fixes) == 1:
+        first = min(own, key=lambda s: s.rank)
+        if f.word in _DECISIVE and len(fixes) == 1 and not same_kind(f.word, first.kind):
             found = [s for s in found if s.kind != f.word]
             further = vague = True
         if not vague and not whole and not (f.word in _TERMS and _disagree(f.word, [s.kind for s in own])):
             continue
-        first = min(own, key=lambda s: s.rank)
         told = suspect(f.word, step=first.step, line=first.line, source=first.source, gradients=f.mends)
         proof = message("with this line, the candidate is right")
         found.insert(0, replace(told, proof=proof, rank=first.rank - 1.0))
@@ -168,7 +175,8 @@ def _written(trials: Trials) -> dict[tuple[int, str], str]:
     own = {" ".join(line.split()) for line in trials.candidate.source.splitlines()}
     args, kwargs = trials.forward.split(trials.done[0].exact.draw.arguments)
     text = quietly(lambda: str(write(trials.forward.function, *args, style="lines", **kwargs)))
-    return {at: line for at, line in lines_written(text or "").items() if " ".join(line.split()) not in own}
+    lines = {at: respelled(line, trials.candidate.style) for at, line in lines_written(text or "").items()}
+    return {at: line for at, line in lines.items() if line is not None and " ".join(line.split()) not in own}
 
 
 def _bound(witness: Witness, at: Location, apart: Separated) -> Message:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
+from chainrule.check.carrying import between_turns
 from chainrule.check.changing import is_inside
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
@@ -33,6 +34,7 @@ class Look:
         apart: the candidate with one statement on each line.
         exacts: the draws of the sizes of the example on which it could be run; those with general values first.
         others: draws on which a change must hold, too.
+        wrong: the gradients that are wrong there.
         witness: its own variables on the first of these.
         fixes: a small change with which everything is right, where one was found.
     """
@@ -40,6 +42,7 @@ class Look:
     apart: Separated
     exacts: list[Exact]
     others: list[Exact]
+    wrong: Sequence[str] = ()
     witness: Witness | None = None
     fixes: list[Fix] = field(default_factory=list)
 
@@ -47,9 +50,15 @@ class Look:
 def first_look(trials: Trials, wrong: Sequence[str]) -> Look:
     """What is seen of a candidate, given which gradients are wrong."""
     usable = [t for t in trials.done if t.answer.error is None and t.label in _LABELS]
-    own = [t.exact for t in sorted(usable, key=lambda t: t.label != "fresh") if t.label != "sizes"]
+    fresh_first = sorted(usable, key=lambda t: (not t.wrong, t.label != "fresh"))  # what is right there says nothing
+    own = [t.exact for t in fresh_first if t.label != "sizes"]
+    others = [t.exact for t in usable if t.exact not in own[:1]]
+    if not usable:  # it ends with an error, and may be run where all axes are of one length
+        square = trials.square()
+        own, others = [t.exact for t in square], [t.exact for t in trials.done if t.label in _LABELS]
+        wrong = [n for n in wrong if any(n in t.wrong for t in square)]
     apart: Separated = quietly(lambda: separated(trials.candidate)) or Separated(trials.candidate)
-    look = Look(apart, own, [t.exact for t in usable if t.exact not in own[:2]])
+    look = Look(apart, own, others, wrong)
     look.witness = quietly(lambda: witness_of(apart.candidate, own)) if own else None
     look.fixes = quietly(lambda: _in_loops(look, wrong)) or []
     return look
@@ -77,6 +86,12 @@ def _in_loops(look: Look, wrong: Sequence[str]) -> list[Fix]:
         return []
     lines = {at.line for at in witness.locate(wrong)}
     tries = Tries(look.exacts[0], wrong)
+    for m, word in between_turns(candidate, witness):
+        left = tries.wrong_with(candidate, m.first, m.last, m.text)
+        changed = candidate.replaced(m.first, m.text, m.last) if left is not None and not left else None
+        if changed is not None and not any(wrong_on(changed, exact) for exact in look.others):
+            at = Location(tuple(wrong), m.last, m.own.splitlines()[-1].strip(), "", Place(), Place())
+            return [Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, word)]
     found: list[Fix] = []
     if any(is_inside(line, loop) for loop in loops for line in lines):
         found = fixes_anywhere(

@@ -14,8 +14,10 @@ import numpy as np
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
+from chainrule.check.carrying import between_turns
 from chainrule.check.changing import Scene, last_line_of, text_of
 from chainrule.check.clock import spent
+from chainrule.check.dialects import respelled, unparsed
 from chainrule.check.exact import Exact
 from chainrule.check.exact_lines import ExactLines
 from chainrule.check.findings import Place
@@ -23,6 +25,7 @@ from chainrule.check.forward import Forward
 from chainrule.check.locating import Location, Witness, witness_of
 from chainrule.check.mending import Fix, augmented, earlier_line, in_statement
 from chainrule.check.moving import later_updates
+from chainrule.check.order_repairs import with_parts_exchanged
 from chainrule.check.repairs import changes_of_value, likeliest_first
 from chainrule.check.scenes import scene_of
 from chainrule.check.statement_repairs import changes_of_statement
@@ -33,9 +36,10 @@ __all__ = ["Mender"]
 
 _MOST_ROUNDS = 4  # faults of one candidate
 _MOST_MEANT = 2  # variables that a line may compute the gradient of, instead of the likeliest one
+_LONGEST = 6  # lines of code to write instead of one
 _MOST_TEXTS = 3  # lines of the exact backward pass that are tried for one variable
 _MOST_STEPS = 3  # lines that are looked behind, which are right where they stand
-_FEW_LINES = 3  # that a person wants to read in the place of one
+_FEW_LINES = 2  # that are more than a person wants to read in the place of one
 _SECONDS = 0.15  # of one processor for small changes of one line
 _LONGER = 0.4  # where everything that it reads is known to be right
 _TOTAL = 0.75  # for those of all lines
@@ -73,7 +77,8 @@ class Mender:
 
     def fixes(self, witness: Witness, wrong: Sequence[str]) -> list[Fix]:
         """A fix for each place where the candidate goes wrong, the first one first; each is tried with those before."""
-        self._tries = Tries(self.exacts[0], wrong)
+        example = next((e for e in self.exacts if e.draw.label == "example"), None)
+        self._tries = Tries(self.exacts[0], wrong, example)
         found: list[Fix] = []
         candidate, own, remaining, moved = self.candidate, witness, list(wrong), list[tuple[int, int]]()
         meant = self._kinds_of(wrong)
@@ -83,6 +88,13 @@ class Mender:
             moved_fix = self._moved(wrong)
             if moved_fix is not None:
                 return [moved_fix]
+        meant_in_loops = self._between_turns(witness, wrong)
+        if meant_in_loops is not None:
+            return [meant_in_loops]
+        if "swapped_outputs" in meant:
+            swapped_fix = self._swapped(witness, wrong)
+            if swapped_fix is not None:
+                return [swapped_fix]
         located = witness.locate(wrong)
         if len(faults) == 1 and (len(located) > 1 or any(witness.lines.called(at.line) for at in located)):
             # It is likely to be a line that all of them go through.
@@ -110,7 +122,7 @@ class Mender:
             witness = changed
         places = {at.line for at in located}
         odd = any(f.word and f.word not in meant and f.location.line not in places for f in found)
-        long = any(f.text.count("\n") >= _FEW_LINES for f in found)
+        long = any(not f.word and f.text.count("\n") + 1 >= _FEW_LINES for f in found)
         if remaining or long or len(found) > len(faults) or odd:
             elsewhere = self._elsewhere(own, wrong, False) if elsewhere is None else elsewhere
             mended = len({n for f in elsewhere for n in f.mends})
@@ -132,6 +144,17 @@ class Mender:
             self.candidate, witness, wrong, self.exacts, self.others, self._kinds_of, self._tries, alone
         )
 
+    def _between_turns(self, witness: Witness, wrong: Sequence[str]) -> Fix | None:
+        """A line of a loop that adds up or hands on, with which the candidate is right."""
+        for m, word in between_turns(self.candidate, witness):
+            left = self._tries.wrong_with(self.candidate, m.first, m.last, m.text)
+            if left is not None and not left:
+                changed = self.candidate.replaced(m.first, m.text, m.last)  # type: ignore[attr-defined]
+                if changed is not None and self._holds(changed, list(self.exacts[0].gradients)):
+                    at = Location(tuple(wrong), m.last, m.own.splitlines()[-1].strip(), "", Place(), Place())
+                    return Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, word)
+        return None
+
     def _moved(self, wrong: Sequence[str]) -> Fix | None:
         """The lines of an update in another order, with which the candidate is right."""
         for m in later_updates(self.candidate):
@@ -139,6 +162,20 @@ class Mender:
             if left is not None and not left:
                 at = Location(tuple(wrong), m.first, m.own, "", Place(), Place())
                 return Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, "uses_updated_weights")
+        return None
+
+    def _swapped(self, witness: Witness, wrong: Sequence[str]) -> Fix | None:
+        """What is returned with two parts in each other's place, with which the candidate is right."""
+        statements = dict.fromkeys(s for s in witness.lines.statements.values() if isinstance(s, ast.Return))
+        for statement in statements:
+            last = last_line_of(statement)
+            for exchanged in with_parts_exchanged(statement):
+                text = text_of(exchanged)
+                left = self._tries.wrong_with(self.candidate, statement.lineno, last, text)
+                if left is not None and not left:
+                    at = Location(tuple(wrong), statement.lineno, text_of(statement), "", Place(), Place())
+                    count = last - statement.lineno + 1
+                    return Fix(at, text, tuple(wrong), True, count, "swapped_outputs")
         return None
 
     def _untried(self, witness: Witness, location: Location) -> Fix | None:
@@ -217,9 +254,13 @@ class Mender:
         for at, e in places:
             for text, word in self._by_running(witness, candidate, at, e, end):
                 yield at, text, word
+        if witness.repeats(entry):
+            return  # the exact backward pass has a line for each turn, and none for all
         for number in (location.number, *reversed(self._also_meant(witness, location, entry))):
             meant = replace(location, number=number)
-            yield from ((location, t, "") for t in self.exact_lines.texts(witness, meant)[:_MOST_TEXTS])
+            exact = [t for t in self.exact_lines.texts(witness, meant) if t.count("\n") < _LONGEST]
+            texts = [respelled(t, candidate.style) for t in exact[:_MOST_TEXTS]]
+            yield from ((location, t, "") for t in texts if t is not None)
 
     def _also_meant(self, witness: Witness, location: Location, entry: Entry) -> list[int]:
         """What else a line may compute the gradient of: ``dc`` may be that of the old cell or that of the new one."""
@@ -257,7 +298,7 @@ class Mender:
             if added is not None:
                 found.append((text_of(added), "overwrites_instead_of_accumulates"))
                 continue
-            text = f"_ = {ast.unparse(change.node)}"
+            text = f"_ = {unparsed(change.node)}"
             if isinstance(statement, ast.AugAssign):
                 text = augmented(statement, entry.expression, change.node)
             else:
@@ -312,7 +353,7 @@ class Mender:
             return True
         runs = self._runs.setdefault(id(candidate), (candidate, {}))[1]  # kept, so that no other has its number
         if line not in runs:
-            runs[line] = self._replaced(candidate, witness, line, ast.unparse(statement)) is not None
+            runs[line] = self._replaced(candidate, witness, line, unparsed(statement)) is not None
         return runs[line]
 
     def _can_run_with_others(self, candidate: Candidate, witness: Witness) -> bool:

@@ -255,6 +255,11 @@ class Witness:
         fitting = [e for e in self.lines.entries if (e.line, e.name) == (location.line, location.name)]
         return fitting[-1] if fitting else None
 
+    def repeats(self, entry: Entry) -> bool:
+        """Whether the line of an entry is met in several turns of a loop."""
+        alike = (e for e in self.lines.entries if (e.line, e.name, e.frame) == (entry.line, entry.name, entry.frame))
+        return sum(1 for _ in alike) > 1
+
     def number_of(self, name: str) -> int:
         """The number of an argument; -1 where there is none of this name."""
         leaves = [leaf.name for leaf in self.exacts[0].leaves]

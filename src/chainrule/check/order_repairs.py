@@ -4,21 +4,70 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from chainrule.check.changing import Change, Scene, change_to, named_in, replaced, scene_name, with_all
-from chainrule.check.evaluating import path_of
+from chainrule.check.evaluating import NoValueError, evaluated, path_of
 
-__all__ = ["axes_of_shape", "changes_of_header", "changes_of_index", "changes_of_modes", "changes_of_order"]
+__all__ = [
+    "axes_of_shape",
+    "changes_of_header",
+    "changes_of_index",
+    "changes_of_modes",
+    "changes_of_order",
+    "moved_axes",
+    "with_parts_exchanged",
+]
 
 _MOST_LENGTHS = 8  # other lengths that a loop may run over
+_MOST_AXES = 5  # of an array that is transposed
 _MOST_COUNTERS = 6  # other counters that an index may hold
 _MOST_EXCHANGED = 15  # pairs of names in one line
 
 Offer = tuple[ast.expr, str, float]
+
+
+# ---- axes that are moved
+def moved_axes(node: ast.expr, scene: Scene) -> Iterator[Offer]:
+    """A transpose before or behind a reshape, which alone keeps the order of the elements: heads of an attention."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "reshape":
+        return
+    module = isinstance(node.func.value, ast.Name) and node.func.value.id == "np"
+    operand, lengths = (node.args[0], node.args[1:]) if module and node.args else (node.func.value, node.args)
+    if len(lengths) == 1 and isinstance(lengths[0], ast.Tuple):
+        lengths = lengths[0].elts
+    try:
+        axes = np.ndim(evaluated(operand, scene.values[0]))
+    except NoValueError:
+        axes = 0
+    for a, b in itertools.combinations(range(axes if 2 < axes <= _MOST_AXES else 0), 2):
+        turned = _transposed(operand, axes, a, b)
+        yield _reshaped(turned, lengths), "reshape_instead_of_transpose", 0.1
+    for a, b in itertools.combinations(range(len(lengths) if 2 < len(lengths) <= _MOST_AXES else 0), 2):
+        other = [*lengths]
+        other[a], other[b] = lengths[b], lengths[a]
+        yield _transposed(_reshaped(operand, other), len(other), a, b), "reshape_instead_of_transpose", 0.1
+
+
+def _transposed(node: ast.expr, count: int, a: int, b: int) -> ast.expr:
+    order = [b if k == a else a if k == b else k for k in range(count)]
+    return ast.Call(ast.Attribute(node, "transpose", ast.Load()), [ast.Constant(k) for k in order], [])
+
+
+def _reshaped(node: ast.expr, lengths: Sequence[ast.expr]) -> ast.expr:
+    return ast.Call(ast.Attribute(node, "reshape", ast.Load()), list(lengths), [])
+
+
+# ---- what is returned
+def with_parts_exchanged(statement: ast.Return) -> Iterator[ast.Return]:
+    """What is returned with two of its parts in each other's place, for each two of them."""
+    value = statement.value
+    held: list[ast.expr] = getattr(value, "elts", None) or getattr(value, "values", None) or []
+    for a, b in itertools.combinations(held, 2):
+        yield with_all(statement, {id(a): b, id(b): a})
 
 
 # ---- the turns of a loop
@@ -85,6 +134,8 @@ def _other_lengths(node: ast.AST, scene: Scene) -> Iterator[ast.expr]:
             value = scene.value(name)
             if type(value) is int and value not in (own, 0, 1) and name.isidentifier():
                 yield scene_name(scene, name)
+    elif isinstance(node, ast.Constant) and type(node.value) is int and node.value > 0:
+        yield from (scene_name(scene, n) for n in scene.names if type(scene.value(n)) is int and n.isidentifier())
     yield from axes_of_shape(node, scene)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.check.changing import (
     Change,
     Scene,
+    called,
     change_to,
     constant_of,
     factors,
@@ -33,9 +34,9 @@ from chainrule.check.derivative_repairs import changes_of_derivatives
 from chainrule.check.evaluating import NoValueError, evaluated, path_of
 from chainrule.check.matching import stretches
 from chainrule.check.multiples import gives, multiples_of_terms
-from chainrule.check.order_repairs import axes_of_shape, changes_of_order
+from chainrule.check.order_repairs import axes_of_shape, changes_of_order, moved_axes
 
-__all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts"]
+__all__ = ["changes_of_expression", "changes_of_value", "likeliest_first", "parts", "routes"]
 
 _MOST = 2500  # changes of one expression that are evaluated
 _FEW = 6  # that are handed on
@@ -82,7 +83,7 @@ def likeliest_first(changes: Iterable[Change], kinds: Collection[str] = ()) -> l
 def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
     """Small changes, the likeliest ones first."""
     nodes = list(parts(whole))
-    for make in (_operators, _calls, _left_out, _signs, changes_of_derivatives):
+    for make in (_operators, _calls, _left_out, _signs, moved_axes, changes_of_derivatives):
         for node in nodes:
             for new, word, cost in make(node, scene):
                 if not scene.wants(word):
@@ -131,9 +132,14 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Add(), added)), "missing_path", cost)
             yield Change(partial(replaced, whole, node, ast.BinOp(node, ast.Sub(), added)), "missing_path", cost + 0.1)
     if scene.wants("missing_path"):
-        for product in itertools.islice(_routes(whole, scene, arrays), _MOST_ROUTES):
+        for product in itertools.islice(routes(whole, scene, arrays), _MOST_ROUTES):
             yield change_to(ast.BinOp(whole, ast.Add(), product), "missing_path", 0.6)
             yield change_to(ast.BinOp(whole, ast.Sub(), product), "missing_path", 0.65)
+        for node in (n for n in carrying if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Add | ast.Sub)):
+            for product in itertools.islice(_stretched_routes(node, scene, arrays), _MOST_ROUTES):
+                for sign, cost in ((ast.Sub(), 0.62), (ast.Add(), 0.64)):
+                    longer = ast.BinOp(node, sign, product)
+                    yield Change(partial(replaced, whole, node, longer), "missing_path", cost)
     scalars = [n for n in scene.names if np.ndim(scene.value(n)) == 0 and is_float(scene.value(n))]
     for name in arrays if scene.wants("missing_reg_grad") else ():
         for scalar in scalars:
@@ -145,7 +151,7 @@ def changes_of_expression(whole: ast.expr, scene: Scene) -> Iterator[Change]:
                 yield change_to(total, "missing_reg_grad", 0.7 + 0.1 * two)
 
 
-def _routes(whole: ast.expr, scene: Scene, arrays: Sequence[str]) -> Iterator[ast.expr]:
+def routes(whole: ast.expr, scene: Scene, arrays: Sequence[str]) -> Iterator[ast.expr]:
     """What another gradient brings through another array: products of the shape of an expression."""
     shape = _shape(whole, scene)
     for gradient, array in itertools.product(scene.gradients, arrays) if shape else ():
@@ -160,6 +166,19 @@ def _routes(whole: ast.expr, scene: Scene, arrays: Sequence[str]) -> Iterator[as
                 yield ast.BinOp(g, ast.MatMult(), factor)
             if turned[1] == left[0] and (turned[0], *left[1:]) == shape:
                 yield ast.BinOp(factor, ast.MatMult(), g)
+
+
+def _stretched_routes(node: ast.expr, scene: Scene, arrays: Sequence[str]) -> Iterator[ast.expr]:
+    """What a statistic brings through an array: products that have the shape of an expression, stretched to it."""
+    shape = _shape(node, scene)
+    if not shape:
+        return
+    for gradient, array in itertools.product(scene.gradients, arrays):
+        own, other = np.shape(scene.value(gradient)), np.shape(scene.value(array))
+        if array in scene.gradients or own == other or shape not in (own, other):
+            continue
+        if stretches(own, shape) and stretches(other, shape):
+            yield ast.BinOp(scene_name(scene, array), ast.Mult(), scene_name(scene, gradient))
 
 
 def _lacking(scene: Scene) -> Iterator[tuple[ast.expr, bool, float, str, tuple[int, ...] | None]]:
@@ -275,6 +294,8 @@ def _operators(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, fl
         yield ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), square)), "wrong_power", 0.3
     for length in axes_of_shape(node, scene):
         yield length, "wrong_count", 0.1
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
+        yield called("sqrt", node), "wrong_power", 0.3
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and _is_of_numbers(node):
         for operator in (ast.Gt, ast.Lt, ast.GtE, ast.LtE, ast.Eq, ast.NotEq):
             if operator is not type(node.ops[0]):
@@ -404,3 +425,4 @@ def _signs(node: ast.expr, scene: Scene) -> Iterator[tuple[ast.expr, str, float]
     value = None if name is None else scene.value(name)
     if value is not None and is_float(value) and np.all((np.asarray(value) > 0) & (np.asarray(value) < 1)):
         yield ast.BinOp(node, ast.Sub(), ast.Constant(1)), "missing_label_term", 0.1  # what is to be 1
+        yield ast.BinOp(ast.Constant(1), ast.Sub(), node), "wrong_operand", 0.2  # the other part of what is mixed
