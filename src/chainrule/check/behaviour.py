@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.candidate import Answer
+from chainrule.check.dialects import DIALECTS
 from chainrule.check.draws import Draw, cotangent_for
 from chainrule.check.findings import Finding
 from chainrule.check.judging import Trial, gradients_in
@@ -15,7 +16,7 @@ from chainrule.check.seeding import seeded
 from chainrule.check.trials import Trials
 from chainrule.language import listed, message
 
-__all__ = ["behaviour", "ignores_cotangent", "is_not_linear", "is_random", "is_unstable"]
+__all__ = ["behaviour", "ignores_cotangent", "is_not_linear", "is_random", "is_unstable", "not_scaled"]
 
 
 def behaviour(trials: Trials) -> list[Finding]:
@@ -110,6 +111,23 @@ def is_not_linear(trials: Trials, trial: Trial) -> list[str]:
             if np.isfinite(size) and size and float(np.max(np.abs(b - 2.0 * a))) > 1e-7 * size:
                 found.append(n)
     return found
+
+
+def not_scaled(trials: Trials) -> tuple[list[str], list[str]]:
+    """The gradients that stay the same, or change otherwise, where that of a loss that comes in is doubled.
+
+    A function of PyTorch or JAX is one step of many: a loss may be multiplied or added up further on.
+    """
+    trial = next((t for t in trials.done if t.answer.error is None), None)
+    if trial is None or trial.exact.backward.cotangents or trials.candidate.style not in DIALECTS:
+        return [], []
+    draw = trial.exact.draw
+    answer = _answer(trials, Draw(draw.arguments, 2.0 * draw.cotangent, draw.label, draw.seed))
+    given = {} if answer.error is not None else gradients_in(answer, trial.exact.leaves)
+    one = {n: np.asarray(g) for n, g in trial.gradients.items() if n in given and np.any(g)}
+    same = [n for n, g in one.items() if np.array_equal(given[n], g)]
+    other = [n for n, g in one.items() if n not in same and not np.allclose(given[n], 2.0 * g, rtol=1e-7)]
+    return same, other
 
 
 def is_random(trials: Trials, draw: Draw) -> tuple[bool, bool]:

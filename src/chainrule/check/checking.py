@@ -14,6 +14,7 @@ from chainrule.check.behaviour import (
     is_not_linear,
     is_random,
     is_unstable,
+    not_scaled,
 )
 from chainrule.check.candidate import Candidate, said_by
 from chainrule.check.candidates import candidate_of
@@ -136,6 +137,8 @@ class _Judge:
             )
         if not any(t.wrong for t in trials.done):
             trials.resized(5, "kinks", "whole") or trials.fresh("kinks", 5, "whole")
+        if not any(t.wrong for t in trials.done):
+            trials.decided_otherwise()
         verdicts = Verdicts(trials)
         self.notes += [*verdicts.notes, *trials.done[0].answer.notes]
         wrong = verdicts.wrong()
@@ -164,7 +167,7 @@ class _Judge:
             self.findings += self._without_upstream([n for n in wrong if n not in stepped])
         self._apply_convention(diagnosis, verdicts)
         wrong = [n for n in wrong if n not in verdicts.allowed]
-        self.findings += behaviour(trials)
+        self.findings += [*behaviour(trials), *self._unscaled()]
         if not wrong and verdicts.raised is None:
             self._stability()
         findings = ordered([*self.findings, *verdicts.findings, *diagnosis.findings])
@@ -269,6 +272,19 @@ class _Judge:
             relation = message("the candidate is not in proportion to grad_output")
             return [Finding("assumes_unit_upstream", names, place, relation=relation, cost=-2.0)]
         return []
+
+    def _unscaled(self) -> list[Finding]:
+        """What a function of another library does not do with the gradient of a loss that comes in."""
+        same, other = not_scaled(self.trials)
+        place = place_of_result(self.trials.done[0].exact)
+        found = []
+        if same:
+            relation = message("the candidate gives the same for another grad_output")
+            found.append(Finding("missing_upstream", tuple(same), place, relation=relation, cost=-3.0))
+        if other:
+            relation = message("the candidate is not in proportion to grad_output")
+            found.append(Finding("assumes_unit_upstream", tuple(other), place, relation=relation, cost=-2.0))
+        return found
 
     def _stability(self) -> None:
         trial = is_unstable(self.trials)

@@ -239,7 +239,7 @@ class Drawing:
             lengths: of the axes; those of the example if not given.
             random: what they are drawn with.
             how: ``"near"`` for values near those of the example, ``"whole"`` for small whole numbers, which make ties
-                and kinks, ``"positive"`` for positive ones, ``"high"`` and ``"low"`` for ones far from zero.
+                and kinks, ``"wide"`` for either sign, ``"positive"``, ``"high"`` and ``"low"`` for ones far from zero.
         """
         found: list[Any] = []
         for n, leaf in enumerate(self.forward.leaves):
@@ -251,7 +251,7 @@ class Drawing:
                 )
                 found.append(self._array(n, x, shape, lengths, random, how))
             elif leaf.name in self.wrt and isinstance(x, float | np.floating):
-                factor = random.uniform(0.6, 1.4)
+                factor = random.normal(0.0, 3.0) if how == "wide" else random.uniform(0.6, 1.4)
                 found.append(type(x)(x * factor) if x else type(x)(random.normal()))
             else:
                 found.append(x)

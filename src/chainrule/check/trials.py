@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.check.adapters.observing import same
 from chainrule.check.candidate import Candidate
 from chainrule.check.draws import Draw, Drawing, example_of
 from chainrule.check.exact import Exact, exact_on
@@ -14,12 +15,14 @@ from chainrule.check.forward import Forward
 from chainrule.check.judging import Trial, compare_all, gradients_in
 from chainrule.check.seeding import seeded
 from chainrule.errors import ChainruleError
+from chainrule.ir import Guard
 from chainrule.lengths import ONE, Symbol
 from chainrule.trace import trace
 
 __all__ = ["Trials", "answered", "trial_of"]
 
 _FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
+_SIDES = 6  # draws that are made to have a decision taken otherwise
 _ATTEMPTS = 4  # lengths that are tried for one draw
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
 
@@ -29,6 +32,11 @@ def answered(candidate: Candidate, exact: Exact) -> Trial:
     with seeded(exact.draw.seed):
         answer = candidate.answer(exact.draw.arguments, exact.draw.cotangent)
     return Trial(exact, answer, gradients_in(answer, exact.leaves))
+
+
+def _decide_alike(some: Sequence[Guard], others: Sequence[Guard]) -> bool:
+    """Whether two calls decided the same."""
+    return len(some) == len(others) and all(same(a.value, b.value) for a, b in zip(some, others, strict=True))
 
 
 def trial_of(candidate: Candidate, exact: Exact) -> Trial:
@@ -108,6 +116,19 @@ class Trials:
         with seeded(self.seed + number):
             draw = self.drawing.draw(label, None, self.seed * 100 + number, how)
         return self.on(draw)
+
+    def decided_otherwise(self) -> Trial | None:
+        """A trial on numbers for which the function decides otherwise: on the other side of ``max(z, 0.0)``."""
+        known = self.done[0].exact.backward.program.guards
+        if not any(not g.lengths for g in known):
+            return None
+        for number in range(_SIDES):
+            with seeded(self.seed + number):
+                draw = self.drawing.draw("fresh", None, self.seed * 100 + 81 + number, "wide")
+            exact = None if draw is None else self.exact(draw)
+            if exact is not None and not _decide_alike(known, exact.backward.program.guards):
+                return self.add(exact)
+        return None
 
     def large(self, how: str) -> Trial | None:
         """A trial on numbers far from zero, ``"high"`` or ``"low"``, which does not count."""
