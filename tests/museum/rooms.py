@@ -10,6 +10,7 @@ from tests.museum import (
     courses,
     dense,
     homework,
+    learners,
     loops,
     losses,
     models,
@@ -44,6 +45,7 @@ ROOMS = [
     variants.room,
     homework.room,
     notebooks.room,
+    learners.room,
 ]
 EXHIBITS = {exhibit.name: exhibit for room in ROOMS for exhibit in room.exhibits}
 WRONG = {name: exhibit for name, exhibit in EXHIBITS.items() if exhibit.kinds}
