@@ -195,6 +195,12 @@ FUNCTIONS = {
     "half a hyperbolic tangent": (
         lambda x, y: np.sum(0.5 * x * (1 + np.tanh(x + 0.1 * x**3)) * y), (_plain((0,)), _plain((0,)))
     ),
+    "heads in groups": (
+        lambda q, k, v: np.sum(
+            np.sin(np.tanh(q @ np.repeat(k, 2, axis=0).swapaxes(1, 2)) @ np.repeat(v, 2, axis=0))
+        ),
+        (lambda r, n: r.standard_normal((2 * n, 3, 5)), lambda r, n: r.standard_normal((n, n, 5)), _plain((0, 0, 1))),
+    ),
     "outer": (lambda A, u, v: np.sum(np.sin(A @ np.outer(u, v) @ A)), (_plain((0, 0)), _plain((0,)), _plain((0,)))),
 }  # fmt: skip
 

@@ -334,6 +334,16 @@ def _joined(symbols: Symbols, step: Step, out: Var) -> _Found:
     return own
 
 
+def _repeated(symbols: Symbols, step: Step, out: Var) -> _Found:
+    """All axes but the one along which elements are repeated."""
+    axis = _param(step, "axis", 2)
+    own = list(symbols.get(step.inputs[0]))
+    if axis is None or len(own) != len(out.shape):
+        return ()
+    own[axis % len(own)] = None  # type: ignore[call-overload]
+    return own
+
+
 def _einsum(symbols: Symbols, step: Step, out: Var) -> _Found:
     before, _, after = step.params["subscripts"].replace(" ", "").partition("->")
     if "." in before or (not after and len(out.shape)):
@@ -368,6 +378,7 @@ _RULES: dict[str, _Rule] = {
     "broadcast_to": _broadcast,
     "concatenate": _joined,
     "stack": _joined,
+    "repeat": _repeated,
     "einsum": _einsum,
     "linalg.solve": _solved,
 }

@@ -259,6 +259,11 @@ IDENTITIES: tuple[Identity, ...] = (
         lambda x, y, s, m: s / (1 + s),
     ),
     Identity(
+        "sum of matrix products", "B", "the sum of products in a group is one product of what is put below each other",
+        lambda x, y, s, m: (x.reshape(6, 2, 2).swapaxes(1, 2) @ y.reshape(6, 2, 2)).reshape(3, 2, 2, 2).sum(1),
+        lambda x, y, s, m: x.reshape(3, -1, 2).swapaxes(1, 2) @ y.reshape(3, -1, 2),
+    ),
+    Identity(
         "multiple of a denominator", "C", "x / (1 - x) + 1 is 1 / (1 - x), and 1 - (1 - x**2) / (1 - x) is -x",
         lambda x, y, s, m: (x / (1 - x) + 1, 1 - (1 - x**2) / (1 - x)),
         lambda x, y, s, m: (1 / (1 - x), -x),

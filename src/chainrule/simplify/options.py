@@ -32,7 +32,7 @@ from chainrule.simplify.scalar_factors import scalar_options
 from chainrule.simplify.scalars import UNIT, Coefficient, Dim, power_of, times
 from chainrule.simplify.selected import Selections
 from chainrule.simplify.slices import cleared_already, slice_options
-from chainrule.simplify.tensors import summed_in_parts
+from chainrule.simplify.tensors import summed_in_parts, summed_over_groups
 from chainrule.simplify.values import Power, Ref, Value, spans
 from chainrule.simplify.windows import window_options
 
@@ -83,7 +83,7 @@ class _Options(Making):
                 self._into_reductions,
                 self._opened,
             ),
-            "reduce": (partial(contract, self),),
+            "reduce": (partial(contract, self), partial(summed_over_groups, self)),
             "op": (
                 partial(masked_already, self),
                 partial(cleared_already, self),

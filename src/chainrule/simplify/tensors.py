@@ -12,10 +12,10 @@ from chainrule.ir import Step, Var
 from chainrule.ops import OPERATIONS
 from chainrule.simplify.making import Making
 from chainrule.simplify.normal_form import Table
-from chainrule.simplify.scalars import UNIT, times
+from chainrule.simplify.scalars import UNIT, Dim, times
 from chainrule.simplify.values import Ref, Value, function_of
 
-__all__ = ["Term", "contraction", "spread", "summed_in_parts", "terms_of"]
+__all__ = ["Term", "contraction", "spread", "summed_in_parts", "summed_over_groups", "terms_of"]
 
 _LETTERS = "ijklmnopqrstuvwxyzabcdefgh"
 _MOST_OPERANDS = 4
@@ -60,6 +60,51 @@ def summed_in_parts(options: Making, value: Value) -> None:
         whole = options.making(value, make)
         if whole is not None:
             options.same(value, whole, "sum of a product in parts")
+
+
+def summed_over_groups(options: Making, value: Value) -> None:
+    """``(a.mT @ b).reshape(g, n, i, j).sum(1)``, of several products each, is one product of what is reshaped."""
+    inner = value.parts[0][1]
+    if value.details != (1,) or function_of(inner) is not np.reshape or len(inner.dims) != 4:
+        return
+    scale, whole = inner.parts[0]
+    product: Value = whole.parts[0][1] if _is_turned(whole) else whole
+    if product.kind != "matmul" or [d.number for d in whole.dims[1:]] != [d.number for d in inner.dims[2:]]:
+        return
+    (c, u), (d, v) = product.parts
+    # Of a product the transpose is a product, too: it lies where the forward pass has it.
+    e, a = options.table.turned(u) if _is_turned(u) or u.kind == "prod" else (UNIT, u)
+    if (
+        a is u
+        or not (_is_turned(u) or a.leaves)
+        or any(len(x.dims) != 3 or x.dims[0].number != product.dims[0].number or not x.floating for x in (a, v))
+    ):
+        return
+    rows = Dim(-(1 << 20) - inner.number, inner.dims[1].length * v.dims[1].length)  # the same rows of a group together
+
+    def make() -> Ref:
+        left, right = (_grouped(options, x, inner, rows) for x in (a, v))
+        dims = (inner.dims[0], a.dims[2], v.dims[2])
+        made = options.table.matmul(options.table.view((UNIT, left), (0, 2, 1), 3), (UNIT, right), dims)
+        return made if product is whole else options.table.view(made, (0, 2, 1), 3)
+
+    k, found = options.making(value, make)
+    options.same(value, (times(times(scale, k), times(e, times(c, d))), found), "sum of matrix products")
+
+
+def _is_turned(value: Value) -> bool:
+    """Whether a value is the transposes of matrices."""
+    return value.kind == "view" and value.details == (0, 2, 1)
+
+
+def _grouped(options: Making, value: Value, like: Value, rows: Dim) -> Value:
+    """Matrices below each other, those of a group in one."""
+    dims = (like.dims[0], rows, value.dims[2])
+    shape = (like.details[1].params["shape"][0], -1, options.reader.lengths.number(value.dims[2].count(), True))
+    out = Var(tuple(d.length for d in dims), options.reader.dtype, None, 0)
+    step = Step(OPERATIONS[np.reshape], (), {"shape": shape}, (out,), None)
+    key = ("grouped", rows.number, value.number)
+    return options.table.make("op", key, (step.operation, step, 0, (0,)), ((UNIT, value),), dims)
 
 
 def contraction(table: Table, operands: Sequence[Term], result: str, dtype: Any) -> Ref | None:
