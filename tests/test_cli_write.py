@@ -281,6 +281,15 @@ def test_numbers_that_change_from_turn_to_turn_are_said(script, index, warned):
     assert ("valid for the last turn" in str(lines)) is warned
 
 
+def test_the_turns_of_a_sum_are_not_said_to_be_the_last_one(script):
+    loop = "for i in [2, 0, 1]:\n    err = err - np.log(w * w)[i]\n"
+    lines, _ = write_script(str(script(HEAD + "w = np.ones(3)\nerr = 0.0\n" + loop)), "err", ["w"])
+    assert "valid for the last turn" not in str(lines)
+    held = {"np": np, "w": np.ones(3)}
+    exec(str(lines), held)
+    np.testing.assert_allclose(held["dw"], [-2.0, -2.0, -2.0])
+
+
 def test_the_output_is_the_code_and_nothing_else(script):
     path = script("import numpy as np\nw = np.ones(3)\nprint('hello')\nx = 2 * w\nerr = (x ** 2).sum()\n")
     result = invoke("write", path, "--of", "err")

@@ -335,9 +335,6 @@ def changing_step(
 
     Such a step is what it is in the last turn of a loop only, as ``x[labels[i]]`` with plain ``labels``.
     """
-    ends = [k for k, step in enumerate(steps) for v in evaluations[-2:] if v in _outputs(step)]
-    if len(ends) < 2:
-        return None
     # What has a name and does not depend on the wanted variables is there, however it was computed.
     dependent, wanted_values, written = set(wanted), {evaluations[-1]}, set()
     for step in needed:
@@ -347,6 +344,11 @@ def changing_step(
         if any(v in wanted_values and (v in dependent or v not in named) for v in _outputs(step)):
             written.add(id(step))
             wanted_values.update(x for x in step[1] if type(x) is int)
+    # Of a sum that a loop adds up, all turns are written.
+    earlier = [v for v in evaluations[:-1] if v not in wanted_values]
+    ends = [k for k, step in enumerate(steps) for v in (*earlier[-1:], evaluations[-1]) if v in _outputs(step)]
+    if not earlier or len(ends) < 2:
+        return None
     before, last = ends[-2:]
     for back in range(last - before):
         step = steps[last - back]
