@@ -227,3 +227,17 @@ def test_numbers_of_python_are_cast_by_a_call() -> None:
             np.testing.assert_allclose(found[1], cr.jvp(transmitted, args, vectors)[1])
         else:
             np.testing.assert_allclose([*found.values()], cr.hvp(transmitted, args, vectors))
+
+
+def as_often_as_there_are_rows(x, gain):
+    tiled = np.tile(gain, (x.shape[0], 1, x.shape[2]))
+    return np.sum(np.tanh(x.reshape(2 * x.shape[0], -1) * tiled.reshape(2 * x.shape[0], -1)))
+
+
+def test_what_is_repeated_along_axes_is_added_up_for_other_lengths() -> None:
+    function = cr.write(as_often_as_there_are_rows, normal((2, 4, 3)), normal((1, 4, 1))).function
+    for args in ((normal((2, 4, 3)), normal((1, 4, 1))), (normal((3, 6, 5)), normal((1, 6, 1)))):
+        for own, exact in zip(
+            function(*args)[1].values(), cr.grad(as_often_as_there_are_rows, (0, 1))(*args), strict=True
+        ):
+            np.testing.assert_allclose(own, exact)

@@ -14,6 +14,7 @@ from chainrule.language import message
 from chainrule.ops import composite, constant, structural
 from chainrule.rules.helpers import as_operand, at_axis, made, normalise_axes, writes_out
 from chainrule.rules.matrices import identity
+from chainrule.sizes import is_size
 from chainrule.traced import primitive
 
 __all__: list[str] = []
@@ -143,7 +144,9 @@ structural(np.rot90, m=lambda g, out, m, k=1, axes=(0, 1): np.rot90(g, -k, axes)
 
 
 def _tile(g: Any, out: Any, A: Any, reps: Any) -> Any:
-    repetitions = tuple(int(r) for r in np.atleast_1d(reps))
+    # A length stays one where it says how often.
+    counts = reps if isinstance(reps, tuple | list) else np.atleast_1d(reps).tolist() if np.ndim(reps) else [reps]
+    repetitions = tuple(r if is_size(r) else int(r) for r in counts)
     shape = np.shape(A)
     ndim = max(len(repetitions), len(shape))
     repetitions = (1,) * (ndim - len(repetitions)) + repetitions
