@@ -265,7 +265,8 @@ class _Trial:
                 if other == self.outline:
                     verdict.same = True
                     # What is stretched of arrays of one row is found out for itself.
-                    verdict.wrong |= 1 not in (count, n) and not verdict.wrong and not self.holds(*arguments)
+                    compared = 1 not in (count, n) and not self._stretches(traced[0])
+                    verdict.wrong |= compared and not verdict.wrong and not self.holds(*arguments)
                     break
                 conditions = self._conditions(traced[0])
                 if conditions is not None:
@@ -278,6 +279,12 @@ class _Trial:
                 break
         verdict.conditions = list(found.values()) or None
         return verdict
+
+    def _stretches(self, other: Program) -> bool:
+        """Whether an array of the same steps has a single row, or none, that has several in the example."""
+        pairs = zip(self.own.steps, other.steps, strict=False)
+        shapes = ((x.shape, y.shape) for a, b in pairs for x, y in zip(a.outputs, b.outputs, strict=False))
+        return any(m < 2 <= n for own, given in shapes for n, m in zip(own, given, strict=False))
 
     def _conditions(self, other: Program) -> dict[Any, Fixed] | None:
         """What lengths decided otherwise in another trace; ``None`` where that is not all that differs."""
