@@ -36,7 +36,7 @@ from chainrule.check.trials import answered, trial_of
 __all__ = ["Tries", "fixes_anywhere", "wrong_on"]
 
 _NEAR = 1e-3  # relative: no right gradient is further off, of whatever precision
-_SECONDS = 1.2  # of one processor; less is too little on a busy one
+_SECONDS = 1.5  # of one processor; less is too little on a busy one
 _LESS = 0.8  # where only some lines are changed
 _WAITED = 8.0  # in all: a candidate in another process is waited for
 _MOST = 2500  # changes of all lines together that are tried
