@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.ir import Const, Step, Var, is_zero
@@ -10,9 +11,10 @@ from chainrule.loops import loop_in
 from chainrule.names import plural
 from chainrule.sizes import is_size
 
-__all__ = ["invented_name", "several_names", "specific_name"]
+__all__ = ["Qualifier", "invented_name", "several_names", "specific_name"]
 
 _LONGEST = 16
+_MOST_PASSED = 12  # steps to what a value goes into
 # What an operation makes of x: a word in front of x's name, or behind it.
 _BEFORE = {"negative": "minus", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "absolute": "abs",
            "sin": "sin", "cos": "cos", "expm1": "expm1", "log1p": "log1p", "reciprocal": "inverse", "erf": "erf",
@@ -122,4 +124,39 @@ def _literal(x: Var | Const) -> str:
     try:
         return _DIGITS.get(x.value, "")
     except TypeError:
+        return ""
+
+
+class Qualifier:
+    """Invented names of values that go into different variables: ``h1_total`` and ``h2_total``, not ``total2``.
+
+    Args:
+        steps: the forward steps.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.readers: dict[int, list[int]] = {}  # by value, the steps that read it
+        for k, step in enumerate(steps):
+            for x in step.inputs:
+                self.readers.setdefault(x.number, []).append(k)
+
+    def qualified(self, name: str, number: int) -> str:
+        """The name with what the value of this number goes into first, where that has a name and is short."""
+        target = self._target(number)
+        return f"{target}_{name}" if target and len(target) + len(name) < _LONGEST else name
+
+    def _target(self, number: int) -> str:
+        pending = list(self.readers.get(number, ()))
+        for _ in range(_MOST_PASSED):
+            if not pending:
+                break
+            k = heapq.heappop(pending)
+            if loop_in(self.steps[k]) is not None:
+                break
+            for out in self.steps[k].outputs:
+                if out.name is not None and out.name.isidentifier():
+                    return out.name
+                for reader in self.readers.get(out.number, ()):
+                    heapq.heappush(pending, reader)
         return ""

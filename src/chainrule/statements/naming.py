@@ -13,7 +13,7 @@ from chainrule.statements.folding import Folding
 from chainrule.statements.memory import Memory
 from chainrule.statements.order import Order
 from chainrule.statements.request import is_view
-from chainrule.wording import invented_name, several_names, specific_name
+from chainrule.wording import Qualifier, invented_name, several_names, specific_name
 
 __all__ = ["Naming"]
 
@@ -31,21 +31,7 @@ class Naming:
         self.folding = folding
         self.memory = memory
         request = folding.request
-        self.names: dict[int, str] = dict(request.given)
-        self.space = Namespace([*request.taken, *request.given.values()])
-        # Who has a name of the user's, per name and separately for forward and backward values.
-        self.holders: dict[tuple[str, bool], list[int]] = {}
-        self.variants: dict[tuple[str, bool], list[str]] = {}  # the names like h2 that were given for a taken one
-        if not request.fixed:
-            # The name of an array that stands above the function is never given again: it would be unknown in it.
-            above = {c.number for c in request.program.constants}
-            for number, name in request.given.items():
-                if number in above:
-                    continue
-                self.holders.setdefault((name, True), []).append(number)
-        for number in sorted(request.handed):
-            forward = not request.late and number not in request.alike
-            self.holders.setdefault((request.given[number], forward), []).append(number)
+        self.qualifier = Qualifier(folding.steps[: request.forward_steps])
         self.called = {
             step.inputs[slot.place].number: slot.called
             for step in folding.steps
@@ -60,14 +46,40 @@ class Naming:
             self.class_members.setdefault(head, [head]).append(version)
         last = memory.last_read
         self.class_last = {h: max(last.get(m, -1) for m in ms) for h, ms in self.class_members.items()}
+        self.crowded: frozenset[str] = frozenset()  # invented names that several would have
+        invented = self._name_all(order)
+        self.crowded = frozenset(name for name, heads in invented.items() if len(heads) > 1)
+        if self.crowded:
+            self._name_all(order)
+        if not any(map(loop_in, folding.steps)):
+            self._exchange()
+
+    def _name_all(self, order: Order) -> dict[str, set[int]]:
+        """Give the names; those that are invented, with who has them."""
+        request = self.folding.request
+        self.names: dict[int, str] = dict(request.given)
+        self.space = Namespace([*request.taken, *request.given.values()])
+        self.invented: dict[str, set[int]] = {}
+        self.qualified: set[str] = set()  # names that begin with one of the user's
+        # Who has a name of the user's, per name and separately for forward and backward values.
+        self.holders: dict[tuple[str, bool], list[int]] = {}
+        self.variants: dict[tuple[str, bool], list[str]] = {}  # the names like h2 that were given for a taken one
+        if not request.fixed:
+            # The name of an array that stands above the function is never given again: it would be unknown in it.
+            above = {c.number for c in request.program.constants}
+            for number, name in request.given.items():
+                if number not in above:
+                    self.holders.setdefault((name, True), []).append(number)
+        for number in sorted(request.handed):
+            forward = not request.late and number not in request.alike
+            self.holders.setdefault((request.given[number], forward), []).append(number)
         for forward in (True, False):
             for place, k in enumerate(order.lines):
                 if (k < request.forward_steps) is forward:
-                    for position, out in enumerate(folding.steps[k].outputs):
-                        if out.number not in self.names and out.number in folding.needed:
+                    for position, out in enumerate(self.folding.steps[k].outputs):
+                        if out.number not in self.names and out.number in self.folding.needed:
                             self._give_name(out, position, k, place)
-        if not any(map(loop_in, folding.steps)):
-            self._exchange()
+        return self.invented
 
     def _exchange(self) -> None:
         """Let the gradient of an argument have the name after it that a value on the way was given before."""
@@ -129,14 +141,26 @@ class Naming:
         loop = loop_in(step)
         if loop is not None and loop.backward:
             primal_name = loop.named()[position]
-            return f"{request.prefix}{primal_name}" if primal_name else "gradient", False
+            many = loop.left()[position].kind not in ("final", "next")
+            return f"{request.prefix}{primal_name}" if primal_name else "gradients" if many else "gradient", False
         if len(step.outputs) > 1:
             return several_names(step)[position], False
         for number in reversed(versions):
             owner = self._primal(number)
             if owner is not None:
                 return self._gradient_name(owner), False
-        return invented_name(step, self._phrase, versions[0] in self.folding.divisors), False
+        name = invented_name(step, self._phrase, versions[0] in self.folding.divisors)
+        return self._told_apart(name, versions[0], versions[0]), False
+
+    def _told_apart(self, name: str, number: int, primal: int, prefix: str = "") -> str:
+        """An invented name; with what the value goes into where several would have it: ``h1_total``, not ``total2``."""
+        self.invented.setdefault(prefix + name, set()).add(number)
+        if prefix + name not in self.crowded:
+            return name
+        qualified = self.qualifier.qualified(name, primal)
+        if qualified != name:
+            self.qualified.add(qualified)
+        return qualified
 
     def _primal(self, number: int) -> int | None:
         """The forward variable that a backward one is the gradient of, where neither has the user's name."""
@@ -147,6 +171,7 @@ class Naming:
         return next(iter(named or primals), None)
 
     def _gradient_name(self, primal: int) -> str:
+        request = self.folding.request
         own = self.folding.variables[primal].name
         name = self.names.get(primal) or own
         if name is not None and not name.isidentifier():
@@ -156,9 +181,10 @@ class Naming:
         elif name is None:
             step = self.folding.steps[self.folding.producer[primal]]
             name = invented_name(step, self._phrase, primal in self.folding.divisors)
+            name = self._told_apart(name, primal, primal, request.prefix)
         # d_one_minus_p is read more easily than done_minus_p.
-        apart = own is None and "_" in name and not self.folding.request.prefix.endswith("_")
-        return f"{self.folding.request.prefix}{'_' if apart else ''}{name}"
+        apart = own is None and "_" in name and name not in self.qualified and not request.prefix.endswith("_")
+        return f"{request.prefix}{'_' if apart else ''}{name}"
 
     def _phrase(self, x: Any) -> str:
         """A short description of an operand: its name, or what computes it."""
