@@ -119,7 +119,7 @@ def from_a_table(E, ids, W):
 
 def test_rows_of_a_table_are_added_to_for_all_turns_at_once():
     source = cr.write(from_a_table, normal((4, 3)), np.array([0, 2, 2, 1, 0]), normal((3, 3)))
-    assert "np.add.at(dE, ids, dtotals)" in str(source)
+    assert "np.add.at(dE, ids, dh_totals)" in str(source)
     for ids in (np.array([3, 3, 3]), np.array([1, 0, 1, 2, 2, 2, 0])):
         E, W = normal((4, 3)), normal((3, 3))
         _, gradients = source.function(E, ids, W)

@@ -134,7 +134,7 @@ def test_arrays_that_loops_in_loops_write_into_are_not_copied_in_every_turn() ->
             CASES["batch first"][1],
             ["in reversed(range(x.shape[1])):", "h_slopes = 1 - hs**2"],
         ),
-        (gated, CASES["gates"][1], ["dx = gradient @ W.T"]),
+        (gated, CASES["gates"][1], ["dx = gradients @ W.T"]),
         (
             oscillator,
             CASES["an oscillator"][1],

@@ -34,7 +34,7 @@ from chainrule.ops import Operation
 from chainrule.simplify.cost import operations_of
 from chainrule.tape import Tape
 from chainrule.traced import Traced
-from chainrule.wording import Qualifier, invented_name
+from chainrule.wording import Describer
 
 __all__ = ["Series"]
 
@@ -100,11 +100,12 @@ class Series:
         name = next((name for v in primals if (name := self.named(v))), "")
         if not name and primals:
             steps = self.body.program.steps[: self.body.forward_steps]
-            made = {o.number: invented_name(s, lambda x: x.name or "") for s in steps for o in s.outputs}
+            describer = Describer(steps)
+            made = {v: describer.invented(v, lambda x: x.name or "") for v in describer.made}
             last = {own: v for v, own in sorted(links.items()) if not self.named(v)}
             name = made.get(last[g], "")
             if name and [made.get(v) for v in last.values()].count(name) > 1:
-                name = Qualifier(steps).qualified(name, last[g])
+                name = describer.qualified(name, last[g])
         return plural(name) if name else ""
 
     def batches(self, simplified: Backward, gradients: Mapping[Any, Any]) -> tuple[dict[int, Batch], dict[int, Lift]]:
@@ -393,9 +394,10 @@ class Series:
             name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
             made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
             if name is None and made is not None:
-                name = invented_name(made, lambda x: x.name or "")
+                describer = Describer(steps)
+                name = describer.invented(out.variable, lambda x: x.name or "")
                 if tape.names is not None and plural(name) in tape.names.values():
-                    name = Qualifier(steps).qualified(name, out.variable)
+                    name = describer.qualified(name, out.variable)
             if name and tape.names is not None:
                 called = name if out.kind == "final" else plural(name)
                 # With what the loop began with in front.

@@ -30,6 +30,7 @@ __all__ = [
     "loop_of",
     "node_of",
     "place_of",
+    "result_of",
 ]
 
 _LONGEST = 88
@@ -155,6 +156,16 @@ def place_of(position: Position) -> Place:
     found = _file(position.filename)
     assert found is not None
     return Place(position.filename, position.function, statement.lineno, _one_line(statement, found))
+
+
+@lru_cache(maxsize=65536)
+def result_of(position: Position | None) -> str:
+    """The name of the function that returns exactly the expression at this position; empty where none does."""
+    node = node_of(position)
+    if position is None or node is None:
+        return ""
+    returned = any(isinstance(s, ast.Return) and s.value is node for s in _enclosing(position))
+    return position.function.rpartition(".")[2] if returned else ""
 
 
 def _one_line(statement: ast.stmt, file: _File) -> str:

@@ -10,8 +10,9 @@ from chainrule.ir import Const, Step, Var, is_zero
 from chainrule.loops import loop_in
 from chainrule.names import plural
 from chainrule.sizes import is_size
+from chainrule.user_source import result_of
 
-__all__ = ["Qualifier", "invented_name", "several_names", "specific_name"]
+__all__ = ["Describer", "invented_name", "several_names", "specific_name"]
 
 _LONGEST = 16
 _MOST_PASSED = 12  # steps to what a value goes into
@@ -127,8 +128,8 @@ def _literal(x: Var | Const) -> str:
         return ""
 
 
-class Qualifier:
-    """Invented names of values that go into different variables: ``h1_total`` and ``h2_total``, not ``total2``.
+class Describer:
+    """Names that say where a value comes from, or what it goes into.
 
     Args:
         steps: the forward steps.
@@ -136,13 +137,38 @@ class Qualifier:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
+        self.made = {out.number: k for k, step in enumerate(steps) for out in step.outputs}
         self.readers: dict[int, list[int]] = {}  # by value, the steps that read it
         for k, step in enumerate(steps):
             for x in step.inputs:
                 self.readers.setdefault(x.number, []).append(k)
 
+    def invented(self, number: int, phrase_of: Callable[[Any], str], divides: bool = False) -> str:
+        """An invented name; ``sigmoid_z`` for what a function of the user's returns."""
+        step = self.steps[self.made[number]]
+        return self._of_call(step, phrase_of) or invented_name(step, phrase_of, divides)
+
+    def _of_call(self, step: Step, phrase_of: Callable[[Any], str]) -> str:
+        function = result_of(step.position).strip("_")
+        if not function or step.position is None:
+            return ""
+        pending, arguments = [step], set()
+        for _ in range(_MOST_PASSED):
+            if not pending:
+                break
+            for x in pending.pop().inputs:
+                k = self.made.get(x.number)
+                at = None if k is None else self.steps[k].position
+                if k is not None and at is not None and at.function == step.position.function:
+                    pending.append(self.steps[k])
+                elif isinstance(x, Var):
+                    arguments.add(phrase_of(x))
+        of = arguments.pop() if len(arguments) == 1 and not pending else ""
+        named = [f"{function}_{of}" if of else "", function]
+        return next((name for name in named if name and len(name) <= _LONGEST), "")
+
     def qualified(self, name: str, number: int) -> str:
-        """The name with what the value of this number goes into first, where that has a name and is short."""
+        """With what a value goes into first in front: ``h1_total``; the same where that is unnamed, or long."""
         target = self._target(number)
         return f"{target}_{name}" if target and len(target) + len(name) < _LONGEST else name
 

@@ -13,7 +13,7 @@ from chainrule.statements.folding import Folding
 from chainrule.statements.memory import Memory
 from chainrule.statements.order import Order
 from chainrule.statements.request import is_view
-from chainrule.wording import Qualifier, invented_name, several_names, specific_name
+from chainrule.wording import Describer, invented_name, several_names, specific_name
 
 __all__ = ["Naming"]
 
@@ -31,7 +31,7 @@ class Naming:
         self.folding = folding
         self.memory = memory
         request = folding.request
-        self.qualifier = Qualifier(folding.steps[: request.forward_steps])
+        self.describer = Describer(folding.steps[: request.forward_steps])
         self.called = {
             step.inputs[slot.place].number: slot.called
             for step in folding.steps
@@ -149,7 +149,11 @@ class Naming:
             owner = self._primal(number)
             if owner is not None:
                 return self._gradient_name(owner), False
-        name = invented_name(step, self._phrase, versions[0] in self.folding.divisors)
+        divides = versions[0] in self.folding.divisors
+        if k < request.forward_steps:
+            name = self.describer.invented(versions[0], self._phrase, divides)
+        else:
+            name = invented_name(step, self._phrase, divides)
         return self._told_apart(name, versions[0], versions[0]), False
 
     def _told_apart(self, name: str, number: int, primal: int, prefix: str = "") -> str:
@@ -157,7 +161,7 @@ class Naming:
         self.invented.setdefault(prefix + name, set()).add(number)
         if prefix + name not in self.crowded:
             return name
-        qualified = self.qualifier.qualified(name, primal)
+        qualified = self.describer.qualified(name, primal)
         if qualified != name:
             self.qualified.add(qualified)
         return qualified
@@ -179,8 +183,7 @@ class Naming:
         if name is None and primal not in self.folding.producer:
             name = "value"
         elif name is None:
-            step = self.folding.steps[self.folding.producer[primal]]
-            name = invented_name(step, self._phrase, primal in self.folding.divisors)
+            name = self.describer.invented(primal, self._phrase, primal in self.folding.divisors)
             name = self._told_apart(name, primal, primal, request.prefix)
         # d_one_minus_p is read more easily than done_minus_p.
         apart = own is None and "_" in name and name not in self.qualified and not request.prefix.endswith("_")

@@ -97,10 +97,10 @@ def sigmoid_forward(x_input):
 
 def sigmoid_grad_input(x_input, grad_output):
     """The gradient of sigmoid with respect to x_input."""
-    ratio = 1 / (1 + np.exp(-x_input))
+    sigmoid_x_input = 1 / (1 + np.exp(-x_input))
 
     # return 1 / (1 + np.exp(-x_input))    line 87
-    dx_input = (1 - ratio) * (ratio * grad_output)
+    dx_input = (1 - sigmoid_x_input) * (sigmoid_x_input * grad_output)
 
     return dx_input
 
@@ -160,12 +160,12 @@ def gelu_forward(x_input):
 
 def gelu_grad_input(x_input, grad_output):
     """The gradient of gelu with respect to x_input."""
-    product = 0.044715 * x_input**3
-    t = np.tanh(0.7978845608028654 * (x_input + product))
+    t_product = 0.044715 * x_input**3
+    t = np.tanh(0.7978845608028654 * (x_input + t_product))
 
     # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-    product2 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
-    dx_input = 0.5 * (1 + t) * grad_output * (product2 + 1)
+    product = 0.7978845608028654 * (1 - t) * (x_input + 3 * t_product)
+    dx_input = 0.5 * (1 + t) * grad_output * (product + 1)
 
     return dx_input
 
@@ -175,25 +175,25 @@ class GELU:
 
     def forward(self, x_input):
         """The output of gelu."""
-        product = 0.044715 * x_input**3
-        t = np.tanh(0.7978845608028654 * (x_input + product))
-        product2 = 0.5 * (1 + t)
-        output = x_input * product2
+        t_product = 0.044715 * x_input**3
+        t = np.tanh(0.7978845608028654 * (x_input + t_product))
+        product = 0.5 * (1 + t)
+        output = x_input * product
         self.t = t
         self.x_input = x_input
+        self.t_product = t_product
         self.product = product
-        self.product2 = product2
         return output
 
     def backward(self, grad_output):
         """The gradients by name."""
         t = self.t
         x_input = self.x_input
+        t_product = self.t_product
         product = self.product
-        product2 = self.product2
         # t = np.tanh(0.7978845608028654 * (x_input + 0.044715 * x_input**3))    line 97
-        product3 = 0.7978845608028654 * (1 - t) * (x_input + 3 * product)
-        dx_input = product2 * grad_output * (product3 + 1)
+        product2 = 0.7978845608028654 * (1 - t) * (x_input + 3 * t_product)
+        dx_input = product * grad_output * (product2 + 1)
         return {"x_input": dx_input}
 
 
@@ -206,10 +206,10 @@ def softmax_forward(x_input):
 def softmax_grad_input(x_input, grad_output):
     """The gradient of softmax with respect to x_input."""
     E = np.exp(x_input - x_input.max(axis=1, keepdims=True))
-    ratio = E / E.sum(axis=1, keepdims=True)
+    softmax_x_input = E / E.sum(axis=1, keepdims=True)
 
     # E = np.exp(x_input - x_input.max(axis=1, keepdims=True))    line 103
-    dx_input = ratio * (grad_output - np.vecdot(grad_output, ratio)[:, None])
+    dx_input = softmax_x_input * (grad_output - np.vecdot(grad_output, softmax_x_input)[:, None])
 
     return dx_input
 

@@ -165,10 +165,10 @@ def max_pool2d_grad_input(x_input, grad_output, size):
     H = x_input.shape[2]
     W = x_input.shape[3]
     x_input_reshaped = x_input.reshape(N, C, H // size, size, W // size, size)
-    largest = x_input_reshaped.max(axis=(3, 5))
+    max_pool2d = x_input_reshaped.max(axis=(3, 5))
 
     # return x_input.reshape(N, C, H // size, size, W // size, size).max(axis=(3, 5))    line 72
-    matches = x_input_reshaped == np.expand_dims(largest, axis=(3, 5))
+    matches = x_input_reshaped == np.expand_dims(max_pool2d, axis=(3, 5))
     matches_sum = matches.sum(axis=(3, 5), keepdims=True, dtype=grad_output.dtype)
     ratio = np.expand_dims(grad_output, axis=(3, 5)) / matches_sum
     dx_input = (ratio * matches).reshape(N, C, H, W)

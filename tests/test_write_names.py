@@ -1,0 +1,68 @@
+"""Names of values that the user left unnamed: they say where a value comes from, or what it goes into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+def _normal(*shape: int) -> Any:
+    return 0.5 * np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def two_layers(x: Any, b: Any, V: Any, W: Any) -> Any:
+    h1 = np.maximum(0, x @ V + b)
+    h2 = np.tanh(h1 @ W + h1)
+    return (h2**2).sum()
+
+
+def one_layer(x: Any, W: Any) -> Any:
+    h1 = np.tanh(W @ x + x)
+    return (h1**2).sum()
+
+
+def gates(z: Any, i: Any, c: Any) -> Any:
+    state = sigmoid(z) * c + sigmoid(i) * np.tanh(c)
+    return (state**2).sum()
+
+
+def gated_loop(xs: Any, h: Any, U: Any, V: Any) -> Any:
+    for x in xs:
+        z = sigmoid(U @ h + x)
+        a = np.tanh(V @ (z * h) + x)
+        h = (1 - z) * h + z * a
+    return (h**2).sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "there", "absent"),
+    [
+        (
+            two_layers,
+            (_normal(5, 3), _normal(4), _normal(3, 4), _normal(4, 4)),
+            ["dh2_total = ", "dh1_total = "],
+            ["dtotal"],
+        ),
+        (one_layer, (_normal(3), _normal(3, 3)), ["dtotal = "], ["h1_total"]),
+        (gates, (_normal(3), _normal(3), _normal(3)), ["sigmoid_z = ", "sigmoid_i = "], ["ratio"]),
+        (
+            gated_loop,
+            (_normal(5, 3), _normal(3), _normal(3, 3), _normal(3, 3)),
+            ["dz_totals = np.stack(", "da_totals = np.stack(", "h_products"],
+            ["dtotals", "products2", "gradient_item"],
+        ),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_unnamed_values(function: Any, args: Any, there: list[str], absent: list[str]) -> None:
+    text = str(cr.write(function, *args))
+    assert [part for part in there if part not in text] == []
+    assert [part for part in absent if part in text] == []
