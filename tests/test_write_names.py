@@ -66,3 +66,18 @@ def test_unnamed_values(function: Any, args: Any, there: list[str], absent: list
     text = str(cr.write(function, *args))
     assert [part for part in there if part not in text] == []
     assert [part for part in absent if part in text] == []
+
+
+def gated_by_matrices(xs: Any, h: Any, Wz: Any, Uz: Any, Wa: Any, Ua: Any) -> Any:
+    for x in xs:
+        z = sigmoid(x @ Wz + h @ Uz)
+        a = np.tanh(x @ Wa + (z * h) @ Ua)
+        h = (1 - z) * h + z * a
+    return (h**2).sum()
+
+
+def test_gradients_of_all_steps_are_made_of_what_is_stacked_for_others() -> None:
+    args = (_normal(5, 2), _normal(3), _normal(2, 3), _normal(3, 3), 2 * _normal(2, 3), 2 * _normal(3, 3))
+    text = str(cr.write(gated_by_matrices, *args))
+    assert "dxs = da_totals @ Wa.T + dz_totals @ Wz.T" in text
+    assert text.count("np.stack(d") == 2

@@ -87,13 +87,16 @@ def batches_of(
         terms = _terms(made, start, end)
         own = [[each.signed(way, v, sign) for way in each.of(v)] for sign, v in terms or ()]
         ways[key] = [None, *([_together(c) for c in product(*own)][:_MOST_WAYS] if terms else [])]
+    # What the products of sums are made of is there for all turns, and rows are computed of that.
+    there = frozenset().union(*(b.needed for own in ways.values() for b in own[:2] if b is not None))
+    for key, (start, end) in sums.items():
         row = _row(made, start, end, partial(taken, key))
         if row is not None:
             v, place = row
-            ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v)]
+            ways[key] += [Batch(b.needed, b.operations + 1, b.build, place) for b in each.rows(v, there)]
         ways[key] += each.added_at(key, start, end)
     for key, v in rows.items():
-        ways[key] = [None, *each.rows(v)[0 if v in done else 1 :]]
+        ways[key] = [None, *each.rows(v, there)[0 if v in done else 1 :]]
     if not any(len(own) > 1 for own in ways.values()):
         return {}
 
@@ -226,9 +229,11 @@ class _Ways:
                     yield from (_scaled(way, scale, 0) for way in self.of(other.number))
                     return
 
-    def rows(self, v: int) -> list[Batch]:
+    def rows(self, v: int, there: Collection[int] = ()) -> list[Batch]:
         """The ways to have a variable of all turns: as the turns leave it, or computed of what they leave."""
-        return [Batch(frozenset((v,)), 0, lambda stacks: stacks(v)), *self._lifted(v)]
+        found = [Batch(frozenset((v,)), 0, lambda stacks: stacks(v)), *self._lifted(v)]
+        known = [b.needed for b in found]
+        return [*found, *(b for b in self._lifted(v, there) if there and b.needed not in known)]
 
     def added_at(self, key: int, before: int, end: int) -> Iterator[Batch]:
         """The way to add what turns add at rows of an array, where other rows are read in each, for all turns."""
@@ -248,8 +253,11 @@ class _Ways:
 
         yield Batch(frozenset((amount.number, rows.number)), 1, build)
 
-    def _lifted(self, v: int) -> Iterator[Batch]:
-        """A variable of all turns, computed of what its last steps work on: of the last one's, of the last two's, …"""
+    def _lifted(self, v: int, there: Collection[int] = ()) -> Iterator[Batch]:
+        """A variable of all turns, computed of what its last steps work on: of the last one's, of the last two's, …
+
+        What is ``there`` is not computed.
+        """
         inside: set[int] = set()
         edge, before = {v}, frozenset[int]()
         for depth in range(_DEEPEST):
@@ -262,7 +270,7 @@ class _Ways:
                     yield found
                     before = found.needed
             inside |= edge
-            edge = {x.number for n in edge for x in self.made[n].inputs if isinstance(x, Var)}
+            edge = {x.number for n in edge for x in self.made[n].inputs if isinstance(x, Var)}.difference(there)
 
     def _lift(self, v: int, inside: frozenset[int]) -> Batch | None:
         """A variable of all turns, computed by the steps that make these."""
