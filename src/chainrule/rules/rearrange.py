@@ -222,6 +222,8 @@ def _diag(g: Any, out: Any, v: Any, k: int = 0) -> Any:
 
 def _trace(g: Any, out: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     axes = normalise_axes((axis1, axis2), np.ndim(a))
+    if axes[0] > axes[1]:  # of the transpose: what lies above the diagonal lies below it
+        axes, offset = (axes[1], axes[0]), -offset
     rows, columns = np.shape(a)[axes[0]], np.shape(a)[axes[1]]
     trailing = axes == (np.ndim(a) - 2, np.ndim(a) - 1)
     if rows == columns > 1 and offset == 0:
