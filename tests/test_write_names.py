@@ -1,4 +1,4 @@
-"""Names of values that the user left unnamed: they say where a value comes from, or what it goes into."""
+"""Names of values that are unnamed say where it comes from or goes into, and numbers what they are."""
 
 from __future__ import annotations
 
@@ -81,3 +81,43 @@ def test_gradients_of_all_steps_are_made_of_what_is_stacked_for_others() -> None
     text = str(cr.write(gated_by_matrices, *args))
     assert "dxs = da_totals @ Wa.T + dz_totals @ Wz.T" in text
     assert text.count("np.stack(d") == 2
+
+
+def smooth(x: Any) -> Any:
+    t = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    return (0.5 * x * (1 + t)).sum()
+
+
+def waves(x: Any, w: Any) -> Any:
+    return np.sin(2 * np.pi * x * w).sum() / (np.exp(1) * 3)
+
+
+def halved(x: Any) -> Any:
+    return (np.sqrt(0.25) * x**2 - 2 * np.log(7) * x).sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "there", "absent"),
+    [
+        (smooth, (_normal(4),), ["np.tanh(np.sqrt(2 / np.pi) * ("], ["0.797"]),
+        (waves, (_normal(4), _normal(4)), ["2 * np.pi", "np.exp(1)"], ["6.28", "2.718"]),
+        (halved, (_normal(4),), ["np.log(7)"], ["np.sqrt(0.25)"]),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_numbers_that_numpy_computes(function: Any, args: Any, there: list[str], absent: list[str]) -> None:
+    written = cr.write(function, *args)
+    text = "\n".join(line for line in str(written).splitlines() if not line.strip().startswith("#"))
+    assert [part for part in there if part not in text] == []
+    assert [part for part in absent if part in text] == []
+    for found, exact in zip(
+        written.function(*args)[1].values(), cr.grad(function, argnums=range(len(args)))(*args), strict=True
+    ):
+        np.testing.assert_allclose(found, exact, rtol=1e-12)
+
+
+def test_numbers_that_numpy_computes_promote_no_short_floats() -> None:
+    written = cr.write(waves, np.float32(_normal(4)), np.float32(_normal(4)))
+    value, gradients = written.function(np.float32(_normal(4)), np.float32(_normal(4)))
+    assert {g.dtype for g in gradients.values()} == {np.dtype(np.float32)}
+    assert np.asarray(value).dtype == np.asarray(waves(np.float32(_normal(4)), np.float32(_normal(4)))).dtype

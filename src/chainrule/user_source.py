@@ -21,6 +21,7 @@ __all__ = [
     "counter_of",
     "counts_named",
     "definition_of",
+    "expressions_of",
     "imported_names",
     "item_of",
     "iterated",
@@ -247,6 +248,12 @@ def iterated(position: Position) -> str:
     """What the loop at a position runs over, as the user wrote it."""
     loops = [s for s in _enclosing(position) if isinstance(s, ast.For)]
     return ast.unparse(loops[-1].iter) if loops else ""
+
+
+def expressions_of(position: Position) -> list[ast.expr]:
+    """The expressions in the file of a position."""
+    found = _file(position.filename)
+    return [] if found is None else [node for nodes in found.nodes.values() for node in nodes]
 
 
 def literals_of(position: Position) -> dict[float, str]:

@@ -21,8 +21,10 @@ from chainrule.language import message
 from chainrule.loops import Loop, loop_in
 from chainrule.members import Members, lists_in, own_keys, plain_names, settings_read
 from chainrule.names import Namespace
+from chainrule.positions import Position
 from chainrule.sizes import is_size
 from chainrule.trees import flatten, paths, unflatten
+from chainrule.user_constants import constants_of
 from chainrule.user_source import bound_in_loop, counts_named, lengths_named, literals_of
 
 __all__ = ["OPPOSITE", "Fixed", "Leaf", "Material", "constant_lines", "length_text", "material_of", "setting_check"]
@@ -155,11 +157,17 @@ class Material:
 
     def literals(self) -> dict[float, str]:
         """How the user wrote the floats of the function."""
-        found: dict[float, str] = {}
-        for filename in dict.fromkeys(s.position.filename for s in self.program.steps if s.position is not None):
-            position = next(s.position for s in self.program.steps if s.position and s.position.filename == filename)
-            found.update(literals_of(position))
-        return found
+        return self._in_files(literals_of)
+
+    def constants(self) -> dict[float, str]:
+        """What computes numbers of many digits in the function; not beside short floats, which that would promote."""
+        short = (np.float16, np.float32, np.complex64)
+        arrays = [x for s in self.program.steps for x in s.outputs] + list(self.program.inputs)
+        return {} if any(x.dtype in short for x in arrays) else self._in_files(constants_of)
+
+    def _in_files(self, read: Callable[[Position], Mapping[float, str]]) -> dict[float, str]:
+        places = {s.position.filename: s.position for s in self.program.steps if s.position is not None}
+        return {x: text for position in places.values() for x, text in read(position).items()}
 
     def lengths(self) -> dict[str, tuple[str, int | None, int]]:
         """The names that the user gave to lengths of arrays."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from chainrule.emit.text import ATOM, SIGN, Text, join, tight
+from chainrule.emit.text import ATOM, PRODUCT, SIGN, Text, join, tight
 from chainrule.errors import NotDifferentiableError
 from chainrule.ir import Const, Var, shape_of
 from chainrule.language import message
@@ -46,7 +47,7 @@ class Values:
 
     Args:
         statements: what to write.
-        literals: how the user wrote floats that Python would write otherwise.
+        literals: how the user wrote floats that Python would write otherwise, or computed those of many digits.
         variables: shapes and dtypes, by number.
         lengths: the user's names for lengths of arrays.
     """
@@ -123,9 +124,10 @@ class Values:
             if not math.isfinite(value):
                 text = "np.nan" if math.isnan(value) else "np.inf"
                 return (text, ATOM) if value != -math.inf else ("-np.inf", SIGN)
-            if value < 0:
-                return f"-{self.literals.get(-value, repr(-value))}", SIGN
-            return self.literals.get(value, repr(value)), ATOM
+            text = self.literals.get(abs(value), repr(abs(value)))
+            # 2 * np.pi, and not 1e-5 or np.sqrt(2 / np.pi)
+            level = PRODUCT if " " in text and isinstance(ast.parse(text, mode="eval").body, ast.BinOp) else ATOM
+            return (f"-{text}", min(level, SIGN)) if value < 0 else (text, level)
         return repr(value), SIGN if value < 0 else ATOM
 
     def size(self, x: Any) -> Text:

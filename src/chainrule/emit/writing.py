@@ -44,7 +44,7 @@ class Writing:
         self.symbols = request.symbols.of
         program = request.program
         self.variables = program.by_number()
-        self.literals = material.literals()
+        self.literals = {**material.constants(), **material.literals()}
         self._by_place: dict[Place | None, str] | None = None
         self.named_lengths = material.names_of_lengths()
         distinct = counting_in(program.steps)
