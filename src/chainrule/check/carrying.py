@@ -18,24 +18,51 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.adapters.naming import gradient_words
+from chainrule.check.anywhere import Tries, wrong_on
 from chainrule.check.candidate import Candidate
 from chainrule.check.changing import Scene, is_float, is_inside, scene_name, text_of
 from chainrule.check.dialects import respelled
 from chainrule.check.evaluating import NoValueError, evaluated
-from chainrule.check.locating import Witness
+from chainrule.check.exact import Exact
+from chainrule.check.findings import Place
+from chainrule.check.locating import Location, Witness
+from chainrule.check.mending import Fix
 from chainrule.check.moving import Moved
 from chainrule.check.repairs import routes
 from chainrule.check.scenes import scene_of
 from chainrule.check.traced_lines import Entry
 
-__all__ = ["between_turns"]
+__all__ = ["mended_between_turns"]
 
 _A_GRADIENT = 2  # a name that says less is that of something else
 _MOST_ADDED = 8  # lines with += that are tried
 _MOST = 80
 
 
-def between_turns(candidate: Candidate, witness: Witness) -> Iterator[tuple[Moved, str]]:
+def mended_between_turns(
+    candidate: Candidate, witness: Witness, wrong: Sequence[str], tries: Tries, others: Sequence[Exact]
+) -> Fix | None:
+    """A line of a loop that adds up or hands on, with which the candidate is right.
+
+    Args:
+        candidate: the candidate, which can be run with other lines.
+        witness: its own variables.
+        wrong: the gradients that are wrong.
+        tries: runs it with other lines.
+        others: draws on which it must be right, too.
+    """
+    for m, word in _between_turns(candidate, witness):
+        left = tries.wrong_with(candidate, m.first, m.last, m.text)
+        if left is None or left:
+            continue
+        changed = candidate.replaced(m.first, m.text, m.last)  # type: ignore[attr-defined]
+        if changed is not None and not any(wrong_on(changed, exact) for exact in others):
+            at = Location(tuple(wrong), m.last, m.own.splitlines()[-1].strip(), "", Place(), Place())
+            return Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, word)
+    return None
+
+
+def _between_turns(candidate: Candidate, witness: Witness) -> Iterator[tuple[Moved, str]]:
     """Lines of loops as they were meant, and what is wrong with them as they are."""
     script = candidate.style == "script"
     rows = candidate.source.splitlines() if script else [r.rstrip("\n") for r in linecache.getlines(candidate.file)]
@@ -94,7 +121,7 @@ def _never_set(loop: ast.For, witness: Witness, at: Entry) -> list[str]:
         for name in dict.fromkeys(read)
         if name in there
         and name not in set_here
-        and gradient_words(name) < 2
+        and gradient_words(name) < _A_GRADIENT
         and _may_be_carried(there[name].values[0])
     ]
 

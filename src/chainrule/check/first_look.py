@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
-from chainrule.check.carrying import between_turns
+from chainrule.check.carrying import mended_between_turns
 from chainrule.check.changing import is_inside
 from chainrule.check.exact import Exact
 from chainrule.check.findings import Place
@@ -86,12 +86,9 @@ def _in_loops(look: Look, wrong: Sequence[str]) -> list[Fix]:
         return []
     lines = {at.line for at in witness.locate(wrong)}
     tries = Tries(look.exacts[0], wrong)
-    for m, word in between_turns(candidate, witness):
-        left = tries.wrong_with(candidate, m.first, m.last, m.text)
-        changed = candidate.replaced(m.first, m.text, m.last) if left is not None and not left else None
-        if changed is not None and not any(wrong_on(changed, exact) for exact in look.others):
-            at = Location(tuple(wrong), m.last, m.own.splitlines()[-1].strip(), "", Place(), Place())
-            return [Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, word)]
+    between = mended_between_turns(candidate, witness, wrong, tries, look.others)
+    if between is not None:
+        return [between]
     found: list[Fix] = []
     if any(is_inside(line, loop) for loop in loops for line in lines):
         found = fixes_anywhere(

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.check.anywhere import Tries, fixes_anywhere, wrong_on
 from chainrule.check.candidate import Candidate
-from chainrule.check.carrying import between_turns
+from chainrule.check.carrying import mended_between_turns
 from chainrule.check.changing import Scene, last_line_of, text_of
 from chainrule.check.clock import spent
 from chainrule.check.dialects import respelled, unparsed
@@ -88,9 +88,9 @@ class Mender:
             moved_fix = self._moved(wrong)
             if moved_fix is not None:
                 return [moved_fix]
-        meant_in_loops = self._between_turns(witness, wrong)
-        if meant_in_loops is not None:
-            return [meant_in_loops]
+        between = mended_between_turns(candidate, witness, wrong, self._tries, self.others)
+        if between is not None:
+            return [between]
         if "swapped_outputs" in meant:
             swapped_fix = self._swapped(witness, wrong)
             if swapped_fix is not None:
@@ -143,17 +143,6 @@ class Mender:
         return fixes_anywhere(
             self.candidate, witness, wrong, self.exacts, self.others, self._kinds_of, self._tries, alone
         )
-
-    def _between_turns(self, witness: Witness, wrong: Sequence[str]) -> Fix | None:
-        """A line of a loop that adds up or hands on, with which the candidate is right."""
-        for m, word in between_turns(self.candidate, witness):
-            left = self._tries.wrong_with(self.candidate, m.first, m.last, m.text)
-            if left is not None and not left:
-                changed = self.candidate.replaced(m.first, m.text, m.last)  # type: ignore[attr-defined]
-                if changed is not None and self._holds(changed, list(self.exacts[0].gradients)):
-                    at = Location(tuple(wrong), m.last, m.own.splitlines()[-1].strip(), "", Place(), Place())
-                    return Fix(at, m.text, tuple(wrong), True, m.last - m.first + 1, word)
-        return None
 
     def _moved(self, wrong: Sequence[str]) -> Fix | None:
         """The lines of an update in another order, with which the candidate is right."""
