@@ -316,9 +316,8 @@ class Draft:
                 f = self.gradient[0]
                 try:
                     record = tangents_of(f, args, given, kwargs, _rolled_gradients, prefix="v_")
-                except (
-                    ChainruleError
-                ) as error:  # it stacks what may be of several lengths; the function's own can be followed
+                except ChainruleError as error:
+                    # It stacks what may be of several lengths; the function's own steps can be followed.
                     raise MalformedError(str(error)) from error
             else:
                 record = hessian_products_of(f, args, given, kwargs, supposing)
