@@ -94,6 +94,23 @@ def test_a_wrong_value_is_found_where_no_derivative_is_known(monkeypatch: Any) -
     assert agrees(material, lambda *args: (right(*args)[0] + 1, right(*args)[1]), *draft.call) is False
 
 
+def inverse_near(A):
+    return np.sum(np.linalg.inv(A - np.eye(3)) * np.arange(9.0).reshape(3, 3))
+
+
+def test_a_wrong_gradient_is_found_where_the_exact_one_changes_fast() -> None:
+    # A thousand times as fast as the matrix, which is far from what rounding decides.
+    draft = cr.source.Draft(inverse_near, (np.eye(3) + 1e-3 * normal((3, 3)),), {})
+    right = draft.source().function
+
+    def wrong(*args: Any) -> Any:
+        value, gradients = right(*args)
+        return value, {name: 1.1 * g for name, g in gradients.items()}
+
+    assert agrees(draft.material, right, *draft.call) is True
+    assert agrees(draft.material, wrong, *draft.call) is False
+
+
 def spread(X, W, every):
     places = np.repeat(np.arange(1, X.shape[0]), every)
     return ((np.insert(X, places, 0, axis=0) @ W) ** 3).sum()

@@ -28,7 +28,9 @@ __all__ = ["agrees", "as_pasted", "like_scaled", "turns_asked"]
 _REFUSED = "written for "  # how the messages begin with which written code refuses what it does not hold for
 
 _HUGE = 1e9
-_NEAR = 1 + 2.0**-20  # of float32, too, and far below what numbers may differ by
+# How arguments differ hardly, those of float32 and others: by more than is rounded off, and by so little that only what
+# rounding decides differs by as much as numbers may.
+_NEAR = {True: 1 + 2.0**-20, False: 1 + 2.0**-40}
 _COUNTED = re.compile(r"\[\d+\]")  # the places in lists
 
 
@@ -79,8 +81,9 @@ def agrees(
                 return True if known else None
             if not any("linalg" in step.operation.name for step in material.program.steps):
                 return False
-            near = [like_scaled(x, _NEAR) for x in positional]
-            near_named = {n: like_scaled(x, _NEAR) for n, x in named.items()}
+            factor = _NEAR[any(map(_is_short, flatten([*positional, *named.values()])[0]))]
+            near = [like_scaled(x, factor) for x in positional]
+            near_named = {n: like_scaled(x, factor) for n, x in named.items()}
             others = list(_pairs(material, function, near, near_named, what, moving))
     except _UndeterminedError:
         return None
@@ -240,6 +243,12 @@ def _is_huge(exact: Any) -> bool:
     return any(x.dtype.kind in "fc" and bool(np.any(np.abs(x) > _HUGE)) for x in arrays)
 
 
+def _is_short(x: Any) -> bool:
+    """Whether a number or array is of float32, or shorter."""
+    dtype = getattr(x, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind in "fc" and bool(np.finfo(dtype).eps > 1e-10)
+
+
 def _equal(written: Any, exact: Any) -> bool:
     own, other = flatten(written)[0], flatten(exact)[0]
     if len(own) != len(other):
@@ -252,8 +261,7 @@ def _equal(written: Any, exact: Any) -> bool:
             return False
         known = np.isfinite(b)
         size = float(np.max(np.abs(b), where=known, initial=0.0))
-        short = any(x.dtype.kind in "fc" and np.finfo(x.dtype).eps > 1e-10 for x in (a, b))
-        near = 1e-2 * size + 1e-4 if short else 1e-4 * size + 1e-9
+        near = 1e-2 * size + 1e-4 if _is_short(a) or _is_short(b) else 1e-4 * size + 1e-9
         if known.all() and not np.all(np.abs(a - b if b.dtype.kind != "b" else a != b) <= near):
             return False
     return True
