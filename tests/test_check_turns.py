@@ -108,6 +108,31 @@ def test_numbers_on_both_sides_of_a_decision():
     assert not any(s.fix_holds for s in report.suspects if s.fix and "1 - " in s.fix)
 
 
+def squared(a, b):
+    return max(a * b, 0.0) ** 2
+
+
+def hinge(a, b):
+    return max(0, 2 - a * b)
+
+
+@pytest.mark.parametrize(
+    ("function", "right", "wrong"),
+    [
+        (
+            squared,
+            lambda a, b: (2 * max(a * b, 0) * b, 2 * max(a * b, 0) * a),
+            lambda a, b: (2 * a * b * b, 2 * a * b * a),
+        ),
+        (hinge, lambda a, b: (-b * (a * b < 2), -a * (a * b < 2)), lambda a, b: (-b, -a)),
+    ],
+)
+def test_what_is_a_number_alone_on_one_side_of_a_decision_has_gradients_of_zero(function, right, wrong):
+    args = {"a": 1.0, "b": 1.5}
+    assert cr.check(right, function, args).ok
+    assert not cr.check(wrong, function, args).ok
+
+
 LOGISTIC = """
 import numpy as np
 rng = np.random.default_rng(0)

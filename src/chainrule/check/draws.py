@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check import looping
-from chainrule.check.forward import Forward, holes_of, tied_axes
+from chainrule.check.forward import Forward, as_float, holes_of, tied_axes
 from chainrule.indexing import Index
 from chainrule.ir import Program, Var
 from chainrule.lengths import ONE, Symbol, whole_symbols
@@ -251,7 +251,7 @@ class Drawing:
                 )
                 found.append(self._array(n, x, shape, lengths, random, how))
             elif leaf.name in self.wrt and isinstance(x, float | np.floating):
-                factor = random.normal(0.0, 3.0) if how == "wide" else random.uniform(0.6, 1.4)
+                factor = 3.0 * random.standard_cauchy() if how == "wide" else random.uniform(0.6, 1.4)
                 found.append(type(x)(x * factor) if x else type(x)(random.normal()))
             else:
                 found.append(x)
@@ -302,7 +302,7 @@ class Drawing:
             random = np.random.default_rng([seed, attempt])
             arguments = self.forward.with_leaves(self.values(lengths, random, way))
             try:
-                result = self.forward(arguments)
+                result = self.forward(arguments) if how != "wide" else as_float(self.forward(arguments))
             except _ERRORS:
                 continue
             if _is_numbers(result):

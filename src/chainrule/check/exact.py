@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ import numpy as np
 from chainrule.backward import Backward, backward_of
 from chainrule.check.draws import Draw
 from chainrule.check.forward import Forward, Leaf
+from chainrule.errors import TreeError
+from chainrule.follow import call
 from chainrule.run import value_in, values_of
 from chainrule.simplify.rewriting import simplify
+from chainrule.traced import Traced
 
 __all__ = ["Exact", "exact_on", "inputs_of", "simplified_form"]
 
@@ -49,7 +52,7 @@ class Exact:
         return [value_in(x, self.values) for x in self.backward.program.outputs[:count]]
 
 
-@lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=8)
 def simplified_form(backward: Backward) -> Backward:
     """The simplified form of a record, which takes long enough to be kept."""
     return simplify(backward)
@@ -82,7 +85,9 @@ def _wide(x: Any) -> Any:
     return x
 
 
-def exact_on(forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backward | None = None) -> Exact:
+def exact_on(
+    forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backward | None = None, constant: bool = False
+) -> Exact:
     """The exact gradients on a draw, traced on it unless a record is given.
 
     Args:
@@ -90,13 +95,23 @@ def exact_on(forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backwar
         draw: the arguments and the cotangent.
         wrt: the names of the arguments that are differentiated.
         backward: a record traced on arguments of the same shapes that takes the same steps on these.
+        constant: whether the function may decide for a number, as ``max(z, 0.0)`` does, whose gradients are zero.
     """
     if backward is None:
         wide = dict(zip(draw.arguments, _widened(forward, draw), strict=True))
         args, kwargs = forward.split(wide)
         places: list[int | str] = [forward.by_position.index(n) if n in forward.by_position else n for n in wrt]
         with np.errstate(all="ignore"):
-            backward = backward_of(forward.function, args, places, kwargs, forward.of)
+            try:
+                backward = backward_of(forward.function, args, places, kwargs, forward.of)
+            except TreeError:
+                if not constant:
+                    raise
+                function = _zero_gradients(forward.function, places[0])
+                backward = backward_of(function, args, places, kwargs, forward.of)
+                # What is added stands on no line of the user's.
+                steps = tuple(replace(step, position=None) for step in backward.program.steps)
+                backward = replace(backward, program=replace(backward.program, steps=steps))
     values = values_of(backward.program, inputs_of(forward, backward, draw))
     leaves = tuple(leaf for n in wrt for leaf in forward.leaves if leaf.argument == n)
     shapes = [np.shape(x) for x in _wanted(forward, draw, wrt)]
@@ -112,6 +127,18 @@ def exact_on(forward: Forward, draw: Draw, wrt: Sequence[str], backward: Backwar
             difference = _size(g - exact.gradients[name])
             exact.noise[name] = max(exact.noise.get(name, 0.0), difference if np.isfinite(difference) else 0.0)
     return exact
+
+
+def _zero_gradients(function: Callable[..., Any], place: int | str) -> Callable[..., Any]:
+    """A function with the same results, in which a number that depends on no argument has gradients, of zero."""
+
+    @functools.wraps(function)
+    def given(*args: Any, **kwargs: Any) -> Any:
+        result = call(function, *args, **kwargs)
+        x = args[place] if isinstance(place, int) else kwargs[place]
+        return result + 0.0 * np.sum(x) if isinstance(result, int | float) and isinstance(x, Traced) else result
+
+    return given
 
 
 def _size(x: Any) -> float:

@@ -17,7 +17,7 @@ from chainrule.language import listed, message
 from chainrule.lengths import ONE, Symbol, Symbols, whole_symbols
 from chainrule.trees import flatten, paths, unflatten
 
-__all__ = ["Forward", "Leaf", "holes_of", "tied_axes"]
+__all__ = ["Forward", "Leaf", "as_float", "holes_of", "tied_axes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +256,8 @@ def _index_ties(
     if len(whole) > 1:
         found += _aligned([o for o, _ in whole], [s for _, s in whole], [o for o, _ in whole])
     return found
+
+
+def as_float(result: Any) -> Any:
+    """A result; a whole number that a function of numbers decides for, as ``max(0, z)`` does, as a float."""
+    return float(result) if type(result) is int else result

@@ -22,7 +22,7 @@ from chainrule.trace import trace
 __all__ = ["Trials", "answered", "trial_of"]
 
 _FEW = 3  # turns of a loop that show what happens at its start, at its end, and in between
-_SIDES = 6  # draws that are made to have a decision taken otherwise
+_SIDES = 10  # draws that are made to have a decision taken otherwise
 _ATTEMPTS = 4  # lengths that are tried for one draw
 _ENOUGH = 200_000  # elements of the example beyond which nothing else of its sizes is drawn
 
@@ -91,11 +91,11 @@ class Trials:
         exact = self.exact(draw)
         return None if exact is None else self.add(exact)
 
-    def exact(self, draw: Draw) -> Exact | None:
+    def exact(self, draw: Draw, constant: bool = False) -> Exact | None:
         """The exact gradients on a draw; ``None`` where there are none, or they are not finite."""
         try:
             with seeded(draw.seed):
-                exact = exact_on(self.forward, draw, self.wrt)
+                exact = exact_on(self.forward, draw, self.wrt, constant=constant)
         except ChainruleError:
             return None
         return exact if all(np.all(np.isfinite(g)) for g in exact.gradients.values()) else None
@@ -125,7 +125,7 @@ class Trials:
         for number in range(_SIDES):
             with seeded(self.seed + number):
                 draw = self.drawing.draw("fresh", None, self.seed * 100 + 81 + number, "wide")
-            exact = None if draw is None else self.exact(draw)
+            exact = None if draw is None else self.exact(draw, constant=True)
             if exact is not None and not _decide_alike(known, exact.backward.program.guards):
                 return self.add(exact)
         return None
