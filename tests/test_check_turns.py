@@ -116,6 +116,23 @@ def hinge(a, b):
     return max(0, 2 - a * b)
 
 
+def test_positive_arrays_are_tried_on_the_other_side_of_a_decision_too():
+    def forward(x, w):
+        return max(np.sum(x * w), 0.0) ** 2
+
+    def unmasked(x, w):
+        s = np.sum(x * w)
+        return 2 * s * w, 2 * s * x
+
+    def masked(x, w):
+        s = max(np.sum(x * w), 0.0)
+        return 2 * s * w, 2 * s * x
+
+    args = {"x": np.array([1.0, 2.0]), "w": np.array([0.4, 0.3])}
+    assert cr.check(masked, forward, args).ok
+    assert not cr.check(unmasked, forward, args).ok
+
+
 @pytest.mark.parametrize(
     ("function", "right", "wrong"),
     [

@@ -238,8 +238,8 @@ class Drawing:
         Args:
             lengths: of the axes; those of the example if not given.
             random: what they are drawn with.
-            how: ``"near"`` for values near those of the example, ``"whole"`` for small whole numbers, which make ties
-                and kinks, ``"wide"`` for either sign, ``"positive"``, ``"high"`` and ``"low"`` for ones far from zero.
+            how: ``"near"`` for values near those of the example, ``"whole"`` for small whole numbers (ties and kinks),
+                ``"wide"`` for either sign, ``"wider"`` of arrays too, ``"positive"``, ``"high"``, ``"low"`` far away.
         """
         found: list[Any] = []
         for n, leaf in enumerate(self.forward.leaves):
@@ -251,7 +251,7 @@ class Drawing:
                 )
                 found.append(self._array(n, x, shape, lengths, random, how))
             elif leaf.name in self.wrt and isinstance(x, float | np.floating):
-                factor = 3.0 * random.standard_cauchy() if how == "wide" else random.uniform(0.6, 1.4)
+                factor = 3.0 * random.standard_cauchy() if how[:4] == "wide" else random.uniform(0.6, 1.4)
                 found.append(type(x)(x * factor) if x else type(x)(random.normal()))
             else:
                 found.append(x)
@@ -302,7 +302,7 @@ class Drawing:
             random = np.random.default_rng([seed, attempt])
             arguments = self.forward.with_leaves(self.values(lengths, random, way))
             try:
-                result = self.forward(arguments) if how != "wide" else as_float(self.forward(arguments))
+                result = self.forward(arguments) if how[:4] != "wide" else as_float(self.forward(arguments))
             except _ERRORS:
                 continue
             if _is_numbers(result):
@@ -394,7 +394,7 @@ def _values(
         drawn = x * (1.0 + 0.05 * random.standard_normal(shape))
     elif how == "whole":
         drawn = random.integers(1, 3, shape) if role == "positive" else random.integers(-1, 2, shape)
-    elif role == "positive" or how == "positive":
+    elif (role == "positive" and how != "wider") or how == "positive":
         drawn = random.uniform(0.5, 1.8, shape)
     else:
         drawn = random.standard_normal(shape)

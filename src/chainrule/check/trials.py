@@ -118,13 +118,14 @@ class Trials:
         return self.on(draw)
 
     def decided_otherwise(self) -> Trial | None:
-        """A trial on numbers for which the function decides otherwise: on the other side of ``max(z, 0.0)``."""
+        """A trial on values for which the function decides otherwise: on the other side of ``max(z, 0.0)``."""
         known = self.done[0].exact.backward.program.guards
         if not any(not g.lengths for g in known):
             return None
-        for number in range(_SIDES):
+        for number in range(2 * _SIDES):
+            how = "wide" if number < _SIDES else "wider"  # arrays that are positive stay so where that shows it
             with seeded(self.seed + number):
-                draw = self.drawing.draw("fresh", None, self.seed * 100 + 81 + number, "wide")
+                draw = self.drawing.draw("fresh", None, self.seed * 100 + 81 + number, how)
             exact = None if draw is None else self.exact(draw, constant=True)
             if exact is not None and not _decide_alike(known, exact.backward.program.guards):
                 return self.add(exact)
