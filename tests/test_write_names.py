@@ -1,4 +1,4 @@
-"""Names of values that are unnamed say where it comes from or goes into, and numbers what they are."""
+"""Invented names say where a value comes from or what it goes into, and numbers that NumPy computes stay."""
 
 from __future__ import annotations
 

@@ -101,10 +101,10 @@ class Series:
         if not name and primals:
             steps = self.body.program.steps[: self.body.forward_steps]
             describer = Describer(steps)
-            made = {v: describer.invented(v, lambda x: x.name or "") for v in describer.made}
             last = {own: v for v, own in sorted(links.items()) if not self.named(v)}
+            made = {v: describer.invented(v, lambda x: x.name or "") for v in last.values() if v in describer.made}
             name = made.get(last[g], "")
-            if name and [made.get(v) for v in last.values()].count(name) > 1:
+            if name and list(made.values()).count(name) > 1:
                 name = describer.qualified(name, last[g])
         return plural(name) if name else ""
 
@@ -390,11 +390,10 @@ class Series:
         numbers = range(len(tape.values), len(tape.values) + len(kept))
         tape.values += [values] if len(kept) == 1 else values
         taken = {tape.names.get(x.variable) for x in self.outputs} if tape.names is not None else set()
+        describer = Describer(steps)
         for out, number_of in zip(kept, numbers, strict=True):
             name = variables[out.variable if type(out.variable) is int else out.variable.variable].name
-            made = next((s for s in steps for o in s.outputs if o.number == out.variable), None)
-            if name is None and made is not None:
-                describer = Describer(steps)
+            if name is None and out.variable in describer.made:
                 name = describer.invented(out.variable, lambda x: x.name or "")
                 if tape.names is not None and plural(name) in tape.names.values():
                     name = describer.qualified(name, out.variable)

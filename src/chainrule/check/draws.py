@@ -251,7 +251,7 @@ class Drawing:
                 )
                 found.append(self._array(n, x, shape, lengths, random, how))
             elif leaf.name in self.wrt and isinstance(x, float | np.floating):
-                factor = 3.0 * random.standard_cauchy() if how[:4] == "wide" else random.uniform(0.6, 1.4)
+                factor = 3.0 * random.standard_cauchy() if how.startswith("wide") else random.uniform(0.6, 1.4)
                 found.append(type(x)(x * factor) if x else type(x)(random.normal()))
             else:
                 found.append(x)
@@ -302,7 +302,7 @@ class Drawing:
             random = np.random.default_rng([seed, attempt])
             arguments = self.forward.with_leaves(self.values(lengths, random, way))
             try:
-                result = self.forward(arguments) if how[:4] != "wide" else as_float(self.forward(arguments))
+                result = self.forward(arguments) if not how.startswith("wide") else as_float(self.forward(arguments))
             except _ERRORS:
                 continue
             if _is_numbers(result):
